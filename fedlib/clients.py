@@ -1,0 +1,362 @@
+"""The client step: what every client computes in a round, behind one function per regime.
+
+``gradients``
+    One stochastic gradient of each client at the broadcast model (centered_clipping,
+    clustering_with_outliers).
+``local_updates``
+    Local epochs of SGD from the broadcast model (residual_reweighting).
+
+Both offer strategies that give the same numbers to float tolerance; ``auto`` takes what won
+on the device at hand (``benchmarks/`` has the measurement):
+
+``loop``
+    One client after the other with autograd. Works for every model: the reference.
+``merged``
+    One forward and backward pass over all clients' samples, which share the broadcast
+    model; only the weight gradients are formed client by client. Fastest on a CPU.
+``vmap``
+    All clients at once through ``torch.func``. For GPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fedlib.models import ParameterLayout
+from fedlib.validation import ConfigError, check_name
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+# --- one gradient a client ---------------------------------------------------------------
+
+
+def gradients(
+    model: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    out: torch.Tensor | None = None,
+    strategy: str = "auto",
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradient of each client's mean cross-entropy at the model's parameters.
+
+    Parameters
+    ----------
+    model
+        The broadcast model; left as it is.
+    x, y
+        Batches ``(n_clients, batch, C, H, W)`` and labels ``(n_clients, batch)``.
+    out
+        Where to write the gradients, ``(n_clients, n_parameters)``; made if None.
+    strategy
+        ``auto``, ``loop``, ``merged`` or ``vmap``.
+
+    Returns
+    -------
+    gradients, losses
+        ``(n_clients, n_parameters)`` and ``(n_clients,)``.
+
+    Raises
+    ------
+    ConfigError
+        If the strategy is unknown, or ``merged`` cannot serve the model.
+    """
+    layout = ParameterLayout.of(model)
+    if out is None:
+        out = x.new_empty(x.shape[0], layout.size)
+    chosen = choose_strategy(model, x.device, strategy)
+    return out, _GRADIENTS[chosen](model, layout, x, y, out)
+
+
+def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "auto") -> str:
+    """The strategy of :func:`gradients` that ``auto`` stands for, or ``strategy`` checked."""
+    if strategy == "auto":
+        if device.type != "cpu":
+            return "vmap"
+        return "merged" if _supports_merged(model) else "loop"
+    check_name("strategy", strategy, _GRADIENTS)
+    if strategy == "merged" and not _supports_merged(model):
+        raise ConfigError(
+            "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, Flatten and "
+            "Linear layers; allowed for this model: loop, vmap."
+        )
+    return strategy
+
+
+def _loop(
+    model: nn.Module, layout: ParameterLayout, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor
+) -> torch.Tensor:
+    parameters = list(model.parameters())
+    losses = x.new_empty(x.shape[0])
+    for i in range(x.shape[0]):
+        loss = F.cross_entropy(model(x[i]), y[i])
+        grads = torch.autograd.grad(loss, parameters)
+        torch.cat([g.reshape(-1) for g in grads], out=out[i])
+        losses[i] = loss.detach()
+    return losses
+
+
+def _vmap(
+    model: nn.Module, layout: ParameterLayout, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor
+) -> torch.Tensor:
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss_of(parameters: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> Any:
+        return F.cross_entropy(torch.func.functional_call(model, parameters, (x,)), y)
+
+    step = torch.func.vmap(
+        torch.func.grad_and_value(loss_of), in_dims=(None, 0, 0), randomness="different"
+    )
+    grads, losses = step(parameters, x, y)
+    for name, view in layout.views(out).items():
+        view.copy_(grads[name])
+    return losses
+
+
+# Layer rules of ``merged``: what a layer keeps of its forward pass, and its backward pass,
+# which writes the weight gradients of each client where they belong.
+
+
+def _supports_merged(model: nn.Module) -> bool:
+    def fits(layer: nn.Module) -> bool:
+        if isinstance(layer, nn.Conv2d):
+            plain = (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
+            return plain and layer.padding == (0, 0) and layer.bias is not None
+        if isinstance(layer, nn.MaxPool2d):
+            size = layer.kernel_size
+            return layer.stride == size and layer.padding == 0 and layer.dilation == 1
+        if isinstance(layer, nn.Linear):
+            return layer.bias is not None
+        return isinstance(layer, nn.ReLU | nn.Flatten)
+
+    return isinstance(model, nn.Sequential) and all(fits(layer) for layer in model)
+
+
+def _merged(
+    model: nn.Module, layout: ParameterLayout, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor
+) -> torch.Tensor:
+    assert isinstance(model, nn.Sequential)
+    k, b = y.shape
+    views = layout.views(out)
+    with torch.no_grad():
+        h = x.reshape(k * b, *x.shape[2:])
+        if h.dim() == 4:
+            h = _channels_last(h)
+        tape: list[tuple[torch.Tensor, ...]] = []
+        for layer in model:
+            h, kept = _forward(layer, h)
+            tape.append(kept)
+        log_p = torch.log_softmax(h, dim=1)
+        labels = y.reshape(-1, 1)
+        losses = -log_p.gather(1, labels).view(k, b).mean(1)
+        g = log_p.exp_()
+        g.scatter_add_(1, labels, g.new_full(labels.shape, -1.0)).div_(b)
+        first = next(i for i, layer in enumerate(model) if any(True for _ in layer.parameters()))
+        for i in range(len(model) - 1, first - 1, -1):
+            g = _backward(model[i], f"{i}.", tape.pop(), g, k, views, need_input=i > first)
+    return losses
+
+
+def _channels_last(h: torch.Tensor) -> torch.Tensor:
+    """``h`` with channels-last strides, for one channel too, where torch sees no difference.
+
+    Pooling is several times faster on a CPU in this order, and convolutions keep it.
+    """
+    n, c, height, width = h.shape
+    h = h.contiguous(memory_format=torch.channels_last)
+    return h.as_strided(h.shape, (c * height * width, 1, width * c, c))
+
+
+def _forward(layer: nn.Module, h: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    if isinstance(layer, nn.MaxPool2d):
+        pooled, index = F.max_pool2d(h, layer.kernel_size, return_indices=True)
+        return pooled, (h, index)
+    if isinstance(layer, nn.ReLU):
+        h = h.clamp(min=0)
+        return h, (h,)
+    if isinstance(layer, nn.Conv2d):
+        weight = layer.weight.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(h, weight, layer.bias), (h,)
+    return layer(h), (h,)
+
+
+def _backward(
+    layer: nn.Module,
+    prefix: str,
+    kept: tuple[torch.Tensor, ...],
+    g: torch.Tensor,
+    k: int,
+    views: dict[str, torch.Tensor],
+    *,
+    need_input: bool,
+) -> torch.Tensor:
+    h = kept[0]
+    b = h.shape[0] // k
+    if isinstance(layer, nn.Linear):
+        per_client = g.view(k, b, -1)
+        torch.bmm(per_client.transpose(1, 2), h.view(k, b, -1), out=views[prefix + "weight"])
+        views[prefix + "bias"].copy_(per_client.sum(1))
+        return g @ layer.weight if need_input else g
+    if isinstance(layer, nn.Conv2d):
+        settings = ([1, 1], [0, 0], [1, 1], False, [0, 0], 1)
+        weight = layer.weight.contiguous(memory_format=torch.channels_last)
+        convolution_backward = torch.ops.aten.convolution_backward
+        for i in range(k):
+            rows = slice(i * b, (i + 1) * b)
+            _, dw, db = convolution_backward(
+                g[rows], h[rows], weight, [weight.shape[0]], *settings, [False, True, True]
+            )
+            views[prefix + "weight"][i].copy_(dw)
+            views[prefix + "bias"][i].copy_(db)
+        if need_input:
+            return convolution_backward(g, h, weight, None, *settings, [True, False, False])[0]
+        return g
+    if isinstance(layer, nn.MaxPool2d):
+        size = [layer.kernel_size] * 2 if isinstance(layer.kernel_size, int) else layer.kernel_size
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            g, h, size, size, [0, 0], [1, 1], False, kept[1]
+        )
+    if isinstance(layer, nn.ReLU):
+        return torch.ops.aten.threshold_backward(g, h, 0)
+    assert isinstance(layer, nn.Flatten)
+    g = g.reshape(h.shape)
+    return _channels_last(g) if h.dim() == 4 else g
+
+
+_GRADIENTS: dict[str, Callable[..., torch.Tensor]] = {
+    "loop": _loop,
+    "merged": _merged,
+    "vmap": _vmap,
+}
+
+
+# --- local epochs ------------------------------------------------------------------------
+
+
+def local_updates(
+    model: nn.Module,
+    start: torch.Tensor,
+    data: Batch,
+    schedule: torch.Tensor,
+    *,
+    learning_rate: float,
+    momentum: float = 0.0,
+    out: torch.Tensor | None = None,
+    strategy: str = "auto",
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What each client changes by local SGD from the broadcast model.
+
+    Parameters
+    ----------
+    model
+        A module of the right form; its parameters are not read.
+    start
+        The broadcast parameters, ``(n_parameters,)``.
+    data
+        Samples ``(n, C, H, W)`` and labels ``(n,)`` that ``schedule`` points into.
+    schedule
+        Sample indices ``(n_clients, n_steps, batch)``; -1 marks an empty place. A step without
+        any sample leaves the client as it is (clients of unequal size).
+    learning_rate, momentum
+        Of each client's SGD, whose momentum buffer starts at zero every round.
+    out
+        Where to write, ``(n_clients, n_parameters)``; made if None.
+    strategy
+        ``auto``, ``loop`` or ``vmap``.
+
+    Returns
+    -------
+    updates, losses
+        ``start - local``, so that a server step of rate 1 subtracts it, ``(n_clients,
+        n_parameters)``; and the mean loss over the client's samples, ``(n_clients,)``.
+    """
+    layout = ParameterLayout.of(model)
+    if out is None:
+        out = start.new_empty(schedule.shape[0], layout.size)
+    if strategy == "auto":
+        strategy = "loop" if start.device.type == "cpu" else "vmap"
+    run = _LOCAL[check_name("strategy", strategy, _LOCAL)]
+    return out, run(model, layout, start, data, schedule, learning_rate, momentum, out)
+
+
+def _masked_loss(
+    model: nn.Module,
+    parameters: dict[str, torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    mask: torch.Tensor,
+) -> torch.Tensor:
+    logits = torch.func.functional_call(model, parameters, (x,))
+    losses = F.cross_entropy(logits, y, reduction="none")
+    return (losses * mask).sum() / mask.sum().clamp(min=1)
+
+
+def _local_loop(
+    model: nn.Module,
+    layout: ParameterLayout,
+    start: torch.Tensor,
+    data: Batch,
+    schedule: torch.Tensor,
+    learning_rate: float,
+    momentum: float,
+    out: torch.Tensor,
+) -> torch.Tensor:
+    losses = start.new_zeros(schedule.shape[0])
+    filled = schedule >= 0
+    for i in range(schedule.shape[0]):
+        flat = start.clone().requires_grad_()
+        views = layout.views(flat)
+        buffer = torch.zeros_like(start)
+        for step in range(schedule.shape[1]):
+            index = schedule[i, step][filled[i, step]]
+            if len(index) == 0:
+                continue
+            logits = torch.func.functional_call(model, views, (data[0][index],))
+            loss = F.cross_entropy(logits, data[1][index])
+            (grad,) = torch.autograd.grad(loss, flat)
+            buffer.mul_(momentum).add_(grad)
+            with torch.no_grad():
+                flat.sub_(buffer, alpha=learning_rate)
+            views = layout.views(flat)
+            losses[i] += loss.detach() * len(index)
+        out[i] = start - flat.detach()
+    return losses / filled.sum((1, 2)).clamp(min=1)
+
+
+def _local_vmap(
+    model: nn.Module,
+    layout: ParameterLayout,
+    start: torch.Tensor,
+    data: Batch,
+    schedule: torch.Tensor,
+    learning_rate: float,
+    momentum: float,
+    out: torch.Tensor,
+) -> torch.Tensor:
+    def loss_of(flat: torch.Tensor, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> Any:
+        return _masked_loss(model, layout.views(flat), x, y, mask)
+
+    step_all = torch.func.vmap(torch.func.grad_and_value(loss_of), randomness="different")
+    flats = start.expand(schedule.shape[0], -1).clone()
+    buffers = torch.zeros_like(flats)
+    losses = start.new_zeros(schedule.shape[0])
+    for step in range(schedule.shape[1]):
+        index = schedule[:, step]
+        mask = (index >= 0).to(start.dtype)
+        index = index.clamp(min=0)
+        grads, loss = step_all(flats, data[0][index], data[1][index], mask)
+        active = mask.amax(1, keepdim=True)
+        buffers = torch.where(active > 0, buffers * momentum + grads, buffers)
+        flats -= learning_rate * active * buffers
+        losses += loss * mask.sum(1)
+    torch.sub(start, flats, out=out)
+    return losses / (schedule >= 0).sum((1, 2)).clamp(min=1)
+
+
+_LOCAL: dict[str, Callable[..., torch.Tensor]] = {"loop": _local_loop, "vmap": _local_vmap}

@@ -1,0 +1,26 @@
+"""Data sets, real or embedded, and their partitions over clients."""
+
+from fedlib.data.partition import PARTITIONS, Partition, class_counts, make_partition
+from fedlib.data.sources import (
+    DATASETS,
+    DataConfig,
+    DataError,
+    Dataset,
+    data_root,
+    load_dataset,
+    resolve_source,
+)
+
+__all__ = [
+    "DATASETS",
+    "PARTITIONS",
+    "DataConfig",
+    "DataError",
+    "Dataset",
+    "Partition",
+    "class_counts",
+    "data_root",
+    "load_dataset",
+    "make_partition",
+    "resolve_source",
+]

@@ -1,0 +1,212 @@
+"""Partitions: who holds which sample. Each is deterministic in its seed.
+
+A partition is a list of ``n_clients`` arrays of sample indices, disjoint, each of at
+least one sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedlib.registry import Registry
+from fedlib.seeds import stream
+from fedlib.validation import ConfigError, check_int, check_real
+
+PARTITIONS = Registry("partition", "fedlib.data")
+
+
+class Partition:
+    """Base of the partitions: a frozen dataclass with a ``split`` method."""
+
+    name: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and parameters, as JSON values."""
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+    def __call__(self, labels: np.ndarray, n_clients: int, seed: int) -> list[np.ndarray]:
+        """Split samples with ``labels`` ``(n,)`` over the clients.
+
+        Raises
+        ------
+        ConfigError
+            If there are fewer samples than clients.
+        """
+        labels = np.asarray(labels)
+        check_int("n_clients", n_clients, 1)
+        if len(labels) < n_clients:
+            raise ConfigError(
+                f"n_clients={n_clients} is more than the {len(labels)} samples to share out."
+            )
+        generator = stream(seed, f"partition-{self.name}")
+        parts = self._split(labels, n_clients, generator)
+        return _no_empty_client([np.sort(part.astype(np.int64)) for part in parts])
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        raise NotImplementedError
+
+
+def _no_empty_client(parts: list[np.ndarray]) -> list[np.ndarray]:
+    """Give each empty client one sample of the largest (a batch cannot come from nothing)."""
+    for i, part in enumerate(parts):
+        if len(part) == 0:
+            donor = int(np.argmax([len(other) for other in parts]))
+            parts[i], parts[donor] = parts[donor][-1:], parts[donor][:-1]
+    return parts
+
+
+def _pools(labels: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:
+    """Indices of each class, shuffled."""
+    return [
+        generator.permutation(np.flatnonzero(labels == label))
+        for label in range(int(labels.max()) + 1)
+    ]
+
+
+@PARTITIONS.register("iid")
+@dataclass(frozen=True)
+class IID(Partition):
+    """Equal shares with (nearly) the same number of samples of each class.
+
+    centered_clipping, section VI-A: "homogeneous classes and an equal number of training
+    samples". Sizes differ by one where the number of samples is no multiple of
+    ``n_clients``.
+    """
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        # Dealing the class-sorted samples out like cards balances classes and sizes at once.
+        ordered = np.concatenate(_pools(labels, generator))
+        return [ordered[i::n_clients] for i in range(n_clients)]
+
+
+@PARTITIONS.register("dirichlet")
+@dataclass(frozen=True)
+class DirichletSplit(Partition):
+    """Each class is split over the clients in proportions drawn from Dir(alpha).
+
+    The whole set is given out, so that client sizes differ as well as class shares
+    (centered_clipping, section VI-A, alpha = 1).
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_real("partition.alpha", self.alpha, 0, open_low=True)
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
+        for pool in _pools(labels, generator):
+            proportions = generator.dirichlet(np.full(n_clients, self.alpha))
+            cuts = np.round(np.cumsum(proportions)[:-1] * len(pool)).astype(int)
+            for share, piece in zip(shares, np.split(pool, cuts), strict=True):
+                share.append(piece)
+        return [np.concatenate(share) for share in shares]
+
+
+@PARTITIONS.register("dirichlet_per_client")
+@dataclass(frozen=True)
+class DirichletPerClient(Partition):
+    """Clients of equal size, each with its own class distribution from Dir(alpha p).
+
+    ``p`` is the class distribution of the whole set (clustering_with_outliers, section on
+    experiments, alpha = 0.1). Samples are drawn without replacement; once a class has run
+    out, the client's distribution is renormalised over the classes that are left.
+    """
+
+    alpha: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_real("partition.alpha", self.alpha, 0, open_low=True)
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        pools = _pools(labels, generator)
+        left = np.array([len(pool) for pool in pools])
+        prior = left / left.sum()
+        size = len(labels) // n_clients
+        parts = []
+        for _ in range(n_clients):
+            wish = np.zeros(len(pools))
+            present = prior > 0
+            wish[present] = generator.dirichlet(np.maximum(self.alpha * prior[present], 1e-12))
+            taken = np.zeros(len(pools), dtype=int)
+            while (need := size - taken.sum()) > 0:
+                open_ = left > taken
+                weight = np.where(open_, wish, 0.0)
+                if weight.sum() <= 0:
+                    weight = np.where(open_, left - taken, 0).astype(float)
+                drawn = generator.multinomial(need, weight / weight.sum())
+                taken = np.minimum(taken + drawn, left)
+            part = []
+            for label, count in enumerate(taken):
+                end = left[label]
+                part.append(pools[label][end - count : end])
+            left = left - taken
+            parts.append(np.concatenate(part))
+        return parts
+
+
+@PARTITIONS.register("classes_per_client")
+@dataclass(frozen=True)
+class ClassesPerClient(Partition):
+    """Each client holds samples of ``n_classes`` random classes (residual_reweighting, k = 2).
+
+    The whole set is given out: a class is split evenly over the clients that hold it, and
+    every class is held by somebody (which needs ``n_clients * n_classes`` at least the
+    number of classes).
+    """
+
+    n_classes: int = 2
+
+    def __post_init__(self) -> None:
+        check_int("partition.n_classes", self.n_classes, 1)
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        pools = _pools(labels, generator)
+        present = [label for label, pool in enumerate(pools) if len(pool)]
+        check_int("partition.n_classes", self.n_classes, 1, len(present))
+        if n_clients * self.n_classes < len(present):
+            raise ConfigError(
+                f"partition.n_classes={self.n_classes} with n_clients={n_clients} cannot hold "
+                f"all {len(present)} classes: the product must be at least {len(present)}."
+            )
+        holders: dict[int, list[int]] = {label: [] for label in present}
+        for client in range(n_clients):
+            # The least held classes come first, ties at random: balanced, and nobody left out.
+            order = generator.permutation(len(present))
+            held = [len(holders[present[i]]) for i in order]
+            chosen = order[np.argsort(held, kind="stable")][: self.n_classes]
+            for i in chosen:
+                holders[present[i]].append(client)
+        shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
+        for label, clients in holders.items():
+            for client, piece in zip(clients, np.array_split(pools[label], len(clients)),
+                                     strict=True):
+                shares[client].append(piece)
+        return [np.concatenate(share) for share in shares]
+
+
+def make_partition(spec: dict[str, Any] | Partition) -> Partition:
+    """The partition that ``spec`` (as from ``to_dict``) describes."""
+    if isinstance(spec, Partition):
+        return spec
+    parameters = dict(spec)
+    return PARTITIONS[parameters.pop("name")](**parameters)
+
+
+def class_counts(labels: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    """Samples of each class that each client holds, ``(n_clients, n_classes)``."""
+    n_classes = int(np.max(labels)) + 1
+    return np.stack([np.bincount(labels[part], minlength=n_classes) for part in parts])

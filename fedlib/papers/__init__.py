@@ -1,0 +1,1 @@
+"""The papers that the book reproduces: one package each, named by its slug."""

@@ -1,0 +1,80 @@
+"""The numbers that the papers publish, as data: ``fedlib/papers/<slug>/published.csv``."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """One published number and where it stands.
+
+    Attributes:
+        item: the table it is from, such as ``table_iv``.
+        setting: dataset and partition, such as ``cifar10_iid``.
+        attack: the attack, empty where the item has none.
+        aggregator: the aggregation rule, empty where the paper does not state it.
+        momentum: the clients' momentum, None where the item has none.
+        quantity: what is measured, such as ``test_accuracy``.
+        value: the number.
+        spread: what the paper prints after the ±, None where it prints nothing.
+        unit: the unit of value and spread, such as ``percent``.
+    """
+
+    item: str
+    setting: str
+    attack: str
+    aggregator: str
+    momentum: float | None
+    quantity: str
+    value: float
+    spread: float | None
+    unit: str
+
+
+def load_published(slug: str, item: str | None = None) -> list[PublishedValue]:
+    """Return the published values of the paper `slug`, or those of one `item` of it.
+
+    Raises:
+        ValueError: if there is no such paper or no such item.
+    """
+    slugs = published_slugs()
+    if slug not in slugs:
+        raise ValueError(f"no published values for {slug!r}; there are: {', '.join(slugs)}")
+    path = resources.files("fedlib.papers") / slug / "published.csv"
+    with path.open(encoding="utf-8") as file:
+        values = [_from_record(record) for record in csv.DictReader(file)]
+    if item is None:
+        return values
+    items = sorted({value.item for value in values})
+    if item not in items:
+        raise ValueError(f"{slug} has no item {item!r}; there are: {', '.join(items)}")
+    return [value for value in values if value.item == item]
+
+
+def published_slugs() -> list[str]:
+    """Return the slugs of the papers whose published values are stored."""
+    papers = resources.files("fedlib.papers").iterdir()
+    return sorted(paper.name for paper in papers if (paper / "published.csv").is_file())
+
+
+def _from_record(record: dict[str, str]) -> PublishedValue:
+    """Make a value of one line of the CSV."""
+    return PublishedValue(
+        item=record["item"],
+        setting=record["setting"],
+        attack=record["attack"],
+        aggregator=record["aggregator"],
+        momentum=_optional_float(record["momentum"]),
+        quantity=record["quantity"],
+        value=float(record["value"]),
+        spread=_optional_float(record["spread"]),
+        unit=record["unit"],
+    )
+
+
+def _optional_float(text: str) -> float | None:
+    """Return the number, None for an empty text."""
+    return float(text) if text else None

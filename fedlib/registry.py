@@ -1,0 +1,70 @@
+"""Catalogues of named parts: a class enters by one decorator in the file that defines it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from fedlib.validation import check_name
+
+T = TypeVar("T", bound=type)
+
+
+class Registry(Mapping[str, type]):
+    """A read-only mapping from names to classes, filled by :meth:`register`.
+
+    Parameters
+    ----------
+    field
+        What the names are of (``"aggregator"``); stands in error messages.
+    package
+        The package whose modules are imported on first use, so that adding a part
+        means adding one file to it.
+    """
+
+    def __init__(self, field: str, package: str) -> None:
+        self._field = field
+        self._package = package
+        self._classes: dict[str, type] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Class decorator that enters the class as ``name`` and sets its ``name`` attribute."""
+
+        def enter(cls: T) -> T:
+            known = self._classes.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (
+                cls.__module__,
+                cls.__qualname__,
+            ):
+                raise ValueError(f"{self._field} {name!r} is already registered by {known}.")
+            cls.name = name  # type: ignore[attr-defined]
+            self._classes[name] = cls
+            return cls
+
+        return enter
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+
+    def __getitem__(self, name: str) -> type:
+        self._load()
+        return self._classes[check_name(self._field, name, self._classes)]
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._classes))
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._classes)
