@@ -1,0 +1,118 @@
+"""What every aggregator shares: the contract, its checks and the treatment of NaN and Inf."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.registry import Registry
+from fedlib.validation import ConfigError, check_int
+
+AGGREGATORS = Registry("aggregator", "fedlib.aggregators")
+
+
+@dataclass(frozen=True)
+class Aggregator:
+    """Base of the aggregators. A rule defines ``_aggregate``, and ``_max_byzantine`` if bounded.
+
+    A row with a NaN or an Inf is Byzantine. Before the rule sees it, it becomes the zero
+    update: one of the values its sender could as well have sent, so that a rule's guarantee for
+    ``n_byzantine`` arbitrary rows covers it, and the shape of the matrix stays.
+
+    Parameters
+    ----------
+    n_byzantine
+        How many clients the rule is to withstand, f in the papers.
+    """
+
+    name: ClassVar[str]
+    n_byzantine: int = 0
+
+    def __post_init__(self) -> None:
+        check_int("aggregator.n_byzantine", self.n_byzantine, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and hyperparameters, as JSON values."""
+        return {"name": self.name, **asdict(self)}
+
+    def check(self, n_clients: int) -> None:
+        """Raise ConfigError if the rule cannot serve ``n_clients`` with its ``n_byzantine``."""
+        check_int("n_clients", n_clients, 1)
+        limit = self._max_byzantine(n_clients)
+        if self.n_byzantine > limit:
+            raise ConfigError(
+                f"aggregator.n_byzantine={self.n_byzantine} is too many for {self.name} with "
+                f"n_clients={n_clients}: allowed are 0 to {limit}."
+                if limit >= 0
+                else f"n_clients={n_clients} is too few for {self.name}."
+            )
+
+    def init(self, n_clients: int, n_parameters: int) -> Any:
+        """The state before the first round: None where the rule keeps nothing.
+
+        Raises
+        ------
+        ConfigError
+            If the rule cannot serve so many clients or Byzantine ones.
+        """
+        self.check(n_clients)
+        check_int("n_parameters", n_parameters, 1)
+        return None
+
+    def apply(
+        self, updates: torch.Tensor, state: Any = None, context: Any = None
+    ) -> tuple[torch.Tensor, Any]:
+        """Aggregate one round's updates.
+
+        Parameters
+        ----------
+        updates
+            ``(n_clients, n_parameters)``, floating point; left as it is.
+        state
+            From ``init`` or the round before.
+        context
+            What a rule needs beyond the updates; None for most.
+
+        Returns
+        -------
+        aggregate, state
+            ``(n_parameters,)``, finite, of the same dtype and device; the state to pass on.
+        """
+        if updates.dim() != 2 or not updates.is_floating_point():
+            raise ConfigError(
+                f"updates of shape {tuple(updates.shape)} and type {updates.dtype} cannot be "
+                "aggregated: must be a floating-point matrix (n_clients, n_parameters)."
+            )
+        self.check(updates.shape[0])
+        return self._aggregate(replace_non_finite(updates), state, context)
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
+        return (n_clients - 1) // 2
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        raise NotImplementedError
+
+
+def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
+    """``updates`` with zeros in each row that holds a NaN or an Inf; a copy only if needed."""
+    # Extremes propagate NaN and show Inf: two fast reads instead of a mask as large as the matrix.
+    low, high = updates.amin(1), updates.amax(1)
+    finite = torch.isfinite(low) & torch.isfinite(high)
+    # On an accelerator the question "all finite?" would wait for the device every round.
+    if updates.device.type == "cpu" and bool(finite.all()):
+        return updates
+    return torch.where(finite[:, None], updates, torch.zeros((), dtype=updates.dtype,
+                                                             device=updates.device))
+
+
+def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:
+    """The aggregator that ``spec`` (as from ``to_dict``) describes."""
+    if isinstance(spec, Aggregator):
+        return spec
+    parameters = dict(spec)
+    return AGGREGATORS[parameters.pop("name")](**parameters)

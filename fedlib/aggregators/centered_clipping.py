@@ -1,0 +1,52 @@
+"""Centered clipping (CC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import distances_to
+from fedlib.validation import check_int, check_real
+
+
+@AGGREGATORS.register("centered_clipping")
+@dataclass(frozen=True)
+class CenteredClipping(Aggregator):
+    """Mean of the updates, each clipped to a ball of radius ``tau`` round the last aggregate.
+
+    Karimireddy et al. (2021), Algorithm 2; centered_clipping, Algorithm 2. The state is the
+    last aggregate, ``(n_parameters,)``, and None (zero) before the first round.
+
+    Parameters
+    ----------
+    tau
+        Radius; centered_clipping, section VI-B, takes 0.1 and 1.
+    n_iterations
+        Clipping steps a round, l in the papers.
+    """
+
+    tau: float = 1.0
+    n_iterations: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("aggregator.tau", self.tau, 0, open_low=True)
+        check_int("aggregator.n_iterations", self.n_iterations, 1)
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: torch.Tensor | None, context: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        n, d = updates.shape
+        centre = updates.new_zeros(d) if state is None else state
+        for _ in range(self.n_iterations):
+            # An infinite distance (too far for the dtype) has weight 0: it adds nothing.
+            distance = distances_to(updates, centre).double()
+            weights = (self.tau / distance).clamp(max=1.0) / n
+            # centre + sum_i w_i (m_i - centre), without a matrix of differences.
+            centre = (1 - weights.sum()).to(centre.dtype) * centre + (
+                weights.to(updates.dtype) @ updates
+            )
+        return centre, centre

@@ -1,0 +1,31 @@
+"""Coordinate-wise median."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import sort_rows
+
+
+@AGGREGATORS.register("median")
+@dataclass(frozen=True)
+class Median(Aggregator):
+    """Median of each coordinate (Yin et al., 2018, Algorithm 1, option I).
+
+    With an even number of clients, the mean of the two middle values.
+    """
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        n = updates.shape[0]
+        low, high = (n - 1) // 2, n // 2
+        out = updates.new_empty(updates.shape[1])
+        for columns, ordered in sort_rows(updates):
+            # Halved before they are added, so that the sum cannot overflow.
+            out[columns] = ordered[:, low] / 2 + ordered[:, high] / 2
+        return out, state

@@ -1,0 +1,32 @@
+"""Coordinate-wise trimmed mean (TM)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import sort_rows
+
+
+@AGGREGATORS.register("trimmed_mean")
+@dataclass(frozen=True)
+class TrimmedMean(Aggregator):
+    """Mean of each coordinate without its ``n_byzantine`` smallest and largest values.
+
+    Yin et al. (2018), Algorithm 1, option II, with the trimmed share f / n.
+    """
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        n, f = updates.shape[0], self.n_byzantine
+        kept = updates.new_zeros(n)
+        kept[f : n - f] = 1 / (n - 2 * f)
+        out = updates.new_empty(updates.shape[1])
+        for columns, ordered in sort_rows(updates):
+            # A product with weights; a value that is trimmed is finite, so zero times it is zero.
+            out[columns] = ordered @ kept
+        return out, state

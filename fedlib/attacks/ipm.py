@@ -1,0 +1,37 @@
+"""Inner product manipulation (IPM), also called Fall of Empires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.blocks import row_mean
+from fedlib.validation import check_real
+
+
+@ATTACKS.register("ipm")
+@dataclass(frozen=True)
+class InnerProductManipulation(Attack):
+    """Send ``-epsilon`` times the benign mean (Xie et al., 2020).
+
+    Parameters
+    ----------
+    epsilon
+        Strength; centered_clipping, section VI-B, takes 0.2.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})
+
+    epsilon: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.epsilon", self.epsilon, 0)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        return self._everywhere(row_mean(updates).mul_(-self.epsilon)), state

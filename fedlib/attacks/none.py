@@ -1,0 +1,24 @@
+"""No attack: the clients that could be Byzantine are honest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+
+
+@ATTACKS.register("none")
+@dataclass(frozen=True)
+class NoAttack(Attack):
+    """Honest updates: the baseline of every comparison."""
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        assert context.own_updates is not None
+        return context.own_updates, state

@@ -1,0 +1,76 @@
+"""Relocated orthogonal perturbation (ROP)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.blocks import row_mean
+from fedlib.validation import check_name, check_real
+
+
+@ATTACKS.register("rop")
+@dataclass(frozen=True)
+class RelocatedOrthogonalPerturbation(Attack):
+    """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
+
+    With the last aggregate m~ and the benign mean m-, the reference direction is
+    ``m = lam m~ + (1 - lam) m-``; the all-ones vector without its projection on m, scaled
+    to length 1, is the perturbation p; ``m~ + z p`` is sent by every Byzantine client.
+
+    Parameters
+    ----------
+    z
+        Length of the perturbation: 1 in the text, ALIE's 0.2533 in the authors' code.
+    lam
+        Weight of the last aggregate in the reference, lambda in the text.
+    angle
+        Degrees between reference and perturbation: 90 in the text; the authors' present
+        code has 270, which is the negated perturbation.
+    location
+        Share of the last aggregate in the place that is perturbed, pi in the authors' code,
+        the rest being the benign mean: 1 in the text.
+    first
+        What stands for the last aggregate in the first round: ``"benign_mean"`` (text)
+        or ``"zero"`` (code).
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "last_aggregate"})
+
+    z: float = 1.0
+    lam: float = 0.9
+    angle: float = 90.0
+    location: float = 1.0
+    first: str = "benign_mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.z", self.z, 0)
+        check_real("attack.lam", self.lam, 0, 1)
+        check_real("attack.angle", self.angle, 0, 360)
+        check_real("attack.location", self.location, 0, 1)
+        check_name("attack.first", self.first, ("benign_mean", "zero"))
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        mean = row_mean(updates)
+        last = context.last_aggregate
+        if last is None:
+            last = mean if self.first == "benign_mean" else torch.zeros_like(mean)
+        reference = torch.lerp(mean, last, self.lam)
+        place = torch.lerp(mean, last, self.location)
+        length = reference.norm()
+        unit = reference / length.clamp(min=torch.finfo(reference.dtype).tiny)
+        # Ones minus their projection on the reference; without a reference, ones.
+        orthogonal = 1 - unit.sum() * unit
+        orthogonal /= orthogonal.norm().clamp(min=torch.finfo(reference.dtype).tiny)
+        turn = math.radians(self.angle)
+        perturbation = math.sin(turn) * orthogonal
+        if self.angle not in (90.0, 270.0):
+            perturbation = perturbation + math.cos(turn) * unit
+        return self._everywhere(place + self.z * perturbation), state

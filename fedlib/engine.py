@@ -1,0 +1,348 @@
+"""The round loop: clients -> attack -> aggregator -> server step -> metrics.
+
+A run is :func:`prepare` once, then :func:`play_round` for each round, on a :class:`State` that
+holds all that changes. :func:`run` does it for a whole configuration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fedlib.attacks import AttackContext
+from fedlib.clients import choose_strategy, gradients, local_updates
+from fedlib.data import Dataset
+from fedlib.models import flatten_parameters, make_model
+from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
+from fedlib.seeds import derived_seed, stream
+from fedlib.validation import ConfigError
+
+_EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What stays the same over a run: the configuration, and the data on the device.
+
+    ``shares`` are the clients' sample indices; ``active`` the clients that compute a step, all
+    but those whose attack needs none. Byzantine clients are the last ``n_byzantine``.
+    """
+
+    config: RunConfig
+    device: torch.device
+    x: torch.Tensor
+    y: torch.Tensor
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+    shares: list[np.ndarray]
+    active: int
+    strategy: str
+
+    @property
+    def n_benign(self) -> int:
+        """Number of honest clients, the first ones."""
+        return self.config.n_clients - self.config.n_byzantine
+
+
+@dataclass
+class State:
+    """What changes from round to round.
+
+    ``parameters`` ``(d,)`` is the flat vector that the model's parameters are views of.
+    ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
+    the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train.
+    """
+
+    model: nn.Module
+    parameters: torch.Tensor
+    updates: torch.Tensor
+    own: torch.Tensor
+    batches: Batches
+    aggregator: Any
+    attack: Any
+    round: int = 0
+    learning_rate: float = 0.0
+    last_aggregate: torch.Tensor | None = None
+    last_perturbation: torch.Tensor | None = None
+    train_losses: list[torch.Tensor] = field(default_factory=list)
+    cosines: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+
+
+class Batches:
+    """Sample indices of each client's next batch, from a stream of its own.
+
+    A client's batches depend on the run's seed, its number and its share alone, so that they
+    are the same whatever the others do.
+    """
+
+    def __init__(self, shares: list[np.ndarray], seed: int) -> None:
+        self._shares = shares
+        self._streams = [stream(seed, "batches", i) for i in range(len(shares))]
+        self._queues = [share[:0] for share in shares]
+
+    def draw(self, clients: int, size: int, sampling: str) -> np.ndarray:
+        """Indices ``(clients, size)`` of the first ``clients`` clients."""
+        out = np.empty((clients, size), dtype=np.int64)
+        for i in range(clients):
+            share, generator = self._shares[i], self._streams[i]
+            if sampling == "replacement":
+                out[i] = share[generator.integers(len(share), size=size)]
+                continue
+            while len(self._queues[i]) < size:
+                self._queues[i] = np.concatenate([self._queues[i], generator.permutation(share)])
+            out[i], self._queues[i] = self._queues[i][:size], self._queues[i][size:]
+        return out
+
+    def draw_epochs(self, clients: int, size: int, epochs: int) -> np.ndarray:
+        """Indices ``(clients, steps, size)`` of whole passes, -1 where a client has no more."""
+        per_epoch = max(math.ceil(len(self._shares[i]) / size) for i in range(clients))
+        out = np.full((clients, epochs, per_epoch * size), -1, dtype=np.int64)
+        for i in range(clients):
+            for epoch in range(epochs):
+                order = self._streams[i].permutation(self._shares[i])
+                out[i, epoch, : len(order)] = order
+        return out.reshape(clients, epochs * per_epoch, size)
+
+
+def prepare(
+    config: RunConfig,
+    dataset: Dataset,
+    device: str | torch.device = "cpu",
+    strategy: str = "auto",
+) -> tuple[Federation, State]:
+    """Lay the data on the device, share it out and make the first state.
+
+    Raises
+    ------
+    ConfigError
+        If data and configuration do not go together.
+    """
+    if dataset.config != config.data:
+        raise ConfigError(
+            f"data={dataset.config} was loaded, but the run is configured for {config.data}."
+        )
+    device = torch.device(device)
+    n_benign = config.n_clients - config.n_byzantine
+    shares = config.partition(dataset.y_train.numpy(), config.n_clients, config.seed)
+
+    x, y = dataset.x_train, dataset.y_train
+    if config.n_byzantine:
+        held = torch.from_numpy(np.concatenate(shares[n_benign:]))
+        x_held, y_held = config.attack.poison(x[held], y[held], dataset.n_classes)
+        # The loaded data set is shared between runs: only a copy may be poisoned.
+        y = y.clone()
+        y[held] = y_held
+        if not torch.equal(x_held, x[held]):
+            x = x.clone()
+            x[held] = x_held
+
+    model = make_model(
+        config.model, dataset.shape, dataset.n_classes, derived_seed(config.seed, "model")
+    ).to(device)
+    _check_batch_norm(model, config.model)
+    model.train()
+    parameters = flatten_parameters(model)
+    d = parameters.numel()
+    chosen = strategy
+    if isinstance(config.client, MomentumSGD):
+        chosen = choose_strategy(model, device, strategy)
+    federation = Federation(
+        config=config,
+        device=device,
+        x=x.to(device),
+        y=y.to(device),
+        x_test=dataset.x_test.to(device),
+        y_test=dataset.y_test.to(device),
+        shares=shares,
+        active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
+        strategy=chosen,
+    )
+    state = State(
+        model=model,
+        parameters=parameters,
+        updates=torch.zeros(config.n_clients, d, device=device),
+        own=torch.zeros(federation.active - n_benign, d, device=device),
+        batches=Batches(shares, config.seed),
+        aggregator=config.aggregator.init(config.n_clients, d),
+        attack=config.attack.init(config.n_clients, d),
+        learning_rate=config.learning_rate,
+    )
+    return federation, state
+
+
+def _check_batch_norm(model: nn.Module, name: str) -> None:
+    # Only parameters travel between clients and server. Statistics are each client's batch's in
+    # training and the test batch's in evaluation, so there must be no running ones.
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats:
+            raise ConfigError(
+                f"model={name!r} keeps running batch-norm statistics, which do not travel: must be "
+                "built with track_running_stats=False."
+            )
+
+
+def play_round(federation: Federation, state: State) -> State:
+    """One communication round; ``state`` is changed in place and returned."""
+    config, n_benign = federation.config, federation.n_benign
+    losses = _clients_step(federation, state)
+    state.train_losses.append(losses[:n_benign].mean())
+
+    if config.n_byzantine:
+        knows = config.attack.knows
+        benign = state.updates[:n_benign]
+        byzantine, state.attack = config.attack.apply(
+            benign if "benign_updates" in knows else benign[:0],
+            state.attack,
+            AttackContext(
+                own_updates=state.own if "own_updates" in knows else None,
+                last_aggregate=state.last_aggregate if "last_aggregate" in knows else None,
+            ),
+        )
+        state.updates[n_benign:] = byzantine
+    if "cosines" in config.track:
+        _record_cosines(federation, state)
+
+    aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator)
+    state.parameters.sub_(aggregate, alpha=state.learning_rate)
+    state.last_aggregate = aggregate
+    state.round += 1
+    if state.round in config.milestones:
+        state.learning_rate *= config.decay
+    return state
+
+
+def _clients_step(federation: Federation, state: State) -> torch.Tensor:
+    """Fill the benign rows of ``updates``, and ``own``; return the active clients' losses."""
+    client, active, n_benign = federation.config.client, federation.active, federation.n_benign
+    if isinstance(client, LocalSGD):
+        schedule = state.batches.draw_epochs(active, client.batch_size, client.epochs)
+        updates, losses = local_updates(
+            state.model,
+            state.parameters,
+            (federation.x, federation.y),
+            torch.from_numpy(schedule).to(federation.device),
+            learning_rate=client.learning_rate,
+            momentum=client.momentum,
+            strategy=federation.strategy,
+        )
+        state.updates[:n_benign] = updates[:n_benign]
+        state.own.copy_(updates[n_benign:])
+        return losses
+    index = torch.from_numpy(state.batches.draw(active, client.batch_size, client.sampling))
+    index = index.to(federation.device).view(-1)
+    shape = (active, client.batch_size)
+    x = federation.x.index_select(0, index).view(*shape, *federation.x.shape[1:])
+    y = federation.y.index_select(0, index).view(shape)
+    if client.momentum == 0 and active == n_benign:
+        # The gradients are the updates: no second matrix.
+        _, losses = gradients(
+            state.model, x, y, out=state.updates[:n_benign], strategy=federation.strategy
+        )
+        return losses
+    grads, losses = gradients(state.model, x, y, strategy=federation.strategy)
+    state.updates[:n_benign].lerp_(grads[:n_benign], 1 - client.momentum)
+    state.own.lerp_(grads[n_benign:], 1 - client.momentum)
+    return losses
+
+
+def _record_cosines(federation: Federation, state: State) -> None:
+    """Cosines of this round: updates to the last aggregate, perturbation to the one before."""
+    n_benign = federation.n_benign
+    updates = state.updates
+
+    def record(name: str, value: torch.Tensor) -> None:
+        state.cosines.setdefault(name, []).append(value)
+
+    if state.last_aggregate is not None:
+        to_last = F.cosine_similarity(updates, state.last_aggregate[None], dim=1)
+        record("benign_to_last_aggregate", to_last[:n_benign].mean())
+        if n_benign < len(updates):
+            record("byzantine_to_last_aggregate", to_last[n_benign:].mean())
+    if n_benign < len(updates):
+        perturbation = updates[-1] - updates[:n_benign].mean(0)
+        if state.last_perturbation is not None:
+            cosine = F.cosine_similarity(perturbation, state.last_perturbation, dim=0)
+            record("consecutive_perturbations", cosine)
+        state.last_perturbation = perturbation
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy on samples ``(n, C, H, W)`` with labels ``(n,)``.
+
+    In batches of 1000; a network with batch norm uses the statistics of the test batch, as
+    in the centered_clipping authors' code.
+    """
+    correct = torch.zeros((), dtype=torch.int64, device=x.device)
+    loss = torch.zeros((), dtype=torch.float64, device=x.device)
+    for start in range(0, len(x), _EVALUATION_BATCH):
+        rows = slice(start, start + _EVALUATION_BATCH)
+        logits = model(x[rows])
+        correct += (logits.argmax(1) == y[rows]).sum()
+        loss += F.cross_entropy(logits, y[rows], reduction="sum")
+    return float(correct) / len(x), float(loss) / len(x)
+
+
+def run(
+    config: RunConfig,
+    dataset: Dataset,
+    device: str | torch.device = "cpu",
+    strategy: str = "auto",
+    on_round: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Play all rounds of ``config`` and return its metrics.
+
+    Parameters
+    ----------
+    config, dataset, device, strategy
+        As for :func:`prepare`.
+    on_round
+        Called with the number of rounds done after each.
+
+    Returns
+    -------
+    dict
+        ``rounds``: the rounds after which was evaluated; ``test_accuracy`` (a share),
+        ``test_loss`` there; ``train_loss``: mean over benign clients and the rounds since the
+        last evaluation; tracked cosines likewise. A value that is not finite is None.
+    """
+    federation, state = prepare(config, dataset, device, strategy)
+    metrics: dict[str, list[Any]] = {
+        "rounds": [],
+        "test_accuracy": [],
+        "test_loss": [],
+        "train_loss": [],
+    }
+    for number in range(1, config.rounds + 1):
+        play_round(federation, state)
+        if number % config.eval_every == 0 or number == config.rounds:
+            accuracy, loss = evaluate(state.model, federation.x_test, federation.y_test)
+            metrics["rounds"].append(number)
+            metrics["test_accuracy"].append(_rounded(accuracy))
+            metrics["test_loss"].append(_rounded(loss))
+            metrics["train_loss"].append(_mean(state.train_losses))
+            state.train_losses.clear()
+            for name, values in state.cosines.items():
+                series = metrics.setdefault(f"cosine_{name}", [])
+                series += [None] * (len(metrics["rounds"]) - 1 - len(series))
+                series.append(_mean(values))
+                values.clear()
+        if on_round is not None:
+            on_round(number)
+    return metrics
+
+
+def _mean(values: list[torch.Tensor]) -> float | None:
+    return _rounded(float(torch.stack(values).double().mean())) if values else None
+
+
+def _rounded(value: float) -> float | None:
+    """Six significant digits keep a record short; JSON has no word for NaN or Inf."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,0 +1,293 @@
+"""Grids: the runs that a paper owes, and the runner that computes those not yet stored."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import multiprocessing
+import pkgutil
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import fedlib.papers
+from fedlib import engine, hardware
+from fedlib.data import DataConfig, load_dataset, resolve_source
+from fedlib.data.sources import Dataset
+from fedlib.progress import Progress
+from fedlib.runs import RunConfig
+from fedlib.store import SCALES, Store, make_record
+from fedlib.validation import ConfigError, check_int, check_name
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid under the name that the paper's tables give it."""
+
+    key: str
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A paper's runs.
+
+    Attributes
+    ----------
+    slug, title
+        The paper.
+    cells
+        ``(scale, seed, data)`` to the cells of one seed, in the order to compute them;
+        ``data`` maps a data set's name to where it comes from.
+    seeds
+        How many seeds each scale has if nobody says otherwise.
+    """
+
+    slug: str
+    title: str
+    cells: Callable[[str, int, Callable[[str], DataConfig]], list[Cell]]
+    seeds: dict[str, int]
+
+
+def grid_slugs() -> list[str]:
+    """The papers that have a grid."""
+    return sorted(module.name for module in pkgutil.iter_modules(fedlib.papers.__path__)
+                  if module.ispkg)
+
+
+def load_grid(slug: str) -> Grid:
+    """The grid of a paper.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    check_name("slug", slug, grid_slugs())
+    grid: Grid = importlib.import_module(f"fedlib.papers.{slug}").GRID
+    return grid
+
+
+def expand(
+    grid: Grid,
+    scale: str,
+    seeds: int | None = None,
+    data: str = "auto",
+    only: str | None = None,
+) -> list[Cell]:
+    """The cells to compute: seed 1 of every cell first, then seed 2 of every cell, and so on.
+
+    Parameters
+    ----------
+    grid, scale
+        What of, and at which of ``SCALES``.
+    seeds
+        How many; None takes the grid's number.
+    data
+        ``auto``, ``real`` or ``embedded``.
+    only
+        A shell pattern that the keys must match, such as ``*/rop/cc_tau1/*``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If something is unknown, the pattern matches nothing, or the data are not there.
+    """
+    check_name("scale", scale, SCALES)
+    count = check_int("seeds", grid.seeds[scale] if seeds is None else seeds, 1)
+    resolve = lru_cache(maxsize=None)(lambda name: resolve_source(name, data))
+    found = [cell for seed in range(1, count + 1) for cell in grid.cells(scale, seed, resolve)]
+    if only is None:
+        return found
+    chosen = [cell for cell in found if fnmatch.fnmatchcase(cell.key, only)]
+    if not chosen:
+        raise ConfigError(
+            f"only={only!r} matches none of the {len(found)} cells of {grid.slug}; their keys "
+            f"look like {found[0].key!r}."
+        )
+    return chosen
+
+
+@dataclass
+class Outcome:
+    """What became of the cells of one call of :func:`run_grid`."""
+
+    computed: list[str] = field(default_factory=list)
+    stored_before: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    """Being computed by another process now."""
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run_grid(
+    cells: Iterable[Cell],
+    store: Store,
+    scale: str,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    strategy: str = "auto",
+    progress: bool = True,
+) -> Outcome:
+    """Compute the cells that are not stored yet; each is stored as it ends.
+
+    May be killed at any point and called again, also beside another process on the same
+    store: no finished run is lost, none is computed twice.
+
+    Parameters
+    ----------
+    cells, store, scale
+        What to compute and where to keep it.
+    device
+        ``auto``, ``cpu``, ``cuda``, ...
+    jobs
+        Processes; None takes as many as there are cores on a CPU (single-threaded clients
+        side by side do more than one run on all cores), and 1 on a GPU.
+    strategy
+        Of the client step; see :mod:`fedlib.clients`.
+    progress
+        Whether to print a line for each finished run and a bar.
+    """
+    target = hardware.check_device(device)
+    cells = list(cells)
+    outcome = Outcome()
+    store.check_writable(scale)
+    stored = store.read(scale)
+    pending = []
+    for cell in cells:
+        if cell.config.id in stored:
+            outcome.stored_before.append(cell.key)
+        else:
+            pending.append(cell)
+    if jobs is None:
+        jobs = hardware.cores() if target.type == "cpu" else 1
+    jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
+    threads = max(1, hardware.cores() // jobs)
+    # A missing or broken data set stops the grid here, not in a worker after an hour.
+    for config in {cell.config.data: cell.config for cell in pending}.values():
+        _dataset(config.data)
+
+    with Progress(sum(cell.config.rounds for cell in pending), len(pending), progress) as bar:
+        tasks = [_Task(cell, store, scale, str(target), strategy, threads) for cell in pending]
+        results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
+        for task, result in results:
+            seeded = f"{task.cell.key} seed {task.cell.config.seed}"
+            if isinstance(result, Exception):
+                outcome.failed[task.cell.key] = f"{type(result).__name__}: {result}"
+                bar.line(f"FAILED {seeded}: {result}")
+            elif result is None:
+                outcome.elsewhere.append(task.cell.key)
+                bar.line(f"skipped {seeded}: another process has it")
+            else:
+                outcome.computed.append(task.cell.key)
+                bar.line(f"{seeded}: {_summary(result)}")
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Task:
+    cell: Cell
+    store: Store
+    scale: str
+    device: str
+    strategy: str
+    threads: int
+
+
+def _summary(record: dict[str, Any]) -> str:
+    accuracy = record["metrics"]["test_accuracy"][-1]
+    return f"accuracy {100 * accuracy:.2f} % in {record['provenance']['wall_time_s']:.0f} s"
+
+
+@lru_cache(maxsize=4)
+def _dataset(config: DataConfig) -> Dataset:
+    return load_dataset(config)
+
+
+def compute(
+    task: _Task, on_round: Callable[[int], None] | None = None
+) -> dict[str, Any] | None:
+    """Compute and store one run; None if another process has or had it."""
+    config = task.cell.config
+    with task.store.claim(config.id) as mine:
+        if not mine or config.id in task.store.read(task.scale):
+            return None
+        hardware.configure(task.threads)
+        dataset = _dataset(config.data)
+        started = datetime.now(UTC)
+        clock = time.perf_counter()
+        metrics = engine.run(config, dataset, task.device, task.strategy, on_round)
+        record = make_record(
+            config,
+            slug=task.store.slug,
+            scale=task.scale,
+            cell=task.cell.key,
+            metrics=metrics,
+            provenance={
+                "data": dataset.label,
+                "data_checksum": dataset.checksum,
+                "started": started.isoformat(timespec="seconds"),
+                "wall_time_s": round(time.perf_counter() - clock, 1),
+                "strategy": task.strategy,
+                **hardware.describe(engine.torch.device(task.device)),
+            },
+        )
+        return record if task.store.append(task.scale, record) else None
+
+
+_Results = Iterable[tuple[_Task, "dict[str, Any] | Exception | None"]]
+
+
+def _in_process(tasks: list[_Task], bar: Progress) -> _Results:
+    for task in tasks:
+        try:
+            yield task, compute(task, lambda _: bar.advance(1))
+        except Exception as error:
+            yield task, error
+
+
+# In a worker: where to report rounds done, set when it starts.
+_reports: Any = None
+
+
+def _start_worker(reports: Any) -> None:
+    global _reports
+    _reports = reports
+    warnings.simplefilter("ignore")  # the parent has shown them
+
+
+def _work(task: _Task) -> dict[str, Any] | None:
+    pending, last = 0, time.monotonic()
+
+    def on_round(_: int) -> None:
+        nonlocal pending, last
+        pending += 1
+        if time.monotonic() - last > 0.5:
+            _reports.put(pending)
+            pending, last = 0, time.monotonic()
+
+    record = compute(task, on_round)
+    _reports.put(pending)
+    return record
+
+
+def _in_workers(tasks: list[_Task], jobs: int, bar: Progress) -> _Results:
+    # Spawned, not forked: torch's threads and CUDA do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    reports = context.SimpleQueue()
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports,))
+    try:
+        with bar.fed_by(reports):
+            futures = {pool.submit(_work, task): task for task in tasks}
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield futures[future], error or future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,125 @@
+"""The machine: devices, threads, memory, and what a record says of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedlib.validation import ConfigError
+
+PACKAGES = ("torch", "torchvision", "numpy")
+
+
+def check_device(device: str) -> torch.device:
+    """The device called ``device`` (``"auto"``: a GPU if there is one), if it can be used.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device here.
+    """
+    available = ["cpu"]
+    if torch.cuda.is_available():
+        available += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        available.append("mps")
+    if device == "auto":
+        return torch.device(available[1] if len(available) > 1 else "cpu")
+    if device not in available:
+        allowed = ", ".join(["auto", *available])
+        raise ConfigError(f"device={device!r} is not available here. Allowed: {allowed}.")
+    return torch.device(device)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+def configure(threads: int) -> None:
+    """Set torch's threads, and keep freed memory in the process.
+
+    By default glibc gives each large array back to the system when it is freed, and the next
+    one of the same size is paid for again page by page: on a CPU that costs a client step more
+    than its arithmetic.
+    """
+    torch.set_num_threads(threads)
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        mmap_threshold, trim_threshold = -3, -1
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)
+
+
+@lru_cache(maxsize=1)
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """A device's name for a record, such as the GPU's model."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return cpu_name() if device.type == "cpu" else device.type
+
+
+@lru_cache(maxsize=1)
+def commit() -> str:
+    """The commit of the library's working tree, with ``+`` if it was changed; or the version."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")[:12]
+        # Only what the numbers depend on: the library's own files, not results beside them.
+        return head + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"fedlib {metadata.version('fedlib')}" if _installed("fedlib") else "unknown"
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {name: metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {"python": platform.python_version(), **found, "torch": str(torch.__version__)}
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """What a record's provenance says of machine and software."""
+    return {
+        "commit": commit(),
+        "device": device.type,
+        "device_name": device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "platform": f"{sys.platform} {platform.machine()}",
+    }

@@ -1,0 +1,82 @@
+"""Progress of a grid on the terminal: a bar with the time left, a line for each finished run."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+try:
+    from tqdm import tqdm
+except ImportError:  # the grids also run where only torch and numpy are
+    tqdm = None
+
+
+class Progress:
+    """Counts rounds. On a terminal a bar; in a log file one line for each finished run.
+
+    Parameters
+    ----------
+    rounds, runs
+        How many there are to do.
+    enabled
+        False prints nothing at all (notebooks).
+    """
+
+    def __init__(self, rounds: int, runs: int, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._rounds = rounds
+        self._runs = runs
+        self._done_rounds = 0
+        self._done_runs = 0
+        self._start = time.monotonic()
+        self._bar: Any = None
+        if enabled and rounds and tqdm is not None and sys.stderr.isatty():
+            self._bar = tqdm(total=rounds, unit="round", smoothing=0.05, dynamic_ncols=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, rounds: int) -> None:
+        """Count ``rounds`` more as done."""
+        self._done_rounds += rounds
+        if self._bar is not None:
+            self._bar.update(rounds)
+
+    def line(self, text: str) -> None:
+        """Print the line of one more finished run, with the time left where there is no bar."""
+        self._done_runs += 1
+        if not self._enabled:
+            return
+        text = f"[{self._done_runs}/{self._runs}] {text}"
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stdout)
+            return
+        left = ""
+        if 0 < self._done_rounds < self._rounds:
+            seconds = (time.monotonic() - self._start) * (self._rounds / self._done_rounds - 1)
+            left = f" ({seconds / 60:.0f} min left)" if seconds >= 60 else f" ({seconds:.0f} s left)"
+        print(text + left, flush=True)
+
+    @contextlib.contextmanager
+    def fed_by(self, queue: Any) -> Iterator[None]:
+        """Take the numbers of rounds done that worker processes put into ``queue``."""
+
+        def listen() -> None:
+            while (rounds := queue.get()) is not None:
+                self.advance(rounds)
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            queue.put(None)
+            listener.join(timeout=5)

@@ -1,0 +1,238 @@
+"""A run's configuration: frozen, serialisable, and identified by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from fedlib.aggregators import Aggregator, make_aggregator
+from fedlib.attacks import Attack, make_attack
+from fedlib.data import DataConfig, Partition, make_partition
+from fedlib.data.partition import IID
+from fedlib.models import MODELS
+from fedlib.validation import ConfigError, check_int, check_name, check_real
+
+# Part of every identity. Raised when the same configuration would give other numbers.
+NUMERICS = 1
+TRACKED = ("cosines",)
+
+
+@dataclass(frozen=True)
+class MomentumSGD:
+    """One stochastic gradient a round, averaged into a worker momentum that is sent.
+
+    ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0`` (centered_clipping,
+    Algorithm 1, line 9).
+
+    Parameters
+    ----------
+    batch_size
+        Samples a client draws a round.
+    momentum
+        Share of the last momentum, beta in the papers; 0 sends the gradient itself.
+    sampling
+        ``"shuffle"``: through the client's data in random order, then in a new one, batches
+        reaching over the end; ``"replacement"``: each sample independently.
+    """
+
+    name: ClassVar[str] = "momentum_sgd"
+    batch_size: int = 32
+    momentum: float = 0.0
+    sampling: str = "shuffle"
+
+    def __post_init__(self) -> None:
+        check_int("client.batch_size", self.batch_size, 1)
+        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
+        check_name("client.sampling", self.sampling, ("shuffle", "replacement"))
+
+
+@dataclass(frozen=True)
+class LocalSGD:
+    """Local epochs of SGD from the broadcast model; what is sent is ``broadcast - local``.
+
+    The server's ``learning_rate`` of 1 then is federated averaging (residual_reweighting).
+
+    Parameters
+    ----------
+    batch_size, learning_rate, momentum
+        Of the client's SGD; its momentum starts at zero every round.
+    epochs
+        Passes over the client's data a round, each in a new random order.
+    """
+
+    name: ClassVar[str] = "local_sgd"
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    epochs: int = 1
+
+    def __post_init__(self) -> None:
+        check_int("client.batch_size", self.batch_size, 1)
+        check_int("client.epochs", self.epochs, 1)
+        check_real("client.learning_rate", self.learning_rate, 0, open_low=True)
+        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
+
+
+def _told_apart(part: Any) -> dict[str, Any]:
+    """Name and those fields of a dataclass that differ from their defaults."""
+    values = {
+        field.name: getattr(part, field.name)
+        for field in fields(part)
+        if field.default is MISSING or getattr(part, field.name) != field.default
+        if field.default_factory is MISSING
+    }
+    return {"name": part.name, **values} if hasattr(part, "name") else values
+
+
+Client = MomentumSGD | LocalSGD
+_CLIENTS: dict[str, type[MomentumSGD] | type[LocalSGD]] = {
+    "momentum_sgd": MomentumSGD,
+    "local_sgd": LocalSGD,
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run's numbers depend on, down to float tolerance between devices.
+
+    Parameters
+    ----------
+    data, partition, model
+        What is learned, from which shares, by which network of ``MODELS``.
+    n_clients, n_byzantine
+        Clients, and how many of them (the last ones) the attacker controls.
+    client
+        What a client does in a round.
+    aggregator, attack
+        The rule and the attack. The rule's ``n_byzantine`` may differ from the run's, as in
+        a baseline without attackers under a trimming rule; the attack's may not.
+    rounds, learning_rate, milestones, decay
+        The server subtracts ``learning_rate * aggregate`` in each round; after each round of
+        ``milestones`` the rate is multiplied by ``decay``.
+    eval_every
+        Rounds between evaluations on the full test set; the last round is always one.
+    seed
+        Of partition, initialisation and batches. The clients' batches depend on nothing
+        else, so that runs of one seed differ by rule and attack alone.
+    track
+        What is recorded besides accuracy and losses: ``"cosines"``.
+
+    Raises
+    ------
+    ConfigError
+        If a field cannot be used.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    partition: Partition = field(default_factory=IID)
+    model: str = "cnn_4_8"
+    n_clients: int = 25
+    n_byzantine: int = 0
+    client: Client = field(default_factory=MomentumSGD)
+    aggregator: Aggregator = field(default_factory=lambda: make_aggregator({"name": "mean"}))
+    attack: Attack = field(default_factory=lambda: make_attack({"name": "none"}))
+    rounds: int = 100
+    learning_rate: float = 0.1
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
+    eval_every: int = 10
+    seed: int = 1
+    track: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("model", self.model, MODELS)
+        check_int("n_clients", self.n_clients, 1)
+        check_int("n_byzantine", self.n_byzantine, 0, self.n_clients - 1)
+        check_int("rounds", self.rounds, 1)
+        check_real("learning_rate", self.learning_rate, 0, open_low=True)
+        check_real("decay", self.decay, 0, open_low=True)
+        check_int("eval_every", self.eval_every, 1)
+        check_int("seed", self.seed, 0)
+        for milestone in self.milestones:
+            check_int("milestones", milestone, 1)
+        for quantity in self.track:
+            check_name("track", quantity, TRACKED)
+        if self.attack.n_byzantine != self.n_byzantine:
+            raise ConfigError(
+                f"attack.n_byzantine={self.attack.n_byzantine} must be the run's "
+                f"n_byzantine={self.n_byzantine}."
+            )
+        self.aggregator.init(self.n_clients, 1)
+        self.attack.init(self.n_clients, 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON values; :meth:`from_dict` takes it back."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            "data": self.data.to_dict(),
+            "partition": self.partition.to_dict(),
+            "client": {"name": self.client.name, **asdict(self.client)},
+            "aggregator": self.aggregator.to_dict(),
+            "attack": self.attack.to_dict(),
+            "milestones": list(self.milestones),
+            "track": list(self.track),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """The configuration that ``to_dict`` wrote.
+
+        Raises
+        ------
+        ConfigError
+            If a field is unknown or cannot be used.
+        """
+        known = {*_PLAIN, "data", "partition", "client", "aggregator", "attack", "milestones",
+                 "track"}
+        for name in values:
+            check_name("run configuration field", name, known)
+        client = dict(values["client"])
+        kind = _CLIENTS[check_name("client.name", client.pop("name"), _CLIENTS)]
+        return cls(
+            **{name: values[name] for name in _PLAIN if name in values},
+            data=DataConfig(**values["data"]),
+            partition=make_partition(values["partition"]),
+            client=kind(**client),
+            aggregator=make_aggregator(values["aggregator"]),
+            attack=make_attack(values["attack"]),
+            milestones=tuple(values.get("milestones", ())),
+            track=tuple(values.get("track", ())),
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """The run's identity: 16 hexadecimal digits of the canonical JSON's sha256.
+
+        A field that has its default stays out, so that a new option, whose default is what was
+        done before, leaves the identities of stored runs as they are. A default must therefore
+        never change.
+        """
+        parts = {
+            name: _told_apart(getattr(self, name))
+            for name in ("data", "partition", "client", "aggregator", "attack")
+        }
+        text = json.dumps(
+            {"numerics": NUMERICS, **_told_apart(self), **parts},
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_(self, **changes: Any) -> RunConfig:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+_PLAIN = (
+    "model",
+    "n_clients",
+    "n_byzantine",
+    "rounds",
+    "learning_rate",
+    "decay",
+    "eval_every",
+    "seed",
+)
