@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import torch
+
 import fedlib.papers
 from fedlib import engine, hardware
 from fedlib.data import DataConfig, load_dataset, resolve_source
@@ -234,7 +236,7 @@ def compute(
                 "started": started.isoformat(timespec="seconds"),
                 "wall_time_s": round(time.perf_counter() - clock, 1),
                 "strategy": task.strategy,
-                **hardware.describe(engine.torch.device(task.device)),
+                **hardware.describe(torch.device(task.device)),
             },
         )
         return record if task.store.append(task.scale, record) else None

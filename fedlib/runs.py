@@ -88,7 +88,7 @@ def _told_apart(part: Any) -> dict[str, Any]:
 
 
 Client = MomentumSGD | LocalSGD
-_CLIENTS: dict[str, type[MomentumSGD] | type[LocalSGD]] = {
+_CLIENTS: dict[str, type[MomentumSGD | LocalSGD]] = {
     "momentum_sgd": MomentumSGD,
     "local_sgd": LocalSGD,
 }

@@ -76,7 +76,7 @@ class Protocol:
 # average.
 SCALES = {
     "smoke": Protocol("cnn_4_8", 4, 4, 3, 2, (1000, 200), (1000, 200)),
-    "quick": Protocol("cnn_4_8", 32, 300, 225, 25, (None, None), (12_000, 2_000)),
+    "quick": Protocol("cnn_4_8", 8, 1000, 750, 100, (None, None), (12_000, 2_000)),
     "paper": Protocol("cnn_20_50", 32, 7500, 5625, 75, (None, None), (60_000, 10_000)),
 }
 

@@ -1,0 +1,175 @@
+"""``python -m fedlib``: compute grids, list what is stored, look after data and machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from fedlib import __version__, hardware
+from fedlib.clients import choose_strategy, gradients
+from fedlib.data.sources import (
+    DATASETS,
+    SOURCES,
+    DataError,
+    data_root,
+    download,
+    on_disk,
+    verify_files,
+    write_manifest,
+)
+from fedlib.grid import expand, grid_slugs, load_grid, run_grid
+from fedlib.models import MODELS, make_model
+from fedlib.report import Archive
+from fedlib.store import SCALES, Store, StoreError, results_root
+from fedlib.validation import ConfigError, check_name
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0, 1 if a run failed, 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    try:
+        status: int = options.command(options)
+    except (ConfigError, DataError, StoreError) as error:
+        print(f"fedlib: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fedlib: stopped; finished runs are stored, the same command goes on.",
+              file=sys.stderr)
+        return 130
+    return status
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"fedlib: warning: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m fedlib", description="Attacks and defences in federated learning."
+    )
+    parser.add_argument("--version", action="version", version=f"fedlib {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="compute the runs of a paper that are not stored yet")
+    run.add_argument("slug", metavar="SLUG", help=", ".join(grid_slugs()))
+    run.add_argument("--scale", required=True, metavar="S", help=", ".join(SCALES))
+    run.add_argument("--only", metavar="PATTERN", help="cells whose key matches, as '*/rop/*'")
+    run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
+    run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
+    run.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser("list", help="which cells are stored, at which scale")
+    show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
+    show.add_argument("--only", metavar="PATTERN", help="cells whose key matches")
+    show.set_defaults(command=_list)
+
+    data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
+    data.add_argument("--download", metavar="NAME", help="fetch a set into the data folder")
+    data.add_argument("--trust", metavar="NAME", help="record the files of a set as they are")
+    data.add_argument("--variant", metavar="NAME", help="with --trust: what to call that copy")
+    data.set_defaults(command=_data)
+
+    doctor = commands.add_parser("doctor", help="versions, device, threads, data, results")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    grid = load_grid(options.slug)
+    cells = expand(grid, options.scale, options.seeds, options.data, options.only)
+    store = Store(grid.slug)
+    outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
+    print(
+        f"{grid.slug} at scale {options.scale}: {len(outcome.computed)} runs computed, "
+        f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
+        f"process, {len(outcome.failed)} failed. Records: {store.path(options.scale)}"
+    )
+    return 1 if outcome.failed else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
+    for slug in slugs:
+        archive = Archive(load_grid(slug))
+        print(f"{slug}: {archive.coverage()}")
+        for key in archive.cells(options.only):
+            held = archive.held(key)
+            print(f"  {key:48} {held or '-'}")
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    if options.variant and not options.trust:
+        raise ConfigError(f"variant={options.variant!r} is of use with --trust alone.")
+    root = data_root()
+    if options.trust:
+        check_name("trust", options.trust, DATASETS)
+        if not options.variant:
+            raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
+        print(f"recorded in {write_manifest(root, options.trust, options.variant)}")
+    if options.download:
+        check_name("download", options.download, DATASETS)
+        download(options.download)
+    print(f"data folder: {root}")
+    for name, info in DATASETS.items():
+        print(f"  {name:16} {info.title:18} {_data_status(name, root)}")
+    return 0
+
+
+def _data_status(name: str, root: Path) -> str:
+    if not on_disk(name, root):
+        return f"absent: python -m fedlib data --download {name}"
+    try:
+        return f"on disk and verified ({verify_files(name, root)[0]})"
+    except DataError as error:
+        return f"NOT USABLE: {' '.join(str(error).split())}"
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    device = hardware.check_device("auto")
+    hardware.configure(hardware.cores())
+    print(f"fedlib {__version__} ({hardware.commit()})")
+    for name, version in hardware.versions().items():
+        print(f"  {name} {version}")
+    print(f"device: {device} ({hardware.device_name(device)})")
+    print(f"cores: {hardware.cores()}, processor: {hardware.cpu_name()}")
+    print(f"results: {results_root()}")
+    print("client step, 20 clients x 32 samples, all threads:")
+    for model in ("cnn_4_8", "cnn_20_50"):
+        times = _time_strategies(model, device)
+        chosen = choose_strategy(make_model(model, (1, 28, 28), 10, 0), device)
+        shown = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in times.items())
+        print(f"  {model}: {shown}; auto takes {chosen}")
+    _data(argparse.Namespace(trust=None, download=None, variant=None))
+    return 0
+
+
+def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
+    """Seconds of the best of three client steps by each strategy."""
+    assert model_name in MODELS
+    model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
+    x = torch.rand(20, 32, 1, 28, 28, device=device)
+    y = torch.randint(10, (20, 32), device=device)
+    times = {}
+    for strategy in ("loop", "merged", "vmap"):
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            _, losses = gradients(model, x, y, strategy=strategy)
+            float(losses.sum())  # waits for an accelerator
+            best = min(best, time.perf_counter() - start)
+        times[strategy] = best
+    return times
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""What the chapters share: their parameters, the runs they wait for, their plain words."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fedlib.data.sources import SOURCES
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.report import Archive, Note, Table, plural
+from fedlib.store import SCALES, Store
+from fedlib.validation import ConfigError, check_int, check_name
+
+PARAMETERS = ("scale", "seeds", "device", "data", "only")
+# What a notebook's namespace holds before anybody has written a cell.
+_IPYTHON = ("In", "Out")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A paper's stored runs as one execution of its notebook sees them."""
+
+    archive: Archive
+    data: str
+    banner: Note
+
+    def provenance(self) -> Table:
+        """Which code, machine and versions the shown runs come from, and how long they took."""
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for key in self.archive.cells():
+            result = self.archive.best(key)
+            for record in result.records if result else ():
+                made = record["provenance"]
+                versions = ", ".join(f"{name} {v}" for name, v in made["versions"].items())
+                group = (record["scale"], made["commit"], made["device_name"], versions)
+                groups.setdefault(group, []).append(record)
+        rows = []
+        for (scale, commit, device, versions), records in sorted(groups.items()):
+            sets = Counter(record["provenance"]["data"] for record in records)
+            hours = sum(record["provenance"]["wall_time_s"] for record in records) / 3600
+            rows.append(
+                (scale, str(len(records)), ", ".join(sorted(sets)), f"{hours:.2f} h", commit,
+                 device, versions)
+            )
+        return Table(
+            ("scale", "runs", "data", "time of all", "commit", "device", "versions"),
+            tuple(rows),
+            "Where the shown runs come from",
+        )
+
+
+def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
+    """Check a notebook's parameters, compute what they ask for, and return what is stored.
+
+    Parameters
+    ----------
+    slug
+        The paper.
+    names
+        The notebook's ``globals()`` right after its parameters cell: ``scale`` (``best`` shows the
+        best that is stored and computes nothing; one of ``SCALES`` computes its missing cells and
+        shows that scale alone), ``seeds`` (how many; None is the grid's number), ``device``,
+        ``data`` (``auto``, ``real``, ``embedded``), ``only`` (a pattern of cells to compute, empty
+        for all).
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is unknown or cannot be used.
+    """
+    given = _parameters(names)
+    grid = load_grid(slug)
+    scale = check_name("scale", given["scale"], ("best", *SCALES))
+    data = check_name("data", given["data"], SOURCES)
+    seeds = given["seeds"]
+    if seeds is not None:
+        check_int("seeds", seeds, 1)
+    archive = Archive(grid)
+    if scale == "best" and not any(archive.best(key) for key in archive.cells()):
+        scale = "smoke"
+    notes = []
+    if scale != "best":
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            cells = expand(grid, scale, seeds, data, given["only"] or None)
+        notes += [str(warning.message) for warning in caught]
+        outcome = run_grid(cells, Store(slug), scale, device=given["device"], progress=False)
+        if outcome.failed:
+            key, reason = next(iter(outcome.failed.items()))
+            raise RuntimeError(f"{plural(len(outcome.failed), 'run')} failed; {key}: {reason}")
+        archive = Archive(grid, scales=(scale,))
+    used = {result.data for key in archive.cells() if (result := archive.best(key)) is not None}
+    if any("embedded" in name for name in used):
+        notes.append(f"Runs on generated data are among those shown: {', '.join(sorted(used))}.")
+    shown = "the best stored scale of each cell" if scale == "best" else f"scale {scale}"
+    head = f"Showing {shown}. {archive.coverage()}."
+    return Chapter(archive, data, Note(head, tuple(dict.fromkeys(notes))))
+
+
+def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters among a notebook's names; anything else of plain value is a mistake."""
+    plain = {
+        name: value
+        for name, value in names.items()
+        if not name.startswith("_") and name not in _IPYTHON
+        if value is None or isinstance(value, str | int | float | list | dict)
+    }
+    for name in plain:
+        check_name("parameter", name, PARAMETERS)
+    missing = [name for name in PARAMETERS if name not in plain]
+    if missing:
+        raise ConfigError(f"parameter {missing[0]!r} is missing from the parameters cell.")
+    return plain

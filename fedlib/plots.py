@@ -1,0 +1,140 @@
+"""Figures that several chapters draw. Needs matplotlib, which the library itself does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedlib.report import CellResult
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.
+PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000")
+_DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
+# Settings for every figure, so that text has the size of the page's on a wide screen.
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.bbox": "tight",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One axis of :func:`accuracy_panels`: a title, and a result (or None) a curve's name."""
+
+    title: str
+    curves: Mapping[str, CellResult | None]
+
+
+def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) -> Figure:
+    """Test accuracy over training, a panel a rule and setting, a line a curve.
+
+    The line's style tells the scale. Since scales differ in length, the abscissa is the share
+    of the run; a band spans the seeds where there are several.
+
+    Parameters
+    ----------
+    rows
+        The panels, row by row.
+    labels
+        Legend text by curve name, in the order of the legend.
+    """
+    colours = dict(zip(labels, PALETTE, strict=False))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(rows),
+            len(rows[0]),
+            figsize=(2.5 * len(rows[0]), 1.9 * len(rows) + 0.6),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        scales: set[str] = set()
+        for row, panels in enumerate(rows):
+            for column, panel in enumerate(panels):
+                axis = axes[row, column]
+                axis.set_title(panel.title)
+                axis.grid(alpha=0.25)
+                axis.set(xlim=(0, 100), ylim=(0, 100))
+                for name in labels:
+                    result = panel.curves.get(name)
+                    if result is not None:
+                        scales.add(result.scale)
+                        _draw_curve(axis, result, colours[name])
+        for axis in axes[-1]:
+            axis.set_xlabel("share of the run, %")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("test accuracy, %")
+        handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
+        handles += [
+            Line2D([], [], color="grey", linestyle=_DASHES[scale], label=f"{scale} scale")
+            for scale in _DASHES
+            if scale in scales
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=5)
+        plt.close(figure)
+    return figure
+
+
+def _draw_curve(axis: plt.Axes, result: CellResult, colour: str) -> None:
+    rounds, curves = result.curve()
+    share = 100 * np.asarray(rounds) / rounds[-1]
+    values = 100 * np.asarray(curves)
+    width = 1.6 if result.scale == "paper" else 1.0
+    axis.plot(
+        share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width
+    )
+    if len(values) > 1:
+        axis.fill_between(share, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
+
+
+def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
+    """Samples of each class that each client holds, as stacked bars, a panel a partition.
+
+    Parameters
+    ----------
+    counts
+        ``(n_clients, n_classes)`` by the panel's title.
+    """
+    n_classes = next(iter(counts.values())).shape[1]
+    colours = plt.colormaps["tab10" if n_classes <= 10 else "viridis"]
+    shades = [colours(i if n_classes <= 10 else i / (n_classes - 1)) for i in range(n_classes)]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1,
+            len(counts),
+            figsize=(4.6 * len(counts), 3.4),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for axis, (title, table) in zip(axes[0], counts.items(), strict=True):
+            clients = np.arange(1, len(table) + 1)
+            below = np.zeros(len(table))
+            for label in range(n_classes):
+                axis.bar(
+                    clients, table[:, label], bottom=below, width=0.85, color=shades[label],
+                    label=str(label),
+                )
+                below += table[:, label]
+            axis.set_title(title)
+            axis.set_xlabel("client")
+            axis.set_xlim(0.3, len(table) + 0.7)
+        axes[0, 0].set_ylabel("training samples")
+        if n_classes <= 10:
+            handles, names = axes[0, 0].get_legend_handles_labels()
+            figure.legend(
+                handles, names, title="class", loc="outside right upper", handlelength=1
+            )
+        plt.close(figure)
+    return figure

@@ -1,0 +1,230 @@
+"""From stored records to what a reader sees: the best scale of each cell, with its label."""
+
+from __future__ import annotations
+
+import fnmatch
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from fedlib.data import DataConfig
+from fedlib.data.sources import EMBEDDED_VARIANT, describe
+from fedlib.grid import Grid
+from fedlib.statistics import Estimate, agrees, estimate
+from fedlib.store import SCALES, Store
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """All stored runs of one cell at the best scale there is.
+
+    ``data`` names the data for a caption, ``real`` and ``canonical`` say whether it is the paper's;
+    ``records`` has one record a seed.
+    """
+
+    key: str
+    scale: str
+    data: str
+    real: bool
+    canonical: bool
+    records: tuple[dict[str, Any], ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the records."""
+        return [record["seed"] for record in self.records]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Test accuracy in percent after the last round."""
+        return estimate([100 * record["metrics"]["test_accuracy"][-1] for record in self.records])
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the runs are those of the paper: its protocol on its data."""
+        return self.scale == "paper" and self.real and self.canonical
+
+    def curve(self, quantity: str = "test_accuracy") -> tuple[list[int], list[list[float]]]:
+        """Rounds, and the quantity at each of them for every seed."""
+        rounds = list(self.records[0]["metrics"]["rounds"])
+        return rounds, [
+            [float("nan") if value is None else value for value in record["metrics"][quantity]]
+            for record in self.records
+        ]
+
+
+class Archive:
+    """The stored runs of a grid, by cell.
+
+    A cell's best runs are those on real data before those on embedded data, then those of the
+    larger scale. Only records of the grid's present configurations count: a run of another
+    configuration has another identity.
+
+    Parameters
+    ----------
+    grid
+        The paper's grid.
+    store
+        Where its records are; None takes the default store.
+    scales
+        The scales to look at.
+    """
+
+    def __init__(
+        self, grid: Grid, store: Store | None = None, scales: Sequence[str] = SCALES
+    ) -> None:
+        self.grid = grid
+        self.store = store or Store(grid.slug)
+        self.scales = tuple(scales)
+
+    @cached_property
+    def _found(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
+        """Every cell's results by (real, index of scale)."""
+        found: dict[str, dict[tuple[bool, int], CellResult]] = {}
+        for index, scale in enumerate(SCALES):
+            records = self.store.read(scale) if scale in self.scales else {}
+            sources = _sources(records.values())
+            seeds = sorted({record["seed"] for record in records.values()})
+            by_cell: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+            for source, variants in sources.items():
+                for seed in seeds:
+                    for variant in sorted({v for _, v in variants}):
+
+                        def data(name: str, s: str = source, v: str = variant) -> DataConfig:
+                            return DataConfig(name, s, v)
+
+                        for cell in self.grid.cells(scale, seed, data):
+                            record = records.get(cell.config.id)
+                            if record is not None:
+                                by_cell.setdefault((cell.key, source, variant), []).append(record)
+            for (key, source, variant), held in by_cell.items():
+                config = DataConfig(**held[0]["config"]["data"])
+                real = source == "real"
+                # Of two variants of a real set the one with more seeds stands for the cell.
+                known = found.setdefault(key, {}).get((real, index))
+                if known is None or len(known.records) < len(held):
+                    found[key][real, index] = CellResult(
+                        key, scale, describe(config), real, variant == "canonical", tuple(held)
+                    )
+        return found
+
+    def best(self, key: str) -> CellResult | None:
+        """The best stored runs of a cell; None if there are none."""
+        results = self._found.get(key)
+        return results[max(results)] if results else None
+
+    def cells(self, only: str | None = None) -> list[str]:
+        """The grid's cells, those that match the pattern ``only``."""
+        def data(name: str) -> DataConfig:
+            return DataConfig(name, "embedded", EMBEDDED_VARIANT)
+
+        keys = [cell.key for cell in self.grid.cells(SCALES[0], 1, data)]
+        return [key for key in keys if only is None or fnmatch.fnmatchcase(key, only)]
+
+    def held(self, key: str) -> str:
+        """What is stored of a cell in words: ``paper (MNIST, 2 seeds); quick (MNIST, 1 seed)``."""
+        results = self._found.get(key, {})
+        return "; ".join(
+            f"{result.scale} ({result.data}, {plural(len(result.records), 'seed')})"
+            for _, result in sorted(results.items(), reverse=True)
+        )
+
+    def coverage(self) -> str:
+        """How far the grid is computed, in words."""
+        keys = self.cells()
+        counts: Counter[str] = Counter()
+        for key in keys:
+            result = self.best(key)
+            if result is None:
+                counts["not computed"] += 1
+            else:
+                counts[f"at scale {result.scale}" + ("" if result.real else ", embedded data")] += 1
+        parts = [f"{count} {what}" for what, count in counts.most_common()]
+        return f"{plural(len(keys), 'cell')}: " + ", ".join(parts)
+
+
+def _sources(records: Any) -> dict[str, set[tuple[str, str]]]:
+    """Source to the (data set, variant) pairs that occur."""
+    sources: dict[str, set[tuple[str, str]]] = {}
+    for record in records:
+        data = record["config"]["data"]
+        sources.setdefault(data["source"], set()).add((data["name"], data["variant"]))
+    return sources
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def verdict(result: CellResult | None, published: float, spread: float | None) -> str:
+    """What a stored cell says of a published value in percent.
+
+    ``agrees`` or ``differs`` where the paper's protocol was run on the paper's data, within the
+    margin of :func:`fedlib.statistics.margin`; else why there is no verdict.
+    """
+    if result is None:
+        return "not computed"
+    if not result.real:
+        return "no verdict (embedded data)"
+    if not result.comparable:
+        return f"no verdict ({result.scale})"
+    return "agrees" if agrees(result.accuracy.mean, published, spread) else "differs"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A statement at the head of a chapter, with warnings that must not be overlooked."""
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p>{html.escape(self.text)}</p>"]
+        lines += [f"<p><strong>{html.escape(line)}</strong></p>" for line in self.warnings]
+        kind = "warning" if self.warnings else "note"
+        return f'<div class="fedlib-note fedlib-{kind}">{"".join(lines)}</div>'
+
+    def __repr__(self) -> str:
+        return "\n".join([self.text, *(f"! {line}" for line in self.warnings)])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a notebook shows: HTML in the book, aligned text elsewhere.
+
+    ``classes`` names a CSS class for cells by (row, column), such as a verdict's.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    classes: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
+        body = "".join(f"<tr>{self._html_row(i)}</tr>" for i in range(len(self.rows)))
+        return (
+            f'<div class="fedlib-table"><table>{caption}<thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
+        )
+
+    def _html_row(self, row: int) -> str:
+        cells = []
+        for column, cell in enumerate(self.rows[row]):
+            name = self.classes.get((row, column))
+            attribute = f' class="{name}"' if name else ""
+            cells.append(f"<td{attribute}>{html.escape(cell)}</td>")
+        return "".join(cells)
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        lines = [self.caption] if self.caption else []
+        for row in (self.header, *self.rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
