@@ -1,0 +1,203 @@
+"""The aggregation rules: worked cases, the contract that all keep, and bad input."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedlib.aggregators import AGGREGATORS, make_aggregator
+from fedlib.validation import ConfigError
+
+BOUNDED = [name for name in AGGREGATORS if name != "mean"]
+
+
+def matrix(n=11, d=40, seed=0, dtype=torch.float32):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=(n, d))).to(dtype)
+
+
+def aggregate(name, updates, n_byzantine=0, **parameters):
+    rule = AGGREGATORS[name](n_byzantine=n_byzantine, **parameters)
+    return rule.apply(updates, rule.init(*updates.shape))[0]
+
+
+# --- the contract ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_input_shape_and_dtype_are_kept(name, dtype):
+    updates = matrix(dtype=dtype)
+    before = updates.clone()
+    result = aggregate(name, updates, 2)
+    assert result.shape == (40,)
+    assert result.dtype == dtype
+    assert torch.equal(updates, before)
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_identical_rows_come_out_as_they_are(name):
+    row = matrix(1, 30)[0] * 0.01  # inside the smallest clipping radius
+    result = aggregate(name, row.repeat(9, 1), 2)
+    torch.testing.assert_close(result, row, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_non_finite_row_counts_as_the_zero_update(name, bad):
+    updates = matrix()
+    updates[3, 7] = bad
+    zeroed = updates.clone()
+    zeroed[3] = 0
+    result = aggregate(name, updates, 2)
+    assert torch.isfinite(result).all()
+    assert torch.equal(result, aggregate(name, zeroed, 2))
+    assert not math.isfinite(updates[3, 7])  # the argument is not mended in place
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_no_finite_row_at_all_gives_zero(name):
+    result = aggregate(name, torch.full((7, 5), math.nan), 1)
+    assert torch.equal(result, torch.zeros(5))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_values_near_the_largest_float_stay_finite(name):
+    updates = matrix()
+    updates[0] = 3e38
+    updates[1] = -3e38
+    assert torch.isfinite(aggregate(name, updates, 2)).all()
+    assert torch.isfinite(aggregate(name, torch.full((7, 5), 3e38), 1)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(AGGREGATORS)))
+def test_the_order_of_clients_does_not_matter(seed, name):
+    updates = matrix(9, 6, seed, torch.float64)
+    order = torch.from_numpy(np.random.default_rng(seed + 1).permutation(9))
+    torch.testing.assert_close(aggregate(name, updates, 2), aggregate(name, updates[order], 2))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(BOUNDED)))
+def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
+    benign = matrix(9, 6, seed, torch.float64)
+    byzantine = 1e6 * matrix(2, 6, seed + 1, torch.float64)
+    result = aggregate(name, torch.cat([benign, byzantine]), 2)
+    assert torch.linalg.vector_norm(result) < 10 * benign.norm(dim=1).max()
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_one_parameter_and_few_clients(name):
+    assert aggregate(name, torch.arange(5.0)[:, None], 0).shape == (1,)
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_round_trip_through_its_dictionary(name):
+    rule = AGGREGATORS[name](n_byzantine=3)
+    assert make_aggregator(rule.to_dict()) == rule
+
+
+# --- each rule ---------------------------------------------------------------------------
+
+
+def test_mean():
+    torch.testing.assert_close(aggregate("mean", matrix()), matrix().mean(0))
+
+
+def test_median_of_odd_and_even_numbers_of_clients():
+    assert aggregate("median", torch.tensor([[1.0], [5.0], [2.0]])).item() == 2
+    assert aggregate("median", torch.tensor([[1.0], [5.0], [2.0], [4.0]])).item() == 3
+
+
+def test_trimmed_mean_leaves_out_both_ends_of_each_coordinate():
+    updates = torch.tensor([[0.0, 9.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [100.0, -5.0]])
+    torch.testing.assert_close(aggregate("trimmed_mean", updates, 1), torch.tensor([2.0, 2.0]))
+
+
+def test_krum_takes_the_row_in_the_densest_place():
+    # n - f - 2 = 2 neighbours; by hand: 0.1 has 0.01 + 0.01, every other row more.
+    updates = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0]])
+    assert aggregate("krum", updates, 1).item() == pytest.approx(0.1)
+
+
+def test_krum_is_not_fooled_by_a_common_offset():
+    updates = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0]]) + 1000
+    assert aggregate("krum", updates, 1).item() == pytest.approx(1000.1, abs=1e-3)
+
+
+def test_geometric_median_of_three_points_on_a_line_is_the_middle_one():
+    updates = torch.tensor([[0.0], [1.0], [10.0]], dtype=torch.float64)
+    found = aggregate("geometric_median", updates, n_iterations=200, nu=1e-6)
+    assert found.item() == pytest.approx(1, abs=1e-3)
+
+
+def test_geometric_median_first_step_from_zero_by_hand():
+    # Weights 1 / max(nu, distance to zero): 1 / 1, 1 / 2; with nu = 4 they are equal.
+    updates = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    one_step = {"n_iterations": 1, "start": "zero"}
+    assert aggregate("geometric_median", updates, nu=0.1, **one_step).item() == pytest.approx(4 / 3)
+    assert aggregate("geometric_median", updates, nu=4.0, **one_step).item() == pytest.approx(1.5)
+
+
+def test_centered_clipping_by_hand_over_two_rounds():
+    rule = AGGREGATORS["centered_clipping"](tau=1.0)
+    updates = torch.tensor([[0.5, 0.0], [0.0, 4.0]], dtype=torch.float64)
+    first, state = rule.apply(updates, rule.init(2, 2))
+    # Centre 0: the first row is kept, the second cut to length 1.
+    torch.testing.assert_close(first, torch.tensor([0.25, 0.5], dtype=torch.float64))
+    assert torch.equal(first, state)
+    second, _ = rule.apply(torch.stack([first, first + torch.tensor([2.0, 0.0])]), state)
+    torch.testing.assert_close(second, first + torch.tensor([0.5, 0.0], dtype=torch.float64))
+
+
+def test_centered_clipping_never_moves_farther_than_tau():
+    rule = AGGREGATORS["centered_clipping"](tau=0.1)
+    result, _ = rule.apply(1e4 * matrix(), rule.init(11, 40))
+    assert result.norm() <= 0.1 + 1e-6
+
+
+# --- bad input ---------------------------------------------------------------------------
+
+
+def test_unknown_name_points_to_the_nearest():
+    with pytest.raises(ConfigError, match="'krum'"):
+        AGGREGATORS["krumm"]
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_half_the_clients_are_too_many(name):
+    with pytest.raises(ConfigError, match=r"n_byzantine=5 .* n_clients=10: allowed are 0 to"):
+        AGGREGATORS[name](n_byzantine=5).init(10, 3)
+
+
+def test_krum_needs_two_f_plus_three_clients():
+    AGGREGATORS["krum"](n_byzantine=2).init(7, 3)
+    with pytest.raises(ConfigError, match="allowed are 0 to 1"):
+        AGGREGATORS["krum"](n_byzantine=2).init(6, 3)
+    with pytest.raises(ConfigError, match="too few"):
+        AGGREGATORS["krum"]().init(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("mean", {"n_byzantine": -1}),
+        ("centered_clipping", {"tau": 0.0}),
+        ("centered_clipping", {"n_iterations": 0}),
+        ("geometric_median", {"nu": 0.0}),
+        ("geometric_median", {"start": "middle"}),
+    ],
+)
+def test_hyperparameters_out_of_range(name, parameters):
+    field, value = next(iter(parameters.items()))
+    with pytest.raises(ConfigError, match=f"aggregator.{field}={value!r}"):
+        AGGREGATORS[name](**parameters)
+
+
+@pytest.mark.parametrize("updates", [torch.zeros(3), torch.zeros(3, 4, dtype=torch.int64)])
+def test_updates_that_are_no_matrix_of_floats(updates):
+    with pytest.raises(ConfigError, match="updates of shape"):
+        AGGREGATORS["mean"]().apply(updates)

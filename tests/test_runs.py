@@ -1,0 +1,95 @@
+"""A run's configuration and its identity."""
+
+import json
+
+import pytest
+
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.data import PARTITIONS, DataConfig
+from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
+from fedlib.validation import ConfigError
+
+
+def attacked(**changes):
+    values = {
+        "n_byzantine": 5,
+        "aggregator": AGGREGATORS["krum"](n_byzantine=5),
+        "attack": ATTACKS["ipm"](n_byzantine=5),
+        "partition": PARTITIONS["dirichlet"](alpha=0.5),
+        "client": MomentumSGD(momentum=0.9),
+        "milestones": (5, 7),
+    }
+    return RunConfig(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    "config", [RunConfig(), attacked(), RunConfig(client=LocalSGD(epochs=3), track=("cosines",))]
+)
+def test_round_trip_through_json(config):
+    again = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert again.id == config.id
+
+
+def test_identities_are_those_of_stored_runs():
+    # If this fails, stored results lose their runs: a default or the form of identities changed.
+    assert RunConfig().id == "b6f33b0179ba1dc0"
+    assert attacked().id == "2ed2cfd9c7fba3ca"
+
+
+def test_every_field_tells_runs_apart():
+    changed = [
+        attacked(),
+        attacked(seed=2),
+        attacked(rounds=99),
+        attacked(decay=0.5),
+        attacked(milestones=(5,)),
+        attacked(track=("cosines",)),
+        attacked(client=MomentumSGD(momentum=0.99)),
+        attacked(client=LocalSGD()),
+        attacked(data=DataConfig("fashion_mnist")),
+        attacked(data=DataConfig("mnist", "embedded", "glyphs-1")),
+        attacked(data=DataConfig(train_samples=10)),
+        attacked(partition=PARTITIONS["dirichlet"](alpha=0.6)),
+        attacked(aggregator=AGGREGATORS["krum"](n_byzantine=4)),
+        attacked(attack=ATTACKS["ipm"](n_byzantine=5, epsilon=0.3)),
+    ]
+    assert len({config.id for config in changed}) == len(changed)
+
+
+def test_a_field_with_its_default_stays_out_of_the_identity():
+    assert attacked(learning_rate=0.1).id == attacked().id
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "cnn_20_5"}, "did you mean 'cnn_20_50'"),
+        ({"n_clients": 0}, "n_clients=0"),
+        ({"rounds": 0}, "rounds=0"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"seed": -1}, "seed=-1"),
+        ({"eval_every": 0}, "eval_every=0"),
+        ({"milestones": (0,)}, "milestones=0"),
+        ({"track": ("cosine",)}, "did you mean 'cosines'"),
+        ({"n_byzantine": 3}, r"attack.n_byzantine=0 must be the run's n_byzantine=3"),
+        ({"n_byzantine": 25}, "n_byzantine=25"),
+        ({"aggregator": AGGREGATORS["median"](n_byzantine=13)}, "allowed are 0 to 12"),
+    ],
+)
+def test_bad_values_are_named_before_any_compute(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        RunConfig(**changes)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0])
+def test_momentum_is_a_share(momentum):
+    with pytest.raises(ConfigError, match="client.momentum"):
+        MomentumSGD(momentum=momentum)
+
+
+def test_an_unknown_field_of_a_stored_configuration_is_named():
+    with pytest.raises(ConfigError, match="did you mean 'rounds'"):
+        RunConfig.from_dict({**RunConfig().to_dict(), "round": 3})
