@@ -169,7 +169,7 @@ def run_grid(
     if jobs is None:
         jobs = hardware.cores() if target.type == "cpu" else 1
     jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
-    threads = max(1, hardware.cores() // jobs)
+    threads = hardware.threads_per_job(jobs)
     # A missing or broken data set stops the grid here, not in a worker after an hour.
     for config in {cell.config.data: cell.config for cell in pending}.values():
         _dataset(config.data)

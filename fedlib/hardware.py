@@ -48,6 +48,13 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+def threads_per_job(jobs: int) -> int:
+    """Threads of each of ``jobs`` processes: the cores shared out, within OMP_NUM_THREADS."""
+    share = max(1, cores() // jobs)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
+
+
 def configure(threads: int) -> None:
     """Set torch's threads, and keep freed memory in the process.
 

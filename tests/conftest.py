@@ -1,0 +1,46 @@
+"""A toy paper for tests: a grid of runs that take milliseconds."""
+
+import pytest
+
+from fedlib.aggregators import AGGREGATORS
+from fedlib.data import DataConfig
+from fedlib.grid import Cell, Grid
+from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.store import Store
+
+RULES = ("mean", "median", "trimmed_mean")
+
+
+def toy_cells(scale, seed, data):
+    rounds = {"smoke": 2, "quick": 4, "paper": 6}[scale]
+    cells = []
+    for rule in RULES:
+        source = data("mnist")
+        cells.append(
+            Cell(
+                f"table/{rule}",
+                RunConfig(
+                    data=DataConfig(
+                        source.name, source.source, source.variant, train_samples=60, test_samples=20
+                    ),
+                    model="softmax_regression",
+                    n_clients=5,
+                    client=MomentumSGD(batch_size=4),
+                    aggregator=AGGREGATORS[rule](n_byzantine=1),
+                    rounds=rounds,
+                    eval_every=2,
+                    seed=seed,
+                ),
+            )
+        )
+    return cells
+
+
+@pytest.fixture
+def toy():
+    return Grid("toy", "A toy paper", toy_cells, {"smoke": 1, "quick": 2, "paper": 3})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store("toy", tmp_path)

@@ -1,0 +1,103 @@
+"""The command line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fedlib.__main__ import main
+from fedlib.compat import import_torchvision
+
+
+@pytest.fixture(autouse=True)
+def folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "data"))
+
+
+ONE_CELL = ["--only", "*/mnist_noniid/ipm/tm/0.9", "--jobs", "1"]
+
+
+def test_run_computes_then_finds_it_stored(capsys):
+    command = ["run", "centered_clipping", "--scale", "smoke", "--data", "embedded", *ONE_CELL]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "[1/1] table_iv/mnist_noniid/ipm/tm/0.9 seed 1: accuracy" in out
+    assert "1 runs computed, 0 stored before" in out
+    assert main(command) == 0
+    assert "0 runs computed, 1 stored before" in capsys.readouterr().out
+
+
+def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
+    assert main(["run", "centered_clipping", "--scale", "smoke", *ONE_CELL]) == 0
+    assert "EMBEDDED DATA" in capsys.readouterr().err
+
+    def unreachable(*_, **__):
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(import_torchvision().datasets, "MNIST", unreachable)
+    status = main(["run", "centered_clipping", "--scale", "smoke", "--data", "real", *ONE_CELL])
+    assert status == 2
+    message = capsys.readouterr().err
+    assert "MNIST is not on disk" in message
+    assert "--download mnist" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "centred_clipping", "--scale", "smoke"], "did you mean 'centered_clipping'"),
+        (["run", "centered_clipping", "--scale", "smol"], "did you mean"),
+        (["run", "centered_clipping", "--scale", "smoke", "--device", "tpu"], "device='tpu'"),
+        (["run", "centered_clipping", "--scale", "smoke", "--jobs", "0"], "jobs=0"),
+        (["run", "centered_clipping", "--scale", "smoke", "--seeds", "0"], "seeds=0"),
+        (["data", "--download", "mnits"], "did you mean 'mnist'"),
+        (["data", "--trust", "mnist"], "--variant"),
+        (["data", "--variant", "x"], "--trust"),
+    ],
+)
+def test_bad_input_is_named_and_exits_with_two(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_list_shows_every_cell_and_its_best_scale(capsys):
+    main(["run", "centered_clipping", "--scale", "smoke", "--data", "embedded", *ONE_CELL])
+    capsys.readouterr()
+    assert main(["list", "centered_clipping", "--only", "*/mnist_noniid/ipm/*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "1 at scale smoke, embedded data" in lines[0]
+    assert len(lines) == 1 + 12
+    assert any("ipm/tm/0.9 " in line and "smoke (embedded glyphs" in line for line in lines)
+
+
+def test_data_lists_every_set(capsys):
+    assert main(["data"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("absent: python -m fedlib data --download") == 5
+
+
+def test_doctor_tells_versions_device_threads_and_data(capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for word in ("torch", "device: ", "cores: ", "results: ", "data folder: ", "auto takes"):
+        assert word in out
+
+
+def test_the_grids_need_no_notebook_software():
+    """``python -m fedlib`` where Jupyter, papermill, matplotlib, tqdm are not to be had."""
+    code = (
+        "import sys\n"
+        "for name in ('IPython', 'jupyter', 'nbformat', 'papermill', 'matplotlib', 'tqdm',\n"
+        "             'stable_baselines3', 'gymnasium', 'skimage'):\n"
+        "    sys.modules[name] = None\n"
+        "from fedlib.__main__ import main\n"
+        f"sys.exit(main(['run', 'centered_clipping', '--scale', 'smoke', '--data', 'embedded',\n"
+        f"               *{ONE_CELL!r}]))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert "1 runs computed" in result.stdout

@@ -1,0 +1,172 @@
+"""The runner of grids: each run once, whatever happens to the process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fedlib import grid as grid_module
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.store import Store
+from fedlib.validation import ConfigError
+
+
+def test_cells_come_seed_by_seed(toy):
+    cells = expand(toy, "quick", data="embedded")
+    assert [cell.config.seed for cell in cells] == [1, 1, 1, 2, 2, 2]
+    assert len({cell.config.id for cell in cells}) == 6
+
+
+def test_only_selects_by_pattern(toy):
+    cells = expand(toy, "smoke", data="embedded", only="*/me*")
+    assert [cell.key for cell in cells] == ["table/mean", "table/median"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": "smok"}, "did you mean 'smoke'"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"data": "fake"}, "data='fake'"),
+        ({"only": "nothing"}, "matches none of the 3 cells"),
+    ],
+)
+def test_bad_arguments_are_named(toy, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        expand(toy, **{"scale": "smoke", "data": "embedded", **arguments})
+
+
+def test_a_run_is_stored_with_its_provenance(toy, store):
+    outcome = run_grid(
+        expand(toy, "smoke", data="embedded"), store, "smoke", jobs=1, progress=False
+    )
+    assert outcome.computed == ["table/mean", "table/median", "table/trimmed_mean"]
+    for record in store.read("smoke").values():
+        made = record["provenance"]
+        assert made["data"] == "embedded glyphs in place of MNIST"
+        assert len(made["data_checksum"]) == 64
+        assert {"commit", "device", "device_name", "threads", "versions", "wall_time_s"} <= set(made)
+        assert {"python", "torch", "numpy"} <= set(made["versions"])
+
+
+def test_a_stored_run_is_never_computed_again(toy, store, monkeypatch):
+    cells = expand(toy, "smoke", data="embedded")
+    run_grid(cells[:2], store, "smoke", jobs=1, progress=False)
+    before = store.path("smoke").read_bytes()
+    played = []
+    original = grid_module.engine.run
+    monkeypatch.setattr(
+        grid_module.engine, "run", lambda *a, **k: played.append(a[0].id) or original(*a, **k)
+    )
+    outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+    assert played == [cells[2].config.id]
+    assert outcome.stored_before == ["table/mean", "table/median"]
+    assert store.path("smoke").read_bytes().startswith(before)
+
+
+def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):
+    original = grid_module.engine.run
+
+    def fail_for_median(config, *arguments):
+        if config.aggregator.name == "median":
+            raise RuntimeError("out of luck")
+        return original(config, *arguments)
+
+    monkeypatch.setattr(grid_module.engine, "run", fail_for_median)
+    cells = expand(toy, "smoke", data="embedded")
+    outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+    assert outcome.failed == {"table/median": "RuntimeError: out of luck"}
+    assert len(store.read("smoke")) == 2
+
+
+def test_bad_device_and_jobs_are_refused_before_compute(toy, store):
+    cells = expand(toy, "smoke", data="embedded")
+    with pytest.raises(ConfigError, match="device='tpu'"):
+        run_grid(cells, store, "smoke", device="tpu")
+    with pytest.raises(ConfigError, match="jobs=0"):
+        run_grid(cells, store, "smoke", jobs=0)
+    assert store.read("smoke") == {}
+
+
+def test_workers_and_one_process_store_the_same_numbers(tmp_path):
+    grid = load_grid("centered_clipping")
+    cells = expand(grid, "smoke", data="embedded", only="*/mnist_noniid/rop/cc*/0.9")
+    metrics = []
+    for jobs in (1, 2):
+        store = Store(grid.slug, tmp_path / str(jobs))
+        assert len(run_grid(cells, store, "smoke", jobs=jobs, progress=False).computed) == 2
+        metrics.append({run: record["metrics"] for run, record in store.read("smoke").items()})
+    assert metrics[0] == metrics[1]
+
+
+_COMMAND = [
+    sys.executable, "-m", "fedlib", "run", "centered_clipping", "--scale", "smoke", "--data",
+    "embedded", "--only", "*/fmnist_iid/*/0.9",
+]  # fmt: skip
+
+
+def _start(root: Path, jobs: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*_COMMAND, "--jobs", str(jobs)],
+        env={**os.environ, "FEDLIB_RESULTS": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_grid_killed_at_any_point_resumes_without_losing_or_repeating_a_run(tmp_path, jobs):
+    path = tmp_path / "centered_clipping" / "smoke.jsonl"
+    survived = b""
+    for wanted in (1, 4):  # killed twice, at moments that differ from time to time
+        process = _start(tmp_path, jobs)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if path.exists() and path.read_bytes().count(b"\n") >= wanted:
+                break
+            time.sleep(0.003)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        stored = path.read_bytes()
+        assert stored.startswith(survived), "a finished run was lost or changed"
+        survived = stored[: stored.rfind(b"\n") + 1]
+    done = survived.count(b"\n")
+    assert 4 <= done < 24
+    process = _start(tmp_path, jobs)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert f"{24 - done} runs computed, {done} stored before" in output
+    stored = path.read_bytes()
+    assert stored.startswith(survived)
+    identities = [json.loads(line)["id"] for line in stored.splitlines()]
+    assert len(identities) == len(set(identities)) == 24
+
+
+def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
+    cells = expand(toy, "smoke", data="embedded")
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from fedlib.store import Store\n"
+            f"with Store('toy', {str(tmp_path)!r}).claim({cells[0].config.id!r}) as mine:\n"
+            "    print(mine, flush=True); sys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "True\n"
+    outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+    holder.communicate("")
+    assert outcome.elsewhere == ["table/mean"]
+    assert len(outcome.computed) == 2
+    assert run_grid(cells, store, "smoke", jobs=1, progress=False).computed == ["table/mean"]

@@ -1,0 +1,247 @@
+"""From records to what a reader sees."""
+
+import math
+
+import pytest
+
+from fedlib import statistics
+from fedlib.book import open_chapter
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.papers import centered_clipping
+from fedlib.papers.centered_clipping import tables
+from fedlib.report import Archive, Table, verdict
+from fedlib.store import Store, make_record
+from fedlib.validation import ConfigError
+
+
+def put(store, cell, scale, accuracy):
+    store.append(
+        scale,
+        make_record(
+            cell.config,
+            slug=store.slug,
+            scale=scale,
+            cell=cell.key,
+            metrics={
+                "rounds": [1, 2],
+                "test_accuracy": [0.1, accuracy],
+                "test_loss": [2.0, None],
+                "train_loss": [2.0, 1.0],
+            },
+            provenance={
+                "data": "MNIST", "commit": "c", "device_name": "d", "versions": {"torch": "2"},
+                "wall_time_s": 36.0,
+            },
+        ),
+    )
+
+
+def real(name):
+    from fedlib.data import DataConfig
+
+    return DataConfig(name, "real", "canonical")
+
+
+# --- statistics --------------------------------------------------------------------------
+
+
+def test_estimate_of_three_seeds_by_hand():
+    found = statistics.estimate([1.0, 2.0, 3.0])
+    assert (found.mean, found.n, found.spread) == (2.0, 3, 1.0)
+    # t(0.975, 2) = 4.3027; half width 4.3027 / sqrt(3).
+    assert found.interval == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
+
+
+def test_estimate_of_one_seed_has_no_spread():
+    found = statistics.estimate([5.0])
+    assert (found.mean, found.spread, found.interval) == (5.0, None, None)
+
+
+@pytest.mark.parametrize(("spread", "width"), [(None, 2.0), (0.5, 2.0), (3.0, 6.0)])
+def test_margin(spread, width):
+    assert statistics.margin(spread) == width
+    assert statistics.agrees(50 + width, 50, spread)
+    assert not statistics.agrees(50.001 + width, 50, spread)
+
+
+# --- the archive -------------------------------------------------------------------------
+
+
+def test_real_data_come_before_embedded_and_large_scales_before_small(toy, store):
+    quick = toy.cells("quick", 1, real)[0]
+    paper_glyphs = expand(toy, "paper", 1, "embedded")[0]
+    put(store, paper_glyphs, "paper", 0.2)
+    assert Archive(toy, store).best("table/mean").data == "embedded glyphs in place of MNIST"
+    put(store, quick, "quick", 0.4)
+    best = Archive(toy, store).best("table/mean")
+    assert (best.scale, best.real, best.accuracy.mean) == ("quick", True, 40.0)
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.9)
+    put(store, toy.cells("paper", 2, real)[0], "paper", 0.8)
+    best = Archive(toy, store).best("table/mean")
+    assert (best.scale, best.seeds, best.accuracy.mean) == ("paper", [1, 2], pytest.approx(85))
+    assert best.comparable
+    only_quick = Archive(toy, store, scales=("quick",))
+    assert only_quick.best("table/mean").scale == "quick"
+    assert only_quick.best("table/median") is None
+
+
+def test_records_of_other_configurations_do_not_count(toy, store):
+    cell = toy.cells("quick", 1, real)[0]
+    put(store, type(cell)(cell.key, cell.config.with_(rounds=3)), "quick", 0.5)
+    assert Archive(toy, store).best("table/mean") is None
+
+
+def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
+    from fedlib.data import DataConfig
+
+    put(store, toy.cells("paper", 1, lambda n: DataConfig(n, "real", "jpeg"))[0], "paper", 0.5)
+    best = Archive(toy, store).best("table/mean")
+    assert best.data == "MNIST (jpeg)"
+    assert verdict(best, 50, None) == "no verdict (paper)"
+
+
+def test_verdicts(toy, store):
+    assert verdict(None, 50, None) == "not computed"
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
+    put(store, toy.cells("quick", 1, real)[1], "quick", 0.5)
+    put(store, expand(toy, "paper", 1, "embedded")[2], "paper", 0.5)
+    archive = Archive(toy, store)
+    assert verdict(archive.best("table/mean"), 51.9, None) == "agrees"
+    assert verdict(archive.best("table/mean"), 52.1, None) == "differs"
+    assert verdict(archive.best("table/mean"), 52.1, 1.1) == "agrees"
+    assert verdict(archive.best("table/median"), 50, None) == "no verdict (quick)"
+    assert verdict(archive.best("table/trimmed_mean"), 50, None) == "no verdict (embedded data)"
+
+
+def test_coverage_and_held_in_words(toy, store):
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.5)
+    archive = Archive(toy, store)
+    assert archive.coverage() == "3 cells: 2 not computed, 1 at scale paper"
+    assert archive.held("table/mean") == "paper (MNIST, 1 seed); quick (MNIST, 1 seed)"
+    assert archive.held("table/median") == ""
+
+
+def test_curves_turn_none_into_nan(toy, store):
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
+    rounds, values = Archive(toy, store).best("table/mean").curve("test_loss")
+    assert rounds == [1, 2]
+    assert values[0][0] == 2.0
+    assert math.isnan(values[0][1])
+
+
+def test_a_table_escapes_its_cells_in_html():
+    table = Table(("a", "b"), (("<x>", "1"),), "c & d", {(0, 1): "agrees"})
+    assert "&lt;x&gt;" in table._repr_html_()
+    assert '<td class="agrees">1</td>' in table._repr_html_()
+    assert "c &amp; d" in table._repr_html_()
+    assert repr(table).splitlines() == ["c & d", "a    b", "<x>  1"]
+
+
+# --- the chapter -------------------------------------------------------------------------
+
+GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "only": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale": "papr"}, "did you mean 'paper'"),
+        ({"scale": 3}, "scale=3"),
+        ({"seeds": "two"}, "seeds='two' must be a whole number"),
+        ({"data": "reel"}, "did you mean 'real'"),
+        ({"scal": "smoke"}, "parameter='scal' is unknown; did you mean 'scale'"),
+        ({"scale": "smoke", "only": "table_v/*"}, "matches none"),
+        ({"scale": "smoke", "device": "gpu", "only": "*/0.9"}, "device='gpu'"),
+    ],
+)
+def test_wrong_chapter_parameters_are_named(monkeypatch, tmp_path, changes, message):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    put_one_real_cell(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        open_chapter("centered_clipping", {**GIVEN, **changes, "_hidden": 1, "In": []})
+
+
+def put_one_real_cell(root, accuracy=0.98):
+    cell = next(
+        cell
+        for cell in load_grid("centered_clipping").cells("paper", 1, real)
+        if cell.key == "table_iv/mnist_noniid/rop/cc_tau1/0.99"
+    )
+    put(Store("centered_clipping", root), cell, "paper", accuracy)
+
+
+def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    put_one_real_cell(tmp_path)
+    chapter = open_chapter("centered_clipping", GIVEN)
+    assert chapter.banner.warnings == ()
+    assert not (tmp_path / "centered_clipping" / "smoke.jsonl").exists()
+    chapter = open_chapter(
+        "centered_clipping", {**GIVEN, "scale": "smoke", "only": "*/mnist_noniid/ipm/tm/0.9"}
+    )
+    best = chapter.archive.best("table_iv/mnist_noniid/ipm/tm/0.9")
+    assert best.scale == "smoke"
+    assert chapter.archive.best("table_iv/mnist_noniid/rop/cc_tau1/0.99") is None
+    assert "generated data" in chapter.banner.warnings[0]
+    assert "embedded glyphs in place of MNIST" in repr(chapter.provenance())
+
+
+def test_table_iv_shows_ours_beside_the_published(tmp_path):
+    grid = load_grid("centered_clipping")
+    put_one_real_cell(tmp_path)
+    table = tables.table_iv(Archive(grid, Store(grid.slug, tmp_path)), "mnist_noniid")
+    row = next(row for row in table.rows if row[:2] == ("CC, τ = 1", "ROP"))
+    assert row[-3:] == ("98.00 (paper, 1 seed)", "97.73 ± 0.30", "+0.27 ✓")
+    assert len(table.rows) == 4 * 6
+
+
+def test_the_summary_counts_paper_cells(tmp_path):
+    grid = load_grid("centered_clipping")
+    put_one_real_cell(tmp_path, accuracy=0.5)
+    archive = Archive(grid, Store(grid.slug, tmp_path))
+    assert tables.summary(archive) == (
+        "agrees within the margin in 0 of 1 cells computed at paper scale; 179 of 180 cells not "
+        "computed at paper scale"
+    )
+
+
+def test_claims_are_decided_at_paper_scale_alone(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    first = tables.CLAIMS[0]
+    for scale in ("quick", "paper"):
+        for cell in grid.cells(scale, 1, real):
+            if cell.key in first.cells:
+                put(store, cell, scale, 0.8 if "/none/" in cell.key else 0.75)
+        row = tables.claims_table(Archive(grid, store)).rows[0]
+        assert row[2] == "drop 5.0 points"
+        assert row[4] == ("undecided: reduced scale" if scale == "quick" else "holds")
+
+
+def test_every_published_cell_of_the_settings_is_in_the_grid():
+    grid = load_grid("centered_clipping")
+    keys = {cell.key for cell in grid.cells("paper", 1, real)}
+    ours = {s.key for s in centered_clipping.SETTINGS}
+    theirs = {key for key in tables.published() if key.split("/")[1] in ours}
+    assert len(theirs) == 180
+    assert theirs <= keys
+    for claim in tables.CLAIMS:
+        assert set(claim.cells) <= keys
+
+
+def test_the_paper_scale_is_the_papers_protocol():
+    for cell in load_grid("centered_clipping").cells("paper", 1, real):
+        config = cell.config
+        assert (config.n_clients, config.client.batch_size) == (25, 32)
+        assert config.rounds * 25 * 32 == 100 * 60_000  # 100 epochs of 60,000 samples
+        assert config.milestones[0] * 25 * 32 == 75 * 60_000
+        assert config.model == "cnn_20_50"
+        assert config.n_byzantine == (0 if "/none/" in cell.key else 5)
+
+
+def test_smoke_grid_runs_from_end_to_end(tmp_path):
+    grid = load_grid("centered_clipping")
+    cells = expand(grid, "smoke", data="embedded", only="*/fmnist_noniid/alie/*/0")
+    store = Store(grid.slug, tmp_path)
+    assert len(run_grid(cells, store, "smoke", jobs=1, progress=False).computed) == 4
