@@ -1,0 +1,84 @@
+# make book: execute the chapters and render the site.  make test: every check.
+# Both set themselves up from a bare Python 3.11+ in .venv, and are quick the second time.
+
+PYTHON ?= python3
+VENV ?= .venv
+BUILD ?= _build
+# Parameters of the chapters, if wanted: make book SCALE=quick SEEDS=2 DATA=real DEVICE=cuda ONLY='*/rop/*'
+PAPERMILL_PARAMETERS = $(if $(SCALE),-p scale $(SCALE)) $(if $(SEEDS),-p seeds $(SEEDS)) \
+	$(if $(DATA),-p data $(DATA)) $(if $(DEVICE),-p device $(DEVICE)) $(if $(ONLY),-p only '$(ONLY)')
+
+BIN = $(abspath $(VENV))/bin
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+SMOKE = $(abspath $(BUILD))/smoke
+# The kernel is the virtual environment's: first in PATH, and no other's specification before it.
+export PATH := $(BIN):$(PATH)
+export JUPYTER_PREFER_ENV_PATH = 1
+export PYDEVD_DISABLE_FILE_VALIDATION = 1
+
+.PHONY: help setup book test lint unit notebooks site bench clean
+
+help:
+	@echo "make book   execute the chapters (papermill) and render the site to $(BUILD)/html"
+	@echo "make test   lint, types, tests, notebooks at smoke scale, the site without warnings"
+	@echo "make clean  remove what was built; results stay"
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"fedlib needs Python 3.11 to 3.13, this is {sys.version.split()[0]}: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,rl,test]'
+	@touch $@
+
+# A copy is executed and rendered, so that the working tree stays as it is.
+book: setup
+	@rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src
+	@cp -r book notebooks _config.yml _toc.yml $(BUILD)/src/
+	@for notebook in $(NOTEBOOKS); do \
+		echo "executing $$notebook"; \
+		papermill --no-progress-bar --log-level WARNING -k python3 $(PAPERMILL_PARAMETERS) \
+			$$notebook $(BUILD)/src/$$notebook || exit 1; \
+	done
+	@$(MAKE) --no-print-directory site SOURCE=$(BUILD)/src
+
+# jupyter-book would write beside its sources: they are rendered from a copy here, too.
+SOURCE ?=
+site: setup
+	@if [ -z "$(SOURCE)" ]; then \
+		rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src && \
+		cp -r book notebooks _config.yml _toc.yml $(BUILD)/src/; fi
+	@rm -f $(BUILD)/src/notebooks/*.md
+	@python tools/front_page.py $(BUILD)/src/book/intro.md
+	@echo "rendering the site"
+	@jupyter-book build $(BUILD)/src --path-output $(BUILD)/jb --warningiserror --nitpick \
+		--keep-going --quiet
+	@rm -rf $(BUILD)/html && cp -r $(BUILD)/jb/_build/html $(BUILD)/html
+	@python tools/check_offline.py $(BUILD)/html
+	@echo "the book: $(BUILD)/html/index.html"
+
+test: lint unit notebooks site
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+unit: export OMP_NUM_THREADS = 1
+unit: setup
+	python -m pytest -q -n 2 --dist worksteal
+
+notebooks: export OMP_NUM_THREADS = 1
+notebooks: export FEDLIB_RESULTS = $(SMOKE)/results
+notebooks: setup
+	python tools/check_notebooks.py $(NOTEBOOKS)
+	@rm -rf $(SMOKE) && mkdir -p $(SMOKE)
+	@for notebook in $(NOTEBOOKS); do \
+		echo "executing $$notebook at smoke scale"; \
+		papermill --no-progress-bar --log-level WARNING -k python3 -p scale smoke -p data embedded \
+			$$notebook $(SMOKE)/$$(basename $$notebook) || exit 1; \
+	done
+	python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout 300 $(SMOKE)/*.ipynb
+
+clean:
+	rm -rf $(BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

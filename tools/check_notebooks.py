@@ -1,0 +1,79 @@
+"""Check committed notebooks: paired text in step, outputs there and clean.
+
+usage: check_notebooks.py NOTEBOOK.ipynb ...
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+# Absolute paths of whoever executed the notebook.
+_PATH = re.compile(r"(?<![\w./:])/(?:home|root|tmp|Users|work|mnt|opt|var|usr)/\w")
+_PROGRESS = re.compile(r"\d+%\||it/s\]|\r")
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with the notebook at ``path``, one line each."""
+    notebook = nbformat.read(path, as_version=4)
+    text = path.with_suffix(".md")
+    if not text.exists():
+        return [f"{text} is missing: jupytext --sync {path}"]
+    found = []
+    if _cells(notebook) != _cells(jupytext.read(text)):
+        found.append(f"differs from {text}: jupytext --sync {path}")
+    if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
+        found.append("has no cell tagged 'parameters'")
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type != "code":
+            continue
+        if cell.execution_count is None:
+            found.append(f"cell {number} was not executed")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"cell {number} ends with {output.ename}")
+            if output.output_type == "stream" and output.name == "stderr":
+                found.append(f"cell {number} writes to stderr: {output.text[:60]!r}")
+            shown = _text(output)
+            if _PATH.search(shown):
+                found.append(f"cell {number} shows a path of this machine")
+            if _PROGRESS.search(shown):
+                found.append(f"cell {number} shows a progress bar")
+    return found
+
+
+def _cells(notebook: nbformat.NotebookNode) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (cell.cell_type, cell.source.strip(), tuple(cell.metadata.get("tags", [])))
+        for cell in notebook.cells
+    ]
+
+
+def _text(output: nbformat.NotebookNode) -> str:
+    """Everything of an output that is text."""
+    parts = [output.get("text", "")]
+    parts += [
+        value
+        for kind, value in output.get("data", {}).items()
+        if kind.startswith("text/") and isinstance(value, str)
+    ]
+    return "\n".join(parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Print every problem; 1 if there is one."""
+    status = 0
+    for name in arguments:
+        for problem in problems(Path(name)):
+            print(f"{name}: {problem}", file=sys.stderr)
+            status = 1
+    print(f"{len(arguments)} notebook(s) checked")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
