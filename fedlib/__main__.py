@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fedlib: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("fedlib: stopped; finished runs are stored, the same command goes on.",
-              file=sys.stderr)
+        print(
+            "fedlib: stopped; finished runs are stored, the same command goes on.", file=sys.stderr
+        )
         return 130
     return status
 

@@ -42,8 +42,15 @@ class Chapter:
             sets = Counter(record["provenance"]["data"] for record in records)
             hours = sum(record["provenance"]["wall_time_s"] for record in records) / 3600
             rows.append(
-                (scale, str(len(records)), ", ".join(sorted(sets)), f"{hours:.2f} h", commit,
-                 device, versions)
+                (
+                    scale,
+                    str(len(records)),
+                    ", ".join(sorted(sets)),
+                    f"{hours:.2f} h",
+                    commit,
+                    device,
+                    versions,
+                )
             )
         return Table(
             ("scale", "runs", "data", "time of all", "commit", "device", "versions"),

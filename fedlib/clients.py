@@ -163,6 +163,22 @@ def _merged(
     return losses
 
 
+def forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Outputs of ``model`` for samples ``(n, C, H, W)``, without gradients: for evaluation.
+
+    On a CPU a model that ``merged`` supports is run in that strategy's memory order, which is
+    several times faster than ``model(x)`` and equal to float tolerance.
+    """
+    with torch.no_grad():
+        if x.device.type != "cpu" or x.dim() != 4 or not _supports_merged(model):
+            return model(x)
+        assert isinstance(model, nn.Sequential)
+        h = _channels_last(x)
+        for layer in model:
+            h, _ = _forward(layer, h)
+        return h
+
+
 def _channels_last(h: torch.Tensor) -> torch.Tensor:
     """``h`` with channels-last strides, for one channel too, where torch sees no difference.
 

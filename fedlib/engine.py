@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from fedlib.attacks import AttackContext
-from fedlib.clients import choose_strategy, gradients, local_updates
+from fedlib.clients import choose_strategy, forward, gradients, local_updates
 from fedlib.data import Dataset
 from fedlib.models import flatten_parameters, make_model
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
 from fedlib.validation import ConfigError
 
-_EVALUATION_BATCH = 1000
+_EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -273,20 +273,19 @@ def _record_cosines(federation: Federation, state: State) -> None:
         state.last_perturbation = perturbation
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
     """Accuracy and mean cross-entropy on samples ``(n, C, H, W)`` with labels ``(n,)``.
 
-    In batches of 1000; a network with batch norm uses the statistics of the test batch, as
+    In batches of 500; a network with batch norm uses the statistics of the test batch, as
     in the centered_clipping authors' code.
     """
     correct = torch.zeros((), dtype=torch.int64, device=x.device)
     loss = torch.zeros((), dtype=torch.float64, device=x.device)
     for start in range(0, len(x), _EVALUATION_BATCH):
         rows = slice(start, start + _EVALUATION_BATCH)
-        logits = model(x[rows])
+        logits = forward(model, x[rows])
         correct += (logits.argmax(1) == y[rows]).sum()
-        loss += F.cross_entropy(logits, y[rows], reduction="sum")
+        loss += F.cross_entropy(logits, y[rows], reduction="sum").double()
     return float(correct) / len(x), float(loss) / len(x)
 
 

@@ -58,8 +58,9 @@ class Grid:
 
 def grid_slugs() -> list[str]:
     """The papers that have a grid."""
-    return sorted(module.name for module in pkgutil.iter_modules(fedlib.papers.__path__)
-                  if module.ispkg)
+    return sorted(
+        module.name for module in pkgutil.iter_modules(fedlib.papers.__path__) if module.ispkg
+    )
 
 
 def load_grid(slug: str) -> Grid:
@@ -211,9 +212,7 @@ def _dataset(config: DataConfig) -> Dataset:
     return load_dataset(config)
 
 
-def compute(
-    task: _Task, on_round: Callable[[int], None] | None = None
-) -> dict[str, Any] | None:
+def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[str, Any] | None:
     """Compute and store one run; None if another process has or had it."""
     config = task.cell.config
     with task.store.claim(config.id) as mine:

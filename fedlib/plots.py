@@ -81,7 +81,7 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
             for scale in _DASHES
             if scale in scales
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=5)
+        figure.legend(handles=handles, loc="outside upper center", ncols=(len(handles) + 1) // 2)
         plt.close(figure)
     return figure
 
@@ -91,9 +91,7 @@ def _draw_curve(axis: plt.Axes, result: CellResult, colour: str) -> None:
     share = 100 * np.asarray(rounds) / rounds[-1]
     values = 100 * np.asarray(curves)
     width = 1.6 if result.scale == "paper" else 1.0
-    axis.plot(
-        share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width
-    )
+    axis.plot(share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width)
     if len(values) > 1:
         axis.fill_between(share, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
 
@@ -123,7 +121,11 @@ def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
             below = np.zeros(len(table))
             for label in range(n_classes):
                 axis.bar(
-                    clients, table[:, label], bottom=below, width=0.85, color=shades[label],
+                    clients,
+                    table[:, label],
+                    bottom=below,
+                    width=0.85,
+                    color=shades[label],
                     label=str(label),
                 )
                 below += table[:, label]
@@ -133,8 +135,6 @@ def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
         axes[0, 0].set_ylabel("training samples")
         if n_classes <= 10:
             handles, names = axes[0, 0].get_legend_handles_labels()
-            figure.legend(
-                handles, names, title="class", loc="outside right upper", handlelength=1
-            )
+            figure.legend(handles, names, title="class", loc="outside right upper", handlelength=1)
         plt.close(figure)
     return figure

@@ -62,7 +62,9 @@ class Progress:
         left = ""
         if 0 < self._done_rounds < self._rounds:
             seconds = (time.monotonic() - self._start) * (self._rounds / self._done_rounds - 1)
-            left = f" ({seconds / 60:.0f} min left)" if seconds >= 60 else f" ({seconds:.0f} s left)"
+            left = (
+                f" ({seconds / 60:.0f} min left)" if seconds >= 60 else f" ({seconds:.0f} s left)"
+            )
         print(text + left, flush=True)
 
     @contextlib.contextmanager

@@ -118,6 +118,7 @@ class Archive:
 
     def cells(self, only: str | None = None) -> list[str]:
         """The grid's cells, those that match the pattern ``only``."""
+
         def data(name: str) -> DataConfig:
             return DataConfig(name, "embedded", EMBEDDED_VARIANT)
 
@@ -196,20 +197,25 @@ class Note:
 class Table:
     """A table that a notebook shows: HTML in the book, aligned text elsewhere.
 
-    ``classes`` names a CSS class for cells by (row, column), such as a verdict's.
+    ``classes`` names a CSS class for cells by (row, column), such as a verdict's. A cell may have
+    several lines. Lines of a ``compact`` table are never broken.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     classes: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    compact: bool = False
 
     def _repr_html_(self) -> str:
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
+        head = "".join(
+            f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
+        )
         body = "".join(f"<tr>{self._html_row(i)}</tr>" for i in range(len(self.rows)))
+        kind = "fedlib-table fedlib-compact" if self.compact else "fedlib-table"
         return (
-            f'<div class="fedlib-table"><table>{caption}<thead><tr>{head}</tr></thead>'
+            f'<div class="{kind}"><table>{caption}<thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 
@@ -218,13 +224,15 @@ class Table:
         for column, cell in enumerate(self.rows[row]):
             name = self.classes.get((row, column))
             attribute = f' class="{name}"' if name else ""
-            cells.append(f"<td{attribute}>{html.escape(cell)}</td>")
+            text = html.escape(cell).replace("\n", "<br>")
+            cells.append(f"<td{attribute}>{text}</td>")
         return "".join(cells)
 
     def __repr__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        flat = [[cell.replace("\n", " | ") for cell in row] for row in (self.header, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*flat, strict=True)]
         lines = [self.caption] if self.caption else []
-        for row in (self.header, *self.rows):
+        for row in flat:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)

@@ -185,8 +185,16 @@ class RunConfig:
         ConfigError
             If a field is unknown or cannot be used.
         """
-        known = {*_PLAIN, "data", "partition", "client", "aggregator", "attack", "milestones",
-                 "track"}
+        known = {
+            *_PLAIN,
+            "data",
+            "partition",
+            "client",
+            "aggregator",
+            "attack",
+            "milestones",
+            "track",
+        }
         for name in values:
             check_name("run configuration field", name, known)
         client = dict(values["client"])

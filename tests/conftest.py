@@ -21,7 +21,11 @@ def toy_cells(scale, seed, data):
                 f"table/{rule}",
                 RunConfig(
                     data=DataConfig(
-                        source.name, source.source, source.variant, train_samples=60, test_samples=20
+                        source.name,
+                        source.source,
+                        source.variant,
+                        train_samples=60,
+                        test_samples=20,
                     ),
                     model="softmax_regression",
                     n_clients=5,

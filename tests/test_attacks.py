@@ -104,7 +104,9 @@ def test_rop_is_orthogonal_to_its_reference_and_of_length_z():
 def test_rop_angles():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
     context = AttackContext(last_aggregate=last)
-    moves = {a: send("rop", updates, context=context, angle=a)[0] - last for a in (90.0, 270.0, 0.0)}
+    moves = {
+        a: send("rop", updates, context=context, angle=a)[0] - last for a in (90.0, 270.0, 0.0)
+    }
     torch.testing.assert_close(moves[270.0], -moves[90.0])
     reference = 0.9 * last + 0.1 * updates.mean(0)
     torch.testing.assert_close(moves[0.0], reference / reference.norm())

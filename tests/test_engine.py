@@ -108,7 +108,9 @@ def test_an_attack_is_told_what_it_declares_and_no_more(dataset, monkeypatch):
 
     def spy(self, updates, state, context):
         told[self.name] = (
-            len(updates), context.own_updates is not None, context.last_aggregate is not None
+            len(updates),
+            context.own_updates is not None,
+            context.last_aggregate is not None,
         )
         return torch.zeros(self.n_byzantine, updates.shape[1]), state
 
@@ -158,8 +160,11 @@ def test_non_finite_updates_never_reach_the_model(dataset, monkeypatch, rule, va
 
 def test_cosines_are_those_of_the_definitions(dataset):
     metrics = engine.run(config("rop", 2, rounds=4, eval_every=2, track=("cosines",)), dataset)
-    for name in ("benign_to_last_aggregate", "byzantine_to_last_aggregate",
-                 "consecutive_perturbations"):
+    for name in (
+        "benign_to_last_aggregate",
+        "byzantine_to_last_aggregate",
+        "consecutive_perturbations",
+    ):
         series = metrics[f"cosine_{name}"]
         assert len(series) == 2
         assert all(-1 <= value <= 1 for value in series)

@@ -50,7 +50,9 @@ def test_a_run_is_stored_with_its_provenance(toy, store):
         made = record["provenance"]
         assert made["data"] == "embedded glyphs in place of MNIST"
         assert len(made["data_checksum"]) == 64
-        assert {"commit", "device", "device_name", "threads", "versions", "wall_time_s"} <= set(made)
+        assert {"commit", "device", "device_name", "threads", "versions", "wall_time_s"} <= set(
+            made
+        )
         assert {"python", "torch", "numpy"} <= set(made["versions"])
 
 

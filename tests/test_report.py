@@ -29,7 +29,10 @@ def put(store, cell, scale, accuracy):
                 "train_loss": [2.0, 1.0],
             },
             provenance={
-                "data": "MNIST", "commit": "c", "device_name": "d", "versions": {"torch": "2"},
+                "data": "MNIST",
+                "commit": "c",
+                "device_name": "d",
+                "versions": {"torch": "2"},
                 "wall_time_s": 36.0,
             },
         ),
@@ -131,11 +134,11 @@ def test_curves_turn_none_into_nan(toy, store):
 
 
 def test_a_table_escapes_its_cells_in_html():
-    table = Table(("a", "b"), (("<x>", "1"),), "c & d", {(0, 1): "agrees"})
+    table = Table(("a", "b"), (("<x>", "1\n2"),), "c & d", {(0, 1): "agrees"})
     assert "&lt;x&gt;" in table._repr_html_()
-    assert '<td class="agrees">1</td>' in table._repr_html_()
+    assert '<td class="agrees">1<br>2</td>' in table._repr_html_()
     assert "c &amp; d" in table._repr_html_()
-    assert repr(table).splitlines() == ["c & d", "a    b", "<x>  1"]
+    assert repr(table).splitlines() == ["c & d", "a    b", "<x>  1 | 2"]
 
 
 # --- the chapter -------------------------------------------------------------------------
@@ -192,7 +195,8 @@ def test_table_iv_shows_ours_beside_the_published(tmp_path):
     put_one_real_cell(tmp_path)
     table = tables.table_iv(Archive(grid, Store(grid.slug, tmp_path)), "mnist_noniid")
     row = next(row for row in table.rows if row[:2] == ("CC, τ = 1", "ROP"))
-    assert row[-3:] == ("98.00 (paper, 1 seed)", "97.73 ± 0.30", "+0.27 ✓")
+    assert row[-1] == "98.00 paper, 1 seed\n97.73 ± 0.30 (+0.27 ✓)"
+    assert row[-2] == "not computed\n95.40 ± 0.70"
     assert len(table.rows) == 4 * 6
 
 
@@ -200,9 +204,9 @@ def test_the_summary_counts_paper_cells(tmp_path):
     grid = load_grid("centered_clipping")
     put_one_real_cell(tmp_path, accuracy=0.5)
     archive = Archive(grid, Store(grid.slug, tmp_path))
-    assert tables.summary(archive) == (
-        "agrees within the margin in 0 of 1 cells computed at paper scale; 179 of 180 cells not "
-        "computed at paper scale"
+    assert tables.summary(archive).text == (
+        "Table IV on these settings agrees within the margin in 0 of 1 cells computed at paper "
+        "scale; 179 of 180 cells not computed at paper scale."
     )
 
 

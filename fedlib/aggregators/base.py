@@ -106,8 +106,9 @@ def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
     # On an accelerator the question "all finite?" would wait for the device every round.
     if updates.device.type == "cpu" and bool(finite.all()):
         return updates
-    return torch.where(finite[:, None], updates, torch.zeros((), dtype=updates.dtype,
-                                                             device=updates.device))
+    return torch.where(
+        finite[:, None], updates, torch.zeros((), dtype=updates.dtype, device=updates.device)
+    )
 
 
 def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:

@@ -192,8 +192,9 @@ class ClassesPerClient(Partition):
                 holders[present[i]].append(client)
         shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
         for label, clients in holders.items():
-            for client, piece in zip(clients, np.array_split(pools[label], len(clients)),
-                                     strict=True):
+            for client, piece in zip(
+                clients, np.array_split(pools[label], len(clients)), strict=True
+            ):
                 shares[client].append(piece)
         return [np.concatenate(share) for share in shares]
 

@@ -82,7 +82,13 @@ SCALES = {
 
 
 def config(
-    setting: Setting, attack: str, rule: str, momentum: float, scale: str, seed: int, data: DataConfig
+    setting: Setting,
+    attack: str,
+    rule: str,
+    momentum: float,
+    scale: str,
+    seed: int,
+    data: DataConfig,
 ) -> RunConfig:
     """The run of one cell; ``data`` says where its data set comes from."""
     protocol = SCALES[scale]
