@@ -16,12 +16,13 @@ export PATH := $(BIN):$(PATH)
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 
-.PHONY: help setup book test lint unit notebooks site bench clean
+.PHONY: help setup book site chapters test lint unit notebooks clean
 
 help:
-	@echo "make book   execute the chapters (papermill) and render the site to $(BUILD)/html"
-	@echo "make test   lint, types, tests, notebooks at smoke scale, the site without warnings"
-	@echo "make clean  remove what was built; results stay"
+	@echo "make book       execute the chapters (papermill) and render the site to $(BUILD)/html"
+	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
+	@echo "make chapters   execute the chapters in place, to commit them"
+	@echo "make clean      remove what was built; results stay"
 
 setup: $(VENV)/.installed
 
@@ -56,6 +57,10 @@ site: setup
 	@rm -rf $(BUILD)/html && cp -r $(BUILD)/jb/_build/html $(BUILD)/html
 	@python tools/check_offline.py $(BUILD)/html
 	@echo "the book: $(BUILD)/html/index.html"
+
+# The chapters' texts executed in place, to be committed with their outputs.
+chapters: setup
+	python tools/execute_notebooks.py $(NOTEBOOKS)
 
 test: lint unit notebooks site
 

@@ -26,7 +26,8 @@ def sort_rows(matrix: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
     than ``torch.sort`` along the first dimension.
     """
     for columns in column_blocks(matrix):
-        block = matrix[:, columns].t().contiguous()
+        # A copy always: contiguous() would return a view of a single column.
+        block = matrix[:, columns].t().clone(memory_format=torch.contiguous_format)
         if block.device.type == "cpu" and block.dtype in (torch.float32, torch.float64):
             block.numpy().sort(axis=1)
             yield columns, block

@@ -184,7 +184,7 @@ def _channels_last(h: torch.Tensor) -> torch.Tensor:
 
     Pooling is several times faster on a CPU in this order, and convolutions keep it.
     """
-    n, c, height, width = h.shape
+    _, c, height, width = h.shape
     h = h.contiguous(memory_format=torch.channels_last)
     return h.as_strided(h.shape, (c * height * width, 1, width * c, c))
 

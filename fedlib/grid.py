@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import multiprocessing
+import os
 import pkgutil
 import time
 import warnings
@@ -264,11 +265,15 @@ def _start_worker(reports: Any) -> None:
 
 def _work(task: _Task) -> dict[str, Any] | None:
     pending, last = 0, time.monotonic()
+    parent = multiprocessing.parent_process()
 
     def on_round(_: int) -> None:
         nonlocal pending, last
         pending += 1
         if time.monotonic() - last > 0.5:
+            # A killed grid must not go on computing unseen.
+            if parent is not None and not parent.is_alive():
+                os._exit(1)
             _reports.put(pending)
             pending, last = 0, time.monotonic()
 

@@ -77,8 +77,8 @@ class Store:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
         if free < _LEAST_FREE:
             raise StoreError(
-                f"{path.parent}: only {free} bytes are free on its disk; at least {_LEAST_FREE} are "
-                "needed before a run is begun."
+                f"{path.parent}: only {free} bytes are free on its disk; at least {_LEAST_FREE} "
+                "are needed before a run is begun."
             )
 
     def read(self, scale: str) -> dict[str, dict[str, Any]]:

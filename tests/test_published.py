@@ -115,14 +115,14 @@ Prose	with a tab.
 
 TABLE III: another caption
 
-		Benign		Byzantine (ROP)	
+		Benign		Byzantine (ROP)
 β	0	0.5	0	0.5
 $\tau = 0.2$	-0.1	0.1	0.2	0.3
 $\tau = 3$	0.4	0.5	0.6	1
 """
 
 ACCURACIES = r"""
-Dataset	Attack	CC $\tau = 0.2$			$CC \tau = 3$	RFA	TM	
+Dataset	Attack	CC $\tau = 0.2$			$CC \tau = 3$	RFA	TM
 Dataset		β=0	β= 0.5	β=0	β =0.5	β=0	β= 0.5	β=0	β=0.5
 MNIST *	ROP	1.0 ± 0.5	2	3 ± 1	4 ± 1	5 ± 1	6 ± 1	7 ± 1	$8.0~\pm~1.5$
 	ALIE	1 ± 1	2 ± 1	3 ± 1	4 ± 1	5 ± 1	6 ± 1	7 ± 1	8 ± 1

@@ -86,7 +86,7 @@ def test_bad_values_are_named_before_any_compute(changes, message):
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0])
 def test_momentum_is_a_share(momentum):
-    with pytest.raises(ConfigError, match="client.momentum"):
+    with pytest.raises(ConfigError, match=r"client\.momentum"):
         MomentumSGD(momentum=momentum)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +153,7 @@ def _curve(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 def _split(points: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:
     """Cut a path into equal pieces (x0, y0, x1, y1) of length at most `_PIECE`."""
     along = [0.0]
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         along.append(along[-1] + math.sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay)))
     count = max(1, math.ceil(along[-1] / _PIECE))
     cuts = [points[0]]
@@ -165,7 +166,7 @@ def _split(points: list[tuple[float, float]]) -> list[tuple[float, float, float,
         (ax, ay), (bx, by) = points[k], points[k + 1]
         cuts.append((ax + f * (bx - ax), ay + f * (by - ay)))
     cuts.append(points[-1])
-    return [(*a, *b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [(*a, *b) for a, b in pairwise(cuts)]
 
 
 def _node_weights(x: _F32) -> list[_F32]:
@@ -193,7 +194,7 @@ def _font() -> tuple[_F32, _F32, NDArray[np.intp]]:
             if stroke.startswith("~"):
                 pieces += _split(_curve(points))
             else:
-                for pair in zip(points, points[1:], strict=False):
+                for pair in pairwise(points):
                     pieces += _split(list(pair))
         glyphs.append(pieces)
     counts = np.array([len(pieces) for pieces in glyphs], dtype=np.intp)

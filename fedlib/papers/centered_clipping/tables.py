@@ -220,8 +220,8 @@ CLAIMS = (
     ),
     *(
         Claim(
-            "Table IV",
-            f"{setting.title}, {RULE_TITLES[rule]}, β = 0.99: ROP is the strongest of the five attacks",
+            "section VII",
+            f"{setting.title}, {RULE_TITLES[rule]}, β = 0.99: ROP is the strongest of the attacks",
             _against_others(setting.key, rule, 0.99),
             lambda v: min(v[1:]) - v[0],
             lambda gap: gap > 0,
@@ -236,7 +236,7 @@ CLAIMS = (
 def claims_table(archive: Archive) -> Table:
     """Each claim with its statistic, scale and verdict.
 
-    ``holds`` or ``does not hold`` where all its cells are those of the paper's protocol on its data;
+    ``holds`` or ``does not hold`` where all its cells are of the paper's protocol on its data;
     ``undecided`` at a reduced scale or without all cells.
     """
     rows = []

@@ -1,0 +1,133 @@
+"""The client step: every strategy gives the numbers of the plain loop."""
+
+import pytest
+import torch
+from torch import nn
+
+from fedlib.clients import choose_strategy, forward, gradients, local_updates
+from fedlib.models import ParameterLayout, flatten_parameters, make_model
+from fedlib.validation import ConfigError
+
+MODELS = ["cnn_4_8", "cnn_20_50", "softmax_regression"]
+
+
+def double(name):
+    return make_model(name, (1, 28, 28), 10, 3).double()
+
+
+def batches(clients=3, batch=4, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(clients, batch, 1, 28, 28, generator=generator, dtype=dtype)
+    return x, torch.randint(10, (clients, batch), generator=generator)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("strategy", ["merged", "vmap", "auto"])
+@pytest.mark.parametrize(("clients", "batch"), [(3, 4), (1, 3), (2, 1)])
+def test_gradients_of_every_strategy_agree(name, strategy, clients, batch):
+    model, (x, y) = double(name), batches(clients, batch)
+    expected, expected_losses = gradients(model, x, y, strategy="loop")
+    found, losses = gradients(model, x, y, strategy=strategy)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(losses, expected_losses, rtol=1e-10, atol=1e-12)
+
+
+def test_the_loop_is_autograd_of_the_mean_loss():
+    model, (x, y) = double("cnn_4_8"), batches()
+    found, losses = gradients(model, x, y, strategy="loop")
+    loss = nn.functional.cross_entropy(model(x[1]), y[1])
+    expected = torch.autograd.grad(loss, list(model.parameters()))
+    torch.testing.assert_close(found[1], torch.cat([g.flatten() for g in expected]))
+    torch.testing.assert_close(losses[1], loss.detach())
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
+def test_out_is_written_and_the_model_left_alone(strategy):
+    model, (x, y) = double("cnn_4_8"), batches()
+    before = [parameter.clone() for parameter in model.parameters()]
+    whole = torch.zeros(5, ParameterLayout.of(model).size, dtype=torch.float64)
+    found, _ = gradients(model, x, y, out=whole[:3], strategy=strategy)
+    assert found.data_ptr() == whole.data_ptr()
+    assert whole[:3].abs().sum() > 0
+    assert not whole[3:].any()
+    assert all(map(torch.equal, model.parameters(), before))
+
+
+def test_batch_norm_uses_each_clients_own_batch():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.ReLU(),
+        nn.Linear(6, 10),
+    ).double()  # fmt: skip
+    x, y = batches()
+    expected, _ = gradients(model, x, y, strategy="loop")
+    found, _ = gradients(model, x, y, strategy="vmap")
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+    alone, _ = gradients(model, x[1:2], y[1:2], strategy="loop")
+    torch.testing.assert_close(alone[0], expected[1])
+    assert choose_strategy(model, torch.device("cpu")) == "loop"
+
+
+def test_merged_refuses_a_model_that_it_cannot_serve():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * 784, 10))
+    with pytest.raises(ConfigError, match=r"strategy='merged' .* loop, vmap"):
+        gradients(model, *batches(dtype=torch.float32), strategy="merged")
+    with pytest.raises(ConfigError, match="did you mean 'merged'"):
+        gradients(model, *batches(dtype=torch.float32), strategy="merge")
+
+
+def test_the_processor_takes_merged_where_it_can():
+    assert choose_strategy(double("cnn_4_8"), torch.device("cpu")) == "merged"
+    assert choose_strategy(double("cnn_4_8"), torch.device("cuda")) == "vmap"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_forward_is_the_model(name):
+    model, (x, _) = double(name), batches()
+    found = forward(model, x[0])
+    torch.testing.assert_close(found, model(x[0]).detach(), rtol=1e-10, atol=1e-12)
+    assert not found.requires_grad
+
+
+# --- local epochs ------------------------------------------------------------------------
+
+
+def local(strategy, schedule, momentum=0.9):
+    model = double("cnn_4_8")
+    start = flatten_parameters(model).clone()
+    x, y = batches(1, 12)
+    return local_updates(
+        model, start, (x[0], y[0]), torch.tensor(schedule),
+        learning_rate=0.1, momentum=momentum, strategy=strategy,
+    )  # fmt: skip
+
+
+def test_local_strategies_agree_with_unequal_clients():
+    schedule = [
+        [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
+        [[5, -1, -1], [-1, -1, -1], [5, -1, -1]],
+        [[6, 7, 8], [9, 10, 11], [6, -1, -1]],
+    ]
+    expected, expected_losses = local("loop", schedule)
+    found, losses = local("vmap", schedule)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(losses, expected_losses, rtol=1e-8, atol=1e-10)
+
+
+def test_one_local_step_is_the_gradient_times_the_rate():
+    x, y = batches(1, 12)
+    expected, _ = gradients(double("cnn_4_8"), x[:, :3], y[:, :3], strategy="loop")
+    found, _ = local("loop", [[[0, 1, 2]]])
+    torch.testing.assert_close(found, 0.1 * expected)
+
+
+def test_local_momentum_by_hand():
+    """Two steps on the same batch: the second moves by rate * (g2 + momentum g1)."""
+    x, y = batches(1, 12)
+    model = double("cnn_4_8")
+    flat = flatten_parameters(model)
+    first, _ = gradients(model, x[:, :3], y[:, :3], strategy="loop")
+    flat -= 0.1 * first[0]
+    second, _ = gradients(model, x[:, :3], y[:, :3], strategy="loop")
+    found, _ = local("loop", [[[0, 1, 2], [0, 1, 2]]], momentum=0.5)
+    torch.testing.assert_close(found[0], 0.1 * (first[0] + second[0] + 0.5 * first[0]))

@@ -1,0 +1,98 @@
+"""Partitions: what holds of all, and what each promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedlib.data import PARTITIONS, class_counts, make_partition
+from fedlib.validation import ConfigError
+
+LABELS = np.random.default_rng(0).integers(0, 10, 1000)
+WHOLE = ["iid", "dirichlet", "classes_per_client"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(sorted(PARTITIONS)),
+    n_clients=st.integers(5, 60),
+    seed=st.integers(0, 1000),
+    n=st.integers(60, 400),
+)
+def test_shares_are_disjoint_never_empty_and_fixed_by_the_seed(name, n_clients, seed, n):
+    labels = LABELS[:n]
+    parts = PARTITIONS[name]()(labels, n_clients, seed)
+    assert len(parts) == n_clients
+    assert min(map(len, parts)) >= 1
+    everything = np.concatenate(parts)
+    assert len(np.unique(everything)) == len(everything)
+    assert everything.min() >= 0
+    assert everything.max() < n
+    if name in WHOLE:
+        assert len(everything) == n
+    np.random.rand(2)
+    again = PARTITIONS[name]()(labels, n_clients, seed)
+    assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_another_seed_gives_another_partition(name):
+    first, second = (PARTITIONS[name]()(LABELS, 10, seed) for seed in (1, 2))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_round_trip_through_its_dictionary(name):
+    assert make_partition(PARTITIONS[name]().to_dict()) == PARTITIONS[name]()
+
+
+def test_iid_balances_sizes_and_classes():
+    counts = class_counts(LABELS, PARTITIONS["iid"]()(LABELS, 7, 1))
+    assert np.ptp(counts.sum(1)) <= 1
+    assert np.ptp(counts, axis=0).max() <= 1
+
+
+def test_dirichlet_concentrates_as_alpha_falls():
+    def largest_share(alpha):
+        parts = PARTITIONS["dirichlet"](alpha=alpha)(LABELS, 10, 1)
+        counts = class_counts(LABELS, parts)
+        return (counts.max(0) / counts.sum(0)).mean()  # of a class, at one client
+
+    assert largest_share(1000) < 0.15
+    assert largest_share(0.01) > 0.8
+
+
+def test_dirichlet_sizes_differ():
+    sizes = [len(part) for part in PARTITIONS["dirichlet"](alpha=1.0)(LABELS, 10, 1)]
+    assert max(sizes) > 1.3 * min(sizes)
+
+
+def test_dirichlet_per_client_has_equal_sizes_and_skewed_classes():
+    parts = PARTITIONS["dirichlet_per_client"](alpha=0.1)(LABELS, 10, 1)
+    counts = class_counts(LABELS, parts)
+    assert set(counts.sum(1)) == {100}
+    # Clients drawn before classes run out hold few of the ten.
+    assert (counts[:4] > 0).sum(1).mean() < 6
+
+
+def test_classes_per_client():
+    counts = class_counts(LABELS, PARTITIONS["classes_per_client"](n_classes=2)(LABELS, 30, 1))
+    assert ((counts > 0).sum(1) <= 2).all()
+    assert (counts.sum(0) == np.bincount(LABELS)).all()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: PARTITIONS["iid"]()(LABELS[:5], 6, 1), "n_clients=6 is more than the 5 samples"),
+        (lambda: PARTITIONS["dirichlet"](alpha=0.0), "partition.alpha=0.0"),
+        (lambda: PARTITIONS["dirichlet_per_client"](alpha=-1.0), "partition.alpha=-1.0"),
+        (lambda: PARTITIONS["classes_per_client"](n_classes=0), "partition.n_classes=0"),
+        (lambda: PARTITIONS["classes_per_client"](11)(LABELS, 20, 1), "from 1 to 10"),
+        (lambda: PARTITIONS["classes_per_client"](2)(LABELS, 3, 1), "cannot hold all 10 classes"),
+        (lambda: PARTITIONS["dirichlet "], "did you mean 'dirichlet'"),
+    ],
+)
+def test_bad_values_are_named(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build()

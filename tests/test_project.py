@@ -1,0 +1,135 @@
+"""What the pages and tools promise: the examples run, the checks find what they look for."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command, **kwargs):
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True, text=True, cwd=ROOT, timeout=300, **kwargs,
+    )  # fmt: skip
+
+
+def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
+    text = (ROOT / "book" / "rerun.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 20
+    code = "\n".join(blocks).replace("rounds=100", "rounds=20")
+    environment = {**os.environ, "FEDLIB_DATA": str(tmp_path)}
+    result = run("-W", "ignore", "-c", code, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]\n", result.stdout)
+
+
+def test_parameters_and_commands_of_the_pages_exist():
+    text = (ROOT / "book" / "rerun.md").read_text() + (ROOT / "README.md").read_text()
+    for path in re.findall(r"papermill (\S+\.ipynb)", text):
+        assert (ROOT / path).exists()
+    notebook = nbformat.read(ROOT / "notebooks" / "centered_clipping.ipynb", as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "book" / "rerun.md").read_text(), re.MULTILINE)
+    assert named == re.findall(r"^(\w+) =", cell.source, re.MULTILINE)
+
+
+def notebook_of(output=None, tags=("parameters",)):
+    code = nbformat.v4.new_code_cell("1 + 1", execution_count=1)
+    code.metadata["tags"] = list(tags)
+    if output is not None:
+        code.outputs = [output]
+    return nbformat.v4.new_notebook(cells=[code])
+
+
+def stream(text, name="stdout"):
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "problem"),
+    [
+        (notebook_of(), None),
+        (notebook_of(tags=()), "no cell tagged 'parameters'"),
+        (notebook_of(stream("careful", "stderr")), "writes to stderr"),
+        (notebook_of(stream("saved to /home/somebody/x")), "path of this machine"),
+        (notebook_of(stream("10%|#    | 3.1it/s]")), "progress bar"),
+        (notebook_of(nbformat.v4.new_output("error", ename="ValueError")), "ends with ValueError"),
+    ],
+)
+def test_the_notebook_check_finds_what_it_looks_for(tmp_path, notebook, problem):
+    import jupytext
+
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(notebook, path)
+    jupytext.write(notebook, path.with_suffix(".md"), fmt="md:myst")
+    result = run("tools/check_notebooks.py", path)
+    if problem is None:
+        assert result.returncode == 0, result.stderr
+    else:
+        assert result.returncode == 1
+        assert problem in result.stderr
+
+
+def test_the_notebook_check_finds_texts_out_of_step(tmp_path):
+    import jupytext
+
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(notebook_of(), path)
+    other = notebook_of()
+    other.cells[0].source = "2 + 2"
+    jupytext.write(other, path.with_suffix(".md"), fmt="md:myst")
+    assert "jupytext --sync" in run("tools/check_notebooks.py", path).stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ('<script src="_static/a.js"></script><a href="https://x.org">x</a>', False),
+        ('<script src="https://cdn.org/a.js"></script>', True),
+        ('<link rel="stylesheet" href="//cdn.org/a.css">', True),
+        ('<img src="https://x.org/badge.svg">', True),
+        ("<style>@import url(https://fonts.org/f.css)</style>", True),
+    ],
+)
+def test_the_offline_check_tells_links_from_loads(tmp_path, page, found):
+    (tmp_path / "index.html").write_text(page)
+    assert run("tools/check_offline.py", tmp_path).returncode == int(found)
+    (tmp_path / "index.html").unlink()
+    assert run("tools/check_offline.py", tmp_path).returncode == 1
+
+
+def test_the_front_page_is_filled_from_the_store(tmp_path):
+    page = tmp_path / "intro.md"
+    page.write_text("x {coverage:centered_clipping} y")
+    environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
+    assert run("tools/front_page.py", page, env=environment).returncode == 0
+    assert page.read_text() == "x 216 cells: 216 not computed y"
+
+
+def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
+    environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
+    notebook = ROOT / "notebooks" / "centered_clipping.ipynb"
+
+    def papermill(*parameters):
+        return run(
+            "-m", "papermill", "--no-progress-bar", "-k", "python3", notebook,
+            tmp_path / "out.ipynb", "-p", "data", "embedded", *parameters, env=environment,
+        )  # fmt: skip
+
+    result = papermill("-p", "scale", "smoke", "-p", "only", "*/rop/cc_tau1/0.99")
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "out.ipynb").read_text()
+    assert "Runs on generated data are among those shown" in text
+    assert "smoke, glyphs, 1 seed" in text
+    result = papermill("-p", "scale", "smok")
+    assert result.returncode != 0
+    assert "did you mean 'smoke'" in result.stderr
+    assert "parameter='scal' is unknown" in papermill("-p", "scal", "smoke").stderr
