@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pkgutil
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -260,20 +261,25 @@ _reports: Any = None
 def _start_worker(reports: Any) -> None:
     global _reports
     _reports = reports
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        # A worker whose parent was killed would compute on unseen, then wait for ever.
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # the parent has shown them
 
 
 def _work(task: _Task) -> dict[str, Any] | None:
     pending, last = 0, time.monotonic()
-    parent = multiprocessing.parent_process()
 
     def on_round(_: int) -> None:
         nonlocal pending, last
         pending += 1
         if time.monotonic() - last > 0.5:
-            # A killed grid must not go on computing unseen.
-            if parent is not None and not parent.is_alive():
-                os._exit(1)
             _reports.put(pending)
             pending, last = 0, time.monotonic()
 

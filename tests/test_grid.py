@@ -152,6 +152,18 @@ def test_a_grid_killed_at_any_point_resumes_without_losing_or_repeating_a_run(tm
     assert len(identities) == len(set(identities)) == 24
 
 
+def test_workers_end_with_their_parent(tmp_path):
+    path = tmp_path / "centered_clipping" / "smoke.jsonl"
+    process = _start(tmp_path, 2)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    # The workers hold the other end of this pipe: it ends when the last of them is gone.
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
     cells = expand(toy, "smoke", data="embedded")
     holder = subprocess.Popen(
