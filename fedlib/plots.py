@@ -60,16 +60,18 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
             layout="constrained",
         )
         scales: set[str] = set()
+        data: set[str] = set()
         for row, panels in enumerate(rows):
             for column, panel in enumerate(panels):
                 axis = axes[row, column]
                 axis.set_title(panel.title)
                 axis.grid(alpha=0.25)
-                axis.set(xlim=(0, 100), ylim=(0, 100))
+                axis.set(xlim=(0, 100), ylim=(0, 102))
                 for name in labels:
                     result = panel.curves.get(name)
                     if result is not None:
                         scales.add(result.scale)
+                        data.add(result.data)
                         _draw_curve(axis, result, colours[name])
         for axis in axes[-1]:
             axis.set_xlabel("share of the run, %")
@@ -81,7 +83,12 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
             for scale in _DASHES
             if scale in scales
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=(len(handles) + 1) // 2)
+        figure.legend(
+            handles=handles,
+            title="data: " + (", ".join(sorted(data)) or "nothing stored"),
+            loc="outside upper center",
+            ncols=(len(handles) + 1) // 2,
+        )
         plt.close(figure)
     return figure
 
@@ -90,7 +97,7 @@ def _draw_curve(axis: plt.Axes, result: CellResult, colour: str) -> None:
     rounds, curves = result.curve()
     share = 100 * np.asarray(rounds) / rounds[-1]
     values = 100 * np.asarray(curves)
-    width = 1.6 if result.scale == "paper" else 1.0
+    width = 1.4 if result.scale == "paper" else 1.0
     axis.plot(share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width)
     if len(values) > 1:
         axis.fill_between(share, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)

@@ -255,10 +255,11 @@ def claims_table(archive: Archive) -> Table:
         else:
             said = "holds" if claim.holds(value) else "does not hold"
             classes[len(rows), 4] = "agrees" if said == "holds" else "differs"
-        basis = f"{' and '.join(scales)}, {plural(seeds, 'seed')}"
+        data = ", ".join(sorted({result.data for result in known}))
+        basis = f"{' and '.join(scales)}, {data}, {plural(seeds, 'seed')}"
         rows.append((claim.place, claim.text, claim.shown.format(value), basis, said))
     return Table(
-        ("where", "claim", "here", "scale", "verdict"),
+        ("where", "claim", "here", "runs", "verdict"),
         tuple(rows),
         "Claims of the text on these settings, computed from the stored runs",
         classes,

@@ -1,0 +1,54 @@
+"""Figures say what they are made of."""
+
+import matplotlib
+import numpy as np
+from test_report import put, real
+
+from fedlib.grid import expand
+from fedlib.papers.centered_clipping import tables
+from fedlib.plots import Panel, accuracy_panels, partition_bars
+from fedlib.report import Archive
+
+matplotlib.use("Agg")
+
+
+def legend_texts(figure):
+    legend = figure.legends[0]
+    return [legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())]
+
+
+def test_accuracy_panels_name_data_and_scale(toy, store):
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.4)
+    archive = Archive(toy, store)
+    panel = Panel("mean", {"mean": archive.best("table/mean"), "median": None})
+    figure = accuracy_panels([[panel, panel]], {"mean": "the mean", "median": "the median"})
+    assert legend_texts(figure) == ["data: MNIST", "the mean", "the median", "quick scale"]
+    axis = figure.axes[0]
+    assert axis.get_title() == "mean"
+    np.testing.assert_allclose(axis.lines[0].get_xydata(), [[50, 10], [100, 40]])
+
+
+def test_a_figure_of_embedded_data_says_so(toy, store):
+    put(store, expand(toy, "smoke", 1, "embedded")[0], "smoke", 0.4)
+    result = Archive(toy, store).best("table/mean")
+    figure = accuracy_panels([[Panel("", {"mean": result})]], {"mean": "mean"})
+    assert legend_texts(figure)[0] == "data: embedded glyphs in place of MNIST"
+
+
+def test_several_seeds_are_a_mean_with_a_band(toy, store):
+    for seed, accuracy in ((1, 0.4), (2, 0.6)):
+        put(store, toy.cells("quick", seed, real)[0], "quick", accuracy)
+    result = Archive(toy, store).best("table/mean")
+    axis = accuracy_panels([[Panel("", {"mean": result})]], {"mean": "mean"}).axes[0]
+    assert axis.lines[0].get_ydata()[-1] == 50
+    assert len(axis.collections) == 1
+
+
+def test_partition_bars_are_as_high_as_the_shares():
+    counts = tables.partition_counts()
+    figure = partition_bars(counts)
+    assert len(counts) == 2
+    for axis, table in zip(figure.axes, counts.values(), strict=True):
+        assert table.sum() == 50_000
+        tops = {round(bar.get_x(), 2): bar.get_y() + bar.get_height() for bar in axis.patches}
+        np.testing.assert_allclose(list(tops.values()), table.sum(1))
