@@ -7,7 +7,7 @@
     Local epochs of SGD from the broadcast model (residual_reweighting).
 
 Both offer strategies that give the same numbers to float tolerance; ``auto`` takes what won
-on the device at hand (``benchmarks/`` has the measurement):
+on the device at hand (``python -m fedlib doctor`` measures it):
 
 ``loop``
     One client after the other with autograd. Works for every model: the reference.
