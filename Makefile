@@ -16,12 +16,13 @@ export PATH := $(BIN):$(PATH)
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 
-.PHONY: help setup book site chapters test lint unit notebooks clean
+.PHONY: help setup book site chapters test lint unit notebooks bench clean
 
 help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(BUILD)/html"
 	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
 	@echo "make chapters   execute the chapters in place, to commit them"
+	@echo "make bench      measure speed side by side with byzfl"
 	@echo "make clean      remove what was built; results stay"
 
 setup: $(VENV)/.installed
@@ -51,7 +52,7 @@ site: setup
 		rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src && \
 		cp -r book notebooks _config.yml _toc.yml $(BUILD)/src/; fi
 	@rm -f $(BUILD)/src/notebooks/*.md
-	@python tools/front_page.py $(BUILD)/src/book/intro.md
+	@python tools/fill_pages.py $(BUILD)/src/book/*.md
 	@echo "rendering the site"
 	@jupyter-book build $(BUILD)/src --path-output $(BUILD)/jb --warningiserror --nitpick \
 		--keep-going --quiet > /dev/null
@@ -87,6 +88,14 @@ notebooks: setup
 			$$notebook $(SMOKE)/$$(basename $$notebook) || exit 1; \
 	done
 	python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout 300 $(SMOKE)/*.ipynb
+
+# Side by side with byzfl, on a quiet machine.
+bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@mkdir -p $(BUILD)
+	python -m pytest -q benchmarks --benchmark-json=$(BUILD)/benchmark.json \
+		--benchmark-columns=median --benchmark-sort=name
+	python benchmarks/summarise.py $(BUILD)/benchmark.json benchmarks/measured.json
 
 clean:
 	rm -rf $(BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

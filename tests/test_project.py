@@ -1,5 +1,6 @@
 """What the pages and tools promise: the examples run, the checks find what they look for."""
 
+import json
 import os
 import re
 import subprocess
@@ -110,8 +111,27 @@ def test_the_front_page_is_filled_from_the_store(tmp_path):
     page = tmp_path / "intro.md"
     page.write_text("x {coverage:centered_clipping} y")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
-    assert run("tools/front_page.py", page, env=environment).returncode == 0
+    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
     assert page.read_text() == "x 216 cells: 216 not computed y"
+
+
+def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch):
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        import fill_pages
+    finally:
+        sys.path.pop(0)
+    entry = {"kind": "aggregator", "size": [25, 1000]}
+    measured = [
+        {**entry, "name": "krum", "seconds": {"fedlib": 0.002, "byzfl": 0.01}},
+        {**entry, "name": "one read", "seconds": {"memory": 0.001}},
+    ]
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps({"measured": measured}))
+    monkeypatch.setattr(fill_pages, "MEASURED", path)
+    table = fill_pages.fill("{measured:aggregator}").splitlines()
+    assert table[2:] == ["| `krum` | 25 | 1,000 | 2 | 5.0 | 2.0 |"]
+    assert table[0].count("|") == table[1].count("|") == 7
 
 
 def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):

@@ -1,0 +1,48 @@
+"""Turn a pytest-benchmark JSON into the ratios that the book shows.
+
+usage: summarise.py BENCHMARK.json MEASURED.json
+
+Keeps medians and machine, and drops host names and paths.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def summarise(raw: dict[str, Any]) -> dict[str, Any]:
+    """Median seconds by kind, name, size and library, with the machine."""
+    machine = raw["machine_info"]
+    described = machine["fedlib"]
+    entries: dict[tuple[str, str, tuple[int, ...]], dict[str, float]] = {}
+    for benchmark in raw["benchmarks"]:
+        info = benchmark["extra_info"]
+        place = (info["kind"], info["name"], tuple(info["size"]))
+        entries.setdefault(place, {})[info["library"]] = benchmark["stats"]["median"]
+    return {
+        "date": raw["datetime"][:10],
+        "processor": described["device_name"],
+        "cores": machine["cores"],
+        "threads": described["threads"],
+        "versions": described["versions"],
+        "commit": described["commit"],
+        "measured": [
+            {"kind": kind, "name": name, "size": list(size), "seconds": seconds}
+            for (kind, name, size), seconds in entries.items()
+        ],
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Read one file, write the other."""
+    source, target = map(Path, arguments)
+    summary = summarise(json.loads(source.read_text()))
+    target.write_text(json.dumps(summary, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

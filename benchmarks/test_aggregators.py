@@ -1,0 +1,46 @@
+"""Every aggregator against byzfl's, and against one read of the matrix from memory."""
+
+import byzfl
+import pytest
+
+from fedlib.aggregators import AGGREGATORS
+
+from conftest import N_BYZANTINE  # isort: skip
+
+SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
+# The same rule with the same hyperparameters in both.
+RULES = {
+    "mean": ({}, lambda f: byzfl.Average()),
+    "median": ({}, lambda f: byzfl.Median()),
+    "trimmed_mean": ({}, lambda f: byzfl.TrMean(f=f)),
+    "geometric_median": ({"start": "mean"}, lambda f: byzfl.GeometricMedian(nu=0.1, T=3)),
+    "krum": ({}, lambda f: byzfl.Krum(f=f)),
+    "centered_clipping": ({"tau": 1.0}, lambda f: byzfl.CenteredClipping(L=1, tau=1.0)),
+}
+
+
+def timed(benchmark, function, rule, library, size):
+    benchmark.group = f"{rule} {size}"
+    benchmark.extra_info.update(kind="aggregator", name=rule, library=library, size=list(size))
+    return benchmark.pedantic(function, rounds=7, warmup_rounds=1, iterations=1)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("library", ["fedlib", "byzfl"])
+def test_aggregator(benchmark, matrix, rule, library, size):
+    updates = matrix(*size)
+    parameters, build = RULES[rule]
+    if library == "byzfl":
+        other = build(N_BYZANTINE)
+        timed(benchmark, lambda: other(updates), rule, library, size)
+        return
+    ours = AGGREGATORS[rule](n_byzantine=N_BYZANTINE, **parameters)
+    result, _ = timed(benchmark, lambda: ours.apply(updates), rule, library, size)
+    assert result.shape == (size[1],)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_one_read_of_the_matrix(benchmark, matrix, size):
+    updates = matrix(*size)
+    timed(benchmark, updates.sum, "one read", "memory", size)
