@@ -8,6 +8,8 @@ from fedlib.aggregators import AGGREGATORS
 from conftest import N_BYZANTINE  # isort: skip
 
 SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
+# For the growth with n and d.
+MORE_SIZES = [(25, 10_000), (10, 100_000), (50, 100_000)]
 # The same rule with the same hyperparameters in both.
 RULES = {
     "mean": ({}, lambda f: byzfl.Average()),
@@ -25,7 +27,7 @@ def timed(benchmark, function, rule, library, size):
     return benchmark.pedantic(function, rounds=7, warmup_rounds=1, iterations=1)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
 def test_aggregator(benchmark, matrix, rule, library, size):

@@ -121,7 +121,7 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch
         import fill_pages
     finally:
         sys.path.pop(0)
-    entry = {"kind": "aggregator", "size": [25, 1000]}
+    entry = {"kind": "aggregator", "size": [25, 100_000]}
     measured = [
         {**entry, "name": "krum", "seconds": {"fedlib": 0.002, "byzfl": 0.01}},
         {**entry, "name": "one read", "seconds": {"memory": 0.001}},
@@ -130,7 +130,7 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch
     path.write_text(json.dumps({"measured": measured}))
     monkeypatch.setattr(fill_pages, "MEASURED", path)
     table = fill_pages.fill("{measured:aggregator}").splitlines()
-    assert table[2:] == ["| `krum` | 25 | 1,000 | 2 | 5.0 | 2.0 |"]
+    assert table[2:] == ["| `krum` | 25 | 100,000 | 2 | 5.0 | 2.0 |"]
     assert table[0].count("|") == table[1].count("|") == 7
 
 

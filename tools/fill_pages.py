@@ -2,6 +2,7 @@
 
 ``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``), ``{measured:machine}`` where they were measured.
+Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
 usage: fill_pages.py PAGE.md ...
 """
@@ -14,7 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+
 from fedlib.grid import load_grid
+from fedlib.plots import PALETTE, STYLE
 from fedlib.report import Archive
 
 MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
@@ -34,7 +42,7 @@ def measured(kind: str) -> str:
             f"Measured on {summary['date']} on {summary['cores']} cores ({summary['processor']}), "
             f"{summary['threads']} threads, with {versions}."
         )
-    chosen = [entry for entry in summary["measured"] if entry["kind"] == kind]
+    chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
     reads = {
         tuple(entry["size"]): entry["seconds"]["memory"]
         for entry in chosen
@@ -62,6 +70,55 @@ def measured(kind: str) -> str:
     return "\n".join(lines)
 
 
+def _shown(entry: dict[str, Any]) -> bool:
+    """Whether a table has the entry; the other sizes are for the figure."""
+    if entry["kind"] == "round":
+        return entry["size"][0] == 25
+    return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
+
+
+def draw(path: Path) -> None:
+    """How a round grows with the clients, and each rule with n and d."""
+    summary: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    times = {
+        (entry["kind"], entry["name"], *entry["size"], library): 1000 * seconds
+        for entry in summary["measured"]
+        for library, seconds in entry["seconds"].items()
+    }
+    rules = sorted({name for kind, name, *_ in times if kind == "aggregator"} - {"one read"})
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+        for library, style in (("fedlib", "-"), ("byzfl", ":")):
+            curve = sorted(
+                (n, t) for (kind, name, n, _, lib), t in times.items()
+                if (kind, name, lib) == ("round", "cnn_20_50", library)
+            )  # fmt: skip
+            axes[0].plot(*zip(*curve, strict=True), style, color="black", marker=".")
+            for rule, colour in zip(rules, PALETTE, strict=False):
+                of_rule = [
+                    (n, d, t) for (_, name, n, d, lib), t in times.items()
+                    if (name, lib) == (rule, library)
+                ]  # fmt: skip
+                over_n = sorted((n, t) for n, d, t in of_rule if d == 100_000)
+                over_d = sorted((d, t) for n, d, t in of_rule if n == 25)
+                label = rule if library == "fedlib" else None
+                for axis, points in ((axes[1], over_n), (axes[2], over_d)):
+                    axis.plot(
+                        *zip(*points, strict=True), style, color=colour, marker=".", label=label
+                    )
+        titles = ("a round, 431,080 parameters", "rules, d = 100,000", "rules, n = 25")
+        for axis, title, label in zip(
+            axes, titles, ("clients n", "clients n", "parameters d"), strict=True
+        ):
+            axis.set(title=title, xlabel=label, ylabel="ms", xscale="log", yscale="log")
+            axis.grid(alpha=0.25)
+        handles, labels = axes[1].get_legend_handles_labels()
+        handles += [Line2D([], [], color="grey", linestyle=style) for style in ("-", ":")]
+        figure.legend(handles, [*labels, "fedlib", "byzfl"], loc="outside upper center", ncols=4)
+        figure.savefig(path)
+        plt.close(figure)
+
+
 def fill(text: str) -> str:
     """``text`` with every mark replaced."""
     text = re.sub(r"\{coverage:(\w+)\}", lambda match: coverage(match[1]), text)
@@ -70,4 +127,7 @@ def fill(text: str) -> str:
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):
-        page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        if "{measured:" in text:
+            draw(page.parent / "_static" / "performance.png")
+        page.write_text(fill(text), encoding="utf-8")
