@@ -11,7 +11,6 @@ from fedlib.compat import import_torchvision
 
 # byzfl imports torchvision at once, which over a CPU build of torch needs a hand.
 import_torchvision()
-N_BYZANTINE = 5
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,11 +1,12 @@
-"""Every aggregator against byzfl's, and against one read of the matrix from memory."""
+"""Every aggregator against byzfl's, and against one read of the matrix from memory.
+
+A fifth of the clients is Byzantine.
+"""
 
 import byzfl
 import pytest
 
 from fedlib.aggregators import AGGREGATORS
-
-from conftest import N_BYZANTINE  # isort: skip
 
 SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
 # For the growth with n and d.
@@ -34,10 +35,10 @@ def test_aggregator(benchmark, matrix, rule, library, size):
     updates = matrix(*size)
     parameters, build = RULES[rule]
     if library == "byzfl":
-        other = build(N_BYZANTINE)
+        other = build(size[0] // 5)
         timed(benchmark, lambda: other(updates), rule, library, size)
         return
-    ours = AGGREGATORS[rule](n_byzantine=N_BYZANTINE, **parameters)
+    ours = AGGREGATORS[rule](n_byzantine=size[0] // 5, **parameters)
     result, _ = timed(benchmark, lambda: ours.apply(updates), rule, library, size)
     assert result.shape == (size[1],)
 

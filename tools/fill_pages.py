@@ -112,6 +112,11 @@ def draw(path: Path) -> None:
         ):
             axis.set(title=title, xlabel=label, ylabel="ms", xscale="log", yscale="log")
             axis.grid(alpha=0.25)
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("")
+            if label == "clients n":
+                axis.set_xticks([10, 25, 50, 100], ["10", "25", "50", "100"])
+                axis.xaxis.set_minor_formatter("")
         handles, labels = axes[1].get_legend_handles_labels()
         handles += [Line2D([], [], color="grey", linestyle=style) for style in ("-", ":")]
         figure.legend(handles, [*labels, "fedlib", "byzfl"], loc="outside upper center", ncols=4)
