@@ -117,6 +117,7 @@ def draw(path: Path) -> None:
             if label == "clients n":
                 axis.set_xticks([10, 25, 50, 100], ["10", "25", "50", "100"])
                 axis.xaxis.set_minor_formatter("")
+        axes[0].set_yticks([20, 50, 100, 200, 500])
         handles, labels = axes[1].get_legend_handles_labels()
         handles += [Line2D([], [], color="grey", linestyle=style) for style in ("-", ":")]
         figure.legend(handles, [*labels, "fedlib", "byzfl"], loc="outside upper center", ncols=4)
