@@ -72,6 +72,17 @@ def row_mean(matrix: torch.Tensor) -> torch.Tensor:
     return weights @ matrix
 
 
+def weighted_mean(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean of the rows by ``weights`` ``(n,)`` of any positive sum, ``(d,)``."""
+    return (weights / weights.sum()).to(matrix.dtype) @ matrix
+
+
+def selected_mean(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Mean of some rows, given by their indices ``(m,)``; no copy of them is made."""
+    weights = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
+    return weighted_mean(matrix, weights.index_fill(0, rows, 1.0))
+
+
 def row_std(matrix: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
     """Sample standard deviation (n - 1) of each column, ``(d,)``; zeros for a single row."""
     n = matrix.shape[0]

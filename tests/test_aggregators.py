@@ -40,7 +40,7 @@ def test_input_shape_and_dtype_are_kept(name, dtype):
 @pytest.mark.parametrize("name", AGGREGATORS)
 def test_identical_rows_come_out_as_they_are(name):
     row = matrix(1, 30)[0] * 0.01  # inside the smallest clipping radius
-    result = aggregate(name, row.repeat(9, 1), 2)
+    result = aggregate(name, row.repeat(11, 1), 2)
     torch.testing.assert_close(result, row, rtol=1e-5, atol=1e-7)
 
 
@@ -75,8 +75,8 @@ def test_values_near_the_largest_float_stay_finite(name):
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(AGGREGATORS)))
 def test_the_order_of_clients_does_not_matter(seed, name):
-    updates = matrix(9, 6, seed, torch.float64)
-    order = torch.from_numpy(np.random.default_rng(seed + 1).permutation(9))
+    updates = matrix(11, 6, seed, torch.float64)
+    order = torch.from_numpy(np.random.default_rng(seed + 1).permutation(11))
     torch.testing.assert_close(aggregate(name, updates, 2), aggregate(name, updates[order], 2))
 
 
@@ -201,3 +201,89 @@ def test_hyperparameters_out_of_range(name, parameters):
 def test_updates_that_are_no_matrix_of_floats(updates):
     with pytest.raises(ConfigError, match="updates of shape"):
         AGGREGATORS["mean"]().apply(updates)
+
+
+# --- rules that select updates -----------------------------------------------------------
+
+
+def test_multi_krum_averages_the_rows_of_best_score():
+    updates = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0]])
+    # n - f - 2 = 2 neighbours. Scores: 0.05, 0.02, 0.05, 47.05, 93.44 by hand.
+    assert aggregate("multi_krum", updates, 1, n_selected=3).item() == pytest.approx(0.1)
+    assert aggregate("multi_krum", updates, 1).item() == pytest.approx(5.3 / 4)
+    krum = aggregate("krum", updates, 1)
+    assert torch.equal(aggregate("multi_krum", updates, 1, n_selected=1), krum)
+    with pytest.raises(ConfigError, match="n_selected=6 is out of range"):
+        AGGREGATORS["multi_krum"](n_selected=6).init(5, 1)
+
+
+def slow_bulyan(updates, f):
+    """Bulyan from its definition, with plain loops."""
+    rows = list(range(len(updates)))
+    picks = []
+    while len(picks) < len(updates) - 2 * f:
+        k = min(max(len(rows) - f - 2, 1), len(rows) - 1)
+        score = {}
+        for i in rows:
+            distances = sorted(
+                float(((updates[i] - updates[j]) ** 2).sum()) for j in rows if j != i
+            )
+            score[i] = (sum(distances[:k]), sum(distances))
+        pick = min(rows, key=lambda i: score[i])
+        picks.append(pick)
+        rows.remove(pick)
+    chosen = updates[picks]
+    median = chosen.quantile(0.5, dim=0)
+    order = (chosen - median).abs().argsort(dim=0)[: len(updates) - 4 * f]
+    return chosen.gather(0, order).mean(0)
+
+
+@pytest.mark.parametrize(("n", "f"), [(11, 2), (7, 1), (15, 3), (5, 0), (3, 0)])
+def test_bulyan_is_its_definition(n, f):
+    for seed in range(5):
+        updates = matrix(n, 9, seed, torch.float64)
+        torch.testing.assert_close(aggregate("bulyan", updates, f), slow_bulyan(updates, f))
+
+
+def test_bulyan_needs_four_f_plus_three_clients():
+    with pytest.raises(ConfigError, match="allowed are 0 to 1"):
+        AGGREGATORS["bulyan"](n_byzantine=2).init(10, 1)
+
+
+def test_faba_removes_the_farthest_from_the_mean_one_by_one():
+    # Mean 3.2: 10 goes; then mean 1.5: 6 goes; 0, 0 and 0 are left.
+    updates = torch.tensor([[0.0], [0.0], [0.0], [6.0], [10.0]])
+    assert aggregate("faba", updates, 2).item() == pytest.approx(0)
+    assert aggregate("faba", updates, 1).item() == pytest.approx(1.5)
+    assert aggregate("faba", updates, 0).item() == pytest.approx(3.2)
+
+
+def test_norm_clipping_by_hand():
+    updates = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
+    torch.testing.assert_close(
+        aggregate("norm_clipping", updates, threshold=1.0), torch.tensor([0.45, 0.6])
+    )
+
+
+@pytest.mark.parametrize(("name", "measure"), [("mda", "diameter"), ("smea", "eigenvalue")])
+def test_subset_rules_against_enumeration(name, measure):
+    from itertools import combinations
+
+    for seed in range(4):
+        updates = matrix(8, 5, seed, torch.float64)
+        best = None
+        for rows in combinations(range(8), 6):
+            part = updates[list(rows)]
+            if measure == "diameter":
+                value = torch.cdist(part, part).max()
+            else:
+                value = torch.linalg.eigvalsh(torch.cov(part.t())).max()
+            if best is None or value < best[0]:
+                best = (value, part.mean(0))
+        torch.testing.assert_close(aggregate(name, updates, 2), best[1])
+
+
+def test_a_search_over_too_many_subsets_is_refused():
+    with pytest.raises(ConfigError, match="subsets to search: must be at most 200000"):
+        AGGREGATORS["mda"](n_byzantine=10).init(30, 1)
+    AGGREGATORS["smea"](n_byzantine=5).init(25, 1)

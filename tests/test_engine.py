@@ -150,8 +150,8 @@ class _Hostile(Attack):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_non_finite_updates_never_reach_the_model(dataset, monkeypatch, rule, value):
     monkeypatch.setattr(_Hostile, "value", value)
-    setting = config("none", 2, rule)
-    object.__setattr__(setting, "attack", _Hostile(n_byzantine=2))
+    setting = config("none", 1, rule)
+    object.__setattr__(setting, "attack", _Hostile(n_byzantine=1))
     federation, state = engine.prepare(setting, dataset)
     for _ in range(3):
         engine.play_round(federation, state)

@@ -1,0 +1,61 @@
+"""Bulyan over Krum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import pairwise_squared_distances, sort_rows
+
+
+@AGGREGATORS.register("bulyan")
+@dataclass(frozen=True)
+class Bulyan(Aggregator):
+    """Select ``n - 2 f`` updates by Krum, one after the other; then trim each coordinate.
+
+    El Mhamdi et al. (2018), section 4: of the selected values of a coordinate, the mean of the
+    ``n - 4 f`` that are closest to their median. Needs ``n >= 4 f + 3``.
+    """
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        return (n_clients - 3) // 4
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        n, f = updates.shape[0], self.n_byzantine
+        chosen = updates.index_select(0, self._select(pairwise_squared_distances(updates)))
+        kept, windows = n - 4 * f, 2 * f + 1
+        out = updates.new_empty(updates.shape[1])
+        for columns, ordered in sort_rows(chosen):
+            count = ordered.shape[1]
+            median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
+            # The values closest to the median are neighbours in the order: a window of it.
+            below = median[:, None] - ordered[:, :windows]
+            above = ordered[:, kept - 1 :] - median[:, None]
+            start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
+            places = start + torch.arange(kept, device=updates.device)
+            out[columns] = (ordered.gather(1, places) / kept).sum(1)
+        return out, state
+
+    def _select(self, squared: torch.Tensor) -> torch.Tensor:
+        """Indices of the rows that Krum picks when each pick is taken out, ``(n - 2 f,)``."""
+        n, f = squared.shape[0], self.n_byzantine
+        left = torch.ones(n, dtype=torch.bool, device=squared.device)
+        apart = ~torch.eye(n, dtype=torch.bool, device=squared.device)
+        picks = []
+        for step in range(n - 2 * f):
+            others = squared.masked_fill(~(apart & left), torch.inf)
+            # The last picks have fewer neighbours than Krum asks for, down to none.
+            neighbours = min(max(n - step - f - 2, 1), n - step - 1)
+            scores = others.sort(dim=1).values[:, :neighbours].sum(1)
+            # Two rows that are each other's only neighbour tie: the more central one is taken.
+            best = scores == scores.masked_fill(~left, torch.inf).amin()
+            total = (squared * left).sum(1).masked_fill(~(best & left), torch.inf)
+            pick = total.argmin()
+            picks.append(pick)
+            left = left & (torch.arange(n, device=squared.device) != pick)
+        return torch.stack(picks)

@@ -1,0 +1,31 @@
+"""FABA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import pairwise_squared_distances, weighted_mean
+
+
+@AGGREGATORS.register("faba")
+@dataclass(frozen=True)
+class FABA(Aggregator):
+    """Take out, ``n_byzantine`` times, the update farthest from the mean of those left.
+
+    Xia et al. (2019), Algorithm 1; the aggregate is the mean of the rest.
+    """
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        squared = pairwise_squared_distances(updates)
+        left = torch.ones(len(updates), dtype=squared.dtype, device=updates.device)
+        for _ in range(self.n_byzantine):
+            # |x_i - mean|^2 is, up to a constant, the mean of the squared distances |x_i - x_j|^2.
+            far = (squared @ left).masked_fill(left == 0, -1)
+            left = left * (torch.arange(len(left), device=left.device) != far.argmax())
+        return weighted_mean(updates, left), state

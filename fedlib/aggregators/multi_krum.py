@@ -1,0 +1,51 @@
+"""Multi-Krum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.krum import krum_scores
+from fedlib.blocks import pairwise_squared_distances, selected_mean
+from fedlib.validation import ConfigError, check_int
+
+
+@AGGREGATORS.register("multi_krum")
+@dataclass(frozen=True)
+class MultiKrum(Aggregator):
+    """Mean of the updates with the best Krum scores (Blanchard et al., 2017, section 4).
+
+    Parameters
+    ----------
+    n_selected
+        How many, m in the paper; None takes ``n - f``.
+    """
+
+    n_selected: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_selected is not None:
+            check_int("aggregator.n_selected", self.n_selected, 1)
+
+    def check(self, n_clients: int) -> None:
+        super().check(n_clients)
+        if self.n_selected is not None and self.n_selected > n_clients:
+            raise ConfigError(
+                f"aggregator.n_selected={self.n_selected} is out of range: must be from 1 to "
+                f"n_clients={n_clients}."
+            )
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        return (n_clients - 3) // 2
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        n = updates.shape[0]
+        scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)
+        selected = scores.argsort(stable=True)[: self.n_selected or n - self.n_byzantine]
+        return selected_mean(updates, selected), state

@@ -1,0 +1,39 @@
+"""Norm clipping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import distances_to
+from fedlib.validation import check_real
+
+
+@AGGREGATORS.register("norm_clipping")
+@dataclass(frozen=True)
+class NormClipping(Aggregator):
+    """Mean of the updates, each scaled down to a norm of at most ``threshold``.
+
+    Sun et al. (2019), section 4: "norm thresholding of updates".
+
+    Parameters
+    ----------
+    threshold
+        The largest norm, M in the paper.
+    """
+
+    threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("aggregator.threshold", self.threshold, 0, open_low=True)
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        norms = distances_to(updates, updates.new_zeros(updates.shape[1])).double()
+        weights = (self.threshold / norms).clamp(max=1.0) / len(updates)
+        return weights.to(updates.dtype) @ updates, state

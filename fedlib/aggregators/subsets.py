@@ -1,0 +1,75 @@
+"""MDA and SMEA: exact searches over all subsets of ``n - f`` updates, for small ``n``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import pairwise_squared_distances, selected_mean
+from fedlib.validation import ConfigError
+
+# More would take minutes a round: these rules are references, not defences for daily use.
+MOST_SUBSETS = 200_000
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class SubsetRule(Aggregator):
+    """Base: the mean of the subset of ``n - f`` updates with the least ``_spread``.
+
+    Of equal subsets the first in lexicographic order is taken.
+    """
+
+    def check(self, n_clients: int) -> None:
+        super().check(n_clients)
+        count = math.comb(n_clients, self.n_byzantine)
+        if count > MOST_SUBSETS:
+            raise ConfigError(
+                f"aggregator.n_byzantine={self.n_byzantine} with n_clients={n_clients} leaves "
+                f"{self.name} {count} subsets to search: must be at most {MOST_SUBSETS}."
+            )
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        n = len(updates)
+        squared = pairwise_squared_distances(updates)
+        subsets = torch.tensor(
+            list(combinations(range(n), n - self.n_byzantine)), device=updates.device
+        )
+        spreads = torch.cat([self._spread(squared, part) for part in subsets.split(_CHUNK)])
+        return selected_mean(updates, subsets[spreads.argmin()]), state
+
+    def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
+        """The measure of each subset ``(count, m)`` from squared distances ``(n, n)``."""
+        raise NotImplementedError
+
+
+@AGGREGATORS.register("mda")
+@dataclass(frozen=True)
+class MinimumDiameterAveraging(SubsetRule):
+    """Mean of the subset of smallest diameter (El Mhamdi et al., 2021)."""
+
+    def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
+        return squared[subsets[:, :, None], subsets[:, None, :]].amax((1, 2))
+
+
+@AGGREGATORS.register("smea")
+@dataclass(frozen=True)
+class SmallestMaximumEigenvalueAveraging(SubsetRule):
+    """Mean of the subset whose covariance has the smallest largest eigenvalue.
+
+    Allouah et al. (2023). The non-zero eigenvalues are those of the centred Gram matrix, which the
+    squared distances give by double centring.
+    """
+
+    def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
+        distances = squared[subsets[:, :, None], subsets[:, None, :]]
+        rows = distances.mean(2, keepdim=True)
+        gram = (rows + rows.mT - distances - rows.mean(1, keepdim=True)) / 2
+        return torch.linalg.eigvalsh(gram)[:, -1]
