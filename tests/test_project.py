@@ -115,6 +115,21 @@ def test_the_front_page_is_filled_from_the_store(tmp_path):
     assert page.read_text() == "x 216 cells: 216 not computed y"
 
 
+def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
+    from fedlib.aggregators import AGGREGATORS
+    from fedlib.attacks import ATTACKS
+
+    page = tmp_path / "catalogue.md"
+    page.write_text("{catalogue:aggregators}\n{catalogue:attacks}")
+    assert run("tools/fill_pages.py", page).returncode == 0
+    text = page.read_text()
+    for name in [*AGGREGATORS, *ATTACKS]:
+        assert f"| `{name}` |" in text
+    assert "| `krum` | The update closest to" in text
+    assert "| – | 11 |" in next(line for line in text.splitlines() if "`krum`" in line)
+    assert "benign updates, last aggregate" in text
+
+
 def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch):
     sys.path.insert(0, str(ROOT / "tools"))
     try:

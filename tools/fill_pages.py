@@ -1,6 +1,7 @@
 """Fill the marks of prose pages with what the store and the benchmarks hold.
 
-``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{measured:KIND}`` the table of
+``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{catalogue:aggregators}`` and
+``{catalogue:attacks}`` the table of what there is, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``), ``{measured:machine}`` where they were measured.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
@@ -9,6 +10,7 @@ usage: fill_pages.py PAGE.md ...
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -21,9 +23,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
 from fedlib.grid import load_grid
 from fedlib.plots import PALETTE, STYLE
 from fedlib.report import Archive
+from fedlib.validation import ConfigError
 
 MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
 
@@ -31,6 +36,40 @@ MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.jso
 def coverage(slug: str) -> str:
     """How far a paper's grid is computed."""
     return Archive(load_grid(slug)).coverage()
+
+
+def catalogue(kind: str) -> str:
+    """A Markdown table of the registered aggregators or attacks, from their own docstrings."""
+    if kind == "aggregators":
+        lines = ["| name | what it does | hyperparameters | most Byzantine of 25 |"]
+    else:
+        lines = ["| name | what it does | hyperparameters | knows |"]
+    lines.append("| --- | --- | --- | --- |")
+    for name, cls in {"aggregators": AGGREGATORS, "attacks": ATTACKS}[kind].items():
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        fields = ", ".join(
+            f"`{field.name}={field.default!r}`"
+            for field in dataclasses.fields(cls)
+            if field.name != "n_byzantine"
+        )
+        if kind == "aggregators":
+            last = str(_most_byzantine(cls))
+        else:
+            last = ", ".join(known.replace("_", " ") for known in sorted(cls.knows))
+        lines.append(f"| `{name}` | {summary} | {fields or '–'} | {last or 'nothing'} |")
+    return "\n".join(lines)
+
+
+def _most_byzantine(cls: type) -> int:
+    """The largest ``n_byzantine`` that the rule accepts with 25 clients."""
+    accepted = 0
+    for f in range(26):
+        try:
+            cls(n_byzantine=f).check(25)
+        except ConfigError:
+            continue
+        accepted = f
+    return accepted
 
 
 def measured(kind: str) -> str:
@@ -128,6 +167,7 @@ def draw(path: Path) -> None:
 def fill(text: str) -> str:
     """``text`` with every mark replaced."""
     text = re.sub(r"\{coverage:(\w+)\}", lambda match: coverage(match[1]), text)
+    text = re.sub(r"\{catalogue:(\w+)\}", lambda match: catalogue(match[1]), text)
     return re.sub(r"\{measured:(\w+)\}", lambda match: measured(match[1]), text)
 
 
