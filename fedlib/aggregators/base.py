@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ AGGREGATORS = Registry("aggregator", "fedlib.aggregators")
 
 
 @dataclass(frozen=True)
-class Aggregator:
+class Aggregator(ABC):
     """Base of the aggregators. A rule defines ``_aggregate``, and ``_max_byzantine`` if bounded.
 
     A row with a NaN or an Inf is Byzantine. Before the rule sees it, it becomes the zero
@@ -92,10 +93,11 @@ class Aggregator:
         """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
         return (n_clients - 1) // 2
 
+    @abstractmethod
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: Any
     ) -> tuple[torch.Tensor, Any]:
-        raise NotImplementedError
+        """:meth:`apply` for checked updates without NaN or Inf."""
 
 
 def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,9 @@ class ClusteringRule(Aggregator):
         inside = inside.index_fill(0, cluster, 1.0)
         return weighted_mean(updates, inside if self.side == "inner" else 1 - inside), state
 
+    @abstractmethod
     def _cost(self, squared: torch.Tensor) -> torch.Tensor:
         """Cost of each candidate's cluster from its squared distances ``(n, size)``, ascending."""
-        raise NotImplementedError
 
 
 @AGGREGATORS.register("center_with_outliers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -45,9 +46,9 @@ class SubsetRule(Aggregator):
         spreads = torch.cat([self._spread(squared, part) for part in subsets.split(_CHUNK)])
         return selected_mean(updates, subsets[spreads.argmin()]), state
 
+    @abstractmethod
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
         """The measure of each subset ``(count, m)`` from squared distances ``(n, n)``."""
-        raise NotImplementedError
 
 
 @AGGREGATORS.register("mda")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -31,7 +32,7 @@ class AttackContext:
 
 
 @dataclass(frozen=True)
-class Attack:
+class Attack(ABC):
     """Base of the attacks. One that acts on updates defines ``_attack``, on data ``poison``.
 
     Parameters
@@ -113,10 +114,11 @@ class Attack:
                 )
         return self._attack(updates, state, context)
 
+    @abstractmethod
     def _attack(
         self, updates: torch.Tensor, state: Any, context: AttackContext
     ) -> tuple[torch.Tensor, Any]:
-        raise NotImplementedError
+        """:meth:`apply` with what the attack needs at hand."""
 
     def _everywhere(self, update: torch.Tensor) -> torch.Tensor:
         """The same update from every Byzantine client."""

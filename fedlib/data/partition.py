@@ -6,6 +6,7 @@ least one sample.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from fedlib.validation import ConfigError, check_int, check_real
 PARTITIONS = Registry("partition", "fedlib.data")
 
 
-class Partition:
+class Partition(ABC):
     """Base of the partitions: a frozen dataclass with a ``split`` method."""
 
     name: ClassVar[str]
@@ -45,10 +46,11 @@ class Partition:
         parts = self._split(labels, n_clients, generator)
         return _no_empty_client([np.sort(part.astype(np.int64)) for part in parts])
 
+    @abstractmethod
     def _split(
         self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
     ) -> list[np.ndarray]:
-        raise NotImplementedError
+        """Sample indices of each client, in any order; a client may come out empty."""
 
 
 def _no_empty_client(parts: list[np.ndarray]) -> list[np.ndarray]:
