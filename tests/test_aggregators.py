@@ -72,7 +72,7 @@ def test_values_near_the_largest_float_stay_finite(name):
     assert torch.isfinite(aggregate(name, torch.full((7, 5), 3e38), 1)).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(AGGREGATORS)))
 def test_the_order_of_clients_does_not_matter(seed, name):
     updates = matrix(11, 6, seed, torch.float64)
@@ -80,7 +80,7 @@ def test_the_order_of_clients_does_not_matter(seed, name):
     torch.testing.assert_close(aggregate(name, updates, 2), aggregate(name, updates[order], 2))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(BOUNDED)))
 def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
     benign = matrix(9, 6, seed, torch.float64)
@@ -274,10 +274,11 @@ def test_subset_rules_against_enumeration(name, measure):
         best = None
         for rows in combinations(range(8), 6):
             part = updates[list(rows)]
+            spread = float((part - part.mean(0)).square().sum())
             if measure == "diameter":
-                value = torch.cdist(part, part).max()
+                value = (float(torch.pdist(part).max()), spread)
             else:
-                value = torch.linalg.eigvalsh(torch.cov(part.t())).max()
+                value = (float(torch.linalg.eigvalsh(torch.cov(part.t())).max()), spread)
             if best is None or value < best[0]:
                 best = (value, part.mean(0))
         torch.testing.assert_close(aggregate(name, updates, 2), best[1])

@@ -55,7 +55,7 @@ def worst_ratios(updates, f, result):
     return resilient, robust
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(clouds())
 def test_clustering_keeps_the_constants_of_theorem_2(case):
     """clustering_with_outliers, Theorem 2: resilient averaging, and MeanwO's robustness."""
@@ -68,7 +68,7 @@ def test_clustering_keeps_the_constants_of_theorem_2(case):
     assert robust <= 6 * f / (n - 2 * f) * (n - f) / (n - 2 * f) + 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clouds())
 def test_clusters_cost_at_most_twice_the_optimum(case):
     """clustering_with_outliers, Lemma 1, for MeanwO: its optimum is a centroid, by enumeration."""

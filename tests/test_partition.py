@@ -12,7 +12,7 @@ LABELS = np.random.default_rng(0).integers(0, 10, 1000)
 WHOLE = ["iid", "dirichlet", "classes_per_client"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from(sorted(PARTITIONS)),
     n_clients=st.integers(5, 60),

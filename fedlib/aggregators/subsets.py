@@ -23,7 +23,8 @@ _CHUNK = 4096
 class SubsetRule(Aggregator):
     """Base: the mean of the subset of ``n - f`` updates with the least ``_spread``.
 
-    Of equal subsets the first in lexicographic order is taken.
+    Of subsets that tie (MDA's often share the pair farthest apart) the one of least variance is
+    taken, then the first in lexicographic order.
     """
 
     def check(self, n_clients: int) -> None:
@@ -44,7 +45,11 @@ class SubsetRule(Aggregator):
             list(combinations(range(n), n - self.n_byzantine)), device=updates.device
         )
         spreads = torch.cat([self._spread(squared, part) for part in subsets.split(_CHUNK)])
-        return selected_mean(updates, subsets[spreads.argmin()]), state
+        tied = subsets[spreads == spreads.min()]
+        totals = torch.cat(
+            [squared[part[:, :, None], part[:, None, :]].sum((1, 2)) for part in tied.split(_CHUNK)]
+        )
+        return selected_mean(updates, tied[totals.argmin()]), state
 
     @abstractmethod
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
