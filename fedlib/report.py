@@ -116,6 +116,15 @@ class Archive:
         results = self._found.get(key)
         return results[max(results)] if results else None
 
+    def common(self, keys: Sequence[str]) -> list[CellResult] | None:
+        """Runs of several cells that can be compared: the best scale and data they all have.
+
+        None if there is no scale at which all of them are stored.
+        """
+        results = [self._found.get(key, {}) for key in keys]
+        shared = set(results[0]).intersection(*results[1:])
+        return [found[max(shared)] for found in results] if shared else None
+
     def cells(self, only: str | None = None) -> list[str]:
         """The grid's cells, those that match the pattern ``only``."""
 

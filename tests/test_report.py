@@ -88,6 +88,17 @@ def test_real_data_come_before_embedded_and_large_scales_before_small(toy, store
     assert only_quick.best("table/median") is None
 
 
+def test_cells_are_compared_at_a_scale_they_share(toy, store):
+    keys = ["table/mean", "table/median"]
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.9)
+    assert Archive(toy, store).common(keys) is None
+    for cell in toy.cells("quick", 1, real)[:2]:
+        put(store, cell, "quick", 0.4)
+    assert [result.scale for result in Archive(toy, store).common(keys)] == ["quick", "quick"]
+    put(store, toy.cells("paper", 1, real)[1], "paper", 0.8)
+    assert [r.accuracy.mean for r in Archive(toy, store).common(keys)] == [90, 80]
+
+
 def test_records_of_other_configurations_do_not_count(toy, store):
     cell = toy.cells("quick", 1, real)[0]
     put(store, type(cell)(cell.key, cell.config.with_(rounds=3)), "quick", 0.5)

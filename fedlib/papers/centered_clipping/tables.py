@@ -237,18 +237,16 @@ def claims_table(archive: Archive) -> Table:
     """Each claim with its statistic, scale and verdict.
 
     ``holds`` or ``does not hold`` where all its cells are of the paper's protocol on its data;
-    ``undecided`` at a reduced scale or without all cells.
+    ``undecided`` at a reduced scale or without all cells. Cells are never compared across scales.
     """
     rows = []
     classes = {}
     for claim in CLAIMS:
-        results = [archive.best(cell) for cell in claim.cells]
-        known = [result for result in results if result is not None]
-        if len(known) < len(results):
+        known = archive.common(claim.cells)
+        if known is None:
             rows.append((claim.place, claim.text, "–", "–", "undecided: not computed"))
             continue
         value = claim.statistic([result.accuracy.mean for result in known])
-        scales = sorted({result.scale for result in known})
         seeds = min(len(result.records) for result in known)
         if not all(result.comparable for result in known):
             said = "undecided: reduced scale"
@@ -256,7 +254,7 @@ def claims_table(archive: Archive) -> Table:
             said = "holds" if claim.holds(value) else "does not hold"
             classes[len(rows), 4] = "agrees" if said == "holds" else "differs"
         data = ", ".join(sorted({result.data for result in known}))
-        basis = f"{' and '.join(scales)}, {data}, {plural(seeds, 'seed')}"
+        basis = f"{known[0].scale}, {data}, {plural(seeds, 'seed')}"
         rows.append((claim.place, claim.text, claim.shown.format(value), basis, said))
     return Table(
         ("where", "claim", "here", "runs", "verdict"),
