@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import warnings
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DataError, StoreError) as error:
         print(f"fedlib: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`... | head`): nobody is left to print to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(
             "fedlib: stopped; finished runs are stored, the same command goes on.", file=sys.stderr
