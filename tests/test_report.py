@@ -234,6 +234,25 @@ def test_claims_are_decided_at_paper_scale_alone(tmp_path):
         assert row[4] == ("undecided: reduced scale" if scale == "quick" else "holds")
 
 
+def test_a_variant_is_compared_with_its_own_cell(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    variant = centered_clipping.VARIANTS[0]
+    usual = "table_iv/fmnist_iid/rop/cc_tau1/0.9"
+    for cell in grid.cells("quick", 1, real):
+        if cell.key in (usual, variant.cell("fmnist_iid")):
+            put(store, cell, "quick", 0.8 if cell.key == usual else 0.7)
+    rows = tables.variants_table(Archive(grid, store)).rows
+    assert rows[1][0] == "angle of ROP"
+    assert rows[1][-1] == "80.00 → 70.00 (-10.00; quick, Fashion-MNIST, 1 seed)"
+    assert rows[0][-1] == "not computed"
+
+
+def test_every_variant_is_a_run_of_its_own():
+    cells = load_grid("centered_clipping").cells("paper", 1, real)
+    assert len({cell.config.id for cell in cells}) == len(cells) == len({c.key for c in cells})
+
+
 def test_every_published_cell_of_the_settings_is_in_the_grid():
     grid = load_grid("centered_clipping")
     keys = {cell.key for cell in grid.cells("paper", 1, real)}

@@ -121,8 +121,115 @@ def key(setting: str, attack: str, rule: str, momentum: float) -> str:
     return f"table_iv/{setting}/{attack}/{rule}/{momentum:g}"
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A choice that text and authors' code make differently, or leave open, taken the other way.
+
+    Compared with the cell of the same setting, attack and rule at ``VARIANT_MOMENTUM``.
+    """
+
+    key: str
+    question: str
+    used: str
+    other: str
+    attack: str
+    rule: str
+    change: Callable[[RunConfig], RunConfig]
+    settings: tuple[str, ...] = ("mnist_noniid", "fmnist_iid")
+
+    def cell(self, setting: str) -> str:
+        """The cell's key, such as ``variants/rop_angle/fmnist_iid/rop/cc_tau1/0.9``."""
+        return key(setting, self.attack, self.rule, VARIANT_MOMENTUM).replace(
+            "table_iv/", f"variants/{self.key}/"
+        )
+
+
+VARIANT_MOMENTUM = 0.9
+
+
+def _attack(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    return lambda run: run.with_(attack=replace(run.attack, **changes))
+
+
+def _rule(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    return lambda run: run.with_(aggregator=replace(run.aggregator, **changes))
+
+
+def _toggle_normalisation(run: RunConfig) -> RunConfig:
+    return run.with_(data=replace(run.data, normalise=not run.data.normalise))
+
+
+def _with_replacement(run: RunConfig) -> RunConfig:
+    assert isinstance(run.client, MomentumSGD)
+    return run.with_(client=replace(run.client, sampling="replacement"))
+
+
+def _dirichlet_per_client(run: RunConfig) -> RunConfig:
+    return run.with_(partition=PARTITIONS["dirichlet_per_client"](alpha=1.0))
+
+
+_CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
+VARIANTS = (
+    Variant(
+        "rop_angle",
+        "angle of ROP",
+        "90° (text)",
+        "270° (code)",
+        "rop",
+        "cc_tau1",
+        _attack(angle=270.0),
+    ),
+    Variant(
+        "rop_z", "length of ROP", "1 (text)", "0.2533 (code)", "rop", "cc_tau1", _attack(z=0.2533)
+    ),
+    Variant(
+        "rop_first",
+        "ROP's first place",
+        "benign mean (text)",
+        "zero (code)",
+        "rop",
+        "cc_tau1",
+        _attack(first="zero"),
+    ),
+    Variant("rop_code", "all three of ROP", "text", "code", "rop", "cc_tau1", _attack(**_CODE)),
+    Variant(
+        "rfa_start", "RFA's first point", "zero (code)", "mean", "rop", "rfa", _rule(start="mean")
+    ),
+    Variant("rfa_nu", "RFA's smoothing", "0.1 (code)", "1e-6", "rop", "rfa", _rule(nu=1e-6)),
+    Variant(
+        "normalise",
+        "Fashion-MNIST's pixels",
+        "in [0, 1] (code)",
+        "standardised",
+        "rop",
+        "cc_tau1",
+        _toggle_normalisation,
+        ("fmnist_iid",),
+    ),
+    Variant(
+        "sampling",
+        "batches",
+        "shuffled passes",
+        "with replacement",
+        "rop",
+        "cc_tau1",
+        _with_replacement,
+    ),
+    Variant(
+        "partition",
+        "non-IID partition",
+        "whole set split (text)",
+        "class distribution a client (code)",
+        "none",
+        "cc_tau1",
+        _dirichlet_per_client,
+        ("mnist_noniid",),
+    ),
+)
+
+
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
-    """All cells of one seed, those that decide the paper's claims first."""
+    """All cells of one seed: those that decide the paper's claims first, the variants last."""
     found = []
     for setting in SETTINGS:
         source = data(setting.data)
@@ -135,7 +242,13 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
                             config(setting, attack, rule, momentum, scale, seed, source),
                         )
                     )
-    return sorted(found, key=_telling)
+    found.sort(key=_telling)
+    by_key = {cell.key: cell.config for cell in found}
+    for variant in VARIANTS:
+        for name in variant.settings:
+            usual = by_key[key(name, variant.attack, variant.rule, VARIANT_MOMENTUM)]
+            found.append(Cell(variant.cell(name), variant.change(usual)))
+    return found
 
 
 def _telling(cell: Cell) -> tuple[int, ...]:

@@ -15,6 +15,8 @@ from fedlib.papers.centered_clipping import (
     RULE_TITLES,
     RULES,
     SETTINGS,
+    VARIANT_MOMENTUM,
+    VARIANTS,
     key,
 )
 from fedlib.plots import Panel
@@ -105,6 +107,30 @@ def summary(archive: Archive) -> Note:
         f"Table IV on these settings agrees within the margin in {counts['agrees']} of {computed} "
         f"cells computed at paper scale; {total - computed} of {total} cells not computed at paper "
         "scale."
+    )
+
+
+def variants_table(archive: Archive) -> Table:
+    """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
+    rows = []
+    titles = {setting.key: setting.title for setting in SETTINGS}
+    for variant in VARIANTS:
+        for setting in variant.settings:
+            usual = key(setting, variant.attack, variant.rule, VARIANT_MOMENTUM)
+            row = [variant.question, titles[setting], RULE_TITLES[variant.rule]]
+            row += [ATTACK_NAMES[variant.attack], variant.used, variant.other]
+            pair = archive.common([usual, variant.cell(setting)])
+            if pair is None:
+                rows.append((*row, "not computed"))
+                continue
+            used, other = (result.accuracy.mean for result in pair)
+            seeds = plural(min(len(result.records) for result in pair), "seed")
+            basis = f"{pair[0].scale}, {pair[0].data}, {seeds}"
+            rows.append((*row, f"{used:.2f} → {other:.2f} ({other - used:+.2f}; {basis})"))
+    return Table(
+        ("choice", "setting", "rule", "attack", "used here", "other way", "accuracy, %"),
+        tuple(rows),
+        f"What the choices change, at β = {VARIANT_MOMENTUM:g}",
     )
 
 
