@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pkgutil
+import signal
 import threading
 import time
 import warnings
@@ -25,7 +26,7 @@ from fedlib.data import DataConfig, load_dataset, resolve_source
 from fedlib.data.sources import Dataset
 from fedlib.progress import Progress
 from fedlib.runs import RunConfig
-from fedlib.store import SCALES, Store, make_record
+from fedlib.store import SCALES, Store, StoreError, make_record
 from fedlib.validation import ConfigError, check_int, check_name
 
 
@@ -127,6 +128,7 @@ class Outcome:
     elsewhere: list[str] = field(default_factory=list)
     """Being computed by another process now."""
     failed: dict[str, str] = field(default_factory=dict)
+    """Reason by cell and seed."""
 
 
 def run_grid(
@@ -182,8 +184,10 @@ def run_grid(
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
         for task, result in results:
             seeded = f"{task.cell.key} seed {task.cell.config.seed}"
+            if isinstance(result, StoreError):
+                raise result  # what cannot be stored need not be computed
             if isinstance(result, Exception):
-                outcome.failed[task.cell.key] = f"{type(result).__name__}: {result}"
+                outcome.failed[seeded] = f"{type(result).__name__}: {result}"
                 bar.line(f"FAILED {seeded}: {result}")
             elif result is None:
                 outcome.elsewhere.append(task.cell.key)
@@ -270,6 +274,8 @@ def _start_worker(reports: Any) -> None:
             os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+    # Ctrl-C reaches every process of a terminal: one message, from the parent, is enough.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     warnings.simplefilter("ignore")  # the parent has shown them
 
 

@@ -1,5 +1,6 @@
 """The runner of grids: each run once, whatever happens to the process."""
 
+import errno
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fedlib import grid as grid_module
+from fedlib import store as store_module
 from fedlib.grid import expand, load_grid, run_grid
-from fedlib.store import Store
+from fedlib.store import Store, StoreError
 from fedlib.validation import ConfigError
 
 
@@ -82,7 +84,7 @@ def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):
     monkeypatch.setattr(grid_module.engine, "run", fail_for_median)
     cells = expand(toy, "smoke", data="embedded")
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
-    assert outcome.failed == {"table/median": "RuntimeError: out of luck"}
+    assert outcome.failed == {"table/median seed 1": "RuntimeError: out of luck"}
     assert len(store.read("smoke")) == 2
 
 
@@ -150,6 +152,35 @@ def test_a_grid_killed_at_any_point_resumes_without_losing_or_repeating_a_run(tm
     assert stored.startswith(survived)
     identities = [json.loads(line)["id"] for line in stored.splitlines()]
     assert len(identities) == len(set(identities)) == 24
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_says_that_nothing_is_lost(tmp_path, jobs):
+    path = tmp_path / "centered_clipping" / "smoke.jsonl"
+    process = _start(tmp_path, jobs)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished runs are stored, the same command goes on" in output
+    assert "Traceback" not in output
+
+
+def test_a_store_that_fills_up_stops_the_grid(toy, store, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module, "_write", full)
+    played = []
+    original = grid_module.engine.run
+    monkeypatch.setattr(
+        grid_module.engine, "run", lambda *a, **k: played.append(1) or original(*a, **k)
+    )
+    with pytest.raises(StoreError, match="No space left"):
+        run_grid(expand(toy, "smoke", data="embedded"), store, "smoke", jobs=1, progress=False)
+    assert len(played) == 1
 
 
 def test_workers_end_with_their_parent(tmp_path):
