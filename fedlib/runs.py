@@ -84,6 +84,8 @@ def _told_apart(part: Any) -> dict[str, Any]:
         if field.default is MISSING or getattr(part, field.name) != field.default
         if field.default_factory is MISSING
     }
+    if isinstance(getattr(part, "rule", None), Aggregator):
+        values["rule"] = _told_apart(part.rule)
     return {"name": part.name, **values} if hasattr(part, "name") else values
 
 

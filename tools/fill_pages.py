@@ -49,6 +49,8 @@ def catalogue(kind: str) -> str:
         summary = (cls.__doc__ or "").strip().splitlines()[0]
         fields = ", ".join(
             f"`{field.name}={field.default!r}`"
+            if field.default is not dataclasses.MISSING
+            else f"`{field.name}`"
             for field in dataclasses.fields(cls)
             if field.name != "n_byzantine"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -36,7 +36,10 @@ class Aggregator(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Name and hyperparameters, as JSON values."""
-        return {"name": self.name, **asdict(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        # A rule may hold another one, as pre-aggregation does.
+        values = {k: v.to_dict() if isinstance(v, Aggregator) else v for k, v in values.items()}
+        return {"name": self.name, **values}
 
     def check(self, n_clients: int) -> None:
         """Raise ConfigError if the rule cannot serve ``n_clients`` with its ``n_byzantine``."""

@@ -1,0 +1,109 @@
+"""Pre-aggregation: mix the updates first, then hand them to any rule."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, make_aggregator
+from fedlib.aggregators.trimmed_mean import TrimmedMean
+from fedlib.blocks import pairwise_squared_distances
+from fedlib.seeds import stream
+from fedlib.validation import check_int
+
+
+@dataclass(frozen=True)
+class PreAggregation(Aggregator):
+    """Base. The state is the number of rounds past and the state of the rule.
+
+    Parameters
+    ----------
+    rule
+        What aggregates the mixed updates, as an object or its dictionary; it withstands the
+        same ``n_byzantine``.
+    """
+
+    rule: Aggregator = field(default_factory=TrimmedMean)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rule = replace(make_aggregator(self.rule), n_byzantine=self.n_byzantine)
+        object.__setattr__(self, "rule", rule)
+
+    def check(self, n_clients: int) -> None:
+        super().check(n_clients)
+        self.rule.check(self._rows(n_clients))
+
+    def init(self, n_clients: int, n_parameters: int) -> tuple[int, Any]:
+        super().init(n_clients, n_parameters)
+        return 0, self.rule.init(self._rows(n_clients), n_parameters)
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: tuple[int, Any] | None, context: Any
+    ) -> tuple[torch.Tensor, Any]:
+        rounds, inner = state or self.init(*updates.shape)
+        mixing = self._mixing(updates, rounds).to(updates.dtype)
+        aggregate, inner = self.rule.apply(mixing @ updates, inner, context)
+        return aggregate, (rounds + 1, inner)
+
+    def _rows(self, n_clients: int) -> int:
+        """How many updates the rule gets."""
+        return n_clients
+
+    @abstractmethod
+    def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
+        """Weights ``(rows, n_clients)`` of the mixed updates, each row of sum 1."""
+
+
+@AGGREGATORS.register("nearest_neighbour_mixing")
+@dataclass(frozen=True)
+class NearestNeighbourMixing(PreAggregation):
+    """Replace each update by the mean of its ``n - f`` nearest ones, then apply ``rule``.
+
+    NNM, Allouah et al. (2023), Algorithm 2; an update is its own nearest neighbour.
+    """
+
+    def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
+        n, kept = len(updates), len(updates) - self.n_byzantine
+        nearest = pairwise_squared_distances(updates).argsort(dim=1, stable=True)[:, :kept]
+        weights = torch.zeros(n, n, dtype=torch.float64, device=updates.device)
+        return weights.scatter(1, nearest, 1 / kept)
+
+
+@AGGREGATORS.register("bucketing")
+@dataclass(frozen=True)
+class Bucketing(PreAggregation):
+    """Average the updates in random buckets, then apply ``rule`` to the averages.
+
+    Karimireddy et al. (2022), Algorithm 1. The buckets are drawn anew every round.
+
+    Parameters
+    ----------
+    bucket_size
+        Updates a bucket, s in the paper; the last one may be smaller.
+    seed
+        Of the draws.
+    """
+
+    bucket_size: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("aggregator.bucket_size", self.bucket_size, 1)
+        check_int("aggregator.seed", self.seed, 0)
+
+    def _rows(self, n_clients: int) -> int:
+        return math.ceil(n_clients / self.bucket_size)
+
+    def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
+        n = len(updates)
+        order = torch.from_numpy(stream(self.seed, "bucketing", rounds).permutation(n))
+        weights = torch.zeros(self._rows(n), n, dtype=torch.float64)
+        for row, members in enumerate(order.split(self.bucket_size)):
+            weights[row, members] = 1 / len(members)
+        return weights.to(updates.device)
