@@ -16,7 +16,7 @@ RULES = {
     "mean": ({}, lambda f: byzfl.Average()),
     "median": ({}, lambda f: byzfl.Median()),
     "trimmed_mean": ({}, lambda f: byzfl.TrMean(f=f)),
-    "geometric_median": ({"start": "mean"}, lambda f: byzfl.GeometricMedian(nu=0.1, T=3)),
+    "geometric_median": ({}, lambda f: byzfl.GeometricMedian(nu=0.1, T=3)),
     "krum": ({}, lambda f: byzfl.Krum(f=f)),
     "centered_clipping": ({"tau": 1.0}, lambda f: byzfl.CenteredClipping(L=1, tau=1.0)),
 }
