@@ -33,6 +33,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,rl,test]'
 	@touch $@
 
+# Named here, because the fedlib of a VENV from elsewhere would find its own.
+book site chapters: export FEDLIB_RESULTS ?= $(CURDIR)/results
+
 # A copy is executed and rendered, so that the working tree stays as it is.
 book: setup
 	@rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src
@@ -45,8 +48,8 @@ book: setup
 	@$(MAKE) --no-print-directory site SOURCE=$(BUILD)/src
 
 # jupyter-book would write beside its sources: they are rendered from a copy here, too.
-SOURCE ?=
-HTML ?= $(BUILD)/html
+SOURCE =
+HTML = $(BUILD)/html
 site: setup
 	@if [ -z "$(SOURCE)" ]; then \
 		rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src && \
@@ -54,6 +57,7 @@ site: setup
 	@rm -f $(BUILD)/src/notebooks/*.md
 	@python tools/fill_pages.py $(BUILD)/src/book/*.md
 	@echo "rendering the site"
+	@rm -rf $(BUILD)/jb  # pages of before
 	@jupyter-book build $(BUILD)/src --path-output $(BUILD)/jb --warningiserror --nitpick \
 		--keep-going --quiet > /dev/null
 	@rm -rf $(HTML) && cp -r $(BUILD)/jb/_build/html $(HTML)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fedlib.validation import check_name
 
@@ -48,14 +48,23 @@ class Registry(Mapping[str, type]):
 
     def _load(self) -> None:
         if not self._loaded:
-            self._loaded = True
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+            self._loaded = True  # first, because the modules may look into the registry
+            try:
+                package = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self._package}.{module.name}")
+            except BaseException:
+                self._loaded = False  # or the next look would find half of the parts
+                raise
 
     def __getitem__(self, name: str) -> type:
         self._load()
         return self._classes[check_name(self._field, name, self._classes)]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The class, or ``default`` (Mapping's own ``get`` waits for a KeyError)."""
+        self._load()
+        return self._classes.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         self._load()

@@ -43,10 +43,15 @@ def check_real(
     """Return ``value`` as a float if it is finite and in the interval (closed unless said)."""
     left, right = "(" if open_low else "[", ")" if open_high else "]"
     allowed = f"a finite number in {left}{low:g}, {high:g}{right}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        usable = not isinstance(value, bool) and isinstance(value, int | float)
+        number = float(value) if usable else math.nan  # type: ignore[arg-type]
+    except OverflowError:  # a whole number beyond every float
+        number = math.inf
+    if not math.isfinite(number):
         raise ConfigError(f"{field}={value!r} must be {allowed}.")
-    too_low = value <= low if open_low else value < low
-    too_high = value >= high if open_high else value > high
+    too_low = number <= low if open_low else number < low
+    too_high = number >= high if open_high else number > high
     if too_low or too_high:
         raise ConfigError(f"{field}={value!r} is out of range: must be {allowed}.")
-    return float(value)
+    return number

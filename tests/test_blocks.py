@@ -64,3 +64,48 @@ def test_close_rows_far_from_the_origin_do_not_cancel():
     squared = blocks.pairwise_squared_distances(m)
     expected = float((m[1].double() - m[0].double()).square().sum())
     assert float(squared[0, 1]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_mean_does_not_overflow_where_the_sum_would(dtype):
+    largest = torch.finfo(dtype).max
+    m = torch.full((4, 10), 0.9 * largest, dtype=dtype)
+    torch.testing.assert_close(blocks.row_mean(m), m[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_of_1e30(dtype):
+    m = torch.full((3, blocks.CPU_BLOCK + 1), 1e30, dtype=dtype)
+    m[1] *= -1
+    assert not blocks.distances_to(m, m[0].clone()).isnan().any()
+    assert blocks.distances_to(m, m[0].clone())[2] == 0
+    squared = blocks.pairwise_squared_distances(m)
+    expected = 4e60 * m.shape[1]
+    assert float(squared[0, 1]) == pytest.approx(expected, rel=1e-6)
+    assert not blocks.row_std(m, blocks.row_mean(m)).isnan().any()
+    assert all(ordered.isfinite().all() for _, ordered in blocks.sort_rows(m))
+
+
+def test_close_rows_far_from_the_origin_keep_every_digit():
+    generator = torch.Generator().manual_seed(0)
+    origin = 1e6 * torch.randn(1, 300, generator=generator, dtype=torch.float64)
+    m = origin + 1e-3 * torch.randn(5, 300, generator=generator, dtype=torch.float64)
+    expected = (m[:, None] - m[None]).square().sum(-1)
+    torch.testing.assert_close(blocks.pairwise_squared_distances(m), expected, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weighted_and_selected_means(dtype):
+    m = matrix((6, 33), dtype)
+    weights = torch.tensor([0.0, 1.0, 2.0, 3.0, 0.0, 4.0], dtype=torch.float64)
+    expected = (m.double() * weights[:, None]).sum(0) / 10
+    torch.testing.assert_close(blocks.weighted_mean(m, weights), expected.to(dtype))
+    rows = torch.tensor([4, 1, 2])
+    torch.testing.assert_close(blocks.selected_mean(m, rows), m[rows].mean(0))
+
+
+@pytest.mark.parametrize("n", [2, 5, 11, 25])
+def test_distances_are_symmetric_to_the_last_digit(n):
+    for d in (1, 9, 1000):
+        squared = blocks.pairwise_squared_distances(matrix((n, d), torch.float64))
+        assert torch.equal(squared, squared.t())

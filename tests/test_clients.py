@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from fedlib.clients import choose_strategy, forward, gradients, local_updates
+from fedlib.models import MODELS as SHIPPED
 from fedlib.models import ParameterLayout, flatten_parameters, make_model
 from fedlib.validation import ConfigError
 
@@ -76,9 +77,46 @@ def test_merged_refuses_a_model_that_it_cannot_serve():
         gradients(model, *batches(dtype=torch.float32), strategy="merge")
 
 
-def test_the_processor_takes_merged_where_it_can():
-    assert choose_strategy(double("cnn_4_8"), torch.device("cpu")) == "merged"
-    assert choose_strategy(double("cnn_4_8"), torch.device("cuda")) == "vmap"
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_processor_takes_merged_where_it_can(name):
+    assert choose_strategy(double(name), torch.device("cpu")) == "merged"
+    assert choose_strategy(double(name), torch.device("cuda")) == "vmap"
+
+
+class DoubledLinear(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def shared():
+    layer = nn.Linear(784, 784)
+    return nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(784, 10))
+
+
+LOOKALIKES = {
+    "a subclass with a forward of its own": lambda: nn.Sequential(
+        nn.Flatten(), DoubledLinear(784, 10)
+    ),
+    "pooling that rounds sizes up": lambda: nn.Sequential(
+        nn.MaxPool2d(3, ceil_mode=True), nn.Flatten(), nn.Linear(100, 10)
+    ),
+    "a layer that stands twice": shared,
+    "a Linear on the rows of an image": lambda: nn.Sequential(
+        nn.Linear(28, 2), nn.Flatten(), nn.Linear(56, 10)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOOKALIKES)
+def test_models_that_only_look_as_if_merged_could_serve_them(kind):
+    torch.manual_seed(0)
+    model, (x, y) = LOOKALIKES[kind]().double(), batches()
+    expected, _ = gradients(model, x, y, strategy="loop")
+    found, _ = gradients(model, x, y)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(forward(model, x[0]), model(x[0]).detach())
+    with pytest.raises(ConfigError, match="strategy='merged'"):
+        gradients(model, x, y, strategy="merged")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -92,24 +130,26 @@ def test_forward_is_the_model(name):
 # --- local epochs ------------------------------------------------------------------------
 
 
-def local(strategy, schedule, momentum=0.9):
-    model = double("cnn_4_8")
+def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None):
+    model = double(name)
     start = flatten_parameters(model).clone()
     x, y = batches(1, 12)
     return local_updates(
         model, start, (x[0], y[0]), torch.tensor(schedule),
-        learning_rate=0.1, momentum=momentum, strategy=strategy,
+        learning_rate=0.1, momentum=momentum, strategy=strategy, out=out,
     )  # fmt: skip
 
 
-def test_local_strategies_agree_with_unequal_clients():
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_local_strategies_agree_with_unequal_clients(name, momentum):
     schedule = [
         [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
         [[5, -1, -1], [-1, -1, -1], [5, -1, -1]],
         [[6, 7, 8], [9, 10, 11], [6, -1, -1]],
     ]
-    expected, expected_losses = local("loop", schedule)
-    found, losses = local("vmap", schedule)
+    expected, expected_losses = local("loop", schedule, momentum, name)
+    found, losses = local("vmap", schedule, momentum, name)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
     torch.testing.assert_close(losses, expected_losses, rtol=1e-8, atol=1e-10)
 
@@ -131,3 +171,34 @@ def test_local_momentum_by_hand():
     second, _ = gradients(model, x[:, :3], y[:, :3], strategy="loop")
     found, _ = local("loop", [[[0, 1, 2], [0, 1, 2]]], momentum=0.5)
     torch.testing.assert_close(found[0], 0.1 * (first[0] + second[0] + 0.5 * first[0]))
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+def test_a_client_without_samples_changes_nothing(strategy):
+    found, losses = local(strategy, [[[0, 1], [2, -1]], [[-1, -1], [-1, -1]]])
+    assert found[0].abs().sum() > 0
+    assert not found[1].any()
+    assert losses[1] == 0
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+def test_local_out_is_written_in_place(strategy):
+    whole = torch.zeros(3, ParameterLayout.of(double("cnn_4_8")).size, dtype=torch.float64)
+    found, _ = local(strategy, [[[0, 1]], [[2, 3]]], out=whole[:2])
+    assert found.data_ptr() == whole.data_ptr()
+    torch.testing.assert_close(whole[:2], local("loop", [[[0, 1]], [[2, 3]]])[0])
+    assert not whole[2].any()
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+def test_local_updates_neither_read_nor_change_the_model(strategy):
+    model, (x, y) = double("cnn_4_8"), batches(1, 12)
+    flat = flatten_parameters(model)
+    start = flat.clone()
+    flat.fill_(7)
+    update, _ = local_updates(
+        model, start, (x[0], y[0]), torch.tensor([[[0, 1, 2]]]),
+        learning_rate=0.1, strategy=strategy,
+    )  # fmt: skip
+    assert (flat == 7).all()
+    torch.testing.assert_close(update, local(strategy, [[[0, 1, 2]]], momentum=0.0)[0])

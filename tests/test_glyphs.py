@@ -14,11 +14,13 @@ PINNED = {
     (("n_classes", 10),): "913e1597c477f47f",
     (("n_classes", 10), ("first_class", 10), ("seed", 3)): "92970f3e49823b12",
     (("n_classes", 100), ("colour", True)): "aaa6b4e4c7adebee",
+    (("n_classes", 124), ("colour", True)): "3edc7f95694c3942",
+    (("n_classes", 10), ("n", 1300)): "70630d91c2bed3ea",  # into the second random block
 }
 
 
 def digest(arguments):
-    images, labels = make_glyphs(130, **dict(arguments))
+    images, labels = make_glyphs(**{"n": 130, **dict(arguments)})
     return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()[:16]
 
 
@@ -52,6 +54,26 @@ def test_classes_are_balanced_in_every_first_part(n_classes):
         assert np.ptp(counts) <= 1
 
 
+def test_the_second_random_block_is_not_the_first_again():
+    images, _ = make_glyphs(1250, n_classes=10)
+    assert not np.array_equal(images[1240:], images[:10])
+
+
+def test_in_colour_a_larger_set_begins_with_a_smaller_one():
+    small, large = (make_glyphs(n, n_classes=100, colour=True) for n in (30, 300))
+    assert np.array_equal(large[0][:30], small[0])
+    assert np.array_equal(large[1][:30], small[1])
+
+
+def test_124_classes_are_62_glyphs_in_two_colour_schemes():
+    images, labels = make_glyphs(248, n_classes=124, colour=True)
+    assert (np.bincount(labels, minlength=124) == 2).all()
+    # The ground fills most of an image: cool under warm ink, warm under cool ink.
+    redness = (images[:, 0].astype(float) - images[:, 2]).mean(axis=(1, 2))
+    assert redness[labels < 62].mean() < -20
+    assert redness[labels >= 62].mean() > 20
+
+
 def test_other_seeds_give_other_images():
     assert not np.array_equal(make_glyphs(10, seed=1)[0], make_glyphs(10, seed=2)[0])
 
@@ -63,6 +85,9 @@ def test_other_seeds_give_other_images():
         ({"n": 5, "n_classes": 63}, "n_classes=63"),
         ({"n": 5, "n_classes": 125, "colour": True}, "n_classes=125"),
         ({"n": 5, "seed": -1}, "seed=-1"),
+        ({"n": True}, "n=True"),
+        ({"n": 5, "n_classes": 0}, "n_classes=0"),
+        ({"n": 5, "n_classes": 124, "colour": True, "first_class": 1}, "first_class=1"),
         ({"n": 5, "n_classes": 10, "first_class": 60}, "first_class=60"),
     ],
 )

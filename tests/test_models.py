@@ -57,3 +57,18 @@ def test_layout_views_keep_leading_axes_and_memory():
 def test_unknown_name():
     with pytest.raises(ConfigError, match="did you mean 'cnn_4_8'"):
         make_model("cnn_4_9", (1, 28, 28), 10, 0)
+
+
+def test_the_accelerators_generators_are_not_seeded(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    make_model("cnn_4_8", (1, 28, 28), 10, 1)
+    assert not seeded
+
+
+def test_initialisation_is_torchs_own_from_that_seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        expected = MODELS["cnn_4_8"]((1, 28, 28), 10)
+    found = make_model("cnn_4_8", (1, 28, 28), 10, 4)
+    assert all(map(torch.equal, found.parameters(), expected.parameters()))

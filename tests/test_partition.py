@@ -31,8 +31,10 @@ def test_shares_are_disjoint_never_empty_and_fixed_by_the_seed(name, n_clients, 
     if name in WHOLE:
         assert len(everything) == n
     np.random.rand(2)
+    state = np.random.get_state()[1].copy()
     again = PARTITIONS[name]()(labels, n_clients, seed)
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
+    assert np.array_equal(np.random.get_state()[1], state)
 
 
 @pytest.mark.parametrize("name", PARTITIONS)
@@ -96,3 +98,40 @@ def test_classes_per_client():
 def test_bad_values_are_named(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+@settings(max_examples=25)
+@given(n_clients=st.integers(1, 60), n=st.integers(60, 400), seed=st.integers(0, 99))
+def test_iid_and_dirichlet_per_client_keep_their_word_on_sizes(n_clients, n, seed):
+    labels = LABELS[:n]
+    iid = class_counts(labels, PARTITIONS["iid"]()(labels, n_clients, seed))
+    assert np.ptp(iid.sum(1)) <= 1
+    assert np.ptp(iid, axis=0).max() <= 1
+    skewed = PARTITIONS["dirichlet_per_client"](alpha=0.05)(labels, n_clients, seed)
+    assert {len(part) for part in skewed} == {n // n_clients}
+
+
+@settings(max_examples=25)
+@given(n_clients=st.integers(10, 60), k=st.integers(1, 10), seed=st.integers(0, 99))
+def test_every_class_is_held_and_no_client_holds_more_than_its_number(n_clients, k, seed):
+    parts = PARTITIONS["classes_per_client"](k)(LABELS, n_clients, seed)
+    counts = class_counts(LABELS, parts)
+    assert (counts > 0).sum(1).max() <= k
+    assert (counts.sum(0) == np.bincount(LABELS)).all()
+    holders = (counts > 0).sum(0)
+    assert np.ptp(holders) <= 1
+
+
+@pytest.mark.parametrize("name", ["dirichlet", "dirichlet_per_client"])
+@pytest.mark.parametrize("alpha", [1e-300, 1e-6, 1e6])
+def test_extreme_alphas_still_give_every_sample_once(name, alpha):
+    parts = PARTITIONS[name](alpha=alpha)(LABELS, 10, 1)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+
+
+def test_a_class_without_samples_is_no_obstacle():
+    labels = np.where(LABELS == 4, 5, LABELS)
+    for name in PARTITIONS:
+        counts = class_counts(labels, PARTITIONS[name]()(labels, 10, 1))
+        assert not counts[:, 4].any()
+        assert counts.sum() == len(labels)

@@ -28,18 +28,24 @@ def idx(array):
     return head + array.astype(np.uint8).tobytes()
 
 
+def write_tiny_mnist(root, seed=0):
+    """50 training and 20 test images of noise; an image's first pixel is its label."""
+    folder = root / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(seed)
+    for part, n in (("train", 50), ("t10k", 20)):
+        images = generator.integers(0, 256, (n, 28, 28))
+        images[:, 0, 0] = np.arange(n) % 10
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n) % 10))
+    return root
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A root with a tiny set in MNIST's place."""
     monkeypatch.setenv("FEDLIB_DATA", str(tmp_path))
-    folder = tmp_path / "MNIST" / "raw"
-    folder.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    for part, n in (("train", 50), ("t10k", 20)):
-        images = generator.integers(0, 256, (n, 28, 28))
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n) % 10))
-    return tmp_path
+    return write_tiny_mnist(tmp_path)
 
 
 @pytest.fixture
@@ -84,7 +90,15 @@ def test_another_variant_than_configured_is_refused(root):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"mnist": {"variant": 1, "files": {}}}', '{"mnist": {}}']
+    "text",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"mnist": {"variant": 1, "files": {}}}',
+        '{"mnist": {}}',
+        '{"mnist": {"variant": "x", "files": {"MNIST/raw/train-images-idx3-ubyte": 5}}}',
+    ],
 )
 def test_a_broken_manifest_is_named(root, text):
     (root / sources.MANIFEST).write_text(text)
@@ -191,3 +205,89 @@ def test_manifest_is_text_with_a_checksum_a_file(root):
     entry = json.loads(path.read_text())["mnist"]
     assert entry["variant"] == "tiny"
     assert set(entry["files"]) == set(DATASETS["mnist"].files)
+
+
+def test_an_absent_set_is_told_in_three_lines(empty):
+    with pytest.raises(DataError) as error:
+        load_dataset(DataConfig("mnist"))
+    what, where, how = str(error.value).splitlines()
+    assert what.startswith("MNIST is not on disk: looked for MNIST/raw/")
+    assert str(empty) in where
+    assert "FEDLIB_DATA" in where
+    assert "data --download mnist" in how
+    assert "embedded" in how
+
+
+@pytest.mark.parametrize("source", ["auto", "real"])
+def test_a_set_on_disk_is_taken_without_warning_or_download(root, source, monkeypatch, recwarn):
+    monkeypatch.setattr(sources, "download", lambda *_: pytest.fail("downloads"))
+    write_manifest(root, "mnist", "tiny")
+    assert resolve_source("mnist", source) == DataConfig("mnist", "real", "tiny")
+    assert not recwarn.list
+
+
+def test_a_file_that_the_manifest_leaves_out_is_named(root):
+    (root / sources.MANIFEST).write_text('{"mnist": {"variant": "x", "files": {}}}')
+    with pytest.raises(DataError, match="-ubyte cannot be verified"):
+        resolve_source("mnist")
+
+
+def test_a_subset_is_random_and_keeps_images_with_their_labels(root):
+    write_manifest(root, "mnist", "tiny")
+    dataset = load_dataset(DataConfig("mnist", "real", "tiny", 30, 10, normalise=False))
+    for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
+        assert torch.equal((x[:, 0, 0, 0] * 255).round().long(), y)
+    assert dataset.y_train.tolist() != [i % 10 for i in range(30)]
+
+
+# --- what is kept between calls never outlives the files ---------------------------------
+
+
+def test_two_roots_are_two_sets(tmp_path, monkeypatch):
+    config = DataConfig("mnist", "real", "tiny")
+    for seed, name in enumerate(("a", "b")):
+        write_manifest(write_tiny_mnist(tmp_path / name / "data", seed), "mnist", "tiny")
+    first, second = (load_dataset(config, tmp_path / name / "data") for name in "ab")
+    assert first.checksum != second.checksum
+    assert not torch.equal(first.x_train, second.x_train)
+    for name, expected in (("a", first), ("b", second)):  # the same relative path, twice
+        monkeypatch.chdir(tmp_path / name)
+        found = load_dataset(config, "data")
+        assert found.checksum == expected.checksum
+        assert torch.equal(found.x_train, expected.x_train)
+
+
+def test_a_set_that_is_damaged_after_its_first_use_is_refused(root):
+    write_manifest(root, "mnist", "tiny")
+    load_dataset(resolve_source("mnist"))
+    path = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-100])
+    for size in (None, 10):
+        with pytest.raises(DataError, match="train-images-idx3-ubyte is not the file"):
+            load_dataset(DataConfig("mnist", "real", "tiny", train_samples=size))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is not the file"):
+        resolve_source("mnist")
+
+
+def test_a_set_that_is_recorded_anew_has_its_new_name(root):
+    write_manifest(root, "mnist", "tiny")
+    assert resolve_source("mnist").variant == "tiny"
+    write_manifest(root, "mnist", "small")
+    assert resolve_source("mnist").variant == "small"
+    assert load_dataset(DataConfig("mnist", "real", "small")).label == "MNIST (small)"
+
+
+def test_the_embedded_set_of_another_version_is_refused():
+    with pytest.raises(DataError, match=r"'canonical' is wanted, but the embedded data are 'gly"):
+        load_dataset(DataConfig("mnist", "embedded"))
+
+
+def test_what_a_caller_does_to_a_set_does_not_reach_the_next(root):
+    write_manifest(root, "mnist", "tiny")
+    config = DataConfig("mnist", "real", "tiny")
+    first = load_dataset(config)
+    kept = first.x_train.clone(), first.y_train.clone()
+    first.x_train.zero_(), first.y_train.zero_()
+    again = load_dataset(config)
+    assert torch.equal(again.x_train, kept[0])
+    assert torch.equal(again.y_train, kept[1])

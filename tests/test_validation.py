@@ -1,5 +1,6 @@
 """Checks of outside values, and the registry that names parts."""
 
+import importlib
 import math
 
 import pytest
@@ -53,6 +54,44 @@ def test_registry_finds_every_module_by_itself():
     assert "krum" in AGGREGATORS
     assert len(AGGREGATORS) == len(list(AGGREGATORS))
     assert AGGREGATORS["krum"].name == "krum"
+
+
+def test_a_whole_number_beyond_every_float_is_no_real_number():
+    with pytest.raises(ConfigError, match=r"x=1000.* must be a finite number"):
+        check_real("x", 10**400)
+
+
+def test_get_and_in_are_those_of_a_mapping():
+    assert AGGREGATORS.get("krum") is AGGREGATORS["krum"]
+    assert AGGREGATORS.get("crumb") is None
+    assert AGGREGATORS.get("crumb", 3) == 3
+    assert "crumb" not in AGGREGATORS
+    with pytest.raises(ConfigError, match="aggregator='krumm' is unknown; did you mean 'krum'"):
+        AGGREGATORS["krumm"]
+
+
+def test_a_registry_that_failed_to_load_is_not_half_filled_afterwards(tmp_path, monkeypatch):
+    package = tmp_path / "parts_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from fedlib.registry import Registry\nPARTS = Registry('part', 'parts_of_a_test')\n"
+    )
+    for name in ("first", "second"):
+        (package / f"{name}.py").write_text(
+            f"from parts_of_a_test import PARTS\n@PARTS.register('{name}')\nclass Part: pass\n"
+        )
+    broken = package / "second.py"
+    whole = broken.read_text()
+    broken.write_text("raise ImportError('a package is missing')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    parts = importlib.import_module("parts_of_a_test").PARTS
+    for _ in range(2):
+        with pytest.raises(ImportError, match="a package is missing"):
+            list(parts)
+    broken.write_text(whole)
+    importlib.invalidate_caches()
+    assert list(parts) == ["first", "second"]
 
 
 def test_registry_refuses_a_second_class_of_a_name():

@@ -13,8 +13,12 @@ import jupytext
 import nbformat
 
 # Absolute paths of whoever executed the notebook.
-_PATH = re.compile(r"(?<![\w./:])/(?:home|root|tmp|Users|work|mnt|opt|var|usr)/\w")
+_PATH = re.compile(
+    r"(?<![\w./:])/(?:home|root|tmp|Users|work|mnt|opt|var|usr|srv|private|Volumes|content|builds)/\w"
+    r"|file:///\w|\b[A-Za-z]:\\+Users"
+)
 _PROGRESS = re.compile(r"\d+%\||it/s\]|\r")
+_WARNING = re.compile(r"\b[A-Z]\w*Warning: ")
 
 
 def problems(path: Path) -> list[str]:
@@ -24,7 +28,9 @@ def problems(path: Path) -> list[str]:
     if not text.exists():
         return [f"{text} is missing: jupytext --sync {path}"]
     found = []
-    if _cells(notebook) != _cells(jupytext.read(text)):
+    # Through jupytext, since the text holds only what it keeps of the metadata.
+    kept = jupytext.reads(jupytext.writes(notebook, fmt="md:myst"), fmt="md:myst")
+    if _content(kept) != _content(jupytext.read(text)):
         found.append(f"differs from {text}: jupytext --sync {path}")
     if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
         found.append("has no cell tagged 'parameters'")
@@ -43,14 +49,14 @@ def problems(path: Path) -> list[str]:
                 found.append(f"cell {number} shows a path of this machine")
             if _PROGRESS.search(shown):
                 found.append(f"cell {number} shows a progress bar")
+            if _WARNING.search(shown):
+                found.append(f"cell {number} shows a warning")
     return found
 
 
-def _cells(notebook: nbformat.NotebookNode) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [
-        (cell.cell_type, cell.source.strip(), tuple(cell.metadata.get("tags", [])))
-        for cell in notebook.cells
-    ]
+def _content(notebook: nbformat.NotebookNode) -> tuple[object, ...]:
+    cells = [(cell.cell_type, cell.source.strip(), dict(cell.metadata)) for cell in notebook.cells]
+    return notebook.metadata.get("kernelspec"), cells
 
 
 def _text(output: nbformat.NotebookNode) -> str:
@@ -59,7 +65,7 @@ def _text(output: nbformat.NotebookNode) -> str:
     parts += [
         value
         for kind, value in output.get("data", {}).items()
-        if kind.startswith("text/") and isinstance(value, str)
+        if kind.startswith(("text/", "image/svg")) and isinstance(value, str)
     ]
     return "\n".join(parts)
 

@@ -10,9 +10,20 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-_REMOTE = re.compile(r"^(?:https?:)?//", re.IGNORECASE)
-_LOADING_LINKS = {"stylesheet", "preload", "icon", "modulepreload", "prefetch", "preconnect"}
+_REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
+# Attributes that a browser follows by itself; href does so on links and within drawings only.
+_LOADING = {"src", "poster", "background"}
+_DRAWN = {"image", "use", "feimage"}
+_LOADING_LINKS = {
+    "stylesheet", "preload", "icon", "modulepreload", "prefetch", "preconnect", "dns-prefetch",
+    "manifest", "apple-touch-icon", "mask-icon",
+}  # fmt: skip
 _CSS_LOAD = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
+# Not every address within a script is fetched: sphinx-thebe names one that only a button uses.
+_SCRIPT_LOAD = re.compile(
+    r"(?:\bimport\s*\(?|\bfrom|\.src\s*=|\bfetch\(|importScripts\(|\bpaths\s*:\s*\{[^}]*?:)"
+    r"\s*[\"'`]((?:https?:)?//[^\"'`\s]+)"
+)
 
 
 class _Loads(HTMLParser):
@@ -21,21 +32,30 @@ class _Loads(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._inside = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        address = attributes.get("src") or ""
-        if tag == "link" and _LOADING_LINKS & set((attributes.get("rel") or "").split()):
-            address = attributes.get("href") or ""
+        self._inside = tag
+        given = {name: value or "" for name, value in attrs}
+        addresses = [given[name] for name in _LOADING & given.keys()]
+        addresses += [part.strip() for part in given.get("srcset", "").split(",")]
         if tag == "object":
-            address = attributes.get("data") or ""
-        if _REMOTE.match(address):
-            self.found.append(f"<{tag}> {address}")
+            addresses.append(given.get("data", ""))
+        if tag == "link" and _LOADING_LINKS & set(given.get("rel", "").lower().split()):
+            addresses.append(given.get("href", ""))
+        if tag in _DRAWN:
+            addresses += [given.get("href", ""), given.get("xlink:href", "")]
+        addresses += _CSS_LOAD.findall(given.get("style", ""))
+        self.found += [f"<{tag}> {address}" for address in addresses if _REMOTE.match(address)]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
 
     def handle_data(self, data: str) -> None:
-        # An inline script may fetch modules, an inline style fonts.
-        self.found += re.findall(r"import\(\s*[\"'](https?://[^\"']+)", data)
-        self.found += _CSS_LOAD.findall(data)
+        if self._inside == "script":
+            self.found += _SCRIPT_LOAD.findall(data)
+        elif self._inside == "style":
+            self.found += _CSS_LOAD.findall(data)
 
 
 def remote_loads(folder: Path) -> list[str]:

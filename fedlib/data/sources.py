@@ -272,6 +272,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
         for entry in manifest.values():
             if not isinstance(entry["variant"], str) or not isinstance(entry["files"], dict):
                 raise TypeError("variant must be text, files a table")
+            if not all(isinstance(checksum, str) for checksum in entry["files"].values()):
+                raise TypeError("checksums must be text")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not a valid manifest: {error}") from error
     return manifest
@@ -398,20 +400,42 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
         return DataConfig(name, "embedded", EMBEDDED_VARIANT)
     if not on_disk(name, folder):
         download(name, folder)
-    variant, _ = _verified(name, str(folder))
+    variant, _ = _verified(name, _state(name, folder))
     return DataConfig(name, "real", variant)
 
 
+_State = tuple[str, tuple[tuple[int, int, int] | None, ...]]
+
+
+def _state(name: str, root: Path) -> _State:
+    """The absolute root, and what tells that a file of the set or the manifest has changed."""
+
+    def mark(path: Path) -> tuple[int, int, int] | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    folder = root.absolute()
+    return str(folder), tuple(mark(folder / file) for file in (MANIFEST, *DATASETS[name].files))
+
+
 @lru_cache(maxsize=8)
-def _verified(name: str, root: str) -> tuple[str, str]:
-    return verify_files(name, Path(root))
+def _verified(name: str, state: _State) -> tuple[str, str]:
+    return verify_files(name, Path(state[0]))
 
 
 @lru_cache(maxsize=4)
-def _raw(config: DataConfig, root: str) -> tuple[np.ndarray, ...]:
+def _raw(config: DataConfig, state: _State) -> tuple[np.ndarray, ...]:
     """Images and labels of both parts before normalisation, and the checksum's hex text."""
     info = DATASETS[config.name]
     if config.source == "embedded":
+        if config.variant != EMBEDDED_VARIANT:
+            raise DataError(
+                f"data.variant={config.variant!r} is wanted, but the embedded data are "
+                f"{EMBEDDED_VARIANT!r}."
+            )
         sizes = (config.train_samples or EMBEDDED_TRAIN, config.test_samples or EMBEDDED_TEST)
         parts: list[np.ndarray] = []
         digest = hashlib.sha256()
@@ -428,8 +452,8 @@ def _raw(config: DataConfig, root: str) -> tuple[np.ndarray, ...]:
             digest.update(images.tobytes())
             parts += [images, labels]
         return (*parts, np.array(digest.hexdigest()))
-    folder = Path(root)
-    variant, checksum = _verified(config.name, root)
+    folder = Path(state[0])
+    variant, checksum = _verified(config.name, state)
     if variant != config.variant:
         raise DataError(
             f"data.variant={config.variant!r} is wanted, but {folder} holds the variant "
@@ -456,7 +480,9 @@ def load_dataset(config: DataConfig, root: Path | None = None) -> Dataset:
         If more samples are wanted than there are.
     """
     info = DATASETS[config.name]
-    x_train, y_train, x_test, y_test, checksum = _raw(config, str(data_root(root)))
+    # The embedded set is the same whatever lies on the disk.
+    state = ("", ()) if config.source == "embedded" else _state(config.name, data_root(root))
+    x_train, y_train, x_test, y_test, checksum = _raw(config, state)
     for field, labels in (("train_samples", y_train), ("test_samples", y_test)):
         wanted = getattr(config, field)
         if wanted is not None and wanted > len(labels):
