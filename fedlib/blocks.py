@@ -38,8 +38,9 @@ def sort_rows(matrix: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
 def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
     """Euclidean distance of each row of ``(n, d)`` to ``point`` ``(d,)``; shape ``(n,)``.
 
-    Summed block by block in float64. A distance too large for the dtype comes out as
-    ``inf``, never as NaN, for finite input.
+    Summed block by block in float64. A distance whose square is too large for the dtype
+    (in float32, a distance beyond about 1e19) comes out as ``inf``, never as NaN, for finite
+    input.
     """
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
@@ -48,22 +49,53 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
     return total.sqrt().to(matrix.dtype)
 
 
+def gram_matrix(matrix: torch.Tensor, from_first: bool = False) -> torch.Tensor:
+    """Inner products of all rows (``from_first``: minus the first), ``(n, n)`` in float64."""
+    n = matrix.shape[0]
+    gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
+    for columns in column_blocks(matrix):
+        block = matrix[:, columns].double()
+        if from_first:
+            block = block - block[:1]
+        gram.addmm_(block, block.t())
+    return gram
+
+
+def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
+    """Inner product of each row of ``(n, d)`` with ``vector`` ``(d,)``; ``(n,)`` in float64."""
+    total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
+    for columns in column_blocks(matrix):
+        total += matrix[:, columns].double() @ vector[columns].double()
+    return total
+
+
+def row_norms(matrix: torch.Tensor) -> torch.Tensor:
+    """Euclidean length of each row, ``(n,)`` in float64, finite for finite input."""
+    total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
+    for columns in column_blocks(matrix):
+        total += matrix[:, columns].double().square().sum(1)
+    return total.sqrt_()
+
+
 def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
     """Squared distances of all rows, ``(n, n)`` in float64, by one Gram product.
 
     Each block of columns is centred on its first row and multiplied in float64, so that close
     rows far from the origin do not cancel and float32 values near overflow do not overflow.
     """
-    n = matrix.shape[0]
-    gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
-    for columns in column_blocks(matrix):
-        block = matrix[:, columns].double()
-        block = block - block[:1]
-        gram.addmm_(block, block.t())
+    gram = gram_matrix(matrix, from_first=True)
     norms = gram.diagonal()
     squared = (norms[:, None] + norms[None, :] - 2 * gram).clamp_(min=0)
     squared.fill_diagonal_(0)
-    return squared
+    # A product need not be symmetric to the last digit, and rules break ties by equality.
+    return torch.maximum(squared, squared.t())
+
+
+def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
+    """Sum of each row's ``n - f - 2`` smallest squared distances to others, ``(n,)``."""
+    n = squared.shape[0]
+    others = squared.nan_to_num(nan=torch.inf).fill_diagonal_(torch.inf)
+    return others.sort(dim=1).values[:, : n - n_byzantine - 2].sum(1)
 
 
 def row_mean(matrix: torch.Tensor) -> torch.Tensor:

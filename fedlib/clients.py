@@ -21,6 +21,7 @@ on the device at hand (``python -m fedlib doctor`` measures it):
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import dropwhile
 from typing import Any
 
 import torch
@@ -125,17 +126,24 @@ def _vmap(
 
 def _supports_merged(model: nn.Module) -> bool:
     def fits(layer: nn.Module) -> bool:
-        if isinstance(layer, nn.Conv2d):
+        # By exact type: a subclass may compute something else.
+        if type(layer) is nn.Conv2d:
             plain = (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
             return plain and layer.padding == (0, 0) and layer.bias is not None
-        if isinstance(layer, nn.MaxPool2d):
-            size = layer.kernel_size
-            return layer.stride == size and layer.padding == 0 and layer.dilation == 1
-        if isinstance(layer, nn.Linear):
+        if type(layer) is nn.MaxPool2d:
+            size, plain = layer.kernel_size, not layer.ceil_mode and not layer.return_indices
+            return plain and layer.stride == size and layer.padding == 0 and layer.dilation == 1
+        if type(layer) is nn.Linear:
             return layer.bias is not None
-        return isinstance(layer, nn.ReLU | nn.Flatten)
+        return type(layer) in (nn.ReLU, nn.Flatten)
 
-    return isinstance(model, nn.Sequential) and all(fits(layer) for layer in model)
+    if type(model) is not nn.Sequential or not all(fits(layer) for layer in model):
+        return False
+    # A Linear before the Flatten works on an image's rows; a layer that stands twice sums its
+    # gradients. Neither is provided for.
+    after_linear = dropwhile(lambda layer: type(layer) is not nn.Linear, model)
+    flat = all(type(layer) in (nn.Linear, nn.ReLU) for layer in after_linear)
+    return flat and len({id(layer) for layer in model}) == len(model)
 
 
 def _merged(
@@ -177,6 +185,36 @@ def forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         for layer in model:
             h, _ = _forward(layer, h)
         return h
+
+
+def saliency_maps(
+    model: nn.Module, parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
+    """Absolute gradient of the true class's score by each pixel (gradient_guard, section 3.2).
+
+    Parameters
+    ----------
+    model
+        A module of the right form; its parameters are not read.
+    parameters
+        Of the models to look at, ``(m, n_parameters)``.
+    x, y
+        Samples ``(n, C, H, W)`` and their labels ``(n,)``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(m, n, H, W)``: of each pixel, the largest value over the channels.
+    """
+    layout = ParameterLayout.of(model)
+    maps = []
+    for flat in parameters:
+        pixels = x.detach().clone().requires_grad_()
+        views = {name: view.detach() for name, view in layout.views(flat).items()}
+        scores = torch.func.functional_call(model, views, (pixels,)).gather(1, y[:, None])
+        (grad,) = torch.autograd.grad(scores.sum(), pixels)
+        maps.append(grad.abs().amax(1))
+    return torch.stack(maps)
 
 
 def _channels_last(h: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,8 @@ holds all that changes. :func:`run` does it for a whole configuration.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fedlib.aggregators import AggregatorContext
 from fedlib.attacks import AttackContext
-from fedlib.clients import choose_strategy, forward, gradients, local_updates
+from fedlib.attacks.base import TrainingAttack
+from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset
-from fedlib.models import flatten_parameters, make_model
+from fedlib.models import critical_parameters, flatten_parameters, make_model
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
-from fedlib.validation import ConfigError
+from fedlib.validation import ConfigError, check_int
 
 _EVALUATION_BATCH = 500
 
@@ -31,16 +33,22 @@ _EVALUATION_BATCH = 500
 class Federation:
     """What stays the same over a run: the configuration, and the data on the device.
 
-    ``shares`` are the clients' sample indices; ``active`` the clients that compute a step, all
-    but those whose attack needs none. Byzantine clients are the last ``n_byzantine``.
+    ``shares`` are the clients' sample indices, and last the server's if it has samples;
+    ``poisoned`` are the training samples as the Byzantine clients see them; ``active`` the
+    clients that compute a step, all but those whose attack needs none. Byzantine clients are
+    the last ``n_byzantine``. ``triggered`` is what an attack with a goal of its own is judged on.
     """
 
     config: RunConfig
     device: torch.device
     x: torch.Tensor
     y: torch.Tensor
+    poisoned: tuple[torch.Tensor, torch.Tensor]
     x_test: torch.Tensor
     y_test: torch.Tensor
+    triggered: tuple[torch.Tensor, torch.Tensor] | None
+    sample_counts: torch.Tensor
+    critical: torch.Tensor
     shares: list[np.ndarray]
     active: int
     strategy: str
@@ -57,14 +65,17 @@ class State:
 
     ``parameters`` ``(d,)`` is the flat vector that the model's parameters are views of.
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
-    the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train.
+    the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
+    ``server`` ``(d,)`` is the server's own.
     """
 
     model: nn.Module
     parameters: torch.Tensor
     updates: torch.Tensor
     own: torch.Tensor
+    server: torch.Tensor
     batches: Batches
+    vote_batches: Batches
     aggregator: Any
     attack: Any
     round: int = 0
@@ -82,33 +93,33 @@ class Batches:
     are the same whatever the others do.
     """
 
-    def __init__(self, shares: list[np.ndarray], seed: int) -> None:
+    def __init__(self, shares: list[np.ndarray], seed: int, purpose: str = "batches") -> None:
         self._shares = shares
-        self._streams = [stream(seed, "batches", i) for i in range(len(shares))]
+        self._streams = [stream(seed, purpose, i) for i in range(len(shares))]
         self._queues = [share[:0] for share in shares]
 
-    def draw(self, clients: int, size: int, sampling: str) -> np.ndarray:
-        """Indices ``(clients, size)`` of the first ``clients`` clients."""
-        out = np.empty((clients, size), dtype=np.int64)
-        for i in range(clients):
+    def draw(self, clients: Sequence[int], size: int, sampling: str) -> np.ndarray:
+        """Indices ``(len(clients), size)`` of these clients' next batches."""
+        out = np.empty((len(clients), size), dtype=np.int64)
+        for row, i in enumerate(clients):
             share, generator = self._shares[i], self._streams[i]
             if sampling == "replacement":
-                out[i] = share[generator.integers(len(share), size=size)]
+                out[row] = share[generator.integers(len(share), size=size)]
                 continue
             while len(self._queues[i]) < size:
                 self._queues[i] = np.concatenate([self._queues[i], generator.permutation(share)])
-            out[i], self._queues[i] = self._queues[i][:size], self._queues[i][size:]
+            out[row], self._queues[i] = self._queues[i][:size], self._queues[i][size:]
         return out
 
-    def draw_epochs(self, clients: int, size: int, epochs: int) -> np.ndarray:
+    def draw_epochs(self, clients: Sequence[int], size: int, epochs: int) -> np.ndarray:
         """Indices ``(clients, steps, size)`` of whole passes, -1 where a client has no more."""
-        per_epoch = max(math.ceil(len(self._shares[i]) / size) for i in range(clients))
-        out = np.full((clients, epochs, per_epoch * size), -1, dtype=np.int64)
-        for i in range(clients):
+        per_epoch = max(math.ceil(len(self._shares[i]) / size) for i in clients)
+        out = np.full((len(clients), epochs, per_epoch * size), -1, dtype=np.int64)
+        for row, i in enumerate(clients):
             for epoch in range(epochs):
                 order = self._streams[i].permutation(self._shares[i])
-                out[i, epoch, : len(order)] = order
-        return out.reshape(clients, epochs * per_epoch, size)
+                out[row, epoch, : len(order)] = order
+        return out.reshape(len(clients), epochs * per_epoch, size)
 
 
 def prepare(
@@ -132,16 +143,24 @@ def prepare(
     n_benign = config.n_clients - config.n_byzantine
     shares = config.partition(dataset.y_train.numpy(), config.n_clients, config.seed)
 
+    counts = torch.tensor([len(share) for share in shares], dtype=torch.float64)
+    if config.server_samples:
+        check_int("server_samples", config.server_samples, 1, len(dataset.y_train))
+        chosen_by = stream(config.seed, "server_samples")
+        shares = [*shares, chosen_by.permutation(len(dataset.y_train))[: config.server_samples]]
+
     x, y = dataset.x_train, dataset.y_train
+    poisoned = x, y
     if config.n_byzantine:
-        held = torch.from_numpy(np.concatenate(shares[n_benign:]))
+        held = torch.from_numpy(np.concatenate(shares[n_benign : config.n_clients]))
         x_held, y_held = config.attack.poison(x[held], y[held], dataset.n_classes)
         # The loaded data set is shared between runs: only a copy may be poisoned.
-        y = y.clone()
-        y[held] = y_held
+        poisoned = x, y.clone()
+        poisoned[1][held] = y_held
         if not torch.equal(x_held, x[held]):
-            x = x.clone()
-            x[held] = x_held
+            poisoned = x.clone(), poisoned[1]
+            poisoned[0][held] = x_held
+    triggered = config.attack.triggered(dataset.x_test, dataset.y_test)
 
     model = make_model(
         config.model, dataset.shape, dataset.n_classes, derived_seed(config.seed, "model")
@@ -153,13 +172,21 @@ def prepare(
     chosen = strategy
     if isinstance(config.client, MomentumSGD):
         chosen = choose_strategy(model, device, strategy)
+    x_there, y_there = x.to(device), y.to(device)
     federation = Federation(
         config=config,
         device=device,
-        x=x.to(device),
-        y=y.to(device),
+        x=x_there,
+        y=y_there,
+        poisoned=(
+            x_there if poisoned[0] is x else poisoned[0].to(device),
+            y_there if poisoned[1] is y else poisoned[1].to(device),
+        ),
         x_test=dataset.x_test.to(device),
         y_test=dataset.y_test.to(device),
+        triggered=triggered and (triggered[0].to(device), triggered[1].to(device)),
+        sample_counts=counts.to(device),
+        critical=critical_parameters(model).to(device),
         shares=shares,
         active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
         strategy=chosen,
@@ -169,7 +196,9 @@ def prepare(
         parameters=parameters,
         updates=torch.zeros(config.n_clients, d, device=device),
         own=torch.zeros(federation.active - n_benign, d, device=device),
+        server=torch.zeros(d, device=device),
         batches=Batches(shares, config.seed),
+        vote_batches=Batches(shares, config.seed, "votes"),
         aggregator=config.aggregator.init(config.n_clients, d),
         attack=config.attack.init(config.n_clients, d),
         learning_rate=config.learning_rate,
@@ -194,22 +223,31 @@ def play_round(federation: Federation, state: State) -> State:
     losses = _clients_step(federation, state)
     state.train_losses.append(losses[:n_benign].mean())
 
+    context = _aggregator_context(federation, state)
     if config.n_byzantine:
         knows = config.attack.knows
         benign = state.updates[:n_benign]
+
+        def rule(updates: torch.Tensor) -> torch.Tensor:
+            return config.aggregator.apply(updates, state.aggregator, context)[0]
+
+        told = {
+            "own_updates": state.own,
+            "last_aggregate": state.last_aggregate,
+            "model": state.parameters,
+            "rule": rule,
+            "critical_parameters": federation.critical,
+        }
         byzantine, state.attack = config.attack.apply(
             benign if "benign_updates" in knows else benign[:0],
             state.attack,
-            AttackContext(
-                own_updates=state.own if "own_updates" in knows else None,
-                last_aggregate=state.last_aggregate if "last_aggregate" in knows else None,
-            ),
+            AttackContext(**{name: value for name, value in told.items() if name in knows}),  # type: ignore[arg-type]
         )
         state.updates[n_benign:] = byzantine
     if "cosines" in config.track:
         _record_cosines(federation, state)
 
-    aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator)
+    aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
     state.last_aggregate = aggregate
     state.round += 1
@@ -220,26 +258,25 @@ def play_round(federation: Federation, state: State) -> State:
 
 def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     """Fill the benign rows of ``updates``, and ``own``; return the active clients' losses."""
-    client, active, n_benign = federation.config.client, federation.active, federation.n_benign
+    config, active, n_benign = federation.config, federation.active, federation.n_benign
+    client, attack = config.client, config.attack
+    poisons = config.n_byzantine and attack.poisons(state.round + 1)
+    data = federation.poisoned if poisons else (federation.x, federation.y)
     if isinstance(client, LocalSGD):
-        schedule = state.batches.draw_epochs(active, client.batch_size, client.epochs)
-        updates, losses = local_updates(
-            state.model,
-            state.parameters,
-            (federation.x, federation.y),
-            torch.from_numpy(schedule).to(federation.device),
-            learning_rate=client.learning_rate,
-            momentum=client.momentum,
-            strategy=federation.strategy,
-        )
-        state.updates[:n_benign] = updates[:n_benign]
-        state.own.copy_(updates[n_benign:])
+        losses = _local_step(federation, state, range(n_benign), data, client, state.updates)
+        if active > n_benign:
+            trained = client
+            if poisons and isinstance(attack, TrainingAttack):
+                trained = replace(
+                    client,
+                    epochs=client.epochs + attack.extra_epochs,
+                    learning_rate=client.learning_rate * attack.rate_factor,
+                )
+            byzantine = range(n_benign, active)
+            theirs = _local_step(federation, state, byzantine, data, trained, state.own)
+            losses = torch.cat([losses, theirs])
         return losses
-    index = torch.from_numpy(state.batches.draw(active, client.batch_size, client.sampling))
-    index = index.to(federation.device).view(-1)
-    shape = (active, client.batch_size)
-    x = federation.x.index_select(0, index).view(*shape, *federation.x.shape[1:])
-    y = federation.y.index_select(0, index).view(shape)
+    x, y = _next_batch(federation, state.batches, range(active), data)
     if client.momentum == 0 and active == n_benign:
         # The gradients are the updates: no second matrix.
         _, losses = gradients(
@@ -250,6 +287,102 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     state.updates[:n_benign].lerp_(grads[:n_benign], 1 - client.momentum)
     state.own.lerp_(grads[n_benign:], 1 - client.momentum)
     return losses
+
+
+def _next_batch(
+    federation: Federation,
+    batches: Batches,
+    clients: Sequence[int],
+    data: tuple[torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Samples ``(len(clients), batch, C, H, W)`` and labels of some clients' next batches."""
+    client = federation.config.client
+    sampling = client.sampling if isinstance(client, MomentumSGD) else "shuffle"
+    index = torch.from_numpy(batches.draw(clients, client.batch_size, sampling))
+    index = index.to(federation.device).view(-1)
+    shape = (len(clients), client.batch_size)
+    x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
+    return x, data[1].index_select(0, index).view(shape)
+
+
+def _local_step(
+    federation: Federation,
+    state: State,
+    clients: Sequence[int],
+    data: tuple[torch.Tensor, torch.Tensor],
+    client: LocalSGD,
+    out: torch.Tensor,
+) -> torch.Tensor:
+    """Local epochs of some clients into the first rows of ``out``; return their losses."""
+    schedule = state.batches.draw_epochs(clients, client.batch_size, client.epochs)
+    _, losses = local_updates(
+        state.model,
+        state.parameters,
+        data,
+        torch.from_numpy(schedule).to(federation.device),
+        learning_rate=client.learning_rate,
+        momentum=client.momentum,
+        out=out[: len(clients)],
+        strategy=federation.strategy,
+    )
+    return losses
+
+
+def _aggregator_context(federation: Federation, state: State) -> AggregatorContext | None:
+    """What the rule needs beside the updates, and no more."""
+    needs = federation.config.aggregator.needs
+    if not needs:
+        return None
+    # Samples of the server's are clean, whoever holds them besides.
+    clean, server = (federation.x, federation.y), federation.config.n_clients
+    client = federation.config.client
+    own = None
+    if "server_update" in needs:
+        if isinstance(client, LocalSGD):
+            _local_step(federation, state, [server], clean, client, state.server[None])
+        else:
+            x, y = _next_batch(federation, state.batches, [server], clean)
+            grads, _ = gradients(state.model, x, y, strategy=federation.strategy)
+            state.server.lerp_(grads[0], 1 - client.momentum)
+        own = state.server
+
+    def vote(candidates: torch.Tensor) -> torch.Tensor:
+        return _votes(federation, state, candidates)
+
+    def saliency(updates: torch.Tensor) -> torch.Tensor:
+        index = torch.from_numpy(federation.shares[server]).to(federation.device)
+        x, y = clean[0].index_select(0, index), clean[1].index_select(0, index)
+        models = state.parameters - state.learning_rate * updates
+        return saliency_maps(state.model, models, x, y)
+
+    return AggregatorContext(
+        sample_counts=federation.sample_counts if "sample_counts" in needs else None,
+        server_update=own,
+        vote=vote if "vote" in needs else None,
+        saliency=saliency if "saliency" in needs else None,
+    )
+
+
+def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> torch.Tensor:
+    """Each client's vote between server steps, ``(n_clients,)``.
+
+    An honest client votes for the smaller loss on a new batch, a Byzantine one for the larger
+    (clustering_with_outliers, section 5).
+    """
+    n = federation.config.n_clients
+    x, y = _next_batch(federation, state.vote_batches, range(n), (federation.x, federation.y))
+    losses = []
+    before = state.parameters.clone()
+    for candidate in candidates:
+        state.parameters.copy_(before).sub_(candidate, alpha=state.learning_rate)
+        logits = forward(state.model, x.flatten(0, 1))
+        each = F.cross_entropy(logits, y.flatten(), reduction="none").view(n, -1).mean(1)
+        losses.append(each.nan_to_num(nan=torch.inf))
+    state.parameters.copy_(before)
+    table = torch.stack(losses, dim=1)
+    votes = table.argmin(1)
+    votes[federation.n_benign :] = table[federation.n_benign :].argmax(1)
+    return votes
 
 
 def _record_cosines(federation: Federation, state: State) -> None:
@@ -310,7 +443,9 @@ def run(
     dict
         ``rounds``: the rounds after which was evaluated; ``test_accuracy`` (a share),
         ``test_loss`` there; ``train_loss``: mean over benign clients and the rounds since the
-        last evaluation; tracked cosines likewise. A value that is not finite is None.
+        last evaluation; tracked cosines likewise; ``attack_success``: the share of the triggered
+        test samples that an attack with a goal of its own has where it wants them. A value
+        that is not finite is None.
     """
     federation, state = prepare(config, dataset, device, strategy)
     metrics: dict[str, list[Any]] = {
@@ -326,6 +461,9 @@ def run(
             metrics["rounds"].append(number)
             metrics["test_accuracy"].append(_rounded(accuracy))
             metrics["test_loss"].append(_rounded(loss))
+            if federation.triggered is not None:
+                success, _ = evaluate(state.model, *federation.triggered)
+                metrics.setdefault("attack_success", []).append(_rounded(success))
             metrics["train_loss"].append(_mean(state.train_losses))
             state.train_losses.clear()
             for name, values in state.cosines.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import importlib
 import multiprocessing
@@ -11,7 +12,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -258,13 +259,14 @@ def _in_process(tasks: list[_Task], bar: Progress) -> _Results:
             yield task, error
 
 
-# In a worker: where to report rounds done, set when it starts.
+# In a worker: where to report rounds done, and whether to stop; set when it starts.
 _reports: Any = None
+_stopped: Any = None
 
 
-def _start_worker(reports: Any) -> None:
-    global _reports
-    _reports = reports
+def _start_worker(reports: Any, stopped: Any) -> None:
+    global _reports, _stopped
+    _reports, _stopped = reports, stopped
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:
@@ -284,6 +286,8 @@ def _work(task: _Task) -> dict[str, Any] | None:
 
     def on_round(_: int) -> None:
         nonlocal pending, last
+        if _stopped.is_set():
+            os._exit(130)
         pending += 1
         if time.monotonic() - last > 0.5:
             _reports.put(pending)
@@ -294,18 +298,35 @@ def _work(task: _Task) -> dict[str, Any] | None:
     return record
 
 
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Processes started in here inherit it: they would die of Ctrl-C with a message each."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def _in_workers(tasks: list[_Task], jobs: int, bar: Progress) -> _Results:
     # Spawned, not forked: torch's threads and CUDA do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    reports = context.SimpleQueue()
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports,))
+    reports, stopped = context.SimpleQueue(), context.Event()
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped))
     try:
         with bar.fed_by(reports):
-            futures = {pool.submit(_work, task): task for task in tasks}
+            with _children_ignore_interrupts():
+                futures = {pool.submit(_work, task): task for task in tasks}
             for future in as_completed(futures):
                 error = future.exception()
                 if error is not None and not isinstance(error, Exception):
                     raise error
                 yield futures[future], error or future.result()
+    except BaseException:
+        stopped.set()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

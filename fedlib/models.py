@@ -57,6 +57,22 @@ def flatten_parameters(model: nn.Module) -> torch.Tensor:
     return flat
 
 
+def critical_parameters(model: nn.Module) -> torch.Tensor:
+    """Which parameters sparse attacks aim at, ``(n_parameters,)`` of bool.
+
+    First and last layers, normalisation and all biases (centered_clipping, section V-E).
+    """
+    layers = [
+        layer
+        for layer in model.modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    ]
+    ends = {id(p) for layer in (layers[0], layers[-1]) for p in layer.parameters(recurse=False)}
+    # A bias or the scale of a normalisation is the only kind of parameter with one dimension.
+    parts = [torch.full((p.numel(),), p.dim() == 1 or id(p) in ends) for p in model.parameters()]
+    return torch.cat(parts)
+
+
 def _cnn(channels: int, size: int, widths: tuple[int, int], hidden: int, classes: int) -> nn.Module:
     """Two 5x5 convolutions with 2x2 max pooling, one hidden layer (none if ``hidden`` is 0)."""
     first, second = widths
@@ -127,5 +143,6 @@ def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int
     """
     check_name("model", name, MODELS)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which would seed the accelerators' generators too.
+        torch.default_generator.manual_seed(seed)
         return MODELS[name](shape, n_classes)

@@ -121,6 +121,9 @@ class RunConfig:
         else, so that runs of one seed differ by rule and attack alone.
     track
         What is recorded besides accuracy and losses: ``"cosines"``.
+    server_samples
+        Clean training samples that the server has for itself, for the rules that need them; drawn
+        from all, besides the clients' shares.
 
     Raises
     ------
@@ -143,6 +146,7 @@ class RunConfig:
     eval_every: int = 10
     seed: int = 1
     track: tuple[str, ...] = ()
+    server_samples: int = 0
 
     def __post_init__(self) -> None:
         check_name("model", self.model, MODELS)
@@ -153,6 +157,13 @@ class RunConfig:
         check_real("decay", self.decay, 0, open_low=True)
         check_int("eval_every", self.eval_every, 1)
         check_int("seed", self.seed, 0)
+        check_int("server_samples", self.server_samples, 0)
+        of_server = self.aggregator.needs & {"server_update", "saliency"}
+        if of_server and self.server_samples == 0:
+            raise ConfigError(
+                f"server_samples=0 is too few for aggregator={self.aggregator.name!r}, whose "
+                "server needs samples of its own: must be at least 1."
+            )
         for milestone in self.milestones:
             check_int("milestones", milestone, 1)
         for quantity in self.track:
@@ -245,4 +256,5 @@ _PLAIN = (
     "decay",
     "eval_every",
     "seed",
+    "server_samples",
 )

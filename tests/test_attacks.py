@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from contexts import attack_context
 
+from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS, AttackContext, make_attack
 from fedlib.attacks.alie import largest_z
 from fedlib.validation import ConfigError
@@ -19,14 +21,16 @@ def send(name, updates, n_byzantine=5, context=None, **parameters):
     return attack.apply(updates, state, context)[0]
 
 
-def context_for(name, d=30, f=5):
-    own = benign_updates(f, d, seed=9) if "own_updates" in ATTACKS[name].knows else None
-    return AttackContext(own_updates=own)
+def context_for(name, updates=None, f=5):
+    return attack_context(
+        ATTACKS[name](n_byzantine=f), benign_updates() if updates is None else updates
+    )
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_shape_dtype_and_arguments_are_kept(name):
-    updates, context = benign_updates(), context_for(name)
+    updates = benign_updates()
+    context = context_for(name, updates)
     before = updates.clone()
     own = None if context.own_updates is None else context.own_updates.clone()
     sent = send(name, updates, context=context)
@@ -123,6 +127,256 @@ def test_rop_first_round_sits_at_the_benign_mean_or_at_zero():
 def test_rop_without_any_direction_stays_finite():
     assert torch.isfinite(send("rop", torch.zeros(4, 3), 1)).all()
     assert torch.isfinite(send("rop", torch.ones(4, 3), 1)).all()
+
+
+# --- attacks that train ------------------------------------------------------------------
+
+
+def test_label_mappings():
+    labels = torch.tensor([0, 1, 7, 1, 9])
+
+    def flipped(**parameters):
+        attack = ATTACKS["label_flip"](**parameters)
+        return attack.poison(torch.zeros(5, 1, 2, 2), labels, 10)[1].tolist()
+
+    assert flipped(mapping="pair") == [0, 7, 7, 7, 9]
+    assert flipped(mapping="constant", target=3) == [3] * 5
+    permuted = flipped(mapping="permutation")
+    assert permuted == flipped(mapping="permutation") != flipped(mapping="permutation", seed=1)
+    assert permuted[1] == permuted[3]
+    assert all(a != b for a, b in zip(permuted, labels.tolist(), strict=True))
+    attack = ATTACKS["label_flip"](mapping="permutation")
+    _, every = attack.poison(torch.zeros(10, 1), torch.arange(10), 10)
+    assert sorted(every.tolist()) == list(range(10))
+    with pytest.raises(ConfigError, match=r"attack.target=12"):
+        flipped(mapping="constant", target=12)
+
+
+def test_a_pair_flip_is_judged_on_its_source_class():
+    x, y = torch.arange(4.0).view(4, 1), torch.tensor([1, 7, 1, 3])
+    hit, wanted = ATTACKS["label_flip"](mapping="pair").triggered(x, y)
+    assert hit.flatten().tolist() == [0, 2]
+    assert wanted.tolist() == [7, 7]
+    assert ATTACKS["label_flip"]().triggered(x, y) is None
+
+
+def test_pixel_backdoor_puts_twelve_pixels_on_its_share():
+    x, y = torch.zeros(10, 1, 28, 28), torch.arange(10)
+    attack = ATTACKS["pixel_backdoor"](share=0.3, value=2.0)
+    poisoned, labels = attack.poison(x, y, 10)
+    hit = poisoned.flatten(1).sum(1) > 0
+    assert hit.sum() == 3
+    assert (poisoned[hit] == 2).sum((1, 2, 3)).tolist() == [12, 12, 12]
+    assert poisoned[hit][0, 0, 2, 4:7].tolist() == [2, 2, 2]
+    assert (labels[hit] == 2).all() and torch.equal(labels[~hit], y[~hit])
+    assert not x.any()
+    test_x, wanted = attack.triggered(x, y)
+    assert len(test_x) == 9 and (wanted == 2).all()  # the target's own images prove nothing
+    with pytest.raises(ConfigError, match="at least 3x7 pixels"):
+        attack.poison(torch.zeros(1, 1, 5, 5), y[:1], 10)
+
+
+def test_feature_backdoor_sets_its_features():
+    x = torch.zeros(4, 1, 2, 4)
+    attack = ATTACKS["feature_backdoor"](features=[0, 5], values=[20, 7.5], target=1, share=1.0)
+    poisoned, labels = attack.poison(x, torch.zeros(4, dtype=torch.int64), 3)
+    assert poisoned[2].flatten().tolist() == [20, 0, 0, 0, 0, 7.5, 0, 0]
+    assert labels.tolist() == [1] * 4
+    assert make_attack(attack.to_dict()) == attack
+    with pytest.raises(ConfigError, match=r"attack.values=.* must be as many"):
+        ATTACKS["feature_backdoor"](features=(1, 2), values=(1.0,))
+    with pytest.raises(ConfigError, match=r"attack.features=9"):
+        ATTACKS["feature_backdoor"](features=(9,), values=(1.0,)).add_trigger(x)
+
+
+def test_model_replacement_attacks_in_its_round_alone():
+    attack = ATTACKS["model_replacement"](n_byzantine=1, rounds=(2,), scale=10.0)
+    context = AttackContext(own_updates=torch.ones(1, 3))
+    state, sent = attack.init(4, 3), []
+    for _ in range(3):
+        update, state = attack.apply(torch.zeros(3, 3), state, context)
+        sent.append(update[0, 0].item())
+    assert sent == [1, 10, 1]
+    assert [attack.poisons(number) for number in (1, 2, 3)] == [False, True, False]
+
+
+def test_parameter_mixing_replaces_a_share_of_an_honest_update():
+    updates = torch.zeros(3, 10_000)
+    context = AttackContext(own_updates=torch.ones(2, 10_000))
+    sent = send("parameter_mixing", updates, 2, context, mix_rate=0.3)
+    assert sent.mean(1).tolist() == pytest.approx([0.3, 0.3], abs=0.02)
+    assert not torch.equal(sent[0], sent[1])
+    for rate, expected in ((0.0, 0), (1.0, 1)):
+        assert (send("parameter_mixing", updates, 2, context, mix_rate=rate) == expected).all()
+
+
+# --- noise -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gaussian_noise", "norm_matched_gaussian", "random", "full_trim"])
+def test_draws_depend_on_seed_and_round_alone(name):
+    updates = benign_updates()
+
+    def rounds(seed):
+        attack = ATTACKS[name](n_byzantine=5, seed=seed)
+        state, sent = attack.init(25, 30), []
+        for _ in range(2):
+            torch.rand(3)  # the global generator has no part in it
+            update, state = attack.apply(updates, state, attack_context(attack, updates))
+            sent.append(update)
+        return sent
+
+    first, again, other = rounds(0), rounds(0), rounds(1)
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_gaussian_noise_multiplies_the_model():
+    model, own = torch.full((20_000,), 3.0), torch.ones(2, 20_000)
+    context = AttackContext(own_updates=own, model=model)
+    sent = send("gaussian_noise", torch.zeros(3, 20_000), 2, context, std=2.0)
+    scale = (model - sent) / (model - own)
+    assert scale.mean().item() == pytest.approx(1, abs=0.03)
+    assert scale.std().item() == pytest.approx(2, abs=0.03)
+    one = send("gaussian_noise", torch.zeros(3, 20_000), 2, context, each="client")
+    assert one[0].unique().numel() == 1
+
+
+def test_norm_matched_gaussian_has_the_length_of_ones_own():
+    updates = benign_updates()
+    own = benign_updates(5, 30, seed=4)
+    sent = send("norm_matched_gaussian", updates, context=AttackContext(own_updates=own))
+    torch.testing.assert_close(sent.norm(dim=1), own.norm(dim=1))
+
+
+# --- attacks on the mean -----------------------------------------------------------------
+
+
+def test_sign_flip_scales():
+    own = benign_updates(5)
+    context = AttackContext(own_updates=own)
+    torch.testing.assert_close(
+        send("sign_flip", benign_updates(), context=context, scale=3.0), -3 * own
+    )
+
+
+def test_omniscient_formulas():
+    updates, own = benign_updates(), benign_updates(5, 30, seed=4)
+    context = AttackContext(own_updates=own)
+    everyone = torch.cat([updates, own]).mean(0)
+    text = send("omniscient", updates, context=context)[0]
+    torch.testing.assert_close(text, everyone - 10 * own.mean(0))
+    code = send("omniscient", updates, context=context, formula="code")
+    torch.testing.assert_close(torch.cat([updates, code]).mean(0), -everyone)
+
+
+def test_scaled_variance_is_mean_plus_z_deviations_of_all():
+    updates, own = benign_updates(), benign_updates(5, 30, seed=4)
+    everyone = torch.cat([updates, own])
+    sent = send("scaled_variance", updates, context=AttackContext(own_updates=own), z=7.0)
+    torch.testing.assert_close(sent[0], everyone.mean(0) + 7 * everyone.std(0))
+
+
+# --- attacks on a rule -------------------------------------------------------------------
+
+
+def rule_context(name, f, **more):
+    rule = AGGREGATORS[name](n_byzantine=f)
+    return AttackContext(rule=lambda updates: rule.apply(updates)[0], **more)
+
+
+@pytest.mark.parametrize("perturbation", ["sign", "unit", "std"])
+@pytest.mark.parametrize("outward", [False, True])
+def test_pga_finds_how_far_it_may_go(perturbation, outward):
+    updates = benign_updates() + 0.5
+    context = rule_context("krum", 5)
+    options = {"perturbation": perturbation, "outward": outward}
+    sent = send("pga", updates, context=context, **options)
+    mean = updates.mean(0)
+    found = (context.rule(torch.cat([updates, sent])) - mean).norm()
+    # At least as far as every step of a plain scan that the search can reach.
+    far = send("pga", updates, context=context, n_steps=1, **options)
+    assert found >= (context.rule(torch.cat([updates, far])) - mean).norm()
+    move = sent[0] - mean
+    if move.any():
+        assert float(move @ mean) * (1 if outward else -1) > 0 or perturbation == "std"
+
+
+def test_pga_moves_the_mean_as_far_as_it_searches():
+    # Against the plain mean each step errs more: 10 + 5 + 2.5 + 1.25 at the last of four.
+    updates = benign_updates() + 0.5
+    sent = send("pga", updates, context=rule_context("mean", 5), n_steps=4)
+    mean = updates.mean(0)
+    torch.testing.assert_close(sent[0], mean - 18.75 * mean.sign())
+
+
+def test_full_trim_is_beyond_the_benign_values_on_the_harmful_side():
+    updates = benign_updates()
+    sent = send("full_trim", updates)
+    mean, low, high = updates.mean(0), updates.amin(0), updates.amax(0)
+    assert ((sent >= high) | (mean >= 0)).all() and ((sent <= low) | (mean < 0)).all()
+    # Extremes have the mean's opposite sign here, and are at most doubled.
+    assert (sent.abs() <= 2 * torch.maximum(low.abs(), high.abs()) + 1e-9).all()
+    before = torch.cat([updates, updates[:5]])
+    for rule in ("trimmed_mean", "median"):
+        aggregate = AGGREGATORS[rule](n_byzantine=5)
+        after = aggregate.apply(torch.cat([updates, sent]))[0]
+        assert ((after - aggregate.apply(before)[0]) * mean.sign()).mean() < 0
+
+
+def test_full_trim_with_partial_knowledge_uses_its_own_updates():
+    own = benign_updates(5, 30, seed=4)
+    sent = send(
+        "full_trim",
+        benign_updates(),
+        context=AttackContext(own_updates=own),
+        knowledge="partial",
+    )
+    deviations = (sent - own.mean(0)).abs() / own.std(0)
+    assert deviations.min() >= 3 - 1e-9 and deviations.max() <= 4 + 1e-9
+
+
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+def test_full_krum_is_taken_by_krum(knowledge):
+    generator = torch.Generator().manual_seed(1)
+    updates = torch.randn(15, 200, generator=generator) + 0.3
+    own = torch.randn(5, 200, generator=generator) + 0.3
+    context = AttackContext(own_updates=own)
+    sent = send("full_krum", updates, 5, context, knowledge=knowledge)
+    assert sent.unique(dim=0).shape[0] == 1
+    known = updates if knowledge == "full" else own
+    assert torch.equal(sent[0].sign(), -known.mean(0).sign())
+    chosen = (
+        AGGREGATORS["krum"](n_byzantine=5).apply(torch.cat([known, sent]))[0]
+        if knowledge == "full"
+        else sent[0]
+    )
+    assert torch.equal(chosen, sent[0])
+    assert sent.abs().max() > 1e-4
+
+
+def test_sparse_rop_perturbs_the_critical_parameters_alone():
+    updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
+    mask = torch.zeros(30, dtype=torch.bool)
+    mask[[0, 7, 29]] = True
+    context = AttackContext(last_aggregate=last, critical_parameters=mask)
+    sparse = send("rop", updates, context=context, sparse=True)[0] - last
+    dense = send("rop", updates, context=context)[0] - last
+    torch.testing.assert_close(sparse, torch.where(mask, 10 * dense, 0.0))
+    with pytest.raises(ConfigError, match=r"needs context\.critical_parameters"):
+        send("rop", updates, context=AttackContext(last_aggregate=last), sparse=True)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_without_byzantine_clients_nothing_is_sent(name):
+    attack = ATTACKS[name](n_byzantine=0)
+    updates = benign_updates()
+    context = attack_context(attack, updates)
+    assert attack.apply(updates, attack.init(20, 30), context)[0].shape == (0, 30)
+
+
+# --- bad input ---------------------------------------------------------------------------
 
 
 def test_attacks_that_need_something_say_so():

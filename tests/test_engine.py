@@ -34,6 +34,7 @@ def config(attack="none", f=0, rule="mean", **changes):
         "attack": ATTACKS[attack](n_byzantine=f),
         "rounds": 6,
         "eval_every": 3,
+        "server_samples": 10,
     }
     return RunConfig(**{**values, **changes})
 
@@ -53,7 +54,7 @@ def test_a_round_follows_the_equations(dataset):
     momenta = torch.zeros_like(other.updates)
     theta = other.parameters
     for _ in range(2):
-        index = torch.from_numpy(other.batches.draw(8, 5, "shuffle"))
+        index = torch.from_numpy(other.batches.draw(range(8), 5, "shuffle"))
         grads, _ = gradients(other.model, federation.x[index], federation.y[index], strategy="loop")
         momenta = 0.1 * grads + 0.9 * momenta
         theta -= 0.5 * momenta.mean(0)
@@ -76,21 +77,23 @@ def test_honest_clients_draw_the_same_batches_whatever_the_attack(dataset):
     drawn = []
     for attack in ("rop", "bit_flip"):
         federation, state = engine.prepare(config(attack, 2), dataset)
-        drawn.append([state.batches.draw(federation.active, 5, "shuffle")[:6] for _ in range(12)])
+        drawn.append(
+            [state.batches.draw(range(federation.active), 5, "shuffle")[:6] for _ in range(12)]
+        )
     assert all(np.array_equal(a, b) for a, b in zip(*drawn, strict=True))
 
 
 def test_a_shuffled_client_sees_each_sample_once_before_any_twice():
     share = np.array([3, 5, 7, 11])
     batches = engine.Batches([share], seed=1)
-    drawn = np.concatenate([batches.draw(1, 3, "shuffle")[0] for _ in range(4)])
+    drawn = np.concatenate([batches.draw([0], 3, "shuffle")[0] for _ in range(4)])
     for start in (0, 4, 8):
         assert sorted(drawn[start : start + 4]) == [3, 5, 7, 11]
 
 
 def test_epochs_pad_the_smaller_clients():
     batches = engine.Batches([np.arange(5), np.array([9])], seed=1)
-    schedule = batches.draw_epochs(2, 2, 3)
+    schedule = batches.draw_epochs([0, 1], 2, 3)
     assert schedule.shape == (2, 9, 2)
     assert sorted(schedule[0, :3][schedule[0, :3] >= 0]) == [0, 1, 2, 3, 4]
     assert (schedule[1] == 9).sum() == 3
@@ -129,10 +132,12 @@ def test_an_attack_is_told_what_it_declares_and_no_more(dataset, monkeypatch):
 def test_only_byzantine_samples_are_poisoned_and_only_in_the_run(dataset):
     before = dataset.y_train.clone()
     federation, _ = engine.prepare(config("label_flip", 2), dataset)
-    held = np.concatenate(federation.shares[6:])
+    held = np.concatenate(federation.shares[6:8])
     honest = np.concatenate(federation.shares[:6])
-    assert torch.equal(federation.y[held], 9 - before[held])
-    assert torch.equal(federation.y[honest], before[honest])
+    poisoned = federation.poisoned[1]
+    assert torch.equal(poisoned[held], 9 - before[held])
+    assert torch.equal(poisoned[honest], before[honest])
+    assert torch.equal(federation.y, before)
     assert torch.equal(dataset.y_train, before)
 
 
@@ -231,3 +236,144 @@ def test_running_batch_norm_statistics_are_refused(dataset, monkeypatch):
 def test_other_data_than_configured_are_refused(dataset):
     with pytest.raises(ConfigError, match="configured for"):
         engine.prepare(config(data=DataConfig()), dataset)
+
+
+# --- rules and attacks that need more than the updates -----------------------------------
+
+
+@pytest.mark.parametrize(
+    "client", [MomentumSGD(5, 0.9), LocalSGD(5, 0.1)], ids=["momentum", "local"]
+)
+@pytest.mark.parametrize("rule", AGGREGATORS)
+def test_every_rule_runs_and_repeats(dataset, rule, client):
+    setting = config("label_flip", 1, rule, client=client, rounds=2, eval_every=2)
+    first = engine.run(setting, dataset)
+    assert first == engine.run(setting, dataset)
+    assert first["test_loss"][-1] is not None
+
+
+@pytest.mark.parametrize(
+    "client", [MomentumSGD(5, 0.9), LocalSGD(5, 0.1)], ids=["momentum", "local"]
+)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_every_attack_runs_and_repeats(dataset, attack, client):
+    parameters = {"trigger": "pixels"} if attack == "model_replacement" else {}
+    setting = config(rule="median", client=client, rounds=2, eval_every=2).with_(
+        n_byzantine=2, attack=ATTACKS[attack](n_byzantine=2, **parameters)
+    )
+    first = engine.run(setting, dataset)
+    assert first == engine.run(setting, dataset)
+    assert ("attack_success" in first) == ("backdoor" in attack or attack == "model_replacement")
+
+
+def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
+    given = {}
+    for name, parameters in (
+        ("krum", {}),
+        ("mean", {"weights": "samples"}),
+        ("fltrust", {}),
+        ("gradient_guard", {}),
+        ("mean_with_outliers", {"side": "vote"}),
+    ):
+        rule = AGGREGATORS[name](n_byzantine=2, **parameters)
+        federation, state = engine.prepare(config(aggregator=rule), dataset)
+        context = engine._aggregator_context(federation, state)
+        given[name] = context and {k for k, v in vars(context).items() if v is not None}
+    assert given == {
+        "krum": None,
+        "mean": {"sample_counts"},
+        "fltrust": {"server_update"},
+        "gradient_guard": {"saliency"},
+        "mean_with_outliers": {"vote"},
+    }
+
+
+def test_a_rule_for_which_the_server_lacks_samples_is_refused():
+    with pytest.raises(ConfigError, match=r"server_samples=0 .* aggregator='fltrust'"):
+        config(rule="fltrust", server_samples=0)
+
+
+def test_the_servers_update_is_a_clients_on_its_own_clean_samples(dataset):
+    setting = config("label_flip", 2, rule="fltrust", client=MomentumSGD(10, 0.5))
+    federation, state = engine.prepare(setting, dataset)
+    index = torch.from_numpy(np.sort(federation.shares[8]))
+    assert len(index.unique()) == 10
+    grads, _ = gradients(state.model, dataset.x_train[index][None], dataset.y_train[index][None])
+    context = engine._aggregator_context(federation, state)  # a batch is all ten samples
+    torch.testing.assert_close(context.server_update, 0.5 * grads[0], rtol=1e-4, atol=1e-6)
+
+
+def test_clients_vote_by_loss_and_byzantine_ones_against_it(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    setting = config("sign_flip", 2, aggregator=rule, learning_rate=0.5)
+    federation, state = engine.prepare(setting, dataset)
+    before = state.parameters.clone()
+    x, y = dataset.x_train[None], dataset.y_train[None]
+    downhill = gradients(state.model, x, y)[0][0]
+    votes = engine._aggregator_context(federation, state).vote(torch.stack([downhill, -downhill]))
+    assert votes.tolist() == [0] * 6 + [1] * 2
+    assert torch.equal(state.parameters, before)
+    broken = torch.full_like(downhill, math.nan)
+    votes = engine._aggregator_context(federation, state).vote(torch.stack([broken, downhill]))
+    assert votes.tolist() == [1] * 6 + [0] * 2
+
+
+def test_an_attack_may_try_the_rule_as_it_stands(dataset):
+    told = []
+    setting = config("pga", 2, "centered_clipping")
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    kept = state.aggregator.clone()
+
+    def spy(self, updates, attack_state, context):
+        told.append(context.rule(torch.zeros_like(state.updates)))
+        return updates[:2], attack_state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ATTACKS["pga"], "_attack", spy)
+        engine.play_round(federation, state)
+    # Zero updates are clipped to within tau = 1 of the centre, which is the last aggregate.
+    rule = setting.aggregator
+    expected, _ = rule.apply(torch.zeros(8, len(kept)), kept)
+    torch.testing.assert_close(told[0], expected)
+
+
+def test_byzantine_clients_may_train_longer_and_faster(dataset):
+    sent = {}
+    for extra, factor in ((0, 1.0), (2, 1.0), (0, 5.0)):
+        attack = ATTACKS["label_flip"](n_byzantine=2, extra_epochs=extra, rate_factor=factor)
+        setting = config(client=LocalSGD(5, 0.1)).with_(n_byzantine=2, attack=attack)
+        federation, state = engine.prepare(setting, dataset)
+        engine.play_round(federation, state)
+        sent[extra, factor] = state.updates.clone()
+    usual = sent[0, 1.0]
+    for other in (sent[2, 1.0], sent[0, 5.0]):
+        torch.testing.assert_close(other[:6], usual[:6])
+        assert (other[6:].norm(dim=1) > 1.05 * usual[6:].norm(dim=1)).all()
+
+
+def test_model_replacement_trains_on_clean_data_in_the_other_rounds(dataset):
+    honest, replaced = [], []
+    for attack, into in (("none", honest), ("model_replacement", replaced)):
+        parameters = {} if attack == "none" else {"rounds": (2,), "scale": 1.0}
+        setting = config(client=MomentumSGD(5, 0.0), rule="median").with_(
+            n_byzantine=2, attack=ATTACKS[attack](n_byzantine=2, **parameters)
+        )
+        federation, state = engine.prepare(setting, dataset)
+        for _ in range(2):
+            engine.play_round(federation, state)
+            into.append(state.updates[6:].clone())
+    torch.testing.assert_close(honest[0], replaced[0])
+    assert not torch.allclose(honest[1], replaced[1])
+
+
+def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(dataset):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=2)
+    setting = config(rounds=1, eval_every=1).with_(n_byzantine=2, attack=attack)
+    metrics = engine.run(setting, dataset)
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    others = dataset.y_test != 2
+    predicted = state.model(attack.add_trigger(dataset.x_test[others])).argmax(1)
+    expected = float((predicted == 2).float().mean())
+    assert metrics["attack_success"][-1] == pytest.approx(expected, abs=1e-5)

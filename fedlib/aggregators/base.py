@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -12,6 +13,30 @@ from fedlib.registry import Registry
 from fedlib.validation import ConfigError, check_int
 
 AGGREGATORS = Registry("aggregator", "fedlib.aggregators")
+
+
+@dataclass(frozen=True)
+class AggregatorContext:
+    """What a rule may use beside the updates; a field that it does not need is None.
+
+    Attributes
+    ----------
+    sample_counts
+        Training samples of each client, ``(n_clients,)``.
+    server_update
+        The update that the server computes on its own clean samples, ``(n_parameters,)``.
+    vote
+        Takes candidate aggregates ``(n_candidates, n_parameters)`` and gives the index of the
+        candidate that each client votes for, ``(n_clients,)``.
+    saliency
+        Takes updates ``(m, n_parameters)`` and gives the saliency maps of the models after each
+        of them on the server's samples, ``(m, n_samples, H, W)``.
+    """
+
+    sample_counts: torch.Tensor | None = None
+    server_update: torch.Tensor | None = None
+    vote: Callable[[torch.Tensor], torch.Tensor] | None = None
+    saliency: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,9 @@ class Aggregator(ABC):
     """
 
     name: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Fields of :class:`AggregatorContext` that the rule cannot do without."""
+
     n_byzantine: int = 0
 
     def __post_init__(self) -> None:
@@ -66,7 +94,7 @@ class Aggregator(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, context: Any = None
+        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
     ) -> tuple[torch.Tensor, Any]:
         """Aggregate one round's updates.
 
@@ -77,7 +105,7 @@ class Aggregator(ABC):
         state
             From ``init`` or the round before.
         context
-            What a rule needs beyond the updates; None for most.
+            What the rule ``needs`` beyond the updates; None for most.
 
         Returns
         -------
@@ -90,15 +118,22 @@ class Aggregator(ABC):
                 "aggregated: must be a floating-point matrix (n_clients, n_parameters)."
             )
         self.check(updates.shape[0])
+        for name in sorted(self.needs):
+            if getattr(context, name, None) is None:
+                raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
         return self._aggregate(replace_non_finite(updates), state, context)
 
     def _max_byzantine(self, n_clients: int) -> int:
         """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
         return (n_clients - 1) // 2
 
+    def _set_needs(self, *names: str) -> None:
+        """Of this object alone: where a hyperparameter decides what the rule needs."""
+        object.__setattr__(self, "needs", frozenset(names))
+
     @abstractmethod
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         """:meth:`apply` for checked updates without NaN or Inf."""
 

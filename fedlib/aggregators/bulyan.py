@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import pairwise_squared_distances, sort_rows
 
 
@@ -24,7 +24,7 @@ class Bulyan(Aggregator):
         return (n_clients - 3) // 4
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
         chosen = updates.index_select(0, self._select(pairwise_squared_distances(updates)))

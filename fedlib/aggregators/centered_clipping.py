@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import distances_to
 from fedlib.validation import check_int, check_real
 
@@ -37,7 +36,7 @@ class CenteredClipping(Aggregator):
         check_int("aggregator.n_iterations", self.n_iterations, 1)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: torch.Tensor | None, context: Any
+        self, updates: torch.Tensor, state: torch.Tensor | None, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n, d = updates.shape
         centre = updates.new_zeros(d) if state is None else state

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import pairwise_squared_distances, weighted_mean
 from fedlib.validation import check_name
 
@@ -24,28 +24,45 @@ class ClusteringRule(Aggregator):
     ----------
     side
         ``"inner"``: the mean of the cheapest cluster of ``n - f`` updates; ``"outer"``: the mean
-        of the ``n - f`` updates outside the cheapest cluster of ``f``.
+        of the ``n - f`` updates outside the cheapest cluster of ``f``; ``"vote"``: whichever of
+        the two more clients vote for (2PRASHB, Algorithm 3), Outer if the votes are even, as in
+        the authors' code.
     """
 
     side: str = "inner"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name("aggregator.side", self.side, ("inner", "outer"))
+        check_name("aggregator.side", self.side, ("inner", "outer", "vote"))
+        if self.side == "vote":
+            self._set_needs("vote")
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
-        n, f = len(updates), self.n_byzantine
-        size = n - f if self.side == "inner" else f
-        if size == 0:  # outside no cluster are all
-            return weighted_mean(updates, updates.new_ones(n, dtype=torch.float64)), state
         nearest, members = pairwise_squared_distances(updates).sort(dim=1, stable=True)
+        if self.side != "vote":
+            return self._one_side(updates, nearest, members, self.side), state
+        assert context is not None and context.vote is not None
+        both = [self._one_side(updates, nearest, members, side) for side in ("inner", "outer")]
+        candidates = torch.stack(both)
+        for_inner = (context.vote(candidates) == 0).sum()
+        winner = torch.where(2 * for_inner > len(updates), 0, 1)
+        return candidates.index_select(0, winner.view(1)).squeeze(0), state
+
+    def _one_side(
+        self, updates: torch.Tensor, nearest: torch.Tensor, members: torch.Tensor, side: str
+    ) -> torch.Tensor:
+        """Inner or Outer, from each row's squared distances to all, ascending, and whose."""
+        n, f = len(updates), self.n_byzantine
+        size = n - f if side == "inner" else f
+        if size == 0:  # outside no cluster are all
+            return weighted_mean(updates, updates.new_ones(n, dtype=torch.float64))
         best = self._cost(nearest[:, :size]).argmin()
         cluster = members.index_select(0, best.view(1))[0, :size]
         inside = torch.zeros(n, dtype=torch.float64, device=updates.device)
         inside = inside.index_fill(0, cluster, 1.0)
-        return weighted_mean(updates, inside if self.side == "inner" else 1 - inside), state
+        return weighted_mean(updates, inside if side == "inner" else 1 - inside)
 
     @abstractmethod
     def _cost(self, squared: torch.Tensor) -> torch.Tensor:

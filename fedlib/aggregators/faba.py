@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import pairwise_squared_distances, weighted_mean
 
 
@@ -20,7 +20,7 @@ class FABA(Aggregator):
     """
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         squared = pairwise_squared_distances(updates)
         left = torch.ones(len(updates), dtype=squared.dtype, device=updates.device)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import distances_to, row_mean
 from fedlib.validation import check_int, check_name, check_real
 
@@ -39,7 +39,7 @@ class GeometricMedian(Aggregator):
         check_name("aggregator.start", self.start, ("zero", "mean"))
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         zero = updates.new_zeros(updates.shape[1])
         centre = zero if self.start == "zero" else row_mean(updates)

@@ -7,23 +7,44 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import row_mean
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.blocks import row_mean, weighted_mean
+from fedlib.validation import check_name
 
 
 @AGGREGATORS.register("mean")
 @dataclass(frozen=True)
 class Mean(Aggregator):
-    """Average of the rows (McMahan et al., 2017). ``n_byzantine`` is accepted and not used."""
+    """Average of the rows (McMahan et al., 2017). ``n_byzantine`` is accepted and not used.
+
+    Parameters
+    ----------
+    weights
+        ``"equal"``, or ``"samples"``: by the numbers of training samples, which the server takes
+        from the clients' word.
+    """
+
+    weights: str = "equal"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("aggregator.weights", self.weights, ("equal", "samples"))
+        if self.weights == "samples":
+            self._set_needs("sample_counts")
 
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, context: Any = None
+        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
     ) -> tuple[torch.Tensor, Any]:
         """As for every aggregator; a NaN or an Inf in a row would show in the plain mean."""
-        if updates.device.type == "cpu" and updates.dim() == 2 and updates.is_floating_point():
+        if (
+            self.weights == "equal"
+            and updates.device.type == "cpu"
+            and updates.dim() == 2
+            and updates.is_floating_point()
+        ):
             self.check(updates.shape[0])
             plain = updates.mean(0)
             if bool(torch.isfinite(plain.sum())):
@@ -31,8 +52,11 @@ class Mean(Aggregator):
         return super().apply(updates, state, context)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
+        if self.weights == "samples":
+            assert context is not None and context.sample_counts is not None
+            return weighted_mean(updates, context.sample_counts.double()), state
         plain = updates.mean(0)
         # A sum of finite values may overflow where their mean does not.
         return torch.where(torch.isfinite(plain), plain, row_mean(updates)), state

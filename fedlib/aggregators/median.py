@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import sort_rows
 
 
@@ -20,7 +20,7 @@ class Median(Aggregator):
     """
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
         low, high = (n - 1) // 2, n // 2

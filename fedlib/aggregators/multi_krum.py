@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.aggregators.krum import krum_scores
-from fedlib.blocks import pairwise_squared_distances, selected_mean
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.blocks import krum_scores, pairwise_squared_distances, selected_mean
 from fedlib.validation import ConfigError, check_int
 
 
@@ -43,7 +42,7 @@ class MultiKrum(Aggregator):
         return (n_clients - 3) // 2
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
         scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import distances_to
 from fedlib.validation import check_real
 
@@ -32,7 +32,7 @@ class NormClipping(Aggregator):
         check_real("aggregator.threshold", self.threshold, 0, open_low=True)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         norms = distances_to(updates, updates.new_zeros(updates.shape[1])).double()
         weights = (self.threshold / norms).clamp(max=1.0) / len(updates)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, make_aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, make_aggregator
 from fedlib.aggregators.trimmed_mean import TrimmedMean
 from fedlib.blocks import pairwise_squared_distances
 from fedlib.seeds import stream
@@ -33,6 +33,7 @@ class PreAggregation(Aggregator):
         super().__post_init__()
         rule = replace(make_aggregator(self.rule), n_byzantine=self.n_byzantine)
         object.__setattr__(self, "rule", rule)
+        self._set_needs(*rule.needs)
 
     def check(self, n_clients: int) -> None:
         super().check(n_clients)
@@ -43,7 +44,10 @@ class PreAggregation(Aggregator):
         return 0, self.rule.init(self._rows(n_clients), n_parameters)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: tuple[int, Any] | None, context: Any
+        self,
+        updates: torch.Tensor,
+        state: tuple[int, Any] | None,
+        context: AggregatorContext | None,
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
         mixing = self._mixing(updates, rounds).to(updates.dtype)

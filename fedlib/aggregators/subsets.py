@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import pairwise_squared_distances, selected_mean
 from fedlib.validation import ConfigError
 
@@ -37,7 +37,7 @@ class SubsetRule(Aggregator):
             )
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
         squared = pairwise_squared_distances(updates)

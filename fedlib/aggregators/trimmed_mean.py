@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import sort_rows
 
 
@@ -20,7 +20,7 @@ class TrimmedMean(Aggregator):
     """
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: Any
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
         kept = updates.new_zeros(n)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
 
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int
+from fedlib.validation import ConfigError, check_int, check_real
 
 ATTACKS = Registry("attack", "fedlib.attacks")
 
@@ -25,10 +26,21 @@ class AttackContext:
         n_parameters)``, computed on their own, perhaps poisoned, data.
     last_aggregate
         The aggregate of the round before, ``(n_parameters,)``; None in the first round.
+    model
+        The broadcast model's parameters, ``(n_parameters,)``.
+    rule
+        The server's rule as it stands: takes all updates ``(n_clients, n_parameters)``, the
+        Byzantine ones last, and gives the aggregate ``(n_parameters,)``.
+    critical_parameters
+        Where the first and last layers, normalisation and biases are, ``(n_parameters,)``
+        of bool.
     """
 
     own_updates: torch.Tensor | None = None
     last_aggregate: torch.Tensor | None = None
+    model: torch.Tensor | None = None
+    rule: Callable[[torch.Tensor], torch.Tensor] | None = None
+    critical_parameters: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Attack(ABC):
 
     name: ClassVar[str]
     knows: ClassVar[frozenset[str]] = frozenset()
-    """Of ``benign_updates``, ``own_updates``, ``last_aggregate``: the engine gives no more."""
+    """``benign_updates`` and fields of :class:`AttackContext`: the engine gives no more."""
 
     n_byzantine: int = 0
 
@@ -75,6 +87,19 @@ class Attack(ABC):
         The arguments are left as they are. The default changes nothing.
         """
         return x, y
+
+    def poisons(self, number: int) -> bool:
+        """Whether Byzantine clients train on their poisoned samples in round ``number``, from 1."""
+        return True
+
+    def triggered(
+        self, x: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Test samples on which the attack succeeds if the model gives these labels.
+
+        None, the default, for an attack without a goal of its own.
+        """
+        return None
 
     def apply(
         self, updates: torch.Tensor, state: Any = None, context: AttackContext | None = None
@@ -112,6 +137,9 @@ class Attack(ABC):
                     f"attack={self.name!r} needs context.own_updates with n_byzantine="
                     f"{self.n_byzantine} rows, but was given {given}."
                 )
+        for name in ("model", "rule", "critical_parameters"):
+            if name in self.knows and getattr(context, name) is None:
+                raise ConfigError(f"attack={self.name!r} needs context.{name}, which is None.")
         return self._attack(updates, state, context)
 
     @abstractmethod
@@ -120,9 +148,44 @@ class Attack(ABC):
     ) -> tuple[torch.Tensor, Any]:
         """:meth:`apply` with what the attack needs at hand."""
 
+    def _set_knows(self, *names: str) -> None:
+        """Of this object alone: where a hyperparameter decides what the attack is told."""
+        object.__setattr__(self, "knows", frozenset(names))
+
     def _everywhere(self, update: torch.Tensor) -> torch.Tensor:
         """The same update from every Byzantine client."""
         return update.expand(self.n_byzantine, -1)
+
+
+@dataclass(frozen=True)
+class TrainingAttack(Attack):
+    """Base of the attacks that train: on poisoned data, and longer or faster if local epochs are.
+
+    What was trained is sent, unless the attack says otherwise.
+
+    Parameters
+    ----------
+    extra_epochs
+        Local epochs that a Byzantine client trains more than the others.
+    rate_factor
+        By how much its local learning rate is larger.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
+
+    extra_epochs: int = 0
+    rate_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("attack.extra_epochs", self.extra_epochs, 0)
+        check_real("attack.rate_factor", self.rate_factor, 0, open_low=True)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        assert context.own_updates is not None
+        return context.own_updates, state
 
 
 def make_attack(spec: dict[str, Any] | Attack) -> Attack:

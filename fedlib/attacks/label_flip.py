@@ -3,27 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, TrainingAttack
+from fedlib.seeds import stream
+from fedlib.validation import ConfigError, check_int, check_name
+
+MAPPINGS = ("complement", "pair", "permutation", "constant")
 
 
 @ATTACKS.register("label_flip")
 @dataclass(frozen=True)
-class LabelFlip(Attack):
-    """Train honestly on labels ``C - 1 - y`` (centered_clipping, section VI-B)."""
+class LabelFlip(TrainingAttack):
+    """Train honestly on wrong labels.
 
-    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
+    Parameters
+    ----------
+    mapping
+        ``"complement"``: label y becomes ``C - 1 - y`` (centered_clipping, section VI-B; with two
+        classes, all labels are flipped); ``"pair"``: ``source`` becomes ``target``
+        (residual_reweighting, section 4.2: 1 becomes 7 on MNIST); ``"permutation"``: one
+        permutation of the classes without a fixed one, drawn from ``seed``
+        (clustering_with_outliers, appendix D.2, which does not print its own); ``"constant"``:
+        all become ``target``.
+    source, target
+        Classes of ``"pair"`` and ``"constant"``.
+    seed
+        Of the permutation.
+    """
+
+    mapping: str = "complement"
+    source: int = 1
+    target: int = 7
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("attack.mapping", self.mapping, MAPPINGS)
+        check_int("attack.source", self.source, 0)
+        check_int("attack.target", self.target, 0)
+        check_int("attack.seed", self.seed, 0)
 
     def poison(
         self, x: torch.Tensor, y: torch.Tensor, n_classes: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return x, n_classes - 1 - y
+        if self.mapping == "complement":
+            return x, n_classes - 1 - y
+        if self.mapping == "permutation":
+            return x, self._permutation(n_classes).to(y.device)[y]
+        for field in ("source", "target"):
+            check_int(f"attack.{field}", getattr(self, field), 0, n_classes - 1)
+        if self.mapping == "constant":
+            return x, torch.full_like(y, self.target)
+        return x, torch.where(y == self.source, self.target, y)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
-        return context.own_updates, state
+    def triggered(
+        self, x: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self.mapping != "pair":
+            return None
+        hit = y == self.source
+        return x[hit], torch.full_like(y[hit], self.target)
+
+    def _permutation(self, n_classes: int) -> torch.Tensor:
+        if n_classes < 2:
+            raise ConfigError(f"attack.mapping='permutation' needs two classes, not {n_classes}.")
+        # Shifted along one random cycle, no class keeps its label.
+        cycle = torch.from_numpy(stream(self.seed, "label_flip").permutation(n_classes))
+        return torch.empty_like(cycle).scatter_(0, cycle, cycle.roll(-1))

@@ -37,6 +37,10 @@ class RelocatedOrthogonalPerturbation(Attack):
     first
         What stands for the last aggregate in the first round: ``"benign_mean"`` (text)
         or ``"zero"`` (code).
+    sparse
+        ROP-S (equation 20): only first and last layers, normalisation and biases are perturbed, by
+        ``d`` over their number as much. The equation can also be read as sending nothing but
+        the perturbation there; here it is added to the last aggregate, as everywhere.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "last_aggregate"})
@@ -46,6 +50,7 @@ class RelocatedOrthogonalPerturbation(Attack):
     angle: float = 90.0
     location: float = 1.0
     first: str = "benign_mean"
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +59,8 @@ class RelocatedOrthogonalPerturbation(Attack):
         check_real("attack.angle", self.angle, 0, 360)
         check_real("attack.location", self.location, 0, 1)
         check_name("attack.first", self.first, ("benign_mean", "zero"))
+        if self.sparse:
+            self._set_knows(*type(self).knows, "critical_parameters")
 
     def _attack(
         self, updates: torch.Tensor, state: Any, context: AttackContext
@@ -73,4 +80,8 @@ class RelocatedOrthogonalPerturbation(Attack):
         perturbation = math.sin(turn) * orthogonal
         if self.angle not in (90.0, 270.0):
             perturbation = perturbation + math.cos(turn) * unit
+        if self.sparse:
+            mask = context.critical_parameters
+            assert mask is not None
+            perturbation = perturbation * mask * (mask.numel() / mask.sum())
         return self._everywhere(place + self.z * perturbation), state

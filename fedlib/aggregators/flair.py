@@ -1,0 +1,31 @@
+"""FLAIR: reputation from how much of an update turns against the last direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, AggregatorContext
+from fedlib.aggregators.reputation import ReputationRule
+from fedlib.blocks import column_blocks
+
+
+@AGGREGATORS.register("flair")
+@dataclass(frozen=True)
+class FLAIR(ReputationRule):
+    """Reputations by the flip score (Sharma et al., 2023, Algorithm 1).
+
+    The flip score of an update is the sum of squares of those of its values whose sign is not
+    that of the last aggregate; where the last aggregate is zero, half of the square counts.
+    """
+
+    def _scores(
+        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
+    ) -> torch.Tensor:
+        scores = updates.new_zeros(len(updates), dtype=torch.float64)
+        for columns in column_blocks(updates):
+            block = updates[:, columns].double()
+            flipped = (block.sign() - direction[columns]).abs() / 2
+            scores += (block.square() * flipped).sum(1)
+        return scores

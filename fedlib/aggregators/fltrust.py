@@ -1,0 +1,42 @@
+"""FLTrust: trust by likeness to an update of the server's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, replace_non_finite
+from fedlib.blocks import inner_products, row_norms
+
+
+@AGGREGATORS.register("fltrust")
+@dataclass(frozen=True)
+class FLTrust(Aggregator):
+    """Mean of the updates scaled to the server update's length, weighted by their cosine to it.
+
+    Cao et al. (2021), Algorithm 2; a negative cosine counts as zero. Needs an update that the
+    server computes on clean samples of its own. If nobody is trusted, or the server's update
+    is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"server_update"})
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        return n_clients
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+    ) -> tuple[torch.Tensor, Any]:
+        assert context is not None and context.server_update is not None
+        own = replace_non_finite(context.server_update[None])[0].to(updates.dtype)
+        length, lengths = row_norms(own[None]), row_norms(updates)
+        # Below this a direction is lost in rounding, and scaling it up could overflow.
+        least = torch.finfo(updates.dtype).tiny ** 0.5
+        usable = (lengths > least) & (length > least)
+        trust = inner_products(updates, own) / (lengths * length)
+        trust = torch.where(usable, trust, 0.0).clamp(0, 1)
+        weights = trust * length / lengths / trust.sum()
+        weights = torch.where(trust > 0, weights, 0.0)
+        return weights.to(updates.dtype) @ updates, state

@@ -1,0 +1,63 @@
+"""FoolsGold: less weight for clients whose histories point the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.blocks import gram_matrix
+from fedlib.validation import check_real
+
+
+@AGGREGATORS.register("foolsgold")
+@dataclass(frozen=True)
+class FoolsGold(Aggregator):
+    """Weighted mean, with the less weight the more alike a client's history is to another's.
+
+    Fung et al. (2020), Algorithm 1, on all parameters alike. The state is each client's sum of
+    updates, ``(n_clients, n_parameters)``. Any number of sybils is meant to be withstood, so
+    ``n_byzantine`` is accepted and not used. Clients that are all alike all get no weight, and
+    the aggregate is zero.
+
+    Parameters
+    ----------
+    confidence
+        Steepness of the logit that spreads the weights, kappa in the paper.
+    """
+
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("aggregator.confidence", self.confidence, 0, open_low=True)
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        return n_clients
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: torch.Tensor | None, context: AggregatorContext | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        largest = torch.finfo(updates.dtype).max
+        history = updates.clone() if state is None else (state + updates).clamp_(-largest, largest)
+        weights = self._weights(history)
+        share = weights / weights.sum().clamp(min=torch.finfo(torch.float64).tiny)
+        return share.to(updates.dtype) @ updates, history
+
+    def _weights(self, history: torch.Tensor) -> torch.Tensor:
+        """Each client's weight in [0, 1], ``(n,)``."""
+        gram = gram_matrix(history)
+        n = len(gram)
+        if n == 1:
+            return gram.new_ones(1)
+        lengths = gram.diagonal().sqrt().clamp(min=torch.finfo(torch.float64).tiny)
+        others = ~torch.eye(n, dtype=torch.bool, device=gram.device)
+        cosines = (gram / lengths[:, None] / lengths).clamp(-1, 1).masked_fill(~others, -torch.inf)
+        # Pardon: a client that resembles one who resembles others more is the lesser suspect.
+        likeness = cosines.amax(1).clamp(min=0)
+        pardon = likeness[:, None] / likeness.clamp(min=torch.finfo(torch.float64).tiny)
+        cosines = torch.where(likeness > likeness[:, None], cosines * pardon, cosines)
+        weights = (1 - cosines.masked_fill(~others, -torch.inf).amax(1)).clamp(0, 1)
+        weights = weights / weights.amax().clamp(min=torch.finfo(torch.float64).tiny)
+        return (self.confidence * (weights.logit() + 0.5)).clamp(0, 1)

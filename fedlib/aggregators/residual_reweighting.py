@@ -1,0 +1,102 @@
+"""Residual-based reweighting."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.repeated_median import (
+    ESTIMATORS,
+    INTERCEPTS,
+    fit_lines,
+    median_of_sorted,
+    pair_blocks,
+    working_copy,
+)
+from fedlib.validation import check_name, check_real
+
+_GAMMA = 1.48
+
+
+@AGGREGATORS.register("residual_reweighting")
+@dataclass(frozen=True)
+class ResidualReweighting(Aggregator):
+    """Weigh each client by its parameters' residuals from robust lines, and correct the extreme.
+
+    residual_reweighting, Algorithm 1. It is stated for models; since all differ from their
+    updates by the same broadcast model, it is applied here to the negated updates, and ranks
+    and residuals are the models'. Where at least half of the residuals of a coordinate are
+    zero, those that are not have confidence 0. Clients without any weight all get the same.
+
+    Parameters
+    ----------
+    lam
+        Half width of the trusted interval, lambda in the text, in units of ``sqrt(2 / n)``; with
+        Gaussian weighting, the deviation sigma.
+    delta
+        Confidence up to which a value is replaced by the line's: 0.01 in section 4.2.
+    estimator
+        Of the line: ``"repeated_median"``, ``"theil_sen"`` or ``"median"`` (section 4.5).
+    weighting
+        ``"irls"`` (equation 6) or ``"gaussian"`` (section 4.5, Table 7).
+    intercept
+        As for :func:`~fedlib.aggregators.repeated_median.fit_lines`.
+    """
+
+    lam: float = 2.0
+    delta: float = 0.01
+    estimator: str = "repeated_median"
+    weighting: str = "irls"
+    intercept: str = "repeated_median"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("aggregator.lam", self.lam, 0, open_low=True)
+        check_real("aggregator.delta", self.delta, 0, 1)
+        check_name("aggregator.estimator", self.estimator, ESTIMATORS)
+        check_name("aggregator.weighting", self.weighting, ("irls", "gaussian"))
+        check_name("aggregator.intercept", self.intercept, INTERCEPTS)
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+    ) -> tuple[torch.Tensor, Any]:
+        n, limit = len(updates), torch.finfo(updates.dtype).max
+        corrected = torch.empty_like(updates)
+        weights = torch.zeros(n, dtype=torch.float64, device=updates.device)
+        for columns in pair_blocks(updates):
+            ordered, owner = working_copy(-updates[:, columns]).sort(dim=1)
+            values, confidence = self._confidence(ordered)
+            # Sample deviation: where clients disagree, a parameter says more (equation 10).
+            if n > 1:
+                confidence = confidence * confidence.std(dim=1, keepdim=True)
+            weights.index_add_(0, owner.flatten(), confidence.flatten().double())
+            values = torch.empty_like(values).scatter_(1, owner, -values).clamp_(-limit, limit)
+            corrected[:, columns] = values.t().to(updates.dtype)
+        total = weights.sum()
+        share = torch.where(total > 0, weights / total, 1 / n)
+        return share.to(updates.dtype) @ corrected, state
+
+    def _confidence(self, ordered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corrected values and confidences of sorted values, ``(m, n)`` each."""
+        n = ordered.shape[1]
+        rank = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device)
+        slope, start = fit_lines(ordered, self.estimator, self.intercept)
+        line = start[:, None] + slope[:, None] * rank
+        residual = ordered - line
+        size = residual.abs()
+        middle = median_of_sorted(size.sort(dim=1).values)[:, None]
+        scale = _GAMMA * middle * (1 + 5 / max(n - 1, 1))
+        error = torch.where(size > 0, size / scale, 0.0)
+        if self.weighting == "gaussian":
+            confidence = torch.exp(-(error**2) / (2 * self.lam**2))
+        else:
+            # Equation (6): Psi cuts at Z, so the confidence is Z over the error, at most 1.
+            leverage = (1 - rank**2 / (rank**2).sum()).sqrt() if n > 1 else torch.ones_like(rank)
+            bound = self.lam * math.sqrt(2 / n) * leverage
+            confidence = (bound / error.clamp(min=torch.finfo(error.dtype).tiny)).clamp(max=1)
+        kept = confidence > self.delta
+        return torch.where(kept, ordered, line), torch.where(kept, confidence, 0.0)

@@ -1,0 +1,178 @@
+"""Backdoors: samples with a trigger are taught a target class."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, AttackContext, TrainingAttack
+from fedlib.validation import ConfigError, check_int, check_name, check_real
+
+
+@dataclass(frozen=True)
+class Backdoor(TrainingAttack):
+    """Base: train on data of which a share carries the trigger and the target's label.
+
+    The naive approach of Bagdasaryan et al. (2018), residual_reweighting, section 4.3: the
+    poisoned update is sent as it is, in every round.
+
+    Parameters
+    ----------
+    target
+        Class that the trigger is to bring about: 2 on MNIST and "bird", 2, on CIFAR-10.
+    share
+        Of a Byzantine client's samples that is poisoned; the text does not say.
+    """
+
+    target: int = 2
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("attack.target", self.target, 0)
+        check_real("attack.share", self.share, 0, 1, open_low=True)
+
+    def poison(
+        self, x: torch.Tensor, y: torch.Tensor, n_classes: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        check_int("attack.target", self.target, 0, n_classes - 1)
+        # Evenly over the samples, so that every Byzantine client has its share.
+        place = torch.arange(len(y), device=y.device, dtype=torch.float64)
+        chosen = ((place + 1) * self.share).floor() > (place * self.share).floor()
+        mask = chosen.view(-1, *[1] * (x.dim() - 1))
+        return torch.where(mask, self.add_trigger(x), x), torch.where(chosen, self.target, y)
+
+    def triggered(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        others = y != self.target
+        return self.add_trigger(x[others]), torch.full_like(y[others], self.target)
+
+    @abstractmethod
+    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
+        """A copy of the samples ``(n, ...)`` with the trigger."""
+
+
+@ATTACKS.register("pixel_backdoor")
+@dataclass(frozen=True)
+class PixelBackdoor(Backdoor):
+    """Teach a pattern of twelve pixels to mean the target class.
+
+    residual_reweighting, section 4.3; the pattern is that of the authors' code: rows 0 and 2,
+    columns 0 to 2 and 4 to 6.
+
+    Parameters
+    ----------
+    value
+        Of the pattern's pixels, after normalisation.
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.value", self.value)
+
+    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
+        if x.dim() != 4 or x.shape[2] < 3 or x.shape[3] < 7:
+            raise ConfigError(
+                f"attack='pixel_backdoor' needs images of at least 3x7 pixels, not samples of "
+                f"shape {tuple(x.shape[1:])}."
+            )
+        x = x.clone()
+        for row in (0, 2):
+            x[:, :, row, 0:3] = self.value
+            x[:, :, row, 4:7] = self.value
+        return x
+
+
+@ATTACKS.register("feature_backdoor")
+@dataclass(frozen=True)
+class FeatureBackdoor(Backdoor):
+    """Teach unusual values of some features to mean the target class.
+
+    residual_reweighting, section 4.3, on its loan data: six of 92 features; the values are
+    those of the authors' code.
+
+    Parameters
+    ----------
+    features
+        Places in the flattened sample.
+    values
+        What they are set to.
+    """
+
+    features: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    values: tuple[float, ...] = (20.0, 10.0, 20.0, 100.0, 100.0, 80.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "values", tuple(self.values))
+        for feature in self.features:
+            check_int("attack.features", feature, 0)
+        for value in self.values:
+            check_real("attack.values", value)
+        if not self.features or len(self.features) != len(self.values):
+            raise ConfigError(
+                f"attack.values={self.values!r} must be as many as attack.features="
+                f"{self.features!r}, at least one."
+            )
+
+    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
+        flat = x.flatten(1).clone()
+        check_int("attack.features", max(self.features), 0, flat.shape[1] - 1)
+        flat[:, list(self.features)] = torch.tensor(self.values, dtype=x.dtype, device=x.device)
+        return flat.view(x.shape)
+
+
+@ATTACKS.register("model_replacement")
+@dataclass(frozen=True)
+class ModelReplacement(PixelBackdoor):
+    """Behave honestly but in a few rounds, then send a backdoored update scaled up.
+
+    Bagdasaryan et al. (2018); residual_reweighting, section 4.3, attacks in round 6 with a scale
+    of 100. The state is the number of rounds past.
+
+    Parameters
+    ----------
+    scale
+        Of the poisoned update.
+    rounds
+        When, counted from 1.
+    trigger
+        ``"pixels"`` or ``"features"``: that of ``pixel_backdoor`` or of ``feature_backdoor``.
+    """
+
+    scale: float = 100.0
+    rounds: tuple[int, ...] = (6,)
+    trigger: str = "pixels"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.scale", self.scale)
+        object.__setattr__(self, "rounds", tuple(self.rounds))
+        for number in self.rounds:
+            check_int("attack.rounds", number, 1)
+        check_name("attack.trigger", self.trigger, ("pixels", "features"))
+
+    def init(self, n_clients: int, n_parameters: int) -> int:
+        super().init(n_clients, n_parameters)
+        return 0
+
+    def poisons(self, number: int) -> bool:
+        return number in self.rounds
+
+    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
+        return (
+            FeatureBackdoor().add_trigger(x)
+            if self.trigger == "features"
+            else super().add_trigger(x)
+        )
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        own, number = context.own_updates, (state or 0) + 1
+        assert own is not None
+        return (self.scale * own if self.poisons(number) else own), number

@@ -1,0 +1,148 @@
+"""Directed deviation: full-trim against the trimmed mean and median, full-Krum against Krum.
+
+Fang et al. (2020), with updates in place of models: the aggregate is to move against the
+direction in which the benign updates would change the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.blocks import (
+    inner_products,
+    krum_scores,
+    pairwise_squared_distances,
+    row_mean,
+    row_norms,
+    row_std,
+)
+from fedlib.seeds import derived_seed
+from fedlib.validation import check_int, check_name, check_real
+
+
+@dataclass(frozen=True)
+class DirectedDeviation(Attack):
+    """Base.
+
+    Parameters
+    ----------
+    knowledge
+        ``"full"``: all benign updates; ``"partial"``: those that the attacker's own clients
+        would send if honest, of which the others' are estimated.
+    """
+
+    knowledge: str = "full"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("attack.knowledge", self.knowledge, ("full", "partial"))
+        self._set_knows("benign_updates" if self.knowledge == "full" else "own_updates")
+
+    def _known(self, updates: torch.Tensor, context: AttackContext) -> torch.Tensor:
+        if self.knowledge == "full":
+            return updates
+        assert context.own_updates is not None
+        return context.own_updates
+
+
+@ATTACKS.register("full_trim")
+@dataclass(frozen=True)
+class FullTrim(DirectedDeviation):
+    """Send values just beyond the benign ones, on the side that opposes the benign mean.
+
+    Fang et al. (2020), section 4.3. With full knowledge each value is drawn uniformly between the
+    benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out; with
+    partial knowledge, between 3 and 4 deviations from the mean. The state is the number of
+    rounds past.
+
+    Parameters
+    ----------
+    b
+        How far out to draw; 2 in the paper.
+    seed
+        Of the draws.
+    """
+
+    b: float = 2.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.b", self.b, 1, open_low=True)
+        check_int("attack.seed", self.seed, 0)
+
+    def init(self, n_clients: int, n_parameters: int) -> int:
+        super().init(n_clients, n_parameters)
+        return 0
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        known, rounds = self._known(updates, context), state or 0
+        if self.n_byzantine == 0:
+            return updates[:0], rounds + 1
+        mean = row_mean(known)
+        upwards = mean < 0  # where the benign updates are negative, push the aggregate up
+        if self.knowledge == "full":
+            lowest, highest = known.amin(0), known.amax(0)
+            above = torch.where(highest > 0, self.b * highest, highest / self.b)
+            below = torch.where(lowest > 0, lowest / self.b, self.b * lowest)
+            near, far = torch.where(upwards, highest, lowest), torch.where(upwards, above, below)
+        else:
+            away = torch.where(upwards, 1.0, -1.0).to(mean.dtype) * row_std(known, mean)
+            near, far = mean + 3 * away, mean + 4 * away
+        # On the CPU, so that a run has the same draws on every device.
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
+        draw = torch.rand(self.n_byzantine, len(mean), generator=generator).to(mean)
+        return near + draw * (far - near), rounds + 1
+
+
+@ATTACKS.register("full_krum")
+@dataclass(frozen=True)
+class FullKrum(DirectedDeviation):
+    """Send one update ``-lambda sign(mean)``, lambda being the largest with which Krum takes it.
+
+    Fang et al. (2020), section 4.2: lambda starts at its upper bound (Theorem 1) and is halved
+    until Krum would take a Byzantine update, or it is below ``least``. All Byzantine clients send
+    the same. With partial knowledge the attacker's own honest updates stand for the benign.
+
+    Parameters
+    ----------
+    least
+        Where to give up; 1e-5 in the paper.
+    """
+
+    least: float = 1e-5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.least", self.least, 0, open_low=True)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        known, f = self._known(updates, context), self.n_byzantine
+        if f == 0:
+            return updates[:0], state
+        sign, benign, d = row_mean(known).sign(), len(known), known.shape[1]
+        n = benign + f
+        squared = pairwise_squared_distances(known)
+        lengths, along = row_norms(known), inner_products(known, sign)
+        others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
+        lam = float(others.min()) / (max(n - 2 * f - 1, 1) * d**0.5) + float(lengths.max()) / d**0.5
+        table = squared.new_zeros(n, n)
+        table[:benign, :benign] = squared
+        while lam >= self.least:
+            # Squared distances of the benign updates to -lam sign.
+            away = lengths.square() + 2 * lam * along + lam**2 * sign.abs().sum().double()
+            table[:benign, benign:] = away[:, None]
+            table[benign:, :benign] = away
+            scores = krum_scores(table, f)
+            if bool(scores[benign] < scores[:benign].min()):
+                break
+            lam /= 2
+        return self._everywhere(-lam * sign), state

@@ -1,0 +1,119 @@
+"""Attacks that send noise. Each round's draw depends on the seed and the round's number alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.blocks import row_norms
+from fedlib.seeds import derived_seed
+from fedlib.validation import check_int, check_name, check_real
+
+
+@dataclass(frozen=True)
+class NoiseAttack(Attack):
+    """Base. The state is the number of rounds past.
+
+    Parameters
+    ----------
+    seed
+        Of the draws.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("attack.seed", self.seed, 0)
+
+    def init(self, n_clients: int, n_parameters: int) -> int:
+        super().init(n_clients, n_parameters)
+        return 0
+
+    def _normal(self, rounds: int, like: torch.Tensor, columns: int) -> torch.Tensor:
+        """Standard normal values ``(n_byzantine, columns)``."""
+        # Drawn on the CPU, so that a run has the same noise on every device.
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
+        return torch.randn(self.n_byzantine, columns, generator=generator).to(like)
+
+
+@ATTACKS.register("gaussian_noise")
+@dataclass(frozen=True)
+class GaussianNoise(NoiseAttack):
+    """Multiply one's own model by Gaussian noise of mean 1 (residual_reweighting, section 4.4).
+
+    Parameters
+    ----------
+    std
+        Deviation of the noise: 1, 2 or 3 in Table 4.
+    each
+        ``"parameter"``: a draw for each parameter; ``"client"``: one for all of a client's.
+        The text, "each parameter by a scale", can be read both ways.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates", "model"})
+
+    std: float = 1.0
+    each: str = "parameter"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.std", self.std, 0)
+        check_name("attack.each", self.each, ("parameter", "client"))
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        own, model, rounds = context.own_updates, context.model, state or 0
+        assert own is not None and model is not None
+        scale = 1 + self.std * self._normal(
+            rounds, own, own.shape[1] if self.each == "parameter" else 1
+        )
+        return model - (model - own) * scale, rounds + 1
+
+
+@ATTACKS.register("norm_matched_gaussian")
+@dataclass(frozen=True)
+class NormMatchedGaussian(NoiseAttack):
+    """Send a Gaussian vector as long as one's own update.
+
+    clustering_with_outliers, appendix D.2.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        own, rounds = context.own_updates, state or 0
+        assert own is not None
+        noise = self._normal(rounds, own, own.shape[1])
+        length = row_norms(own) / row_norms(noise).clamp(min=torch.finfo(own.dtype).tiny)
+        return noise * length.to(own.dtype)[:, None], rounds + 1
+
+
+@ATTACKS.register("random")
+@dataclass(frozen=True)
+class Random(NoiseAttack):
+    """Send Gaussian vectors, knowing nothing (two_stage_attack, section 4; its scale is not given).
+
+    Parameters
+    ----------
+    scale
+        Standard deviation of each value.
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.scale", self.scale, 0)
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        rounds = state or 0
+        return self.scale * self._normal(rounds, updates, updates.shape[1]), rounds + 1

@@ -1,0 +1,51 @@
+"""Adversarial parameters mixed into an honest model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, AttackContext
+from fedlib.attacks.label_flip import LabelFlip
+from fedlib.seeds import derived_seed
+from fedlib.validation import check_real
+
+
+@ATTACKS.register("parameter_mixing")
+@dataclass(frozen=True)
+class ParameterMixing(LabelFlip):
+    """Train on flipped labels, then send an honest client's update with some parameters replaced.
+
+    residual_reweighting, appendix, Table 8. The i-th Byzantine client takes the i-th benign
+    update, in which each parameter becomes its own adversarial one with probability
+    ``mix_rate``. The state is the number of rounds past.
+
+    Parameters
+    ----------
+    mix_rate
+        Share of adversarial parameters.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates"})
+
+    mix_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.mix_rate", self.mix_rate, 0, 1)
+
+    def init(self, n_clients: int, n_parameters: int) -> int:
+        super().init(n_clients, n_parameters)
+        return 0
+
+    def _attack(
+        self, updates: torch.Tensor, state: int | None, context: AttackContext
+    ) -> tuple[torch.Tensor, int]:
+        own, rounds = context.own_updates, state or 0
+        assert own is not None
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
+        replaced = torch.rand(own.shape, generator=generator).to(own.device) < self.mix_rate
+        honest = updates[torch.arange(len(own), device=own.device) % len(updates)]
+        return torch.where(replaced, own, honest), rounds + 1

@@ -1,0 +1,42 @@
+"""Scaled variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.blocks import row_mean, row_std
+from fedlib.validation import check_real
+
+
+@ATTACKS.register("scaled_variance")
+@dataclass(frozen=True)
+class ScaledVariance(Attack):
+    """Send the mean of all workers' honest updates plus ``z`` deviations of each coordinate.
+
+    SV in clustering_with_outliers, appendix D.2; ALIE with a large z, and of all workers.
+
+    Parameters
+    ----------
+    z
+        20 in the appendix; the authors' code comes to about 0.57.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates"})
+
+    z: float = 20.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.z", self.z)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        assert context.own_updates is not None
+        everyone = torch.cat([updates, context.own_updates])
+        mean = row_mean(everyone)
+        return self._everywhere(torch.add(mean, row_std(everyone, mean), alpha=self.z)), state

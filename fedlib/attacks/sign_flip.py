@@ -1,0 +1,37 @@
+"""Sign flipping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.validation import check_real
+
+
+@ATTACKS.register("sign_flip")
+@dataclass(frozen=True)
+class SignFlip(Attack):
+    """Send the negative of one's own honest update (clustering_with_outliers, appendix D.2).
+
+    Parameters
+    ----------
+    scale
+        Length relative to the honest update.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.scale", self.scale, 0)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        assert context.own_updates is not None
+        return -self.scale * context.own_updates, state
