@@ -32,7 +32,7 @@ def aggregate(name, updates, n_byzantine=0, **parameters):
 
 
 @pytest.mark.parametrize("name", AGGREGATORS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_input_shape_and_dtype_are_kept(name, dtype):
     updates = matrix(dtype=dtype)
     before = updates.clone()
@@ -61,6 +61,31 @@ def test_a_non_finite_row_counts_as_the_zero_update(name, bad):
     assert torch.isfinite(result).all()
     assert torch.equal(result, aggregate(name, zeroed, 2))
     assert not math.isfinite(updates[3, 7])  # the argument is not mended in place
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+@pytest.mark.parametrize("places", [(0,), (10,), (0, 5), (9, 10)])
+def test_non_finite_rows_anywhere_do_no_more_than_zeros(name, places):
+    updates = matrix()
+    zeroed = updates.clone()
+    for bad, place in zip((math.nan, math.inf), places, strict=False):
+        updates[place] = bad
+        zeroed[place] = 0
+    assert torch.equal(aggregate(name, updates, 2), aggregate(name, zeroed, 2))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_zero_rows_one_client_and_the_limit_of_byzantine_ones(name):
+    assert not aggregate(name, torch.zeros(11, 4), 2).any()
+    for n in (1, 2, 11):
+        for f in range(n + 1):
+            rule = AGGREGATORS[name](n_byzantine=f)
+            try:
+                rule.check(n)
+            except ConfigError as error:
+                assert "n_clients" in str(error)
+                continue
+            assert torch.isfinite(aggregate(name, matrix(n), f)).all()
 
 
 @pytest.mark.parametrize("name", AGGREGATORS)

@@ -35,6 +35,9 @@ class RepeatedMedian(Aggregator):
         super().__post_init__()
         check_name("aggregator.intercept", self.intercept, INTERCEPTS)
 
+    def _max_byzantine(self, n_clients: int) -> int:
+        return most_byzantine(n_clients)
+
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
@@ -46,6 +49,11 @@ class RepeatedMedian(Aggregator):
             middle = start + slope * (n + 1) / 2
             out[columns] = middle.to(updates.dtype)
         return out, state
+
+
+def most_byzantine(n_clients: int) -> int:
+    """How many a repeated median withstands: a minority of the others of every value."""
+    return max((n_clients - 2) // 2, 0)
 
 
 def pair_blocks(matrix: torch.Tensor) -> Iterator[slice]:

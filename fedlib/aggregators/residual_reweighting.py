@@ -14,6 +14,7 @@ from fedlib.aggregators.repeated_median import (
     INTERCEPTS,
     fit_lines,
     median_of_sorted,
+    most_byzantine,
     pair_blocks,
     working_copy,
 )
@@ -60,6 +61,9 @@ class ResidualReweighting(Aggregator):
         check_name("aggregator.estimator", self.estimator, ESTIMATORS)
         check_name("aggregator.weighting", self.weighting, ("irls", "gaussian"))
         check_name("aggregator.intercept", self.intercept, INTERCEPTS)
+
+    def _max_byzantine(self, n_clients: int) -> int:
+        return most_byzantine(n_clients)
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None

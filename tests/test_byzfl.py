@@ -1,0 +1,111 @@
+"""The rules that byzfl 0.0.11 has, too, give the same aggregate; every difference is explained.
+
+* Its Krum and Multi-Krum sum over ``n - f - 1`` neighbours where Blanchard et al. (2017) have
+  ``n - f - 2``: they are ours for ``f - 1``.
+* Its SMEA takes one power iteration from a random vector for the largest eigenvalue, and so finds
+  the subset only where that one is clear.
+* Its ALIE adds deviations where centered_clipping subtracts them.
+* A row with a NaN makes most of its rules NaN; ours take the row for zero.
+"""
+
+import math
+
+import pytest
+import torch
+
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.compat import import_torchvision
+
+# byzfl imports torchvision at once, which over a CPU build of torch needs a hand.
+import_torchvision()
+byzfl = pytest.importorskip("byzfl")
+
+F = 2
+PAIRS = {
+    "mean": ({}, lambda: byzfl.Average()),
+    "median": ({}, lambda: byzfl.Median()),
+    "trimmed_mean": ({}, lambda: byzfl.TrMean(f=F)),
+    "geometric_median": ({}, lambda: byzfl.GeometricMedian(nu=0.1, T=3)),
+    "centered_clipping": ({"tau": 1.0}, lambda: byzfl.CenteredClipping(L=1, tau=1.0)),
+    "mda": ({}, lambda: byzfl.MDA(f=F)),
+    "krum": ({"n_byzantine": F - 1}, lambda: byzfl.Krum(f=F)),
+    "multi_krum": ({"n_byzantine": F - 1, "n_selected": 11 - F}, lambda: byzfl.MultiKrum(f=F)),
+}
+
+
+def updates(kind, n=11, d=50):
+    made = torch.randn(n, d, generator=torch.Generator().manual_seed(3))
+    if kind == "far":
+        made[-F:] = 100 * made[:F]
+    elif kind == "alie":
+        attack = ATTACKS["alie"](n_byzantine=F, z=1.5)
+        made[-F:] = attack.apply(made[:-F])[0]
+    elif kind == "close":
+        made = 1000 + 0.01 * made
+    elif kind == "duplicated":
+        made[1] = made[0]
+    return made
+
+
+KINDS = ("random", "far", "alie", "close", "duplicated")
+
+
+def ours(name, points, **parameters):
+    return AGGREGATORS[name](**{"n_byzantine": F, **parameters}).apply(points)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", PAIRS)
+def test_rules_agree(name, kind):
+    parameters, other = PAIRS[name]
+    theirs = other()(updates(kind))
+    torch.testing.assert_close(
+        ours(name, updates(kind), **parameters), theirs, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", ["random", "far", "alie"])
+@pytest.mark.parametrize("name", ["mean", "median", "trimmed_mean", "geometric_median"])
+def test_neighbour_mixing_agrees(name, kind):
+    parameters, other = PAIRS[name]
+    mixed = ours("nearest_neighbour_mixing", updates(kind), rule={"name": name, **parameters})
+    theirs = other()(byzfl.NNM(f=F)(updates(kind)))
+    torch.testing.assert_close(mixed, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_bucketing_agrees_where_chance_has_no_part():
+    for size in (1, 11):  # every update alone, or all in one bucket
+        found = ours(
+            "bucketing", updates("random"), n_byzantine=0, bucket_size=size, rule={"name": "median"}
+        )
+        theirs = byzfl.Median()(byzfl.Bucketing(s=size)(updates("random")))
+        torch.testing.assert_close(found, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_norm_clipping_is_clipping_before_the_average():
+    found = ours("norm_clipping", updates("far"), threshold=3.0)
+    theirs = byzfl.Average()(byzfl.Clipping(c=3.0)(updates("far")))
+    torch.testing.assert_close(found, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_smea_agrees_where_one_power_iteration_finds_the_subset():
+    theirs = byzfl.SMEA(f=F)(updates("far"))
+    torch.testing.assert_close(ours("smea", updates("far")), theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_attacks_agree():
+    benign = updates("random")
+    found = ATTACKS["ipm"](n_byzantine=F, epsilon=0.7).apply(benign)[0]
+    torch.testing.assert_close(found[0], byzfl.InnerProductManipulation(tau=0.7)(benign))
+    found = ATTACKS["alie"](n_byzantine=F, z=-0.7).apply(benign)[0]
+    torch.testing.assert_close(found[0], byzfl.ALittleIsEnough(tau=0.7)(benign))
+
+
+def test_one_nan_row_is_what_sets_them_apart():
+    broken = updates("random")
+    broken[4, 7] = math.nan
+    for name, (parameters, other) in PAIRS.items():
+        assert torch.isfinite(ours(name, broken, **parameters)).all()
+        if name in {"mean", "median", "geometric_median", "centered_clipping"}:
+            assert not torch.isfinite(other()(broken.clone())).all()
