@@ -83,12 +83,14 @@ unit: setup
 
 notebooks: export OMP_NUM_THREADS = 1
 notebooks: export FEDLIB_RESULTS = $(SMOKE)/results
+# Where no data are, the embedded ones serve.
+notebooks: export FEDLIB_DATA = $(SMOKE)/no-data
 notebooks: setup
 	python tools/check_notebooks.py $(NOTEBOOKS)
 	@rm -rf $(SMOKE) && mkdir -p $(SMOKE)
 	@for notebook in $(NOTEBOOKS); do \
 		echo "executing $$notebook at smoke scale"; \
-		papermill --no-progress-bar --log-level WARNING -k python3 -p scale smoke -p data embedded \
+		papermill --no-progress-bar --log-level WARNING -k python3 -p scale smoke \
 			$$notebook $(SMOKE)/$$(basename $$notebook) || exit 1; \
 	done
 	python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout 300 $(SMOKE)/*.ipynb

@@ -267,7 +267,7 @@ def test_omniscient_formulas():
     everyone = torch.cat([updates, own]).mean(0)
     text = send("omniscient", updates, context=context)[0]
     torch.testing.assert_close(text, everyone - 10 * own.mean(0))
-    code = send("omniscient", updates, context=context, formula="code")
+    code = send("omniscient", updates, context=context, version="code")
     torch.testing.assert_close(torch.cat([updates, code]).mean(0), -everyone)
 
 

@@ -21,15 +21,24 @@ def run(*command, **kwargs):
 
 
 def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
-    text = (ROOT / "book" / "rerun.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
-    assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 20
-    code = "\n".join(blocks).replace("rounds=100", "rounds=20")
+    text = (ROOT / "book" / "extend.md").read_text()
+    rule, example, in_chapter, attack = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for code in (rule, attack):
+        assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    code = "\n".join([rule, attack, example, example.replace('"alie"', '"mirror"')])
+    code = code.replace("rounds=100", "rounds=20")
+    code += (
+        "from fedlib.papers.centered_clipping import RULES, RULE_TITLES, tables\n"
+        + in_chapter
+        + "from fedlib.grid import load_grid\n"
+        "from fedlib.report import Archive\n"
+        "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
+        "assert sum(row[0] == 'median norm' for row in table.rows) == 6, table.rows\n"
+    )
     environment = {**os.environ, "FEDLIB_DATA": str(tmp_path)}
     result = run("-W", "ignore", "-c", code, env=environment)
     assert result.returncode == 0, result.stderr
-    assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]\n", result.stdout)
+    assert re.fullmatch(r"(\[0\.\d+, 0\.\d+\]\n){2}", result.stdout)
 
 
 def test_parameters_and_commands_of_the_pages_exist():
@@ -124,10 +133,15 @@ def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
     assert run("tools/fill_pages.py", page).returncode == 0
     text = page.read_text()
     for name in [*AGGREGATORS, *ATTACKS]:
-        assert f"| `{name}` |" in text
-    assert "| `krum` | The update closest to" in text
-    assert "| – | 11 |" in next(line for line in text.splitlines() if "`krum`" in line)
+        assert f"| [`{name}`](#" in text
+        section = text.split(f"\n### {name}\n")[1].split("\n### ")[0]
+        assert "\n$$ " in section and f'["{name}"](n_byzantine=1)' in section
+        assert "\ntensor([" in section  # what the example gives
+    assert "| [`krum`](#aggregators-krum) | The update closest to" in text
+    assert "| 11 |" in next(line for line in text.splitlines() if "[`krum`]" in line)
     assert "benign updates, last aggregate" in text
+    krum = text.split("\n### krum\n")[1].split("\n### ")[0]
+    assert "Cost: $O(n^2 d)$" in krum and "tensor([1.0000, 2.1000])" in krum
 
 
 def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Fill the marks of prose pages with what the store and the benchmarks hold.
 
 ``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{catalogue:aggregators}`` and
-``{catalogue:attacks}`` the table of what there is, ``{measured:KIND}`` the table of
+``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``), ``{measured:machine}`` where they were measured.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
@@ -11,6 +11,7 @@ usage: fill_pages.py PAGE.md ...
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -38,28 +39,87 @@ def coverage(slug: str) -> str:
     return Archive(load_grid(slug)).coverage()
 
 
+_REGISTRIES: dict[str, Any] = {"aggregators": AGGREGATORS, "attacks": ATTACKS}
+
+
 def catalogue(kind: str) -> str:
-    """A Markdown table of the registered aggregators or attacks, from their own docstrings."""
+    """A table of the registered aggregators or attacks, then a section on each, from the code."""
+    last = "most Byzantine of 25" if kind == "aggregators" else "is told"
+    lines = [f"| name | what it does | {last} |", "| --- | --- | --- |"]
+    registry = _REGISTRIES[kind]
+    for name, cls in registry.items():
+        value = str(_most_byzantine(cls)) if kind == "aggregators" else _listed(cls.knows)
+        lines.append(f"| [`{name}`](#{kind}-{name}) | {_described(cls)[0]} | {value} |")
+    return "\n".join([*lines, "", *(_section(kind, name, registry[name]) for name in registry)])
+
+
+def _section(kind: str, name: str, cls: Any) -> str:
+    """Formula, description, hyperparameters, cost, knowledge and example of one entry."""
+    summary, description = _described(cls)
+    lines = [f"({kind}-{name})=", f"### {name}", "", summary, "", f"$$ {cls.formula} $$", ""]
+    lines += [description, ""] if description else []
+    documented = _documented_fields(cls)
+    for field in dataclasses.fields(cls):
+        if field.name == "n_byzantine":
+            continue
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        lines.append(f"- `{field.name}={default!r}`: {documented[field.name]}")
+    lines.append("")
     if kind == "aggregators":
-        lines = ["| name | what it does | hyperparameters | most Byzantine of 25 |"]
+        lines.append(f"Cost: $O({cls.cost})$. Needs beside the updates: {_listed(cls.needs)}.")
     else:
-        lines = ["| name | what it does | hyperparameters | knows |"]
-    lines.append("| --- | --- | --- | --- |")
-    for name, cls in {"aggregators": AGGREGATORS, "attacks": ATTACKS}[kind].items():
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
-        fields = ", ".join(
-            f"`{field.name}={field.default!r}`"
-            if field.default is not dataclasses.MISSING
-            else f"`{field.name}`"
-            for field in dataclasses.fields(cls)
-            if field.name != "n_byzantine"
-        )
-        if kind == "aggregators":
-            last = str(_most_byzantine(cls))
-        else:
-            last = ", ".join(known.replace("_", " ") for known in sorted(cls.knows))
-        lines.append(f"| `{name}` | {summary} | {fields or '–'} | {last or 'nothing'} |")
-    return "\n".join(lines)
+        lines.append(f"Is told: {_listed(cls.knows)}.")
+    code = f'{kind.upper()}["{name}"](n_byzantine=1).apply({_arguments(kind, cls)})[0]'
+    shown = eval(code, _EXAMPLE)
+    return "\n".join([*lines, "", "```python", f">>> {code}", repr(shown), "```", ""])
+
+
+def _arguments(kind: str, cls: Any) -> str:
+    if kind == "attacks":
+        return "benign, None, told" if cls.knows - {"benign_updates"} else "benign"
+    return "updates, None, context" if cls.needs else "updates"
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in sorted(names)) or "nothing"
+
+
+def _markdown(text: str) -> str:
+    """reStructuredText of a docstring as Markdown, paragraphs unwrapped."""
+    text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n|\n(?=\* )", text)]
+    return "\n\n".join(part for part in paragraphs if part)
+
+
+def _described(cls: Any) -> tuple[str, str]:
+    """Summary and the rest of a class's docstring up to its parameters."""
+    text = inspect.cleandoc(cls.__doc__ or "").split("\nParameters\n---")[0]
+    summary, _, rest = text.partition("\n\n")
+    return _markdown(summary), _markdown(rest)
+
+
+def _documented_fields(cls: Any) -> dict[str, str]:
+    """What the docstrings of a class and its bases say of each field."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        text = inspect.cleandoc(base.__doc__ or "").partition("\nParameters\n----------\n")[2]
+        for names, said in re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", text, re.MULTILINE):
+            found.update({name: _markdown(said) for name in names.split(", ")})
+    return found
+
+
+def _example() -> dict[str, Any]:
+    """The names that the page's examples use, from its own code block."""
+    text = (Path(__file__).resolve().parent.parent / "book" / "catalogue.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    return names
+
+
+_EXAMPLE = _example()
 
 
 def _most_byzantine(cls: type) -> int:

@@ -56,6 +56,10 @@ class Aggregator(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`AggregatorContext` that the rule cannot do without."""
+    formula: ClassVar[str] = ""
+    """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
+    cost: ClassVar[str] = ""
+    """Order of operations in LaTeX, of n updates with d parameters."""
 
     n_byzantine: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -19,6 +19,12 @@ class Bulyan(Aggregator):
     El Mhamdi et al. (2018), section 4: of the selected values of a coordinate, the mean of the
     ``n - 4 f`` that are closest to their median. Needs ``n >= 4 f + 3``.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - 4f} \sum_{k} s_{(k)} \text{ nearest to } \operatorname{median}(s), "
+        r"\quad s \text{: the } n - 2f \text{ picks of Krum}"
+    )
+    cost: ClassVar[str] = r"n^2 d + n^3 \log n"
 
     def _max_byzantine(self, n_clients: int) -> int:
         return (n_clients - 3) // 4

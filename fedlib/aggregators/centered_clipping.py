@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,12 @@ class CenteredClipping(Aggregator):
     n_iterations
         Clipping steps a round, l in the papers.
     """
+
+    formula: ClassVar[str] = (
+        r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
+        r"- v \rVert}\right)"
+    )
+    cost: ClassVar[str] = r"n d \cdot \text{iterations}"
 
     tau: float = 1.0
     n_iterations: int = 1

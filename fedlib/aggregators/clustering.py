@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -74,6 +74,12 @@ class ClusteringRule(Aggregator):
 class CenterWithOutliers(ClusteringRule):
     """CenterwO: the cluster of smallest radius (clustering_with_outliers, Algorithm 2)."""
 
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - f} \sum_{x \in K(x_j)} x, \quad j = \arg\min_i \max_{x \in K(x_i)} "
+        r"\lVert x - x_i \rVert"
+    )
+    cost: ClassVar[str] = r"n^2 d"
+
     def _cost(self, squared: torch.Tensor) -> torch.Tensor:
         return squared[:, -1]
 
@@ -82,6 +88,12 @@ class CenterWithOutliers(ClusteringRule):
 @dataclass(frozen=True)
 class MeanWithOutliers(ClusteringRule):
     """MeanwO: the cluster of smallest sum of squares (clustering_with_outliers, Algorithm 2)."""
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - f} \sum_{x \in K(x_j)} x, \quad j = \arg\min_i \sum_{x \in K(x_i)} "
+        r"\lVert x - x_i \rVert^2"
+    )
+    cost: ClassVar[str] = r"n^2 d"
 
     def _cost(self, squared: torch.Tensor) -> torch.Tensor:
         return squared.sum(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,12 @@ class FABA(Aggregator):
 
     Xia et al. (2019), Algorithm 1; the aggregate is the mean of the rest.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - f} \sum_{i \in S} x_i, \quad S \leftarrow S \setminus \arg\max_{i \in "
+        r"S} \lVert x_i - \bar x_S \rVert, \ f \text{ times}"
+    )
+    cost: ClassVar[str] = r"f n d"
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None

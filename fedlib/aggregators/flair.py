@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -19,6 +20,13 @@ class FLAIR(ReputationRule):
     The flip score of an update is the sum of squares of those of its values whose sign is not
     that of the last aggregate; where the last aggregate is zero, half of the square counts.
     """
+
+    formula: ClassVar[str] = (
+        r"\sum_i \operatorname{softmax}(r)_i \, x_i, \quad r_i \leftarrow \mu r_i + "
+        r"\begin{cases} \frac{2f}{n} - 1 & \text{penalised} \\ \frac{2f}{n} & \text{else} "
+        r"\end{cases}, \quad s_i = \sum_k x_{ik}^2 \tfrac12 |\operatorname{sgn} x_{ik} - d_k|"
+    )
+    cost: ClassVar[str] = r"n d"
 
     def _scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None

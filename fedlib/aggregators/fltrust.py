@@ -21,6 +21,12 @@ class FLTrust(Aggregator):
     is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
     """
 
+    formula: ClassVar[str] = (
+        r"\frac{\sum_i t_i \frac{\lVert g \rVert}{\lVert x_i \rVert} x_i}{\sum_i t_i}, \quad "
+        r"t_i = \max(0, \cos(x_i, g))"
+    )
+    cost: ClassVar[str] = r"n d"
+
     needs: ClassVar[frozenset[str]] = frozenset({"server_update"})
 
     def _max_byzantine(self, n_clients: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,13 @@ class FoolsGold(Aggregator):
     confidence
         Steepness of the logit that spreads the weights, kappa in the paper.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{\sum_i \alpha_i x_i}{\sum_i \alpha_i}, \quad \alpha_i = \kappa \left(\ln "
+        r"\frac{1 - c_i}{c_i} + \tfrac12\right), \ c_i = \max_{j \ne i} \cos(h_i, h_j), \ h_i "
+        r"= \sum_t x_i^t"
+    )
+    cost: ClassVar[str] = r"n^2 d"
 
     confidence: float = 1.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -27,6 +27,12 @@ class GeometricMedian(Aggregator):
     start
         ``"zero"`` (that code) or ``"mean"``: where the first step begins.
     """
+
+    formula: ClassVar[str] = (
+        r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
+        r"\lVert x_i - z \rVert)}"
+    )
+    cost: ClassVar[str] = r"n d \cdot \text{iterations}"
 
     n_iterations: int = 3
     nu: float = 0.1

@@ -33,6 +33,12 @@ class GradientGuard(ReputationRule):
         As in :class:`ReputationRule`; here ``"lowest"`` by default.
     """
 
+    formula: ClassVar[str] = (
+        r"\sum_i \operatorname{softmax}(r)_i \, x_i, \quad r_i \text{ as in FLAIR}, \quad s_i "
+        r"= \operatorname{SSIM}(M(\theta - \eta x_i), M(\theta - \eta \ell d))"
+    )
+    cost: ClassVar[str] = r"n \cdot \text{a gradient on the server's samples}"
+
     needs: ClassVar[frozenset[str]] = frozenset({"saliency"})
 
     penalised: str = "lowest"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,11 @@ class Krum(Aggregator):
 
     Needs ``n >= 2 f + 3``. Of equal scores the first client's wins.
     """
+
+    formula: ClassVar[str] = (
+        r"\arg\min_{x_i} \sum_{j \in N_i} \lVert x_i - x_j \rVert^2, \quad |N_i| = n - f - 2"
+    )
+    cost: ClassVar[str] = r"n^2 d"
 
     def _max_byzantine(self, n_clients: int) -> int:
         return (n_clients - 3) // 2

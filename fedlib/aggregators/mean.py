@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -23,6 +23,9 @@ class Mean(Aggregator):
         ``"equal"``, or ``"samples"``: by the numbers of training samples, which the server takes
         from the clients' word.
     """
+
+    formula: ClassVar[str] = r"\frac{1}{n} \sum_i x_i"
+    cost: ClassVar[str] = r"n d"
 
     weights: str = "equal"
 

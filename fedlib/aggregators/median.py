@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,9 @@ class Median(Aggregator):
 
     With an even number of clients, the mean of the two middle values.
     """
+
+    formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
+    cost: ClassVar[str] = r"n d \log n"
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -22,6 +22,11 @@ class MultiKrum(Aggregator):
     n_selected
         How many, m in the paper; None takes ``n - f``.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{m} \sum_{i \in S} x_i, \quad S \text{: the } m \text{ least Krum scores}"
+    )
+    cost: ClassVar[str] = r"n^2 d"
 
     n_selected: int | None = None
 

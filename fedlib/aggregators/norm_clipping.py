@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,6 +24,11 @@ class NormClipping(Aggregator):
     threshold
         The largest norm, M in the paper.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{n} \sum_i x_i \min\!\left(1, \frac{M}{\lVert x_i \rVert}\right)"
+    )
+    cost: ClassVar[str] = r"n d"
 
     threshold: float = 1.0
 

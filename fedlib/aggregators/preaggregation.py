@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -71,6 +71,12 @@ class NearestNeighbourMixing(PreAggregation):
     NNM, Allouah et al. (2023), Algorithm 2; an update is its own nearest neighbour.
     """
 
+    formula: ClassVar[str] = (
+        r"F(y_1, \dots, y_n), \quad y_i = \frac{1}{n - f} \sum_{j \in N_i} x_j, \ |N_i| = n - "
+        r"f"
+    )
+    cost: ClassVar[str] = r"n^2 d"
+
     def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
         n, kept = len(updates), len(updates) - self.n_byzantine
         nearest = pairwise_squared_distances(updates).argsort(dim=1, stable=True)[:, :kept]
@@ -92,6 +98,12 @@ class Bucketing(PreAggregation):
     seed
         Of the draws.
     """
+
+    formula: ClassVar[str] = (
+        r"F(y_1, \dots, y_{\lceil n / s \rceil}), \quad y_k = \frac{1}{|B_k|} \sum_{i \in "
+        r"B_k} x_i"
+    )
+    cost: ClassVar[str] = r"n d"
 
     bucket_size: int = 2
     seed: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,6 +28,12 @@ class RepeatedMedian(Aggregator):
     intercept
         As for :func:`fit_lines`.
     """
+
+    formula: ClassVar[str] = (
+        r"\beta_0 + \beta_1 \tfrac{n + 1}{2}, \quad \beta_1 = \operatorname{median}_i "
+        r"\operatorname{median}_{j \ne i} \frac{x_{(j)} - x_{(i)}}{j - i}"
+    )
+    cost: ClassVar[str] = r"n^2 d \log n"
 
     intercept: str = "repeated_median"
 

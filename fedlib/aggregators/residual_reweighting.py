@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -47,6 +47,13 @@ class ResidualReweighting(Aggregator):
     intercept
         As for :func:`~fedlib.aggregators.repeated_median.fit_lines`.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{\sum_i W_i x_i}{\sum_i W_i}, \quad W_i = \sum_k w_{ik} "
+        r"\operatorname{std}_j(w_{jk}), \quad w_{ik} = \min\!\left(1, \lambda "
+        r"\sqrt{\tfrac{2}{n}} \frac{\sqrt{1 - h_{ii}}}{|e_{ik}|}\right)"
+    )
+    cost: ClassVar[str] = r"n^2 d \log n"
 
     lam: float = 2.0
     delta: float = 0.01

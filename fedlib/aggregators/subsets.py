@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -61,6 +61,11 @@ class SubsetRule(Aggregator):
 class MinimumDiameterAveraging(SubsetRule):
     """Mean of the subset of smallest diameter (El Mhamdi et al., 2021)."""
 
+    formula: ClassVar[str] = (
+        r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \max_{i, j \in S} \lVert x_i - x_j \rVert"
+    )
+    cost: ClassVar[str] = r"n^2 d + \tbinom{n}{f} n^2"
+
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
         return squared[subsets[:, :, None], subsets[:, None, :]].amax((1, 2))
 
@@ -73,6 +78,12 @@ class SmallestMaximumEigenvalueAveraging(SubsetRule):
     Allouah et al. (2023). The non-zero eigenvalues are those of the centred Gram matrix, which the
     squared distances give by double centring.
     """
+
+    formula: ClassVar[str] = (
+        r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \lambda_{\max}\!\left(\tfrac{1}{|S|} "
+        r"\sum_{i \in S} (x_i - \bar x_S)(x_i - \bar x_S)^{\!\top}\right)"
+    )
+    cost: ClassVar[str] = r"n^2 d + \tbinom{n}{f} n^3"
 
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
         distances = squared[subsets[:, :, None], subsets[:, None, :]]

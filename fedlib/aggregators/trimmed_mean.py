@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,11 @@ class TrimmedMean(Aggregator):
 
     Yin et al. (2018), Algorithm 1, option II, with the trimmed share f / n.
     """
+
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - 2f} \sum_{k = f + 1}^{n - f} x_{(k)} \text{ of each coordinate}"
+    )
+    cost: ClassVar[str] = r"n d \log n"
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None

@@ -32,6 +32,8 @@ class ALittleIsEnough(Attack):
         with ``mean - z std``. The state is then the number of rounds past.
     """
 
+    formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"
+
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})
 
     z: float | None = None

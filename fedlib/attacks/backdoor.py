@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -67,6 +68,8 @@ class PixelBackdoor(Backdoor):
         Of the pattern's pixels, after normalisation.
     """
 
+    formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{pattern}, \text{target})"
+
     value: float = 1.0
 
     def __post_init__(self) -> None:
@@ -101,6 +104,8 @@ class FeatureBackdoor(Backdoor):
     values
         What they are set to.
     """
+
+    formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{values}, \text{target})"
 
     features: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     values: tuple[float, ...] = (20.0, 10.0, 20.0, 100.0, 100.0, 80.0)
@@ -143,6 +148,11 @@ class ModelReplacement(PixelBackdoor):
     trigger
         ``"pixels"`` or ``"features"``: that of ``pixel_backdoor`` or of ``feature_backdoor``.
     """
+
+    formula: ClassVar[str] = (
+        r"b_j = \begin{cases} \gamma \, o_j \text{, backdoored} & t \in \text{rounds} \\ o_j "
+        r"& \text{else} \end{cases}"
+    )
 
     scale: float = 100.0
     rounds: tuple[int, ...] = (6,)

@@ -15,6 +15,8 @@ from fedlib.attacks.base import ATTACKS, Attack, AttackContext
 class BitFlip(Attack):
     """Send one's own honest update with its sign flipped (centered_clipping, section VI-B)."""
 
+    formula: ClassVar[str] = r"b_j = -o_j"
+
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(

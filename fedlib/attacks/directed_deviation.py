@@ -7,7 +7,7 @@ direction in which the benign updates would change the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -67,6 +67,11 @@ class FullTrim(DirectedDeviation):
         Of the draws.
     """
 
+    formula: ClassVar[str] = (
+        r"b_{jk} \sim \mathcal U(x_{(n - f) k}, b \, x_{(n - f) k}) \text{ if } \bar x_k < 0, "
+        r"\text{ else beyond } x_{(1) k}"
+    )
+
     b: float = 2.0
     seed: int = 0
 
@@ -115,6 +120,11 @@ class FullKrum(DirectedDeviation):
     least
         Where to give up; 1e-5 in the paper.
     """
+
+    formula: ClassVar[str] = (
+        r"b = -\lambda \operatorname{sgn} \bar x, \quad \lambda \text{ the largest tried with "
+        r"} b = \operatorname{Krum}(x, b, \dots, b)"
+    )
 
     least: float = 1e-5
 

@@ -23,6 +23,8 @@ class InnerProductManipulation(Attack):
         Strength; centered_clipping, section VI-B, takes 0.2.
     """
 
+    formula: ClassVar[str] = r"b = -\epsilon \, \bar x"
+
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})
 
     epsilon: float = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -32,6 +33,8 @@ class LabelFlip(TrainingAttack):
     seed
         Of the permutation.
     """
+
+    formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"
 
     mapping: str = "complement"
     source: int = 1

@@ -54,6 +54,11 @@ class GaussianNoise(NoiseAttack):
         The text, "each parameter by a scale", can be read both ways.
     """
 
+    formula: ClassVar[str] = (
+        r"b_j = \theta - (\theta - o_j) \odot \epsilon, \quad \epsilon \sim \mathcal N(1, "
+        r"\sigma^2)"
+    )
+
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates", "model"})
 
     std: float = 1.0
@@ -83,6 +88,11 @@ class NormMatchedGaussian(NoiseAttack):
     clustering_with_outliers, appendix D.2.
     """
 
+    formula: ClassVar[str] = (
+        r"b_j = \lVert o_j \rVert \frac{\epsilon_j}{\lVert \epsilon_j \rVert}, \quad "
+        r"\epsilon_j \sim \mathcal N(0, I)"
+    )
+
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(
@@ -105,6 +115,8 @@ class Random(NoiseAttack):
     scale
         Standard deviation of each value.
     """
+
+    formula: ClassVar[str] = r"b_j \sim \mathcal N(0, s^2 I)"
 
     scale: float = 1.0
 

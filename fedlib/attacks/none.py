@@ -15,6 +15,8 @@ from fedlib.attacks.base import ATTACKS, Attack, AttackContext
 class NoAttack(Attack):
     """Honest updates: the baseline of every comparison."""
 
+    formula: ClassVar[str] = r"b_j = o_j"
+
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(

@@ -17,20 +17,29 @@ from fedlib.validation import check_name
 class Omniscient(Attack):
     """Knowing all updates, send one that turns the plain average round.
 
-    Blanchard et al. (2017), as clustering_with_outliers has it. With the mean m of what all
-    clients would send if honest and the mean o of the attacker's own among them, ``formula`` is
+    Blanchard et al. (2017), as clustering_with_outliers has it (appendix D.2). All Byzantine
+    clients send the same.
 
-    * ``"text"``: ``m - (2 n / f) o`` (appendix D.2);
-    * ``"code"``: ``o - (2 n / f) m`` (the authors' code), with which the average is exactly ``-m``.
+    Parameters
+    ----------
+    version
+        With the mean m of what all clients would send if honest and the mean o of the
+        attacker's own among them, ``"text"`` sends ``m - (2 n / f) o`` and ``"code"``, as the
+        authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
     """
+
+    formula: ClassVar[str] = (
+        r"b = m - \tfrac{2n}{f} \bar o, \quad m = \tfrac{1}{n} \Big(\sum_i x_i + \sum_j "
+        r"o_j\Big)"
+    )
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates"})
 
-    formula: str = "text"
+    version: str = "text"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name("attack.formula", self.formula, ("text", "code"))
+        check_name("attack.version", self.version, ("text", "code"))
 
     def _attack(
         self, updates: torch.Tensor, state: Any, context: AttackContext
@@ -41,5 +50,5 @@ class Omniscient(Attack):
             return self._everywhere(updates[0]), state
         own = row_mean(context.own_updates)
         everyone = row_mean(updates) * ((n - f) / n) + own * (f / n)
-        first, second = (everyone, own) if self.formula == "text" else (own, everyone)
+        first, second = (everyone, own) if self.version == "text" else (own, everyone)
         return self._everywhere(first - (2 * n / f) * second), state

@@ -28,6 +28,11 @@ class ParameterMixing(LabelFlip):
         Share of adversarial parameters.
     """
 
+    formula: ClassVar[str] = (
+        r"b_{jk} = \begin{cases} o_{jk} & \text{with probability } \rho \\ x_{jk} & "
+        r"\text{else} \end{cases}"
+    )
+
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates"})
 
     mix_rate: float = 0.5

@@ -35,6 +35,11 @@ class ProjectedGradientAscent(Attack):
         How often the rule is tried.
     """
 
+    formula: ClassVar[str] = (
+        r"b = \bar x + \gamma p, \quad \gamma = \arg\max_\gamma \lVert F(x, b) - \bar x "
+        r"\rVert, \quad p = -\operatorname{sgn} \bar x"
+    )
+
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "rule"})
 
     perturbation: str = "sign"

@@ -22,6 +22,8 @@ class SignFlip(Attack):
         Length relative to the honest update.
     """
 
+    formula: ClassVar[str] = r"b_j = -s \, o_j"
+
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     scale: float = 1.0

@@ -255,14 +255,15 @@ def _telling(cell: Cell) -> tuple[int, ...]:
     """ROP and ALIE against CC with most momentum first, the rules that ignore history later."""
     _, setting, attack, rule, momentum = cell.key.split("/")
     rules = ("cc_tau1", "cc_tau0.1", "tm", "rfa")
+    attacks = ("rop", "none", "alie", "label_flip", "ipm", "bit_flip")
     return (
         0 if momentum == "0.99" else 1,
         0 if rule.startswith("cc") else 1,
         0 if attack in ("rop", "none", "alie") else 1,
         1 if setting == "fmnist_noniid" else 0,
-        rules.index(rule),
+        rules.index(rule) if rule in rules else len(rules),
         [s.key for s in SETTINGS].index(setting),
-        ("rop", "none", "alie", "label_flip", "ipm", "bit_flip").index(attack),
+        attacks.index(attack) if attack in attacks else len(attacks),
     )
 
 
