@@ -21,7 +21,8 @@ def summarise(raw: dict[str, Any]) -> dict[str, Any]:
     for benchmark in raw["benchmarks"]:
         info = benchmark["extra_info"]
         place = (info["kind"], info["name"], tuple(info["size"]))
-        entries.setdefault(place, {})[info["library"]] = benchmark["stats"]["median"]
+        seconds = info.get("seconds", benchmark["stats"]["median"])
+        entries.setdefault(place, {})[info["library"]] = seconds
     return {
         "date": raw["datetime"][:10],
         "processor": described["device_name"],

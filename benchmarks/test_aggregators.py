@@ -5,21 +5,52 @@ A fifth of the clients is Byzantine.
 
 import byzfl
 import pytest
+import torch
 
-from fedlib.aggregators import AGGREGATORS
+from fedlib.aggregators import AGGREGATORS, AggregatorContext
 
 SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
 # For the growth with n and d.
 MORE_SIZES = [(25, 10_000), (10, 100_000), (50, 100_000)]
-# The same rule with the same hyperparameters in both.
+# The same rule with the same hyperparameters in both, and where byzfl loops over clients or
+# coordinates in Python.
 RULES = {
     "mean": ({}, lambda f: byzfl.Average()),
     "median": ({}, lambda f: byzfl.Median()),
     "trimmed_mean": ({}, lambda f: byzfl.TrMean(f=f)),
     "geometric_median": ({}, lambda f: byzfl.GeometricMedian(nu=0.1, T=3)),
     "krum": ({}, lambda f: byzfl.Krum(f=f)),
+    "multi_krum": ({}, lambda f: byzfl.MultiKrum(f=f)),
     "centered_clipping": ({"tau": 1.0}, lambda f: byzfl.CenteredClipping(L=1, tau=1.0)),
+    "norm_clipping": ({}, lambda f: Chain(byzfl.Clipping(c=1.0), byzfl.Average())),
+    "nearest_neighbour_mixing": ({}, lambda f: Chain(byzfl.NNM(f=f), byzfl.TrMean(f=f))),
+    "bucketing": (
+        {"rule": {"name": "median"}},
+        lambda f: Chain(byzfl.Bucketing(s=2), byzfl.Median()),
+    ),
 }
+# Rules that byzfl does not have.
+OWN = (
+    "bulyan",
+    "faba",
+    "foolsgold",
+    "flair",
+    "fltrust",
+    "center_with_outliers",
+    "mean_with_outliers",
+    "repeated_median",
+    "residual_reweighting",
+)
+
+
+class Chain:
+    """byzfl's pre-aggregation before one of its rules; its clipping changes what it is given."""
+
+    def __init__(self, first, rule):
+        self.first, self.rule = first, rule
+
+    def __call__(self, updates):
+        return self.rule(self.first(updates))
 
 
 def timed(benchmark, function, rule, library, size):
@@ -36,11 +67,22 @@ def test_aggregator(benchmark, matrix, rule, library, size):
     parameters, build = RULES[rule]
     if library == "byzfl":
         other = build(size[0] // 5)
+        if rule == "norm_clipping":
+            updates = updates.clone()  # it clips in place
         timed(benchmark, lambda: other(updates), rule, library, size)
         return
     ours = AGGREGATORS[rule](n_byzantine=size[0] // 5, **parameters)
     result, _ = timed(benchmark, lambda: ours.apply(updates), rule, library, size)
     assert result.shape == (size[1],)
+
+
+@pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
+@pytest.mark.parametrize("rule", OWN)
+def test_rule_of_our_own(benchmark, matrix, rule, size):
+    n, d = size
+    ours = AGGREGATORS[rule](n_byzantine=n // 5)
+    updates, context = matrix(n, d), AggregatorContext(server_update=torch.ones(d))
+    timed(benchmark, lambda: ours.apply(updates, None, context), rule, "fedlib", size)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

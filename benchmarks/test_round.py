@@ -21,11 +21,17 @@ from fedlib.runs import MomentumSGD, RunConfig
 
 BATCH, MOMENTUM = 32, 0.9
 # Each paper's network on data of the form that it has there.
-MODELS = {"cnn_4_8": "mnist", "cnn_20_50": "mnist", "cnn_32_64": "emnist_byclass"}
+MODELS = {
+    "cnn_4_8": ("mnist", 25),
+    "cnn_20_50": ("mnist", 25),
+    "cnn_32_64": ("emnist_byclass", 25),
+    "resnet20_code": ("cifar10", 25),
+    "resnet18": ("cifar10", 10),
+}
 
 
 def dataset_of(model: str) -> Dataset:
-    return load_dataset(DataConfig(MODELS[model], "embedded", "glyphs-1", 5000, 100))
+    return load_dataset(DataConfig(MODELS[model][0], "embedded", "glyphs-1", 5000, 100))
 
 
 def fedlib_round(model: str, n_clients: int) -> Callable[[], object]:
@@ -118,13 +124,16 @@ def timed(benchmark, library, model, n_clients):
     function = LIBRARIES[library](model, n_clients)
     benchmark.group = f"round {model} {n_clients}"
     benchmark.extra_info.update(kind="round", name=model, library=library, size=[n_clients, BATCH])
-    benchmark.pedantic(function, rounds=10, warmup_rounds=2, iterations=1)
+    slow = model.startswith("resnet")
+    benchmark.pedantic(
+        function, rounds=3 if slow else 10, warmup_rounds=1 if slow else 2, iterations=1
+    )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("model", MODELS)
 def test_round(benchmark, library, model):
-    timed(benchmark, library, model, 25)
+    timed(benchmark, library, model, MODELS[model][1])
 
 
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])

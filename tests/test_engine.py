@@ -377,3 +377,11 @@ def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(da
     predicted = state.model(attack.add_trigger(dataset.x_test[others])).argmax(1)
     expected = float((predicted == 2).float().mean())
     assert metrics["attack_success"][-1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_residual_network_takes_part_in_a_round():
+    data = DataConfig("cifar10", "embedded", "glyphs-1", train_samples=60, test_samples=20)
+    setting = config("rop", 1, "centered_clipping", data=data, n_clients=4, model="resnet20_code")
+    setting = setting.with_(attack=ATTACKS["rop"](n_byzantine=1, sparse=True), rounds=2)
+    metrics = engine.run(setting, load_dataset(data))
+    assert metrics["test_loss"][-1] is not None

@@ -10,6 +10,7 @@ from contexts import aggregator_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedlib import guarantees
 from fedlib.aggregators import AGGREGATORS
 from fedlib.guarantees import (
     BOUNDS,
@@ -80,9 +81,30 @@ def test_violations_do_not_depend_on_scale(scale):
     assert violations(scale * updates, scale * updates[2], 2) == pytest.approx(expected)
 
 
-def test_too_many_subsets_are_refused():
-    with pytest.raises(ConfigError, match="n=30 with f=10 has 30045015 subsets"):
-        violations(torch.zeros(30, 1), torch.zeros(1), 10)
+def test_sampled_subsets_find_what_all_would(monkeypatch):
+    generator = np.random.default_rng(5)
+    for kind in ("random", "clustered", "far"):
+        updates = draw_points(kind, 9, 4, 2, generator)
+        result = updates[0]
+        exact = violations(updates, result, 4)
+        with monkeypatch.context() as patch:
+            patch.setattr(guarantees, "_MOST_SUBSETS", 10)
+            guarantees._subsets.cache_clear()
+            sampled = violations(updates, result, 4)
+        guarantees._subsets.cache_clear()
+        for name, ratio in exact.items():
+            assert 0.8 * ratio <= sampled[name] <= ratio * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=NAMES)
+def test_proven_constants_hold_for_many_clients(bound):
+    if bound.rule in {"mda", "smea"}:
+        return  # they go through all subsets themselves
+    n, f, d = 25, 5, 3
+    for seed, kind in enumerate(KINDS[:5]):
+        points = draw_points(kind, n, f, d, np.random.default_rng(seed))
+        found = violations(points, bound.make(f).apply(points)[0], f, bound.tolerance)
+        assert found[bound.definition] <= bound.constant(n, f, d) * (1 + 1e-6)
 
 
 # --- rules and their constants -----------------------------------------------------------

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from fedlib.models import MODELS, ParameterLayout, flatten_parameters, make_model
+from fedlib.models import (
+    MODELS,
+    ParameterLayout,
+    critical_parameters,
+    flatten_parameters,
+    make_model,
+)
 from fedlib.validation import ConfigError
 
 
@@ -14,6 +20,31 @@ from fedlib.validation import ConfigError
 def test_sizes_are_those_of_the_papers(name, classes, size):
     model = make_model(name, (1, 28, 28), classes, 0)
     assert ParameterLayout.of(model).size == size
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "size"),
+    [
+        ("resnet20", 10, 272_474),
+        ("resnet20_code", 10, 696_618),
+        ("resnet9", 100, 4_949_412),
+        ("resnet18", 10, 11_173_962),
+    ],
+)
+def test_residual_networks_have_the_size_of_the_papers(name, classes, size):
+    model = make_model(name, (3, 32, 32), classes, 0)
+    assert ParameterLayout.of(model).size == size
+
+
+def test_critical_parameters_are_ends_norms_and_biases():
+    model = make_model("resnet20_code", (3, 32, 32), 10, 0)
+    mask = critical_parameters(model)
+    parts = ParameterLayout.of(model).views(mask)
+    for name, part in parts.items():
+        ends = name.startswith("0.") or name.startswith(f"{len(model) - 1}.")
+        assert bool(part.all()) == bool(part.any()) == (ends or part.dim() == 1), name
+    # "Roughly 0.5 %" of the parameters (centered_clipping, section VI-C).
+    assert 0.003 < mask.float().mean() < 0.01
 
 
 @pytest.mark.parametrize("name", MODELS)

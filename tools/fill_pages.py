@@ -2,7 +2,8 @@
 
 ``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
-benchmarked ratios (``aggregator``, ``round``), ``{measured:machine}`` where they were measured.
+benchmarked ratios (``aggregator``, ``round``, ``jobs``, ``bfloat16``), ``{measured:machine}``
+where they were measured.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
 usage: fill_pages.py PAGE.md ...
@@ -144,6 +145,8 @@ def measured(kind: str) -> str:
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
+    if kind in ("jobs", "bfloat16"):
+        return _side_by_side(kind, chosen)
     reads = {
         tuple(entry["size"]): entry["seconds"]["memory"]
         for entry in chosen
@@ -158,7 +161,7 @@ def measured(kind: str) -> str:
         seconds = entry["seconds"]
         if "fedlib" not in seconds:
             continue
-        ours, theirs = seconds["fedlib"], seconds["byzfl"]
+        ours, theirs = seconds["fedlib"], seconds.get("byzfl")
         cells = [f"`{entry['name']}`"]
         if kind == "aggregator":
             n, d = entry["size"]
@@ -166,15 +169,34 @@ def measured(kind: str) -> str:
             last = ours / reads[n, d]
         else:
             last = seconds["merged pass"] / ours
-        cells += [f"{1000 * ours:.3g}", f"{theirs / ours:.1f}", f"{last:.1f}"]
+        ratio = f"{theirs / ours:.1f}" if theirs else "not in byzfl"
+        cells += [f"{1000 * ours:.3g}", ratio, f"{last:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
+    """Of each network, what the libraries took: as rounds a second, or as time of a pass."""
+    names = list(entries[0]["seconds"]) if entries else []
+    unit = "rounds/s" if kind == "jobs" else "ms"
+    first, second = names[:2] if kind == "jobs" else (names[1], names[0])
+    ratio = f"{first} / {second}" if kind == "jobs" else f"{second} / {first}"
+    lines = ["| network | " + " | ".join(f"{name}, {unit}" for name in names) + f" | {ratio} |"]
+    lines.append("| --- |" + " ---: |" * (len(names) + 1))
+    for entry in entries:
+        seconds = entry["seconds"]
+        shown = [1 / seconds[name] if kind == "jobs" else 1000 * seconds[name] for name in names]
+        cells = [f"`{entry['name']}`", *(f"{value:.3g}" for value in shown)]
+        lines.append("| " + " | ".join([*cells, f"{seconds[second] / seconds[first]:.1f}"]) + " |")
     return "\n".join(lines)
 
 
 def _shown(entry: dict[str, Any]) -> bool:
     """Whether a table has the entry; the other sizes are for the figure."""
     if entry["kind"] == "round":
-        return entry["size"][0] == 25
+        return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
+    if entry["kind"] in ("jobs", "bfloat16"):
+        return True
     return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
 
 
@@ -186,7 +208,7 @@ def draw(path: Path) -> None:
         for entry in summary["measured"]
         for library, seconds in entry["seconds"].items()
     }
-    rules = sorted({name for kind, name, *_ in times if kind == "aggregator"} - {"one read"})
+    rules = ("median", "geometric_median", "krum", "centered_clipping", "nearest_neighbour_mixing")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
         for library, style in (("fedlib", "-"), ("byzfl", ":")):

@@ -49,7 +49,9 @@ class Mean(Aggregator):
             and updates.is_floating_point()
         ):
             self.check(updates.shape[0])
-            plain = updates.mean(0)
+            # What no longer fits the cache is read faster by a product.
+            small = updates.numel() < 1 << 22
+            plain = updates.mean(0) if small else row_mean(updates)
             if bool(torch.isfinite(plain.sum())):
                 return plain, state
         return super().apply(updates, state, context)
