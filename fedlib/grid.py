@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ import torch
 import fedlib.papers
 from fedlib import engine, hardware
 from fedlib.data import DataConfig, load_dataset, resolve_source
-from fedlib.data.sources import Dataset
+from fedlib.data.sources import EMBEDDED_VARIANT, DataError, Dataset
 from fedlib.progress import Progress
 from fedlib.runs import RunConfig
 from fedlib.store import SCALES, Store, StoreError, make_record
@@ -107,11 +107,27 @@ def expand(
     """
     check_name("scale", scale, SCALES)
     count = check_int("seeds", grid.seeds[scale] if seeds is None else seeds, 1)
-    resolve = lru_cache(maxsize=None)(lambda name: resolve_source(name, data))
+    # A data set that no chosen cell uses need not be there.
+    troubles: dict[str, Exception | list[warnings.WarningMessage]] = {}
+
+    @cache
+    def resolve(name: str) -> DataConfig:
+        try:
+            with warnings.catch_warnings(record=True) as troubles[name]:
+                warnings.simplefilter("always")
+                return resolve_source(name, data)
+        except (ConfigError, DataError) as error:
+            troubles[name] = error
+            return DataConfig(name, "embedded", EMBEDDED_VARIANT)
+
     found = [cell for seed in range(1, count + 1) for cell in grid.cells(scale, seed, resolve)]
-    if only is None:
-        return found
-    chosen = [cell for cell in found if fnmatch.fnmatchcase(cell.key, only)]
+    chosen = [cell for cell in found if only is None or fnmatch.fnmatchcase(cell.key, only)]
+    for name in sorted({cell.config.data.name for cell in chosen}):
+        trouble = troubles[name]
+        if isinstance(trouble, Exception):
+            raise trouble
+        for said in trouble:
+            warnings.warn(said.message, stacklevel=2)
     if not chosen:
         raise ConfigError(
             f"only={only!r} matches none of the {len(found)} cells of {grid.slug}; their keys "

@@ -28,6 +28,13 @@ class Setting:
     data: str
     partition: str
     normalise: bool
+    network: str = "cnn_20_50"
+    """At paper scale; a smaller one stands in at the others."""
+
+    @property
+    def colour(self) -> bool:
+        """Whether it is one of the CIFAR settings, which have another length."""
+        return self.data.startswith("cifar")
 
 
 # Fashion-MNIST is not normalised in the authors' code; the text says nothing of it.
@@ -35,6 +42,9 @@ SETTINGS = (
     Setting("mnist_noniid", "MNIST*", "mnist", "dirichlet", True),
     Setting("fmnist_iid", "FMNIST", "fashion_mnist", "iid", False),
     Setting("fmnist_noniid", "FMNIST*", "fashion_mnist", "dirichlet", False),
+    Setting("cifar10_iid", "CIFAR-10", "cifar10", "iid", True, "resnet20"),
+    Setting("cifar10_noniid", "CIFAR-10*", "cifar10", "dirichlet", True, "resnet20"),
+    Setting("cifar100_iid", "CIFAR-100", "cifar100", "iid", True, "resnet9"),
 )
 
 # "none" is the baseline with all clients honest (section VII), the others Table IV's columns.
@@ -61,7 +71,8 @@ RULE_TITLES = {"cc_tau0.1": "CC, τ = 0.1", "cc_tau1": "CC, τ = 1", "rfa": "RFA
 class Protocol:
     """One scale's share of the protocol."""
 
-    model: str
+    model: str | None
+    """None is the setting's own."""
     batch_size: int
     rounds: int
     milestone: int
@@ -77,7 +88,13 @@ class Protocol:
 SCALES = {
     "smoke": Protocol("cnn_4_8", 4, 4, 3, 2, (1000, 200), (1000, 200)),
     "quick": Protocol("cnn_4_8", 8, 1000, 750, 100, (None, None), (12_000, 2_000)),
-    "paper": Protocol("cnn_20_50", 32, 7500, 5625, 75, (None, None), (60_000, 10_000)),
+    "paper": Protocol(None, 32, 7500, 5625, 75, (None, None), (60_000, 10_000)),
+}
+# CIFAR: an epoch is 50,000 / 800 = 62.5 rounds.
+COLOUR_SCALES = {
+    "smoke": Protocol("cnn_4_8", 4, 4, 3, 2, (1000, 200), (1000, 200)),
+    "quick": Protocol("cnn_4_8", 8, 400, 300, 50, (None, 2_000), (12_000, 2_000)),
+    "paper": Protocol(None, 32, 6250, 4688, 125, (None, None), (50_000, 10_000)),
 }
 
 
@@ -91,7 +108,7 @@ def config(
     data: DataConfig,
 ) -> RunConfig:
     """The run of one cell; ``data`` says where its data set comes from."""
-    protocol = SCALES[scale]
+    protocol = (COLOUR_SCALES if setting.colour else SCALES)[scale]
     sizes = protocol.glyphs if data.source == "embedded" else protocol.samples
     attackers = 0 if attack == "none" else N_BYZANTINE
     kind, parameters = RULES[rule]
@@ -100,7 +117,7 @@ def config(
             data, train_samples=sizes[0], test_samples=sizes[1], normalise=setting.normalise
         ),
         partition=PARTITIONS[setting.partition](),
-        model=protocol.model,
+        model=protocol.model or setting.network,
         n_clients=N_CLIENTS,
         n_byzantine=attackers,
         client=MomentumSGD(batch_size=protocol.batch_size, momentum=momentum),
@@ -228,6 +245,78 @@ VARIANTS = (
 )
 
 
+@dataclass(frozen=True)
+class Extra:
+    """A run of a figure or of Tables II and III that is a cell of Table IV with one change."""
+
+    key: str
+    base: str
+    change: Callable[[RunConfig], RunConfig]
+
+
+def _tracked(run: RunConfig) -> RunConfig:
+    return run.with_(track=("cosines",))
+
+
+# Appendix B's searches; z = 1 and lambda = 0.9 are Table IV's.
+LAMBDAS = (0.0, 0.5, 1.0)
+LENGTHS = (10.0, 100.0)
+# Figure 1 and Tables II and III are CIFAR-10's or do not say whose; Fashion-MNIST besides, because
+# its runs are within reach of a CPU. Table II does not name its rule: the trimmed mean's is shown.
+SMALL = ("cifar10_iid", "fmnist_iid")
+EXTRAS = (
+    *(
+        Extra(
+            f"figure_1/{setting}/alie_alternating/tm/{momentum:g}",
+            key(setting, "alie", "tm", momentum),
+            _attack(alternating=True),
+        )
+        for setting in SMALL
+        for momentum in MOMENTA
+    ),
+    *(
+        Extra(
+            f"cosines/{setting}/{attack}/{rule}/{momentum:g}",
+            key(setting, attack, rule, momentum),
+            _tracked,
+        )
+        for setting in SMALL
+        for attack, rule in (("alie", "tm"), ("rop", "cc_tau0.1"), ("rop", "cc_tau1"))
+        for momentum in MOMENTA
+    ),
+    *(
+        Extra(
+            f"figure_3/cifar10_iid/rop_sparse/{rule}/{momentum:g}",
+            key("cifar10_iid", "rop", rule, momentum),
+            _attack(sparse=True),
+        )
+        for rule in ("cc_tau0.1", "cc_tau1")
+        for momentum in MOMENTA
+    ),
+    *(
+        Extra(
+            f"figure_12/cifar10_iid/rop_lambda_{lam:g}/{rule}/{momentum:g}",
+            key("cifar10_iid", "rop", rule, momentum),
+            _attack(lam=lam),
+        )
+        for lam in LAMBDAS
+        for rule in RULES
+        for momentum in MOMENTA
+    ),
+    *(
+        Extra(
+            f"{figure}/{setting}/rop_z_{z:g}/{rule}/{momentum:g}",
+            key(setting, "rop", rule, momentum),
+            _attack(z=z),
+        )
+        for figure, setting in (("figure_13", "cifar10_iid"), ("figure_14", "cifar10_noniid"))
+        for z in LENGTHS
+        for rule in RULES
+        for momentum in MOMENTA
+    ),
+)
+
+
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
     """All cells of one seed: those that decide the paper's claims first, the variants last."""
     found = []
@@ -244,6 +333,7 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
                     )
     found.sort(key=_telling)
     by_key = {cell.key: cell.config for cell in found}
+    found += [Cell(extra.key, extra.change(by_key[extra.base])) for extra in EXTRAS]
     for variant in VARIANTS:
         for name in variant.settings:
             usual = by_key[key(name, variant.attack, variant.rule, VARIANT_MOMENTUM)]
@@ -257,6 +347,7 @@ def _telling(cell: Cell) -> tuple[int, ...]:
     rules = ("cc_tau1", "cc_tau0.1", "tm", "rfa")
     attacks = ("rop", "none", "alie", "label_flip", "ipm", "bit_flip")
     return (
+        1 if setting.startswith("cifar") else 0,
         0 if momentum == "0.99" else 1,
         0 if rule.startswith("cc") else 1,
         0 if attack in ("rop", "none", "alie") else 1,
