@@ -35,8 +35,10 @@ class Panel:
     curves: Mapping[str, CellResult | None]
 
 
-def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) -> Figure:
-    """Test accuracy over training, a panel a rule and setting, a line a curve.
+def accuracy_panels(
+    rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str = "test_accuracy"
+) -> Figure:
+    """Test accuracy or training loss over training, a panel a rule and setting, a line a curve.
 
     The line's style tells the scale. Since scales differ in length, the abscissa is the share
     of the run; a band spans the seeds where there are several.
@@ -47,7 +49,10 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
         The panels, row by row.
     labels
         Legend text by curve name, in the order of the legend.
+    quantity
+        ``"test_accuracy"``, in percent, or ``"train_loss"``, cut at 5.
     """
+    accuracy = quantity == "test_accuracy"
     colours = dict(zip(labels, PALETTE, strict=False))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -66,17 +71,17 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
                 axis = axes[row, column]
                 axis.set_title(panel.title)
                 axis.grid(alpha=0.25)
-                axis.set(xlim=(0, 100), ylim=(0, 102))
+                axis.set(xlim=(0, 100), ylim=(0, 102 if accuracy else 5))
                 for name in labels:
                     result = panel.curves.get(name)
                     if result is not None:
                         scales.add(result.scale)
                         data.add(result.data)
-                        _draw_curve(axis, result, colours[name])
+                        _draw_curve(axis, result, colours[name], quantity)
         for axis in axes[-1]:
             axis.set_xlabel("share of the run, %")
         for axis in axes[:, 0]:
-            axis.set_ylabel("test accuracy, %")
+            axis.set_ylabel("test accuracy, %" if accuracy else "training loss")
         handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
         handles += [
             Line2D([], [], color="grey", linestyle=_DASHES[scale], label=f"{scale} scale")
@@ -93,10 +98,12 @@ def accuracy_panels(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str]) 
     return figure
 
 
-def _draw_curve(axis: plt.Axes, result: CellResult, colour: str) -> None:
-    rounds, curves = result.curve()
+def _draw_curve(axis: plt.Axes, result: CellResult, colour: str, quantity: str) -> None:
+    rounds, curves = result.curve(quantity)
     share = 100 * np.asarray(rounds) / rounds[-1]
-    values = 100 * np.asarray(curves)
+    # A diverged run's loss is no number; it lies above every picture.
+    values = np.nan_to_num(np.asarray(curves), nan=1e9)
+    values = 100 * values if quantity == "test_accuracy" else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
     axis.plot(share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width)
     if len(values) > 1:

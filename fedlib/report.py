@@ -6,7 +6,7 @@ import fnmatch
 import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,17 @@ class CellResult:
     def accuracy(self) -> Estimate:
         """Test accuracy in percent after the last round."""
         return estimate([100 * record["metrics"]["test_accuracy"][-1] for record in self.records])
+
+    def mean_of(self, quantity: str) -> Estimate:
+        """Mean over the run of a recorded quantity; rounds without one are left out."""
+        _, curves = self.curve(quantity)
+        known = [[value for value in curve if value == value] for curve in curves]
+        return estimate([sum(curve) / max(len(curve), 1) for curve in known])
+
+    def of_seed(self, seed: int) -> CellResult:
+        """The run of one seed alone."""
+        held = tuple(record for record in self.records if record["seed"] == seed)
+        return replace(self, records=held)
 
     @property
     def comparable(self) -> bool:

@@ -121,7 +121,7 @@ def test_the_front_page_is_filled_from_the_store(tmp_path):
     page.write_text("x {coverage:centered_clipping} y")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
-    assert page.read_text() == "x 232 cells: 232 not computed y"
+    assert re.fullmatch(r"x (\d+) cells: \1 not computed y", page.read_text())
 
 
 def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):

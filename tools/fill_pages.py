@@ -207,6 +207,7 @@ def draw(path: Path) -> None:
         (entry["kind"], entry["name"], *entry["size"], library): 1000 * seconds
         for entry in summary["measured"]
         for library, seconds in entry["seconds"].items()
+        if entry["kind"] in ("round", "aggregator")
     }
     rules = ("median", "geometric_median", "krum", "centered_clipping", "nearest_neighbour_mixing")
     with plt.rc_context(STYLE):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import distances_to
 from fedlib.validation import check_real
 
 
@@ -39,6 +38,6 @@ class NormClipping(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
-        norms = distances_to(updates, updates.new_zeros(updates.shape[1])).double()
+        norms = torch.linalg.vector_norm(updates, dim=1).double()
         weights = (self.threshold / norms).clamp(max=1.0) / len(updates)
         return weights.to(updates.dtype) @ updates, state
