@@ -51,13 +51,21 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
 
 def gram_matrix(matrix: torch.Tensor, from_first: bool = False) -> torch.Tensor:
     """Inner products of all rows (``from_first``: minus the first), ``(n, n)`` in float64."""
+    return _gram(matrix, from_first, torch.float64)
+
+
+def _gram(matrix: torch.Tensor, from_first: bool, dtype: torch.dtype) -> torch.Tensor:
+    """:func:`gram_matrix` with products in ``dtype``, summed over the blocks in float64."""
     n = matrix.shape[0]
     gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
-        block = matrix[:, columns].double()
+        block = matrix[:, columns].to(dtype)
         if from_first:
             block = block - block[:1]
-        gram.addmm_(block, block.t())
+        if dtype == torch.float64:
+            gram.addmm_(block, block.t())
+        else:
+            gram += block @ block.t()
     return gram
 
 
@@ -80,15 +88,32 @@ def row_norms(matrix: torch.Tensor) -> torch.Tensor:
 def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
     """Squared distances of all rows, ``(n, n)`` in float64, by one Gram product.
 
-    Each block of columns is centred on its first row and multiplied in float64, so that close
-    rows far from the origin do not cancel and float32 values near overflow do not overflow.
+    Each block of columns is centred on its first row. On a CPU float32 is multiplied as it is,
+    unless a distance is small beside the rows' lengths, where it would cancel, or not finite;
+    then, and elsewhere, in float64.
     """
-    gram = gram_matrix(matrix, from_first=True)
+    if matrix.device.type == "cpu" and matrix.dtype == torch.float32:
+        squared, least = _squared_distances(_gram(matrix, True, torch.float32))
+        if least > _CANCELS:
+            return squared
+    return _squared_distances(gram_matrix(matrix, from_first=True))[0]
+
+
+# Of a squared distance to the squared lengths that it is the difference of.
+_CANCELS = 0.05
+
+
+def _squared_distances(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared distances from inner products, and the least of them relative to the lengths."""
     norms = gram.diagonal()
-    squared = (norms[:, None] + norms[None, :] - 2 * gram).clamp_(min=0)
-    squared.fill_diagonal_(0)
+    lengths = norms[:, None] + norms[None, :]
+    squared = (lengths - 2 * gram).clamp_(min=0)
     # A product need not be symmetric to the last digit, and rules break ties by equality.
-    return torch.maximum(squared, squared.t())
+    squared = torch.maximum(squared, squared.t())
+    relative = torch.where(torch.isfinite(lengths), squared / lengths, 0.0)
+    least = relative.fill_diagonal_(1).amin() if len(gram) > 1 else relative.new_ones(())
+    squared.fill_diagonal_(0)
+    return squared, least
 
 
 def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from fedlib.blocks import column_blocks
 @AGGREGATORS.register("flair")
 @dataclass(frozen=True)
 class FLAIR(ReputationRule):
-    """Reputations by the flip score (Sharma et al., 2023, Algorithm 1).
+    """Reputations by the flip score (Sharma et al., 2023).
 
     The flip score of an update is the sum of squares of those of its values whose sign is not
     that of the last aggregate; where the last aggregate is zero, half of the square counts.

@@ -16,7 +16,7 @@ from fedlib.blocks import inner_products, row_norms
 class FLTrust(Aggregator):
     """Mean of the updates scaled to the server update's length, weighted by their cosine to it.
 
-    Cao et al. (2021), Algorithm 2; a negative cosine counts as zero. Needs an update that the
+    Cao et al. (2021); a negative cosine counts as zero. Needs an update that the
     server computes on clean samples of its own. If nobody is trusted, or the server's update
     is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
     """

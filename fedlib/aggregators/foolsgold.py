@@ -17,7 +17,7 @@ from fedlib.validation import check_real
 class FoolsGold(Aggregator):
     """Weighted mean, with the less weight the more alike a client's history is to another's.
 
-    Fung et al. (2020), Algorithm 1, on all parameters alike. The state is each client's sum of
+    Fung et al. (2020), on all parameters alike. The state is each client's sum of
     updates, ``(n_clients, n_parameters)``. Any number of sybils is meant to be withstood, so
     ``n_byzantine`` is accepted and not used. Clients that are all alike all get no weight, and
     the aggregate is zero.

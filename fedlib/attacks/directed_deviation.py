@@ -54,7 +54,7 @@ class DirectedDeviation(Attack):
 class FullTrim(DirectedDeviation):
     """Send values just beyond the benign ones, on the side that opposes the benign mean.
 
-    Fang et al. (2020), section 4.3. With full knowledge each value is drawn uniformly between the
+    Fang et al. (2020). With full knowledge each value is drawn uniformly between the
     benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out; with
     partial knowledge, between 3 and 4 deviations from the mean. The state is the number of
     rounds past.
@@ -111,9 +111,9 @@ class FullTrim(DirectedDeviation):
 class FullKrum(DirectedDeviation):
     """Send one update ``-lambda sign(mean)``, lambda being the largest with which Krum takes it.
 
-    Fang et al. (2020), section 4.2: lambda starts at its upper bound (Theorem 1) and is halved
-    until Krum would take a Byzantine update, or it is below ``least``. All Byzantine clients send
-    the same. With partial knowledge the attacker's own honest updates stand for the benign.
+    Fang et al. (2020): lambda starts at its upper bound and is halved until Krum would take a
+    Byzantine update, or it is below ``least``. All Byzantine clients send the same. With partial
+    knowledge the attacker's own honest updates stand for the benign.
 
     Parameters
     ----------

@@ -17,10 +17,9 @@ from fedlib.validation import check_int, check_name, check_real
 class ProjectedGradientAscent(Attack):
     """Push the benign mean as far along a direction as makes the server's rule err most.
 
-    All Byzantine clients send ``mean + gamma p``. Shejwalkar and Houmansadr (2021), equation 2
-    and Algorithm 1, also in clustering_with_outliers, appendix D.2: gamma starts at ``start`` and
-    is moved by half the last step, up if the aggregate's distance to the benign mean has grown,
-    else down.
+    All Byzantine clients send ``mean + gamma p`` (Shejwalkar and Houmansadr, 2021; also in
+    clustering_with_outliers, appendix D.2). Gamma starts at ``start`` and is moved by half the last
+    step, up if the aggregate's distance to the benign mean has grown, else down.
 
     Parameters
     ----------
