@@ -54,3 +54,33 @@ def margin(published_spread: float | None) -> float:
 def agrees(ours: float, published: float, published_spread: float | None) -> bool:
     """Whether a value in percent is within :func:`margin` of the published one."""
     return abs(ours - published) <= margin(published_spread)
+
+
+def difference(
+    ours: Estimate,
+    published: float,
+    published_spread: float | None = None,
+    published_runs: int | None = None,
+) -> tuple[float, float | None]:
+    """Our mean minus the published one, and the combined standard error of the two.
+
+    Parameters
+    ----------
+    ours
+        Over seeds.
+    published, published_spread
+        Mean and standard deviation as printed.
+    published_runs
+        How many runs the printed mean is of. None, where the paper does not say, counts the
+        whole spread as the error of the mean, as if of one run.
+
+    Returns
+    -------
+    difference, error
+        The error is None for a single seed of ours, which has no spread.
+    """
+    gap = ours.mean - published
+    if ours.spread is None:
+        return gap, None
+    theirs = (published_spread or 0.0) ** 2 / (published_runs or 1)
+    return gap, math.sqrt(ours.spread**2 / ours.n + theirs)

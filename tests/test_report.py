@@ -61,6 +61,16 @@ def test_estimate_of_one_seed_has_no_spread():
     assert (found.mean, found.spread, found.interval) == (5.0, None, None)
 
 
+def test_difference_and_its_combined_standard_error_by_hand():
+    ours = statistics.estimate([90.0, 92.0, 94.0])  # the error of its mean is 2 / sqrt(3)
+    gap, error = statistics.difference(ours, 91.0, 1.0)
+    assert gap == pytest.approx(1)
+    assert error == pytest.approx((4 / 3 + 1) ** 0.5)
+    of_four = statistics.difference(ours, 91.0, 1.0, published_runs=4)[1]
+    assert of_four == pytest.approx((4 / 3 + 1 / 4) ** 0.5)
+    assert statistics.difference(statistics.estimate([90.0]), 91.0, 1.0) == (-1.0, None)
+
+
 @pytest.mark.parametrize(("spread", "width"), [(None, 2.0), (0.5, 2.0), (3.0, 6.0)])
 def test_margin(spread, width):
     assert statistics.margin(spread) == width

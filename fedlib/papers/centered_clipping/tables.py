@@ -22,7 +22,7 @@ from fedlib.papers.centered_clipping import (
 from fedlib.plots import Panel
 from fedlib.published import PublishedValue, load_published
 from fedlib.report import Archive, CellResult, Note, Table, plural, verdict
-from fedlib.statistics import MARGIN, estimate
+from fedlib.statistics import MARGIN, difference, estimate
 
 _MARKS = {"agrees": "✓", "differs": "✗"}
 
@@ -88,7 +88,9 @@ def _theirs(result: CellResult | None, value: PublishedValue, said: str) -> str:
     shown = f"{value.value:.2f} ± {value.spread:.2f}"
     if result is None or said not in _MARKS:
         return shown
-    return f"{shown} ({result.accuracy.mean - value.value:+.2f} {_MARKS[said]})"
+    gap, error = difference(result.accuracy, value.value, value.spread)
+    within = "" if error is None else f" ± {error:.2f}"
+    return f"{shown} ({gap:+.2f}{within} {_MARKS[said]})"
 
 
 def summary(archive: Archive) -> Note:
