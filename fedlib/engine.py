@@ -210,11 +210,15 @@ def _check_batch_norm(model: nn.Module, name: str) -> None:
     # Only parameters travel between clients and server. Statistics are each client's batch's in
     # training and the test batch's in evaluation, so there must be no running ones.
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats:
+        if _is_batch_norm(module) and module.track_running_stats:
             raise ConfigError(
                 f"model={name!r} keeps running batch-norm statistics, which do not travel: must be "
                 "built with track_running_stats=False."
             )
+
+
+def _is_batch_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
 def play_round(federation: Federation, state: State) -> State:
@@ -373,9 +377,12 @@ def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> to
     x, y = _next_batch(federation, state.vote_batches, range(n), (federation.x, federation.y))
     losses = []
     before = state.parameters.clone()
+    # Batch norm looks at each client's batch alone; without it all go through at once.
+    normed = any(_is_batch_norm(module) for module in state.model.modules())
     for candidate in candidates:
         state.parameters.copy_(before).sub_(candidate, alpha=state.learning_rate)
-        logits = forward(state.model, x.flatten(0, 1))
+        parts = list(x) if normed else [x.flatten(0, 1)]
+        logits = torch.cat([forward(state.model, part) for part in parts])
         each = F.cross_entropy(logits, y.flatten(), reduction="none").view(n, -1).mean(1)
         losses.append(each.nan_to_num(nan=torch.inf))
     state.parameters.copy_(before)

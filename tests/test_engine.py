@@ -385,3 +385,16 @@ def test_a_residual_network_takes_part_in_a_round():
     setting = setting.with_(attack=ATTACKS["rop"](n_byzantine=1, sparse=True), rounds=2)
     metrics = engine.run(setting, load_dataset(data))
     assert metrics["test_loss"][-1] is not None
+
+
+def test_batch_norm_looks_at_each_voters_batch_alone():
+    data = DataConfig("cifar10", "embedded", "glyphs-1", train_samples=60, test_samples=20)
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=1, side="vote")
+    setting = config(data=data, n_clients=4, model="resnet20_code", aggregator=rule)
+    federation, state = engine.prepare(setting, load_dataset(data))
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = engine.forward
+        patch.setattr(engine, "forward", lambda m, x: seen.append(len(x)) or original(m, x))
+        engine.play_round(federation, state)
+    assert seen == [5] * 8  # four clients with batches of five, two candidates
