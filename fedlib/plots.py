@@ -51,8 +51,14 @@ def accuracy_panels(
         Legend text by curve name, in the order of the legend.
     quantity
         ``"test_accuracy"``, in percent, or ``"train_loss"``, cut at 5.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        All panels have the same ordinate, up to the highest curve.
     """
     accuracy = quantity == "test_accuracy"
+    top = _top(rows, labels, quantity)
     colours = dict(zip(labels, PALETTE, strict=False))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -71,7 +77,7 @@ def accuracy_panels(
                 axis = axes[row, column]
                 axis.set_title(panel.title)
                 axis.grid(alpha=0.25)
-                axis.set(xlim=(0, 100), ylim=(0, 102 if accuracy else 5))
+                axis.set(xlim=(0, 100), ylim=(0, top))
                 for name in labels:
                     result = panel.curves.get(name)
                     if result is not None:
@@ -96,6 +102,15 @@ def accuracy_panels(
         )
         plt.close(figure)
     return figure
+
+
+def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str) -> float:
+    """Where the ordinate ends: a little above the highest value, at most 102 % or a loss of 5."""
+    results = [p.curves.get(name) for panels in rows for p in panels for name in labels]
+    values = [v for r in results if r is not None for curve in r.curve(quantity)[1] for v in curve]
+    scale, limit = (100, 102.0) if quantity == "test_accuracy" else (1, 5.0)
+    finite = [scale * value for value in values if np.isfinite(value)]
+    return min(1.08 * max(finite, default=limit), limit)
 
 
 def _draw_curve(axis: plt.Axes, result: CellResult, colour: str, quantity: str) -> None:

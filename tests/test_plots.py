@@ -44,6 +44,18 @@ def test_several_seeds_are_a_mean_with_a_band(toy, store):
     assert len(axis.collections) == 1
 
 
+def test_a_diverged_loss_leaves_the_picture_and_the_ordinate_fits_the_rest(toy, store):
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.4, train_loss=[2.0, None])
+    result = Archive(toy, store).best("table/mean")
+    rows, labels = [[Panel("", {"mean": result})]], {"mean": "mean"}
+    axis = accuracy_panels(rows, labels, "train_loss").axes[0]
+    assert axis.get_ylabel() == "training loss"
+    np.testing.assert_allclose(axis.get_ylim(), (0, 2.16))
+    assert axis.lines[0].get_ydata()[-1] > 1000
+    accuracy = accuracy_panels(rows, labels).axes[0]
+    np.testing.assert_allclose(accuracy.get_ylim(), (0, 43.2))
+
+
 def test_partition_bars_are_as_high_as_the_shares():
     counts = tables.partition_counts()
     figure = partition_bars(counts)

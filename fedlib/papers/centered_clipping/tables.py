@@ -279,6 +279,7 @@ def cosines_table(archive: Archive) -> Table:
         ),
         tuple(rows),
         "Tables II and III: cosines, averaged over the run",
+        compact=True,
     )
 
 
