@@ -90,13 +90,35 @@ def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
 
     Each block of columns is centred on its first row. On a CPU float32 is multiplied as it is,
     unless a distance is small beside the rows' lengths, where it would cancel, or not finite;
-    then, and elsewhere, in float64.
+    then, and elsewhere, in float64. Equal rows (an attacker's, often) are looked at once.
     """
-    if matrix.device.type == "cpu" and matrix.dtype == torch.float32:
-        squared, least = _squared_distances(_gram(matrix, True, torch.float32))
-        if least > _CANCELS:
-            return squared
+    if matrix.device.type == "cpu":
+        distinct, which = _distinct_rows(matrix)
+        if len(distinct) < len(matrix):
+            of_distinct = pairwise_squared_distances(matrix[distinct])
+            return of_distinct[which][:, which]
+        if matrix.dtype == torch.float32:
+            squared, least = _squared_distances(_gram(matrix, True, torch.float32))
+            if least > _CANCELS:
+                return squared
     return _squared_distances(gram_matrix(matrix, from_first=True))[0]
+
+
+def _distinct_rows(matrix: torch.Tensor) -> tuple[list[int], list[int]]:
+    """The first of each set of equal rows, and for each row the place of its own among them."""
+    distinct: list[int] = []
+    which: list[int] = []
+    # Most rows differ within their first values: only the others are compared whole.
+    heads: dict[tuple[float, ...], list[int]] = {}
+    for row, head in enumerate(map(tuple, matrix[:, :16].tolist())):
+        alike = heads.setdefault(head, [])
+        place = next((p for p in alike if torch.equal(matrix[distinct[p]], matrix[row])), None)
+        if place is None:
+            place = len(distinct)
+            distinct.append(row)
+            alike.append(place)
+        which.append(place)
+    return distinct, which
 
 
 # Of a squared distance to the squared lengths that it is the difference of.

@@ -20,7 +20,7 @@ from fedlib.aggregators import AggregatorContext
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
-from fedlib.data import Dataset
+from fedlib.data import Dataset, matched_samples
 from fedlib.models import critical_parameters, flatten_parameters, make_model
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
@@ -66,7 +66,8 @@ class State:
     ``parameters`` ``(d,)`` is the flat vector that the model's parameters are views of.
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
     the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
-    ``server`` ``(d,)`` is the server's own.
+    ``server`` ``(d,)`` is the server's own; ``average`` ``(d,)`` the mean of the models broadcast,
+    if tracked.
     """
 
     model: nn.Module
@@ -82,6 +83,7 @@ class State:
     learning_rate: float = 0.0
     last_aggregate: torch.Tensor | None = None
     last_perturbation: torch.Tensor | None = None
+    average: torch.Tensor | None = None
     train_losses: list[torch.Tensor] = field(default_factory=list)
     cosines: dict[str, list[torch.Tensor]] = field(default_factory=dict)
 
@@ -150,6 +152,12 @@ def prepare(
         shares = [*shares, chosen_by.permutation(len(dataset.y_train))[: config.server_samples]]
 
     x, y = dataset.x_train, dataset.y_train
+    x_test, y_test = dataset.x_test, dataset.y_test
+    if config.test_set != "pooled":
+        judged = shares[: n_benign if config.test_set == "benign_clients" else config.n_clients]
+        drawn = matched_samples(judged, y.numpy(), y_test.numpy(), config.seed)
+        index = torch.from_numpy(np.concatenate(drawn))
+        x_test, y_test = x_test[index], y_test[index]
     poisoned = x, y
     if config.n_byzantine:
         held = torch.from_numpy(np.concatenate(shares[n_benign : config.n_clients]))
@@ -160,7 +168,7 @@ def prepare(
         if not torch.equal(x_held, x[held]):
             poisoned = x.clone(), poisoned[1]
             poisoned[0][held] = x_held
-    triggered = config.attack.triggered(dataset.x_test, dataset.y_test)
+    triggered = config.attack.triggered(x_test, y_test)
 
     model = make_model(
         config.model, dataset.shape, dataset.n_classes, derived_seed(config.seed, "model")
@@ -182,8 +190,8 @@ def prepare(
             x_there if poisoned[0] is x else poisoned[0].to(device),
             y_there if poisoned[1] is y else poisoned[1].to(device),
         ),
-        x_test=dataset.x_test.to(device),
-        y_test=dataset.y_test.to(device),
+        x_test=x_test.to(device),
+        y_test=y_test.to(device),
         triggered=triggered and (triggered[0].to(device), triggered[1].to(device)),
         sample_counts=counts.to(device),
         critical=critical_parameters(model).to(device),
@@ -202,6 +210,7 @@ def prepare(
         aggregator=config.aggregator.init(config.n_clients, d),
         attack=config.attack.init(config.n_clients, d),
         learning_rate=config.learning_rate,
+        average=torch.zeros(d, device=device) if "average_iterate" in config.track else None,
     )
     return federation, state
 
@@ -224,6 +233,8 @@ def _is_batch_norm(module: nn.Module) -> bool:
 def play_round(federation: Federation, state: State) -> State:
     """One communication round; ``state`` is changed in place and returned."""
     config, n_benign = federation.config, federation.n_benign
+    if state.average is not None:
+        state.average.lerp_(state.parameters, 1 / (state.round + 1))
     losses = _clients_step(federation, state)
     state.train_losses.append(losses[:n_benign].mean())
 
@@ -235,11 +246,15 @@ def play_round(federation: Federation, state: State) -> State:
         def rule(updates: torch.Tensor) -> torch.Tensor:
             return config.aggregator.apply(updates, state.aggregator, context)[0]
 
+        def candidates(updates: torch.Tensor) -> torch.Tensor:
+            return config.aggregator.candidates(updates, state.aggregator, context)
+
         told = {
             "own_updates": state.own,
             "last_aggregate": state.last_aggregate,
             "model": state.parameters,
             "rule": rule,
+            "candidates": candidates,
             "critical_parameters": federation.critical,
         }
         byzantine, state.attack = config.attack.apply(
@@ -298,13 +313,18 @@ def _next_batch(
     batches: Batches,
     clients: Sequence[int],
     data: tuple[torch.Tensor, torch.Tensor],
+    size: int = 0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Samples ``(len(clients), batch, C, H, W)`` and labels of some clients' next batches."""
+    """Samples ``(len(clients), size, C, H, W)`` and labels of some clients' next batches.
+
+    A ``size`` of 0 is the configuration's.
+    """
     client = federation.config.client
+    size = size or client.batch_size
     sampling = client.sampling if isinstance(client, MomentumSGD) else "shuffle"
-    index = torch.from_numpy(batches.draw(clients, client.batch_size, sampling))
+    index = torch.from_numpy(batches.draw(clients, size, sampling))
     index = index.to(federation.device).view(-1)
-    shape = (len(clients), client.batch_size)
+    shape = (len(clients), size)
     x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
     return x, data[1].index_select(0, index).view(shape)
 
@@ -373,8 +393,9 @@ def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> to
     An honest client votes for the smaller loss on a new batch, a Byzantine one for the larger
     (clustering_with_outliers, section 5).
     """
-    n = federation.config.n_clients
-    x, y = _next_batch(federation, state.vote_batches, range(n), (federation.x, federation.y))
+    n, clean = federation.config.n_clients, (federation.x, federation.y)
+    size = federation.config.vote_samples
+    x, y = _next_batch(federation, state.vote_batches, range(n), clean, size)
     losses = []
     before = state.parameters.clone()
     # Batch norm looks at each client's batch alone; without it all go through at once.
@@ -429,6 +450,16 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     return float(correct) / len(x), float(loss) / len(x)
 
 
+def _of_average(federation: Federation, state: State) -> float | None:
+    """Accuracy of the average of all models broadcast."""
+    assert state.average is not None
+    last = state.parameters.clone()
+    state.parameters.copy_(state.average)
+    accuracy, _ = evaluate(state.model, federation.x_test, federation.y_test)
+    state.parameters.copy_(last)
+    return _rounded(accuracy)
+
+
 def run(
     config: RunConfig,
     dataset: Dataset,
@@ -451,8 +482,9 @@ def run(
         ``rounds``: the rounds after which was evaluated; ``test_accuracy`` (a share),
         ``test_loss`` there; ``train_loss``: mean over benign clients and the rounds since the
         last evaluation; tracked cosines likewise; ``attack_success``: the share of the triggered
-        test samples that an attack with a goal of its own has where it wants them. A value
-        that is not finite is None.
+        test samples that an attack with a goal of its own has where it wants them;
+        ``test_accuracy_average``: that of the average iterate if tracked, after the last round.
+        A value that is not finite, or not asked for, is None.
     """
     federation, state = prepare(config, dataset, device, strategy)
     metrics: dict[str, list[Any]] = {
@@ -471,6 +503,10 @@ def run(
             if federation.triggered is not None:
                 success, _ = evaluate(state.model, *federation.triggered)
                 metrics.setdefault("attack_success", []).append(_rounded(success))
+            if state.average is not None:
+                # Asked for at the end: on the way it would double the time of evaluation.
+                of_average = _of_average(federation, state) if number == config.rounds else None
+                metrics.setdefault("test_accuracy_average", []).append(of_average)
             metrics["train_loss"].append(_mean(state.train_losses))
             state.train_losses.clear()
             for name, values in state.cosines.items():

@@ -17,7 +17,8 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
-TRACKED = ("cosines",)
+TRACKED = ("cosines", "average_iterate")
+TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,17 @@ class RunConfig:
         Of partition, initialisation and batches. The clients' batches depend on nothing
         else, so that runs of one seed differ by rule and attack alone.
     track
-        What is recorded besides accuracy and losses: ``"cosines"``.
+        What is recorded besides accuracy and losses: ``"cosines"``; ``"average_iterate"``, the
+        accuracy of the mean of all models broadcast.
     server_samples
         Clean training samples that the server has for itself, for the rules that need them; drawn
         from all, besides the clients' shares.
+    test_set
+        ``"pooled"``: the whole test set; ``"clients"``: of each client as many test samples, drawn
+        from the class distribution of its training samples; ``"benign_clients"``: the same of the
+        honest ones alone.
+    vote_samples
+        Samples on which a client compares the models it votes on; 0 is as many as a batch has.
 
     Raises
     ------
@@ -147,6 +155,8 @@ class RunConfig:
     seed: int = 1
     track: tuple[str, ...] = ()
     server_samples: int = 0
+    test_set: str = "pooled"
+    vote_samples: int = 0
 
     def __post_init__(self) -> None:
         check_name("model", self.model, MODELS)
@@ -158,6 +168,8 @@ class RunConfig:
         check_int("eval_every", self.eval_every, 1)
         check_int("seed", self.seed, 0)
         check_int("server_samples", self.server_samples, 0)
+        check_name("test_set", self.test_set, TEST_SETS)
+        check_int("vote_samples", self.vote_samples, 0)
         of_server = self.aggregator.needs & {"server_update", "saliency"}
         if of_server and self.server_samples == 0:
             raise ConfigError(
@@ -257,4 +269,6 @@ _PLAIN = (
     "eval_every",
     "seed",
     "server_samples",
+    "test_set",
+    "vote_samples",
 )

@@ -34,6 +34,7 @@ def attack_context(attack, updates):
         "last_aggregate": torch.ones(d, dtype=updates.dtype),
         "model": torch.full((d,), 0.5, dtype=updates.dtype),
         "rule": lambda rows: rows.mean(0),
+        "candidates": lambda rows: torch.stack([rows.mean(0), rows[: len(rows) // 2].mean(0)]),
         "critical_parameters": torch.arange(d) < 3,
     }
     return AttackContext(**{k: v for k, v in offered.items() if k in attack.knows})

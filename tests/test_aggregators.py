@@ -608,3 +608,18 @@ def test_blocks_of_columns_do_not_change_residual_reweighting(columns, monkeypat
     module = "fedlib.aggregators.residual_reweighting.pair_blocks"
     monkeypatch.setattr(module, lambda _: steps)
     torch.testing.assert_close(aggregate("residual_reweighting", updates), whole)
+
+
+def test_candidates_are_what_the_clients_vote_on():
+    updates = torch.randn(9, 12, generator=torch.Generator().manual_seed(5))
+    for name in ("center_with_outliers", "mean_with_outliers"):
+        sides = [
+            AGGREGATORS[name](n_byzantine=3, side=side).apply(updates)[0]
+            for side in ("inner", "outer")
+        ]
+        both = AGGREGATORS[name](n_byzantine=3, side="vote").candidates(updates)
+        assert torch.equal(both, torch.stack(sides))
+    one = AGGREGATORS["median"](n_byzantine=3)
+    assert torch.equal(one.candidates(updates), one.apply(updates)[0][None])
+    updates[4, 2] = torch.nan
+    assert AGGREGATORS[name](n_byzantine=3, side="vote").candidates(updates).isfinite().all()

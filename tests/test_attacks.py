@@ -376,6 +376,44 @@ def test_without_byzantine_clients_nothing_is_sent(name):
     assert attack.apply(updates, attack.init(20, 30), context)[0].shape == (0, 30)
 
 
+def test_camouflage_keeps_the_own_spread_and_pushes_all_candidates_against_the_mean():
+    benign = benign_updates()
+    f, d = 3, benign.shape[1]
+    own = benign[:f] + 0.01
+    context = AttackContext(own_updates=own, candidates=lambda rows: rows.mean(0, keepdim=True))
+    attack = ATTACKS["camouflage"](n_byzantine=f, start=2.0, factor=1.5)
+    sent, gamma = attack.apply(benign, None, context)
+    mean = benign.mean(0)
+    shift = sent - own
+    torch.testing.assert_close(shift, shift[:1].expand(f, d), rtol=1e-4, atol=1e-5)
+    spread = (benign - mean).square().sum(1).mean().sqrt()
+    # The average follows any shift: the largest gamma that is tried is the best.
+    assert float(gamma) == pytest.approx(3.0)
+    torch.testing.assert_close(shift[0], -3.0 * spread * mean / mean.norm(), rtol=1e-4, atol=1e-5)
+    assert float(attack.apply(benign, gamma, context)[1]) == pytest.approx(4.5)
+
+
+def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows():
+    benign = benign_updates()
+    f = 3
+    own = benign[:f]
+    limit = 1.2
+
+    def candidates(rows):
+        """One follows every shift, the other drops vectors that were shifted too far."""
+        shift = (rows[-f:] - own).norm(dim=1).mean()
+        spread = (benign - benign.mean(0)).square().sum(1).mean().sqrt()
+        kept = rows if shift <= limit * spread else rows[:-f]
+        return torch.stack([rows.mean(0), kept.mean(0)])
+
+    attack = ATTACKS["camouflage"](n_byzantine=f, start=1.0, factor=1.5)
+    context = AttackContext(own_updates=own, candidates=candidates)
+    gamma = None
+    for _ in range(5):
+        _, gamma = attack.apply(benign, gamma, context)
+    assert float(gamma) == pytest.approx(1.0)
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 

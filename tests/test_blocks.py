@@ -109,3 +109,17 @@ def test_distances_are_symmetric_to_the_last_digit(n):
     for d in (1, 9, 1000):
         squared = blocks.pairwise_squared_distances(matrix((n, d), torch.float64))
         assert torch.equal(squared, squared.t())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_rows_are_at_distance_zero_and_change_no_other(dtype):
+    rows = torch.randn(6, 500, dtype=dtype, generator=torch.Generator().manual_seed(3))
+    rows[1] = rows[0]
+    rows[1, 400] += 0.5  # alike in all but one value
+    order = [0, 1, 2, 0, 3, 2, 2, 4, 5]
+    found = blocks.pairwise_squared_distances(rows[order])
+    expected = torch.cdist(rows[order].double(), rows[order].double()).square()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-9)
+    assert found[0, 3] == 0
+    assert found[2, 6] == 0
+    assert torch.equal(found, blocks.pairwise_squared_distances(rows)[order][:, order])

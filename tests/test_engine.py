@@ -11,7 +11,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
 from fedlib.clients import gradients
-from fedlib.data import DataConfig, load_dataset
+from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.validation import ConfigError
 
@@ -393,3 +393,49 @@ def test_batch_norm_looks_at_each_voters_batch_alone():
         patch.setattr(engine, "forward", lambda m, x: seen.append(len(x)) or original(m, x))
         engine.play_round(federation, state)
     assert seen == [5] * 8  # four clients with batches of five, two candidates
+
+
+# --- what is judged, and on what ----------------------------------------------------------
+
+
+def test_the_average_iterate_is_the_mean_of_the_models_broadcast(dataset):
+    setting = config(rounds=4, track=("average_iterate",))
+    federation, state = engine.prepare(setting, dataset)
+    broadcast = []
+    for _ in range(4):
+        broadcast.append(state.parameters.clone())
+        engine.play_round(federation, state)
+    torch.testing.assert_close(state.average, torch.stack(broadcast).mean(0))
+    state.parameters.copy_(state.average)
+    expected, _ = engine.evaluate(state.model, federation.x_test, federation.y_test)
+    metrics = engine.run(setting, dataset)
+    assert metrics["test_accuracy_average"] == [None, pytest.approx(expected, abs=1e-5)]
+    assert metrics["test_accuracy"] == engine.run(config(rounds=4), dataset)["test_accuracy"]
+
+
+def test_clients_are_tested_on_their_own_classes(dataset):
+    partition = PARTITIONS["dirichlet_per_client"](alpha=0.05)
+    judged = {}
+    for test_set in ("pooled", "clients", "benign_clients"):
+        setting = config("none", 3, partition=partition, test_set=test_set)
+        federation, _ = engine.prepare(setting, dataset)
+        judged[test_set] = federation
+    n = len(dataset.y_test)
+    assert len(judged["pooled"].y_test) == n
+    assert len(judged["clients"].y_test) == n // 8 * 8
+    assert len(judged["benign_clients"].y_test) == n // 5 * 5
+    shares = judged["clients"].shares
+    for i, labels in enumerate(judged["clients"].y_test.view(8, -1)):
+        assert set(labels.tolist()) <= set(dataset.y_train[shares[i]].tolist())
+    with pytest.raises(ConfigError, match="test_set='mine'"):
+        config(test_set="mine")
+
+
+def test_clients_vote_on_as_many_samples_as_configured(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    federation, state = engine.prepare(config(aggregator=rule, vote_samples=7), dataset)
+    drawn = []
+    draw = state.vote_batches.draw
+    state.vote_batches.draw = lambda c, size, how: drawn.append(size) or draw(c, size, how)
+    engine.play_round(federation, state)
+    assert drawn == [7]

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedlib.data import PARTITIONS, class_counts, make_partition
+from fedlib.data import PARTITIONS, class_counts, make_partition, matched_samples
 from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
 WHOLE = ["iid", "dirichlet", "classes_per_client"]
+OVERLAPPING = ["uniform_classes"]
 
 
 @settings(max_examples=40)
@@ -19,13 +20,14 @@ WHOLE = ["iid", "dirichlet", "classes_per_client"]
     seed=st.integers(0, 1000),
     n=st.integers(60, 400),
 )
-def test_shares_are_disjoint_never_empty_and_fixed_by_the_seed(name, n_clients, seed, n):
+def test_shares_are_never_empty_and_disjoint_where_promised(name, n_clients, seed, n):
     labels = LABELS[:n]
     parts = PARTITIONS[name]()(labels, n_clients, seed)
     assert len(parts) == n_clients
     assert min(map(len, parts)) >= 1
     everything = np.concatenate(parts)
-    assert len(np.unique(everything)) == len(everything)
+    if name not in OVERLAPPING:
+        assert len(np.unique(everything)) == len(everything)
     assert everything.min() >= 0
     assert everything.max() < n
     if name in WHOLE:
@@ -135,3 +137,26 @@ def test_a_class_without_samples_is_no_obstacle():
         counts = class_counts(labels, PARTITIONS[name]()(labels, 10, 1))
         assert not counts[:, 4].any()
         assert counts.sum() == len(labels)
+
+
+def test_uniform_classes_draws_all_classes_alike_from_a_skewed_set():
+    labels = np.repeat([0, 1, 2], [9000, 900, 100])
+    parts = PARTITIONS["uniform_classes"]()(labels, 20, 1)
+    assert {len(part) for part in parts} == {500}
+    shares = class_counts(labels, parts).sum(0) / 10_000
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.02)
+    few = parts[0][labels[parts[0]] == 2]
+    assert len(few) > len(np.unique(few))  # a class of 100 has not 167 of its own
+
+
+def test_matched_samples_follow_each_clients_classes():
+    labels, test_labels = np.repeat([0, 1, 2, 3], 100), np.repeat([0, 1, 2], 40)
+    parts = [np.arange(100), np.arange(50, 150), np.arange(300, 400)]
+    chosen = matched_samples(parts, labels, test_labels, 1)
+    assert [len(drawn) for drawn in chosen] == [40, 40, 40]
+    assert set(test_labels[chosen[0]]) == {0}
+    assert 0.3 < (test_labels[chosen[1]] == 1).mean() < 0.7
+    assert set(test_labels[chosen[2]]) == {0, 1, 2}  # of its only class there is no test sample
+    again = matched_samples(parts, labels, test_labels, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(chosen, again, strict=True))
+    assert not np.array_equal(chosen[1], matched_samples(parts, labels, test_labels, 2)[1])

@@ -127,6 +127,15 @@ class Aggregator(ABC):
                 raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
         return self._aggregate(replace_non_finite(updates), state, context)
 
+    def candidates(
+        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+    ) -> torch.Tensor:
+        """What :meth:`apply` chooses from, ``(n_candidates, n_parameters)``, without choosing.
+
+        Of a rule whose clients do not vote, its one aggregate.
+        """
+        return self.apply(updates, state, context)[0][None]
+
     def _max_byzantine(self, n_clients: int) -> int:
         """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
         return (n_clients - 1) // 2

@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import (
+    AGGREGATORS,
+    Aggregator,
+    AggregatorContext,
+    replace_non_finite,
+)
 from fedlib.blocks import pairwise_squared_distances, weighted_mean
 from fedlib.validation import check_name
 
@@ -40,15 +45,25 @@ class ClusteringRule(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
-        nearest, members = pairwise_squared_distances(updates).sort(dim=1, stable=True)
+        candidates = self._sides(updates)
         if self.side != "vote":
-            return self._one_side(updates, nearest, members, self.side), state
+            return candidates[0], state
         assert context is not None and context.vote is not None
-        both = [self._one_side(updates, nearest, members, side) for side in ("inner", "outer")]
-        candidates = torch.stack(both)
         for_inner = (context.vote(candidates) == 0).sum()
         winner = torch.where(2 * for_inner > len(updates), 0, 1)
         return candidates.index_select(0, winner.view(1)).squeeze(0), state
+
+    def candidates(
+        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+    ) -> torch.Tensor:
+        self.check(updates.shape[0])
+        return self._sides(replace_non_finite(updates))
+
+    def _sides(self, updates: torch.Tensor) -> torch.Tensor:
+        """Inner, Outer, or both in this order, ``(1 or 2, n_parameters)``."""
+        nearest, members = pairwise_squared_distances(updates).sort(dim=1, stable=True)
+        sides = ("inner", "outer") if self.side == "vote" else (self.side,)
+        return torch.stack([self._one_side(updates, nearest, members, side) for side in sides])
 
     def _one_side(
         self, updates: torch.Tensor, nearest: torch.Tensor, members: torch.Tensor, side: str

@@ -31,6 +31,9 @@ class AttackContext:
     rule
         The server's rule as it stands: takes all updates ``(n_clients, n_parameters)``, the
         Byzantine ones last, and gives the aggregate ``(n_parameters,)``.
+    candidates
+        Likewise, but gives all aggregates that the clients will vote on, ``(n_candidates,
+        n_parameters)``; of a rule without a vote its one.
     critical_parameters
         Where the first and last layers, normalisation and biases are, ``(n_parameters,)``
         of bool.
@@ -40,6 +43,7 @@ class AttackContext:
     last_aggregate: torch.Tensor | None = None
     model: torch.Tensor | None = None
     rule: Callable[[torch.Tensor], torch.Tensor] | None = None
+    candidates: Callable[[torch.Tensor], torch.Tensor] | None = None
     critical_parameters: torch.Tensor | None = None
 
 
@@ -139,7 +143,7 @@ class Attack(ABC):
                     f"attack={self.name!r} needs context.own_updates with n_byzantine="
                     f"{self.n_byzantine} rows, but was given {given}."
                 )
-        for name in ("model", "rule", "critical_parameters"):
+        for name in ("model", "rule", "candidates", "critical_parameters"):
             if name in self.knows and getattr(context, name) is None:
                 raise ConfigError(f"attack={self.name!r} needs context.{name}, which is None.")
         return self._attack(updates, state, context)

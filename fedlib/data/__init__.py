@@ -1,6 +1,12 @@
 """Data sets, real or embedded, and their partitions over clients."""
 
-from fedlib.data.partition import PARTITIONS, Partition, class_counts, make_partition
+from fedlib.data.partition import (
+    PARTITIONS,
+    Partition,
+    class_counts,
+    make_partition,
+    matched_samples,
+)
 from fedlib.data.sources import (
     DATASETS,
     DataConfig,
@@ -22,5 +28,6 @@ __all__ = [
     "data_root",
     "load_dataset",
     "make_partition",
+    "matched_samples",
     "resolve_source",
 ]
