@@ -13,7 +13,9 @@ from matplotlib.lines import Line2D
 from fedlib.report import CellResult
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.
-PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000")
+PALETTE = (
+    "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000", "#56b4e9", "#8c6d31",
+)  # fmt: skip
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
 # Settings for every figure, so that text has the size of the page's on a wide screen.
 STYLE = {

@@ -40,7 +40,11 @@ class CellResult:
     @property
     def accuracy(self) -> Estimate:
         """Test accuracy in percent after the last round."""
-        return estimate([100 * record["metrics"]["test_accuracy"][-1] for record in self.records])
+        return self.final("test_accuracy")
+
+    def final(self, quantity: str) -> Estimate:
+        """A share recorded after the last round, in percent."""
+        return estimate([100 * record["metrics"][quantity][-1] for record in self.records])
 
     def mean_of(self, quantity: str) -> Estimate:
         """Mean over the run of a recorded quantity; rounds without one are left out."""

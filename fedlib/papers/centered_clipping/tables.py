@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from fedlib import claims
+from fedlib.claims import Claim, drop
 from fedlib.data import PARTITIONS, class_counts
 from fedlib.papers.centered_clipping import (
     ATTACK_NAMES,
@@ -22,7 +23,7 @@ from fedlib.papers.centered_clipping import (
 from fedlib.plots import Panel
 from fedlib.published import PublishedValue, load_published
 from fedlib.report import Archive, CellResult, Note, Table, plural, verdict
-from fedlib.statistics import MARGIN, difference, estimate
+from fedlib.statistics import MARGIN, difference
 
 _MARKS = {"agrees": "✓", "differs": "✗"}
 
@@ -111,26 +112,20 @@ def summary(archive: Archive) -> Note:
 
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    rows = []
     titles = {setting.key: setting.title for setting in SETTINGS}
-    for variant in VARIANTS:
-        for setting in variant.settings:
-            usual = key(setting, variant.attack, variant.rule, VARIANT_MOMENTUM)
-            row = [variant.question, titles[setting], RULE_TITLES[variant.rule]]
-            row += [ATTACK_NAMES[variant.attack], variant.used, variant.other]
-            pair = archive.common([usual, variant.cell(setting)])
-            if pair is None:
-                rows.append((*row, "not computed"))
-                continue
-            used, other = (result.accuracy.mean for result in pair)
-            seeds = plural(min(len(result.records) for result in pair), "seed")
-            basis = f"{pair[0].scale}, {pair[0].data}, {seeds}"
-            rows.append((*row, f"{used:.2f} → {other:.2f} ({other - used:+.2f}; {basis})"))
-    return Table(
-        ("choice", "setting", "rule", "attack", "used here", "other way", "accuracy, %"),
-        tuple(rows),
-        f"What the choices change, at β = {VARIANT_MOMENTUM:g}",
-    )
+    choices = [
+        claims.Choice(
+            variant.question,
+            f"{titles[setting]}, {RULE_TITLES[variant.rule]}, {ATTACK_NAMES[variant.attack]}",
+            variant.used,
+            variant.other,
+            key(setting, variant.attack, variant.rule, VARIANT_MOMENTUM),
+            variant.cell(setting),
+        )
+        for variant in VARIANTS
+        for setting in variant.settings
+    ]
+    return claims.choices_table(archive, choices, f"What they change, at β = {VARIANT_MOMENTUM:g}")
 
 
 def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
@@ -292,36 +287,6 @@ def partition_counts(seed: int = 1) -> dict[str, np.ndarray]:
     }
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, and what decides it.
-
-    ``statistic`` maps a number from each of ``cells`` (in their order), by default its accuracy, to
-    one that ``holds`` judges; ``shown`` puts it into words.
-    """
-
-    place: str
-    text: str
-    cells: tuple[str, ...]
-    statistic: Callable[[list[float]], float]
-    holds: Callable[[float], bool]
-    shown: str
-    quantities: tuple[str, ...] = ()
-    """What to take of the cells instead of the accuracy: means over the run."""
-
-    def value(self, results: list[CellResult]) -> float:
-        """The statistic of these results."""
-        if self.quantities:
-            pairs = zip(results, self.quantities, strict=True)
-            return self.statistic([result.mean_of(name).mean for result, name in pairs])
-        return self.statistic([result.accuracy.mean for result in results])
-
-
-def _drop(values: list[float]) -> float:
-    """How far the second accuracy is below the first."""
-    return values[0] - values[1]
-
-
 def _pair(setting: str, rule: str, momentum: float, attack: str = "rop") -> tuple[str, str]:
     return (key(setting, "none", rule, momentum), key(setting, attack, rule, momentum))
 
@@ -335,7 +300,7 @@ def _against_others(setting: str, rule: str, momentum: float) -> tuple[str, ...]
 
 def _near(stated: float) -> Callable[[float], bool]:
     """Within the margin of what the text states."""
-    return lambda drop: abs(drop - stated) <= MARGIN
+    return lambda points: abs(points - stated) <= MARGIN
 
 
 _TITLES = {setting.key: setting.title for setting in SETTINGS}
@@ -346,7 +311,7 @@ def _rop_costs(place: str, setting: str, rule: str, momentum: float, stated: flo
         place,
         f"{_TITLES[setting]}, {RULE_TITLES[rule]}, β = {momentum:g}: ROP costs {stated:g} points",
         _pair(setting, rule, momentum),
-        _drop,
+        drop,
         _near(stated),
         "drop {:.1f} points",
     )
@@ -409,8 +374,8 @@ CLAIMS = (
                 key(setting, "none", "tm", momentum),
                 f"figure_1/{setting}/alie_alternating/tm/{momentum:g}",
             ),
-            _drop,
-            lambda drop: drop <= MARGIN,
+            drop,
+            lambda points: points <= MARGIN,
             "costs {:.1f} points",
         )
         for setting in ("fmnist_iid", "cifar10_iid")
@@ -481,8 +446,8 @@ CLAIMS = (
             "Fig. 7, text",
             f"MNIST*, {RULE_TITLES[rule]}, β = 0: ROP costs 20 to 25 points",
             _pair("mnist_noniid", rule, 0.0),
-            _drop,
-            lambda drop: 18 <= drop <= 27,
+            drop,
+            lambda points: 18 <= points <= 27,
             "drop {:.1f} points",
         )
         for rule in ("cc_tau0.1", "cc_tau1")
@@ -492,8 +457,8 @@ CLAIMS = (
             place,
             f"{_TITLES[setting]}, β = 0.99, no attack: CC with τ = 0.1 stays below CC with τ = 1",
             (key(setting, "none", "cc_tau1", 0.99), key(setting, "none", "cc_tau0.1", 0.99)),
-            _drop,
-            lambda drop: drop > MARGIN,
+            drop,
+            lambda points: points > MARGIN,
             "{:.1f} points below",
         )
         for place, setting in (
@@ -550,44 +515,5 @@ CLAIMS = (
 
 
 def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict.
-
-    Over several seeds the statistic has its 95 % interval. ``holds`` or ``does not hold`` where all
-    cells are of the paper's protocol on its data, and no end of the interval says otherwise;
-    ``undecided`` else. Cells are never compared across scales.
-    """
-    rows = []
-    classes = {}
-    for claim in CLAIMS:
-        known = archive.common(claim.cells)
-        if known is None:
-            rows.append((claim.place, claim.text, "–", "–", "undecided: not computed"))
-            continue
-        seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
-        values = [claim.value([result.of_seed(seed) for result in known]) for seed in seeds]
-        data = ", ".join(sorted({result.data for result in known}))
-        basis = f"{known[0].scale}, {data}, {plural(len(seeds), 'seed')}"
-        if not values:
-            rows.append((claim.place, claim.text, "–", basis, "undecided: no seed in common"))
-            continue
-        found = estimate(values)
-        shown = claim.shown.format(found.mean)
-        ends = found.interval or (found.mean,)
-        if found.interval:
-            shown += f" ({found.interval[0]:.1f} to {found.interval[1]:.1f})"
-        opinions = {claim.holds(end) for end in (found.mean, *ends)}
-        if not all(result.comparable for result in known):
-            said = "undecided: reduced scale" if known[0].real else "undecided: embedded data"
-        elif len(opinions) > 1:
-            said = "undecided: too few runs"
-        else:
-            said = "holds" if opinions.pop() else "does not hold"
-            said += "" if len(seeds) > 1 else " (one seed)"
-            classes[len(rows), 4] = "agrees" if said.startswith("holds") else "differs"
-        rows.append((claim.place, claim.text, shown, basis, said))
-    return Table(
-        ("where", "claim", "here", "runs", "verdict"),
-        tuple(rows),
-        "Claims of the paper, computed from the stored runs",
-        classes,
-    )
+    """Each claim with its statistic, scale and verdict."""
+    return claims.claims_table(archive, CLAIMS)

@@ -10,15 +10,21 @@ The text is the PDF's, extracted with tab-separated tables.  Every number is kep
 
 from __future__ import annotations
 
-import argparse
-import csv
-import difflib
-import io
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from fedlib.transcription import (
+    NUMBER,
+    Row,
+    TranscriptionError,
+    check_counts,
+    command_line,
+    find_table,
+    parse_number,
+    parse_value_and_spread,
+)
 
 STORED = Path(__file__).with_name("published.csv")
 
@@ -40,64 +46,6 @@ SETTINGS = {
     "CIFAR10 *": "cifar10_noniid",
 }
 """The dataset labels of Table IV (its caption: ``*`` denotes a non-IID distribution)."""
-
-NUMBER = r"-?\d*\.?\d+"
-
-
-class Row(NamedTuple):
-    """One published number; every field is the text that goes into the CSV."""
-
-    item: str
-    setting: str
-    attack: str
-    aggregator: str
-    momentum: str
-    quantity: str
-    value: str
-    spread: str
-    unit: str
-
-
-class TranscriptionError(ValueError):
-    """The text does not hold a table in the form that the parser knows."""
-
-
-def find_table(text: str, caption: str) -> list[list[str]]:
-    """Return the cells of the tab-separated table next to the line that starts with `caption`.
-
-    The caption stands above or below its table, with nothing but blank lines between.
-    """
-    lines = text.splitlines()
-    at = [i for i, line in enumerate(lines) if line.startswith(caption)]
-    if len(at) != 1:
-        raise TranscriptionError(f"{caption!r}: {len(at)} lines start with this caption, not 1")
-    for step in (1, -1):
-        i = at[0] + step
-        while 0 <= i < len(lines) and not lines[i].strip():
-            i += step
-        found = []
-        while 0 <= i < len(lines) and "\t" in lines[i]:
-            found.append([cell.strip() for cell in lines[i].split("\t")])
-            i += step
-        if len(found) > 1:
-            return found[::step]
-    raise TranscriptionError(f"{caption!r}: no tab-separated table of 2 lines or more beside it")
-
-
-def parse_number(cell: str) -> str:
-    """Return the number in `cell` as printed."""
-    if not re.fullmatch(NUMBER, cell):
-        raise TranscriptionError(f"not a number: {cell!r}")
-    return cell
-
-
-def parse_value_and_spread(cell: str) -> tuple[str, str]:
-    r"""Return value and spread, as printed, of ``a ± b`` or its LaTeX form ``$a~\pm~b$``."""
-    plain = cell.strip("$").replace("~", " ").replace(r"\pm", "±")
-    match = re.fullmatch(rf"({NUMBER})\s*±\s*({NUMBER})", plain.strip())
-    if not match:
-        raise TranscriptionError(f"not of the form 'value ± spread': {cell!r}")
-    return match[1], match[2]
 
 
 def parse_momentum(cell: str) -> str:
@@ -192,52 +140,14 @@ EXPECTED = {"table_ii": 3, "table_iii": 12, "table_iv": 360}
 def transcribe(text: str) -> list[Row]:
     """Return the rows of all three tables; raise `TranscriptionError` if the count is off."""
     rows = table_ii(text) + table_iii(text) + table_iv(text)
-    for item, expected in EXPECTED.items():
-        count = sum(row.item == item for row in rows)
-        if count != expected:
-            raise TranscriptionError(f"{item}: {count} cells found, {expected} expected")
+    check_counts(rows, EXPECTED)
     return rows
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return `rows` as CSV text with a heading."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(Row._fields)
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 where the stored file differs, 2 where parsing fails."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fedlib.papers.centered_clipping.transcribe",
-        description="Transcribe Tables II, III and IV from the text of the paper.",
-    )
-    parser.add_argument("paper", type=Path, help="the paper as text, with tab-separated tables")
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--write", action="store_true", help=f"store as {STORED.name}")
-    mode.add_argument("--check", action="store_true", help=f"compare with {STORED.name}")
-    args = parser.parse_args(argv)
-
-    try:
-        made = to_csv(transcribe(args.paper.read_text(encoding="utf-8")))
-        stored = STORED.read_text(encoding="utf-8") if args.check else ""
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if args.write:
-        STORED.write_text(made, encoding="utf-8")
-    elif args.check:
-        sys.stdout.writelines(
-            difflib.unified_diff(
-                stored.splitlines(True), made.splitlines(True), "stored", "transcribed"
-            )
-        )
-        return int(stored != made)
-    else:
-        print(made, end="")
-    return 0
+    files = {"paper": "the paper as text, with tab-separated tables"}
+    return command_line(argv, __spec__.name, files, transcribe, STORED)
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def _keys() -> list[tuple[str, str, str, str]]:
         *block(uniform, "0.4", ("camouflage", "none"), (*RULES, *phases)),
         *block(dirichlet, "0.2", PUBLISHED_ATTACKS, RULES),  # Figure 2
         *block(dirichlet, "0.2", ("camouflage", "none"), (*RULES, *phases)),
-        *block(uniform, "0.2", ("camouflage",), (*RULES, *phases)),
+        *block(uniform, "0.2", ("camouflage", "none"), (*RULES, *phases)),
         *block(uniform, "0.2", PUBLISHED_ATTACKS, RULES[:-2]),  # the rest of Table 2
         *block(uniform, "0.1", PUBLISHED_ATTACKS, RULES),
         *block(dirichlet, "0.4", PUBLISHED_ATTACKS, RULES),  # the rest of Table 3

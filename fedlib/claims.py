@@ -1,0 +1,126 @@
+"""What a paper claims and what its text leaves open, judged by the stored runs.
+
+Every chapter has the same two tables: claims with their verdicts, and choices with what they
+change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fedlib.report import Archive, CellResult, Table, plural
+from fedlib.statistics import estimate
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, and what decides it.
+
+    ``statistic`` maps a number from each of ``cells`` (in their order), by default its accuracy, to
+    one that ``holds`` judges; ``shown`` puts it into words.
+    """
+
+    place: str
+    text: str
+    cells: tuple[str, ...]
+    statistic: Callable[[list[float]], float]
+    holds: Callable[[float], bool]
+    shown: str
+    quantities: tuple[str, ...] = ()
+    """What to take of the cells instead of the accuracy: means over the run."""
+
+    def value(self, results: list[CellResult]) -> float:
+        """The statistic of these results."""
+        if self.quantities:
+            pairs = zip(results, self.quantities, strict=True)
+            return self.statistic([result.mean_of(name).mean for result, name in pairs])
+        return self.statistic([result.accuracy.mean for result in results])
+
+
+def drop(values: list[float]) -> float:
+    """How far the second value is below the first: a claim's statistic."""
+    return values[0] - values[1]
+
+
+def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
+    """Each claim with its statistic, scale and verdict.
+
+    Over several seeds the statistic has its 95 % interval. ``holds`` or ``does not hold`` where all
+    cells are of the paper's protocol on real data, and no end of the interval says otherwise;
+    ``undecided`` else. Data other than the paper's own are named beside the verdict. Cells are
+    never compared across scales.
+    """
+    rows = []
+    classes = {}
+    for claim in claims:
+        known = archive.common(claim.cells)
+        if known is None:
+            rows.append((claim.place, claim.text, "–", "–", "undecided: not computed"))
+            continue
+        seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
+        values = [claim.value([result.of_seed(seed) for result in known]) for seed in seeds]
+        data = ", ".join(sorted({result.data for result in known}))
+        basis = f"{known[0].scale}, {data}, {plural(len(seeds), 'seed')}"
+        if not values:
+            rows.append((claim.place, claim.text, "–", basis, "undecided: no seed in common"))
+            continue
+        found = estimate(values)
+        shown = claim.shown.format(found.mean)
+        ends = found.interval or (found.mean,)
+        if found.interval:
+            shown += f" ({found.interval[0]:.1f} to {found.interval[1]:.1f})"
+        opinions = {claim.holds(end) for end in (found.mean, *ends)}
+        if not all(result.real for result in known):
+            said = "undecided: embedded data"
+        elif known[0].scale != "paper":
+            said = "undecided: reduced scale"
+        elif len(opinions) > 1:
+            said = "undecided: too few runs"
+        else:
+            said = "holds" if opinions.pop() else "does not hold"
+            notes = ["one seed"] if len(seeds) == 1 else []
+            notes += [] if all(result.canonical for result in known) else ["other sample of data"]
+            said += f" ({', '.join(notes)})" if notes else ""
+            classes[len(rows), 4] = "agrees" if said.startswith("holds") else "differs"
+        rows.append((claim.place, claim.text, shown, basis, said))
+    return Table(
+        ("where", "claim", "here", "runs", "verdict"),
+        tuple(rows),
+        "Claims of the paper, computed from the stored runs",
+        classes,
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that text and code make differently or leave open, and two cells to compare.
+
+    ``where`` says in words what both cells have in common; ``used`` and ``other`` are the two ways,
+    ``cell`` and ``other_cell`` the runs made so.
+    """
+
+    question: str
+    where: str
+    used: str
+    other: str
+    cell: str
+    other_cell: str
+
+
+def choices_table(archive: Archive, choices: Sequence[Choice], caption: str) -> Table:
+    """Accuracy as used and taken the other way, at the best scale and data that both have."""
+    rows = []
+    for choice in choices:
+        row = (choice.question, choice.where, choice.used, choice.other)
+        pair = archive.common([choice.cell, choice.other_cell])
+        if pair is None:
+            rows.append((*row, "not computed", "–"))
+            continue
+        used, other = (result.accuracy.mean for result in pair)
+        seeds = plural(min(len(result.records) for result in pair), "seed")
+        basis = f"{pair[0].scale}, {pair[0].data}, {seeds}"
+        rows.append((*row, f"{used:.2f} → {other:.2f} ({other - used:+.2f})", basis))
+    return Table(
+        ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption
+    )

@@ -1,0 +1,29 @@
+"""Records of runs that nobody made, for tests of what is shown of them."""
+
+from fedlib.store import make_record
+
+
+def put(store, cell, scale, accuracy, **metrics):
+    store.append(
+        scale,
+        make_record(
+            cell.config,
+            slug=store.slug,
+            scale=scale,
+            cell=cell.key,
+            metrics={
+                "rounds": [1, 2],
+                "test_accuracy": [0.1, accuracy],
+                "test_loss": [2.0, None],
+                "train_loss": [2.0, 1.0],
+                **metrics,
+            },
+            provenance={
+                "data": "MNIST",
+                "commit": "c",
+                "device_name": "d",
+                "versions": {"torch": "2"},
+                "wall_time_s": 36.0,
+            },
+        ),
+    )

@@ -1,0 +1,234 @@
+"""The chapter on clustering with outliers: its grid, published numbers, tables and claims."""
+
+from collections import Counter
+
+import pytest
+from records import put
+
+from fedlib.data import DataConfig
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.papers.clustering_with_outliers import (
+    N_CLIENTS,
+    RATES,
+    RULES,
+    VARIANTS,
+    tables,
+    transcribe,
+)
+from fedlib.published import load_published
+from fedlib.report import Archive
+from fedlib.store import Store
+
+GRID = load_grid("clustering_with_outliers")
+
+
+def sample(name):
+    return DataConfig(name, "real", "another sample")
+
+
+# --- grid ----------------------------------------------------------------------------------
+
+
+def test_the_paper_scale_is_the_papers_protocol():
+    for cell in GRID.cells("paper", 1, sample):
+        config = cell.config
+        assert (config.n_clients, config.client.batch_size, config.rounds) == (35, 3, 1500)
+        assert (config.learning_rate, config.milestones) == (0.1, ())
+        assert config.model == "cnn_32_64"
+        rate = next(part for part in cell.key.split("/") if part in RATES)
+        assert config.aggregator.n_byzantine == RATES[rate]
+        assert config.n_byzantine == (0 if "/none/" in cell.key else RATES[rate])
+        if not cell.key.startswith("variants"):
+            assert config.client.momentum == 0.99
+            assert ("uniform" in cell.key) == (config.partition.name == "iid")
+
+
+def test_every_cell_is_a_run_of_its_own():
+    cells = GRID.cells("paper", 1, sample)
+    assert len({cell.config.id for cell in cells}) == len(cells) == len({c.key for c in cells})
+
+
+def test_everything_shown_is_in_the_grid():
+    keys = {cell.key for cell in GRID.cells("paper", 1, sample)}
+    theirs = {place for place, value in tables.published().items() if value.attack}
+    assert len(theirs) == 3 * 48 + 3 * 56 + 48 + 12
+    assert theirs <= keys
+    for claim in tables.CLAIMS:
+        assert set(claim.cells) <= keys, claim.text
+    for variant in VARIANTS:
+        for base in variant.cells:
+            assert {tables.key(*base), variant.cell(base)} <= keys
+
+
+def test_smoke_cells_run_from_end_to_end(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for only in ("*/camouflage/*2p", "variants/votes/*", "femnist_dirichlet/0.1/pga/c*"):
+        cells = expand(GRID, "smoke", data="embedded", only=only)
+        outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+        assert len(outcome.computed) == len(cells) > 1
+    record = next(iter(store.read("smoke").values()))
+    assert record["metrics"]["test_accuracy_average"][-1] is not None
+
+
+# --- published -----------------------------------------------------------------------------
+
+
+def test_published_counts_units_and_worst():
+    values = load_published("clustering_with_outliers")
+    assert Counter(value.item for value in values) == transcribe.EXPECTED
+    rows = {}
+    for value in values:
+        assert value.unit == "share"
+        assert 0 <= value.value <= 1
+        row = rows.setdefault((value.item, value.setting, value.aggregator), {})
+        assert value.attack not in row
+        row[value.attack] = value.value
+    off = {place for place, row in rows.items() if row.pop("") != min(row.values())}
+    assert off == set()
+
+
+@pytest.mark.parametrize(
+    ("item", "setting", "attack", "rule", "value", "spread"),
+    [
+        ("table_1", "femnist_uniform/0.4", "sf", "gm", 0.46, None),
+        ("table_2", "femnist_uniform/0.1", "omn", "gm", 0.19, 0.27),
+        ("table_2", "femnist_uniform/0.4", "sv", "mean2p", 0.75, 0.02),
+        ("table_3", "femnist_dirichlet/0.2", "pga", "krum", 0.18, 0.03),
+        ("table_3", "femnist_dirichlet/0.4", "sf", "cent2p", 0.30, 0.26),
+        ("table_4", "cifar10_uniform/0.2", "lf", "avg", 0.58, None),
+        ("table_5", "femnist_uniform/0.2", "omn", "cent1p", 0.12, 0.14),
+    ],
+)
+def test_published_as_read_by_eye(item, setting, attack, rule, value, spread):
+    (found,) = (
+        v
+        for v in load_published("clustering_with_outliers", item)
+        if (v.setting, v.attack, v.aggregator) == (setting, attack, rule)
+    )
+    assert (found.value, found.spread) == (value, spread)
+
+
+PAPER = """
+Prose.
+
+Aggregation	LF	SV	Worst
+Avg	0.5	.25	0.25
+Cent2P	0.75	0.7	0.7
+
+Table 1: a caption
+"""
+APPENDIX = """
+Table 2, a heading
+
+| rate | rule | LF | SV | worst |
+| --- | --- | --- | --- | --- |
+| 0.1 | Avg | 0.77 ± 0.02 | 0.10 ± 0.06 | 0.10 |
+| 0.4 | Krum | 0.80 ± 0.01 | 0.79 ± 0.00 | 0.79 |
+
+Table 4, another
+
+| rule | LF | SV | worst |
+| --- | --- | --- | --- |
+| FedAvg | 0.58 | 0.33 | 0.33 |
+"""
+
+
+def test_parser_reads_both_forms():
+    rows = transcribe.table_1(PAPER)
+    assert [row[:2] + row[2:4] + row[6:8] for row in rows[:2]] == [
+        ("table_1", "femnist_uniform/0.4", "lf", "avg", "0.5", ""),
+        ("table_1", "femnist_uniform/0.4", "sv", "avg", ".25", ""),
+    ]
+    assert (rows[-1].quantity, rows[-1].aggregator) == ("worst_test_accuracy", "cent2p")
+    rows = transcribe.appendix_table(APPENDIX, "table_2")
+    assert [(row.setting, row.value, row.spread) for row in rows[3:]] == [
+        ("femnist_uniform/0.4", "0.80", "0.01"),
+        ("femnist_uniform/0.4", "0.79", "0.00"),
+        ("femnist_uniform/0.4", "0.79", ""),
+    ]
+    (row, *_) = transcribe.appendix_table(APPENDIX, "table_4")
+    assert (row.setting, row.aggregator) == ("cifar10_uniform/0.2", "avg")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Table 2,", "Table 9,", "0 lines start with 'Table 2,'"),
+        ("| --- | --- | --- | --- | --- |\n", "", "no Markdown table"),
+        ("LF | SV | worst", "LF | XX | worst", "unknown heading"),
+        ("| Krum |", "| Kram |", "unknown line 'Kram'"),
+        ("0.80 ± 0.01 | ", "", "unknown line 'Krum' of 2 cells"),
+        ("0.80 ± 0.01", "0.80 +- 0.01", "not a number"),
+    ],
+)
+def test_parser_refuses_another_form(old, new, message):
+    with pytest.raises(transcribe.TranscriptionError, match=message):
+        transcribe.appendix_table(APPENDIX.replace(old, new, 1), "table_2")
+
+
+def test_command_line_checks_counts(tmp_path, capsys):
+    paper, appendix = tmp_path / "paper.txt", tmp_path / "appendix.md"
+    paper.write_text(PAPER)
+    appendix.write_text(APPENDIX + APPENDIX.replace("Table 2", "Table 3").replace("4,", "5,"))
+    assert transcribe.main([str(paper), str(appendix)]) == 2
+    assert "table_1: 6 cells found, 56 expected" in capsys.readouterr().err
+
+
+# --- tables and claims ---------------------------------------------------------------------
+
+
+def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    accuracies = dict(zip(tables.PUBLISHED_ATTACKS, (0.7, 0.6, 0.7, 0.8, 0.7, 0.75), strict=True))
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, sample):
+            _, *place = cell.key.split("/")
+            if cell.key.startswith("femnist_uniform/0.4/") and place[-1] == "cent2p":
+                accuracy = accuracies.get(place[1])
+                if accuracy:
+                    put(store, cell, "paper", accuracy + 0.02 * seed)
+    table = tables.accuracy_table(Archive(GRID, store), "femnist_uniform", "0.4")
+    row = dict(zip(table.header, table.rows[RULES.index("cent2p")], strict=True))
+    assert row["SF"] == "0.63 ± 0.01\npaper ×2\n0.62 ± 0.03"
+    assert row["worst"] == "0.63\npaper\n0.62"
+    assert table.rows[0][1] == "–\n\n0.56 ± 0.03"
+    assert "differs" not in table.classes.values()  # another sample: no verdict
+    said = tables.nearness(Archive(GRID, store)).text
+    assert said.startswith("6 of 372 published values are computed at paper scale")
+
+
+def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    number, claim = next(
+        (i, c) for i, c in enumerate(tables.CLAIMS) if "Cent1P fails under Omn" in c.text
+    )
+    for cell in GRID.cells("paper", 1, sample):
+        if cell.key in claim.cells:
+            put(store, cell, "paper", 0.2 if "cent1p" in cell.key else 0.8)
+    row = tables.claims_table(Archive(GRID, store)).rows[number]
+    assert row[2] == "one phase keeps 25 % of the accuracy of two"
+    assert row[4] == "holds (one seed, other sample of data)"
+
+
+def test_statistics_of_the_claims_by_hand():
+    # Rules with two attacks each: worst cases 3 and 5 of the first two, 1 and 4 of the others.
+    assert tables._worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
+    assert tables._lead(2)([7, 9, 3, 6.5]) == 0.5
+
+
+def test_the_thought_experiment_leaves_no_rule_better_than_the_average_twice():
+    rows = {row[0]: tuple(map(float, row[1:])) for row in tables.dilemma_table().rows}
+    sneak, siege = rows.pop("average")
+    assert len(rows) > 10
+    assert not any(a < sneak and b < siege for a, b in rows.values())
+    assert rows["Outer (MeanwO)"][0] < sneak < rows["Inner (MeanwO)"][0]
+    assert rows["Inner (MeanwO)"][1] < siege < rows["Outer (MeanwO)"][1]
+    assert tables.figure_1().axes
+
+
+def test_constants_of_theorem_2_for_the_experiments():
+    rows = {row[:2]: row[3:] for row in tables.constants_table().rows}
+    f, n = 7, N_CLIENTS
+    kappa = 6 * f / (n - 2 * f) * (n - f) / (n - 2 * f)
+    assert rows["MeanwO", "(f, κ)-robustness"][1] == f"{kappa:.3g}"
+    assert len(rows) == 8
