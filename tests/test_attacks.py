@@ -376,11 +376,11 @@ def test_without_byzantine_clients_nothing_is_sent(name):
     assert attack.apply(updates, attack.init(20, 30), context)[0].shape == (0, 30)
 
 
-def test_camouflage_keeps_the_own_spread_and_pushes_all_candidates_against_the_mean():
+def test_camouflage_keeps_the_own_spread_and_pushes_against_the_mean():
     benign = benign_updates()
     f, d = 3, benign.shape[1]
     own = benign[:f] + 0.01
-    context = AttackContext(own_updates=own, candidates=lambda rows: rows.mean(0, keepdim=True))
+    context = AttackContext(own_updates=own, rule=lambda rows: rows.mean(0))
     attack = ATTACKS["camouflage"](n_byzantine=f, start=2.0, factor=1.5)
     sent, gamma = attack.apply(benign, None, context)
     mean = benign.mean(0)
@@ -406,7 +406,8 @@ def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows()
         kept = rows if shift <= limit * spread else rows[:-f]
         return torch.stack([rows.mean(0), kept.mean(0)])
 
-    attack = ATTACKS["camouflage"](n_byzantine=f, start=1.0, factor=1.5)
+    attack = ATTACKS["camouflage"](n_byzantine=f, aim="least", start=1.0, factor=1.5)
+    assert attack.knows == {"benign_updates", "own_updates", "candidates"}
     context = AttackContext(own_updates=own, candidates=candidates)
     gamma = None
     for _ in range(5):

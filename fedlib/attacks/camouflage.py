@@ -15,17 +15,21 @@ from fedlib.validation import check_name, check_real
 @ATTACKS.register("camouflage")
 @dataclass(frozen=True)
 class Camouflage(Attack):
-    """Send honest updates, all shifted against the benign mean as far as every candidate follows.
+    """Send honest updates, all shifted against the benign mean as far as the server follows.
 
     A probe of this book's, aimed at rules that propose an Inner and an Outer aggregate and let
     clients vote (2PRASHB, clustering_with_outliers, Algorithm 3): vectors that agree would be left
     out by Outer, far ones by Inner, but shifted copies of honest updates have the spread of honest
     updates, and sit in both. The shift is ``gamma`` in units of the benign updates' spread. Each
-    round the last gamma is tried, and one a factor larger and smaller; kept is the one with which
-    the candidate that suffers least is pushed farthest.
+    round the last gamma is tried, and one a factor larger and smaller; kept is the one that pushes
+    the aggregate farthest.
 
     Parameters
     ----------
+    aim
+        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
+        trial, in which the Byzantine clients vote for the worse; ``"least"``, the candidate that
+        suffers least.
     direction
         p: ``"against"``, minus the direction of the benign mean; ``"sign"``, minus its signs.
     start
@@ -35,19 +39,23 @@ class Camouflage(Attack):
     """
 
     formula: ClassVar[str] = (
-        r"b_j = o_j + \gamma s p, \quad \gamma = \arg\max_\gamma \min_c \langle F_c(x, b) - \bar x,"
-        r" p \rangle, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}, \quad s^2 = \tfrac{1}{n - f} "
+        r"b_j = o_j + \gamma s p, \quad \gamma = \arg\max_\gamma \langle F(x, b) - \bar x, p "
+        r"\rangle, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}, \quad s^2 = \tfrac{1}{n - f} "
         r"\sum_i \lVert x_i - \bar x \rVert^2"
     )
 
-    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates", "candidates"})
+    knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates", "rule"})
 
+    aim: str = "elected"
     direction: str = "against"
     start: float = 1.0
     factor: float = 1.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_name("attack.aim", self.aim, ("elected", "least"))
+        if self.aim == "least":
+            self._set_knows("benign_updates", "own_updates", "candidates")
         check_name("attack.direction", self.direction, ("against", "sign"))
         check_real("attack.start", self.start, 0, open_low=True)
         check_real("attack.factor", self.factor, 1, open_low=True)
@@ -55,8 +63,9 @@ class Camouflage(Attack):
     def _attack(
         self, updates: torch.Tensor, state: torch.Tensor | None, context: AttackContext
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        own, candidates = context.own_updates, context.candidates
-        assert own is not None and candidates is not None
+        own = context.own_updates
+        follow = context.rule if self.aim == "elected" else context.candidates
+        assert own is not None and follow is not None
         mean = row_mean(updates)
         direction = -mean if self.direction == "against" else -mean.sign()
         direction = direction / direction.norm().clamp(min=torch.finfo(mean.dtype).tiny)
@@ -68,7 +77,7 @@ class Camouflage(Attack):
         best, furthest = last, torch.full_like(last, -torch.inf)
         for gamma in (last, last * self.factor, last / self.factor):
             everyone[len(updates) :] = own + gamma * spread * direction
-            pushed = ((candidates(everyone) - mean) @ direction).amin()
+            pushed = ((follow(everyone) - mean) @ direction).amin()
             best = torch.where(pushed > furthest, gamma, best)
             furthest = torch.maximum(pushed, furthest)
         return own + best * spread * direction, best
