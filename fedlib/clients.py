@@ -301,6 +301,7 @@ def local_updates(
     *,
     learning_rate: float,
     momentum: float = 0.0,
+    optimizer: str = "sgd",
     out: torch.Tensor | None = None,
     strategy: str = "auto",
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -319,6 +320,8 @@ def local_updates(
         any sample leaves the client as it is (clients of unequal size).
     learning_rate, momentum
         Of each client's SGD, whose momentum buffer starts at zero every round.
+    optimizer
+        ``"sgd"``, or ``"adam"`` (Kingma and Ba, 2015, Algorithm 1), also begun anew every round.
     out
         Where to write, ``(n_clients, n_parameters)``; made if None.
     strategy
@@ -336,7 +339,45 @@ def local_updates(
     if strategy == "auto":
         strategy = "loop" if start.device.type == "cpu" else "vmap"
     run = _LOCAL[check_name("strategy", strategy, _LOCAL)]
-    return out, run(model, layout, start, data, schedule, learning_rate, momentum, out)
+    step = _OPTIMIZERS[check_name("optimizer", optimizer, _OPTIMIZERS)](learning_rate, momentum)
+    return out, run(model, layout, start, data, schedule, step, out)
+
+
+class _SGD:
+    """Steps of gradient descent with momentum, for one client or a row of them."""
+
+    def __init__(self, learning_rate: float, momentum: float) -> None:
+        self.learning_rate, self.momentum = learning_rate, momentum
+
+    def init(self, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (torch.zeros_like(like),)
+
+    def change(self, grad: torch.Tensor, state: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """What to subtract; ``state`` is changed in place."""
+        (buffer,) = state
+        buffer.mul_(self.momentum).add_(grad)
+        return buffer * self.learning_rate
+
+
+class _Adam(_SGD):
+    """Steps of Adam: its constants are those that its authors recommend."""
+
+    first, second, least = 0.9, 0.999, 1e-8
+
+    def init(self, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        # Steps done, of each client: those without a sample do not count.
+        return torch.zeros_like(like), torch.zeros_like(like), torch.zeros_like(like[..., :1])
+
+    def change(self, grad: torch.Tensor, state: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        mean, square, steps = state
+        steps += 1
+        mean.lerp_(grad, 1 - self.first)
+        square.mul_(self.second).addcmul_(grad, grad, value=1 - self.second)
+        scale = (square / (1 - self.second**steps)).sqrt_().add_(self.least)
+        return mean / scale.mul_((1 - self.first**steps) / self.learning_rate)
+
+
+_OPTIMIZERS: dict[str, type[_SGD]] = {"sgd": _SGD, "adam": _Adam}
 
 
 def _masked_loss(
@@ -357,8 +398,7 @@ def _local_loop(
     start: torch.Tensor,
     data: Batch,
     schedule: torch.Tensor,
-    learning_rate: float,
-    momentum: float,
+    optimizer: _SGD,
     out: torch.Tensor,
 ) -> torch.Tensor:
     losses = start.new_zeros(schedule.shape[0])
@@ -366,7 +406,7 @@ def _local_loop(
     for i in range(schedule.shape[0]):
         flat = start.clone().requires_grad_()
         views = layout.views(flat)
-        buffer = torch.zeros_like(start)
+        kept = optimizer.init(start)
         for step in range(schedule.shape[1]):
             index = schedule[i, step][filled[i, step]]
             if len(index) == 0:
@@ -374,9 +414,8 @@ def _local_loop(
             logits = torch.func.functional_call(model, views, (data[0][index],))
             loss = F.cross_entropy(logits, data[1][index])
             (grad,) = torch.autograd.grad(loss, flat)
-            buffer.mul_(momentum).add_(grad)
             with torch.no_grad():
-                flat.sub_(buffer, alpha=learning_rate)
+                flat.sub_(optimizer.change(grad, kept))
             views = layout.views(flat)
             losses[i] += loss.detach() * len(index)
         out[i] = start - flat.detach()
@@ -389,8 +428,7 @@ def _local_vmap(
     start: torch.Tensor,
     data: Batch,
     schedule: torch.Tensor,
-    learning_rate: float,
-    momentum: float,
+    optimizer: _SGD,
     out: torch.Tensor,
 ) -> torch.Tensor:
     def loss_of(flat: torch.Tensor, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> Any:
@@ -398,7 +436,7 @@ def _local_vmap(
 
     step_all = torch.func.vmap(torch.func.grad_and_value(loss_of), randomness="different")
     flats = start.expand(schedule.shape[0], -1).clone()
-    buffers = torch.zeros_like(flats)
+    kept = optimizer.init(flats)
     losses = start.new_zeros(schedule.shape[0])
     for step in range(schedule.shape[1]):
         index = schedule[:, step]
@@ -406,8 +444,12 @@ def _local_vmap(
         index = index.clamp(min=0)
         grads, loss = step_all(flats, data[0][index], data[1][index], mask)
         active = mask.amax(1, keepdim=True)
-        buffers = torch.where(active > 0, buffers * momentum + grads, buffers)
-        flats -= learning_rate * active * buffers
+        before = [part.clone() for part in kept]
+        change = optimizer.change(grads, kept)
+        # A step without a sample is none: the client stays as it was.
+        for part, old in zip(kept, before, strict=True):
+            torch.where(active > 0, part, old, out=part)
+        flats -= active * change
         losses += loss * mask.sum(1)
     torch.sub(start, flats, out=out)
     return losses / (schedule >= 0).sum((1, 2)).clamp(min=1)

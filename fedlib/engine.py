@@ -143,7 +143,9 @@ def prepare(
         )
     device = torch.device(device)
     n_benign = config.n_clients - config.n_byzantine
-    shares = config.partition(dataset.y_train.numpy(), config.n_clients, config.seed)
+    shares = config.partition(
+        dataset.y_train.numpy(), config.n_clients, config.seed, dataset.groups
+    )
 
     counts = torch.tensor([len(share) for share in shares], dtype=torch.float64)
     if config.server_samples:
@@ -346,6 +348,7 @@ def _local_step(
         torch.from_numpy(schedule).to(federation.device),
         learning_rate=client.learning_rate,
         momentum=client.momentum,
+        optimizer=client.optimizer,
         out=out[: len(clients)],
         strategy=federation.strategy,
     )

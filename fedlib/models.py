@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from fedlib.validation import check_name
+from fedlib.data.tables import VOCABULARY
+from fedlib.validation import ConfigError, check_name
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,56 @@ def resnet18(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     return _resnet(shape[0], (64, 128, 256, 512), 2, n_classes)
 
 
+class _MeanEmbedding(nn.Module):
+    """Mean of the embeddings of a text's words; 0 is no word."""
+
+    def __init__(self, vocabulary: int, dimension: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(vocabulary, dimension) / 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        words = x.flatten(1).long()
+        there = (words > 0).to(self.weight.dtype)
+        total = torch.einsum("nwd,nw->nd", F.embedding(words, self.weight), there)
+        return total / there.sum(1, keepdim=True).clamp(min=1)
+
+
+class _BinaryScore(nn.Linear):
+    """One score z as logits (0, z): cross-entropy of these is binary cross-entropy of z."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__(inputs, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pad(super().forward(x), (1, 0))
+
+
+def fasttext(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    """FastText: mean of word embeddings, one linear layer (residual_reweighting, appendix A.2).
+
+    25,000 words, dimension 100, one output: 2,500,101 parameters. For two classes.
+    """
+    if n_classes != 2:
+        raise ConfigError(f"model='fasttext' is for data with 2 classes, not {n_classes}.")
+    return nn.Sequential(_MeanEmbedding(VOCABULARY, 100), _BinaryScore(100))
+
+
+def mlp_46_23(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    """Three fully connected layers of 46, 23 and ``n_classes`` (residual_reweighting, A.2).
+
+    5,529 parameters for 91 features and 9 classes.
+    """
+    features = shape[0] * shape[1] * shape[2]
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(features, 46),
+        nn.ReLU(),
+        nn.Linear(46, 23),
+        nn.ReLU(),
+        nn.Linear(23, n_classes),
+    )
+
+
 def softmax_regression(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """Multinomial logistic regression: the smallest model, for examples and tests."""
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], n_classes))
@@ -205,6 +257,8 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
     "resnet20_code": resnet20_code,
     "resnet9": resnet9,
     "resnet18": resnet18,
+    "fasttext": fasttext,
+    "mlp_46_23": mlp_46_23,
     "softmax_regression": softmax_regression,
 }
 

@@ -62,6 +62,9 @@ class LocalSGD:
         Of the client's SGD; its momentum starts at zero every round.
     epochs
         Passes over the client's data a round, each in a new random order.
+    optimizer
+        ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
+        which has no use for ``momentum``.
     """
 
     name: ClassVar[str] = "local_sgd"
@@ -69,12 +72,14 @@ class LocalSGD:
     learning_rate: float = 0.1
     momentum: float = 0.0
     epochs: int = 1
+    optimizer: str = "sgd"
 
     def __post_init__(self) -> None:
         check_int("client.batch_size", self.batch_size, 1)
         check_int("client.epochs", self.epochs, 1)
         check_real("client.learning_rate", self.learning_rate, 0, open_low=True)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
+        check_name("client.optimizer", self.optimizer, ("sgd", "adam"))
 
 
 def _told_apart(part: Any) -> dict[str, Any]:

@@ -415,6 +415,15 @@ def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows()
     assert float(gamma) == pytest.approx(1.0)
 
 
+def test_a_backdoors_success_may_count_samples_of_the_target_class():
+    x, y = torch.zeros(6, 1, 8, 8), torch.tensor([0, 2, 2, 1, 2, 5])
+    for counted, expected in ((False, 3), (True, 6)):
+        attack = ATTACKS["pixel_backdoor"](n_byzantine=1, target=2, counts_target=counted)
+        shown, labels = attack.triggered(x, y)
+        assert len(shown) == len(labels) == expected
+        assert set(labels.tolist()) == {2}
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ def test_merged_refuses_a_model_that_it_cannot_serve():
         gradients(model, *batches(dtype=torch.float32), strategy="merge")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"fasttext"}))
 def test_the_processor_takes_merged_where_it_can(name):
     expected = "loop" if name.startswith("resnet") else "merged"
     assert choose_strategy(double(name), torch.device("cpu")) == expected
@@ -131,28 +131,44 @@ def test_forward_is_the_model(name):
 # --- local epochs ------------------------------------------------------------------------
 
 
-def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None):
+def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None, optimizer="sgd"):
     model = double(name)
     start = flatten_parameters(model).clone()
     x, y = batches(1, 12)
     return local_updates(
         model, start, (x[0], y[0]), torch.tensor(schedule),
-        learning_rate=0.1, momentum=momentum, strategy=strategy, out=out,
+        learning_rate=0.1, momentum=momentum, optimizer=optimizer, strategy=strategy, out=out,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_local_strategies_agree_with_unequal_clients(name, momentum):
+@pytest.mark.parametrize(("momentum", "optimizer"), [(0.0, "sgd"), (0.9, "sgd"), (0.0, "adam")])
+def test_local_strategies_agree_with_unequal_clients(name, momentum, optimizer):
     schedule = [
         [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
         [[5, -1, -1], [-1, -1, -1], [5, -1, -1]],
         [[6, 7, 8], [9, 10, 11], [6, -1, -1]],
     ]
-    expected, expected_losses = local("loop", schedule, momentum, name)
-    found, losses = local("vmap", schedule, momentum, name)
-    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
-    torch.testing.assert_close(losses, expected_losses, rtol=1e-8, atol=1e-10)
+    expected, expected_losses = local("loop", schedule, momentum, name, None, optimizer)
+    found, losses = local("vmap", schedule, momentum, name, None, optimizer)
+    # Adam divides by the size of gradients that may be next to nothing.
+    tight = {"rtol": 1e-8, "atol": 1e-10 if optimizer == "sgd" else 1e-5}
+    torch.testing.assert_close(found, expected, **tight)
+    torch.testing.assert_close(losses, expected_losses, **tight)
+
+
+def test_local_adam_is_torchs():
+    schedule = [[[0, 1, 2], [3, 4, 5], [6, 7, 8]]]
+    found, _ = local("loop", schedule, optimizer="adam")
+    model, (x, y) = double("cnn_4_8"), batches(1, 12)
+    start = torch.cat([p.detach().flatten() for p in model.parameters()])
+    adam = torch.optim.Adam(model.parameters(), lr=0.1)
+    for index in schedule[0]:
+        adam.zero_grad()
+        nn.functional.cross_entropy(model(x[0, index]), y[0, index]).backward()
+        adam.step()
+    moved = start - torch.cat([p.detach().flatten() for p in model.parameters()])
+    torch.testing.assert_close(found[0], moved, rtol=1e-6, atol=1e-7)
 
 
 def test_one_local_step_is_the_gradient_times_the_rate():

@@ -50,7 +50,31 @@ def test_critical_parameters_are_ends_norms_and_biases():
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_every_model_maps_images_to_logits(name, shape):
-    assert make_model(name, shape, 7, 0)(torch.zeros(2, *shape)).shape == (2, 7)
+    classes = 2 if name == "fasttext" else 7
+    assert make_model(name, shape, classes, 0)(torch.zeros(2, *shape)).shape == (2, classes)
+
+
+def test_the_networks_of_text_and_tables_have_the_size_of_the_paper():
+    assert ParameterLayout.of(make_model("fasttext", (1, 1, 200), 2, 0)).size == 2_500_101
+    sizes = 92 * 46 + 47 * 23 + 24 * 9
+    assert ParameterLayout.of(make_model("mlp_46_23", (1, 1, 91), 9, 0)).size == sizes
+    with pytest.raises(ConfigError, match="2 classes, not 9"):
+        make_model("fasttext", (1, 1, 200), 9, 0)
+
+
+def test_fasttext_scores_the_mean_of_its_words_whatever_their_order_and_padding():
+    model = make_model("fasttext", (1, 1, 5), 2, 0)
+    text = torch.tensor([[4.0, 9.0, 9.0, 0.0, 0.0], [9.0, 0.0, 4.0, 0.0, 9.0], [0.0] * 5])
+    logits = model(text.view(3, 1, 1, 5))
+    vectors = model[0].weight
+    mean = (vectors[4] + 2 * vectors[9]) / 3
+    z = mean @ model[1].weight[0] + model[1].bias[0]
+    torch.testing.assert_close(logits[0], torch.stack([torch.zeros(()), z]))
+    torch.testing.assert_close(logits[1], logits[0])
+    torch.testing.assert_close(logits[2, 1], model[1].bias[0])
+    labels = torch.tensor([1, 0, 1])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], labels.float())
+    torch.testing.assert_close(torch.nn.functional.cross_entropy(logits, labels), expected)
 
 
 def test_initialisation_depends_on_the_seed_alone():

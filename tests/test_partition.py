@@ -22,7 +22,7 @@ OVERLAPPING = ["uniform_classes"]
 )
 def test_shares_are_never_empty_and_disjoint_where_promised(name, n_clients, seed, n):
     labels = LABELS[:n]
-    parts = PARTITIONS[name]()(labels, n_clients, seed)
+    parts = PARTITIONS[name]()(labels, n_clients, seed, np.arange(n) % 70)
     assert len(parts) == n_clients
     assert min(map(len, parts)) >= 1
     everything = np.concatenate(parts)
@@ -34,14 +34,14 @@ def test_shares_are_never_empty_and_disjoint_where_promised(name, n_clients, see
         assert len(everything) == n
     np.random.rand(2)
     state = np.random.get_state()[1].copy()
-    again = PARTITIONS[name]()(labels, n_clients, seed)
+    again = PARTITIONS[name]()(labels, n_clients, seed, np.arange(n) % 70)
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
     assert np.array_equal(np.random.get_state()[1], state)
 
 
 @pytest.mark.parametrize("name", PARTITIONS)
 def test_another_seed_gives_another_partition(name):
-    first, second = (PARTITIONS[name]()(LABELS, 10, seed) for seed in (1, 2))
+    first, second = (PARTITIONS[name]()(LABELS, 10, seed, LABELS) for seed in (1, 2))
     assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -134,7 +134,7 @@ def test_extreme_alphas_still_give_every_sample_once(name, alpha):
 def test_a_class_without_samples_is_no_obstacle():
     labels = np.where(LABELS == 4, 5, LABELS)
     for name in PARTITIONS:
-        counts = class_counts(labels, PARTITIONS[name]()(labels, 10, 1))
+        counts = class_counts(labels, PARTITIONS[name]()(labels, 10, 1, np.arange(1000) % 10))
         assert not counts[:, 4].any()
         assert counts.sum() == len(labels)
 
@@ -160,3 +160,38 @@ def test_matched_samples_follow_each_clients_classes():
     again = matched_samples(parts, labels, test_labels, 1)
     assert all(np.array_equal(a, b) for a, b in zip(chosen, again, strict=True))
     assert not np.array_equal(chosen[1], matched_samples(parts, labels, test_labels, 2)[1])
+
+
+def test_clients_by_group_are_the_largest_in_random_order():
+    groups = np.repeat([7, 3, 5, 1], [10, 400, 90, 200])
+    parts = PARTITIONS["by_group"]()(LABELS[:700], 3, 1, groups)
+    assert sorted(len(part) for part in parts) == [90, 200, 400]
+    assert all(len(np.unique(groups[part])) == 1 for part in parts)
+    orders = {
+        tuple(map(len, PARTITIONS["by_group"]()(LABELS[:700], 3, s, groups))) for s in range(9)
+    }
+    assert len(orders) > 1
+    with pytest.raises(ConfigError, match="n_clients=5 is more than the 4 groups"):
+        PARTITIONS["by_group"]()(LABELS[:700], 5, 1, groups)
+    with pytest.raises(ConfigError, match="'by_group' needs data with groups"):
+        PARTITIONS["by_group"]()(LABELS, 5, 1)
+
+
+def test_holders_of_a_class_come_last():
+    counts = class_counts(LABELS, PARTITIONS["classes_per_client"](last=1)(LABELS, 30, 1))
+    holds = counts[:, 1] > 0
+    assert holds.sum() == 6
+    assert holds[-6:].all()
+
+
+def test_removed_holders_leave_with_their_share():
+    whole = PARTITIONS["classes_per_client"]()(LABELS, 30, 1)
+    left = PARTITIONS["classes_per_client"](removed=4, removed_class=3)(LABELS, 26, 1)
+    kept = {tuple(part) for part in whole}
+    assert {tuple(part) for part in left} < kept
+    counts = class_counts(LABELS, left)
+    assert (counts[:, 3] > 0).sum() == 2
+    none = PARTITIONS["classes_per_client"](removed=6, removed_class=3)(LABELS, 24, 1)
+    assert not class_counts(LABELS, none)[:, 3].any()
+    with pytest.raises(ConfigError, match=r"partition\.removed=7"):
+        PARTITIONS["classes_per_client"](removed=7, removed_class=3)(LABELS, 23, 1)

@@ -28,13 +28,19 @@ class Partition(ABC):
         """Name and parameters, as JSON values."""
         return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
 
-    def __call__(self, labels: np.ndarray, n_clients: int, seed: int) -> list[np.ndarray]:
+    needs_groups: ClassVar[bool] = False
+
+    def __call__(
+        self, labels: np.ndarray, n_clients: int, seed: int, groups: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         """Split samples with ``labels`` ``(n,)`` over the clients.
+
+        ``groups`` ``(n,)`` are the samples' natural ones, for a partition by them.
 
         Raises
         ------
         ConfigError
-            If there are fewer samples than clients.
+            If there are fewer samples than clients, or no groups where they are needed.
         """
         labels = np.asarray(labels)
         check_int("n_clients", n_clients, 1)
@@ -43,6 +49,12 @@ class Partition(ABC):
                 f"n_clients={n_clients} is more than the {len(labels)} samples to share out."
             )
         generator = stream(seed, f"partition-{self.name}")
+        if self.needs_groups:
+            if groups is None:
+                raise ConfigError(
+                    f"partition={self.name!r} needs data with groups, and these have none."
+                )
+            labels = np.asarray(groups)
         parts = self._split(labels, n_clients, generator)
         return _no_empty_client([np.sort(part.astype(np.int64)) for part in parts])
 
@@ -166,17 +178,36 @@ class ClassesPerClient(Partition):
     The whole set is given out: a class is split evenly over the clients that hold it, and
     every class is held by somebody (which needs ``n_clients * n_classes`` at least the
     number of classes).
+
+    Parameters
+    ----------
+    n_classes
+        Classes of a client.
+    last
+        The clients that hold this class come last, where Byzantine clients are; None leaves them
+        in order.
+    removed, removed_class
+        As many holders of a class are dealt a share like everybody, and then leave with it
+        (residual_reweighting, appendix A.4).
     """
 
     n_classes: int = 2
+    last: int | None = None
+    removed: int = 0
+    removed_class: int = 0
 
     def __post_init__(self) -> None:
         check_int("partition.n_classes", self.n_classes, 1)
+        if self.last is not None:
+            check_int("partition.last", self.last, 0)
+        check_int("partition.removed", self.removed, 0)
+        check_int("partition.removed_class", self.removed_class, 0)
 
     def _split(
         self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
     ) -> list[np.ndarray]:
         pools = _pools(labels, generator)
+        n_clients += self.removed
         present = [label for label, pool in enumerate(pools) if len(pool)]
         check_int("partition.n_classes", self.n_classes, 1, len(present))
         if n_clients * self.n_classes < len(present):
@@ -198,7 +229,35 @@ class ClassesPerClient(Partition):
                 clients, np.array_split(pools[label], len(clients)), strict=True
             ):
                 shares[client].append(piece)
-        return [np.concatenate(share) for share in shares]
+        leaving = holders.get(self.removed_class, [])
+        check_int("partition.removed", self.removed, 0, len(leaving))
+        staying = [i for i in range(n_clients) if i not in leaving[: self.removed]]
+        if self.last is not None:
+            check_int("partition.last", self.last, 0, len(pools) - 1)
+            last = set(holders.get(self.last, ()))
+            staying.sort(key=lambda i: i in last)
+        return [np.concatenate(shares[i]) for i in staying]
+
+
+@PARTITIONS.register("by_group")
+@dataclass(frozen=True)
+class ByGroup(Partition):
+    """Each of the largest natural groups is a client (residual_reweighting: loans by state).
+
+    Samples of the other groups are left out. The groups are in random order, so that the Byzantine
+    clients are not always the smallest.
+    """
+
+    needs_groups: ClassVar[bool] = True
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        found, counts = np.unique(labels, return_counts=True)
+        if len(found) < n_clients:
+            raise ConfigError(f"n_clients={n_clients} is more than the {len(found)} groups.")
+        largest = found[np.argsort(-counts, kind="stable")[:n_clients]]
+        return [np.flatnonzero(labels == group) for group in generator.permutation(largest)]
 
 
 @PARTITIONS.register("uniform_classes")

@@ -1,4 +1,4 @@
-"""Where data come from: real sets through torchvision, or the embedded glyphs.
+"""Where data come from: real sets, most through torchvision, or embedded ones.
 
 A root folder (``FEDLIB_DATA``, else the user's cache) holds the real sets in the layout that
 torchvision reads. Each file is verified before it is used: against the checksums of
@@ -23,6 +23,15 @@ import torch
 
 from fedlib.compat import import_torchvision
 from fedlib.data.glyphs import GLYPHS_VERSION, make_glyphs
+from fedlib.data.tables import (
+    LOAN_FEATURES,
+    LOAN_STATUSES,
+    REVIEW_LENGTH,
+    load_loans,
+    load_reviews,
+    make_loans,
+    make_reviews,
+)
 from fedlib.seeds import stream
 from fedlib.validation import ConfigError, check_int, check_name
 
@@ -50,8 +59,13 @@ class DatasetInfo:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     first_glyph: int
-    load: Callable[[Path, bool], tuple[np.ndarray, np.ndarray]]
-    """(root, train) to images ``(n, C, H, W)`` uint8 and labels ``(n,)``."""
+    load: Callable[[Path, bool], tuple[Any, ...]]
+    """(root, train) to samples ``(n, C, H, W)``, labels ``(n,)`` and perhaps groups ``(n,)``.
+
+    Images are uint8; other samples float32, and left as they are.
+    """
+    generate: Callable[[int, int], tuple[Any, ...]] | None = None
+    """(count, seed) to the same, generated; None has glyphs."""
 
 
 def _load_idx(class_name: str, **options: Any) -> Callable[[Path, bool], Any]:
@@ -175,6 +189,28 @@ DATASETS: dict[str, DatasetInfo] = {
         0,
         _load_cifar("CIFAR100"),
     ),
+    "amazon_reviews": DatasetInfo(
+        "Kindle Store reviews",
+        2,
+        (1, 1, REVIEW_LENGTH),
+        {"tables/kindle_store_reviews.csv": ""},
+        (0.0,),
+        (1.0,),
+        0,
+        load_reviews,
+        make_reviews,
+    ),
+    "lending_club": DatasetInfo(
+        "Lending Club loans",
+        len(LOAN_STATUSES),
+        (1, 1, LOAN_FEATURES),
+        {"tables/lending_club_2007_2011.csv": ""},
+        (0.0,),
+        (1.0,),
+        0,
+        load_loans,
+        make_loans,
+    ),
 }
 
 
@@ -221,7 +257,8 @@ class Dataset:
     """A data set as tensors, with where it came from.
 
     ``x_*`` are float32 ``(n, C, H, W)``, ``y_*`` int64 ``(n,)``. ``checksum`` is the sha256 of
-    the raw bytes used.
+    the raw bytes used. ``groups`` ``(n_train,)`` says which natural group, such as a state, a
+    training sample belongs to, where the set has any.
     """
 
     config: DataConfig
@@ -231,6 +268,7 @@ class Dataset:
     y_test: torch.Tensor
     n_classes: int
     checksum: str
+    groups: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -248,7 +286,8 @@ def describe(config: DataConfig) -> str:
     """A caption's words for a data configuration."""
     title = DATASETS[config.name].title
     if config.source == "embedded":
-        return f"embedded glyphs in place of {title}"
+        what = "glyphs" if DATASETS[config.name].generate is None else "generated samples"
+        return f"embedded {what} in place of {title}"
     return title if config.variant == "canonical" else f"{title} ({config.variant})"
 
 
@@ -304,10 +343,13 @@ def _digest(path: Path, algorithm: str) -> str:
 
 def _absent(name: str, root: Path) -> DataError:
     info = DATASETS[name]
+    get = f"Get it with `python -m fedlib data --download {name}`"
+    if info.generate is not None:
+        get = "It cannot be downloaded: put it there"
     return DataError(
         f"{info.title} is not on disk: looked for {', '.join(sorted(info.files))}\n"
         f"under {root} (set FEDLIB_DATA to use another folder).\n"
-        f"Get it with `python -m fedlib data --download {name}`, or use data='embedded'."
+        f"{get}, or use data='embedded'."
     )
 
 
@@ -362,6 +404,8 @@ def download(name: str, root: Path | None = None) -> None:
         If it cannot be reached.
     """
     folder = data_root(root)
+    if DATASETS[check_name("data.name", name, DATASETS)].generate is not None:
+        raise _absent(name, folder)
     datasets = import_torchvision().datasets
     classes = {
         "mnist": (datasets.MNIST, {}),
@@ -370,7 +414,7 @@ def download(name: str, root: Path | None = None) -> None:
         "cifar10": (datasets.CIFAR10, {}),
         "cifar100": (datasets.CIFAR100, {}),
     }
-    cls, options = classes[check_name("data.name", name, DATASETS)]
+    cls, options = classes[name]
     fresh = not on_disk(name, folder)
     try:
         cls(str(folder), download=True, **options)
@@ -393,8 +437,8 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
     if source == "embedded" or (source == "auto" and not on_disk(name, folder)):
         if source == "auto":
             warnings.warn(
-                f"EMBEDDED DATA: {DATASETS[name].title} is not under {folder}; generated glyph "
-                "images stand in for it, and every result says so.",
+                f"EMBEDDED DATA: {DATASETS[name].title} is not under {folder}; generated "
+                "samples stand in for it, and every result says so.",
                 stacklevel=2,
             )
         return DataConfig(name, "embedded", EMBEDDED_VARIANT)
@@ -427,8 +471,8 @@ def _verified(name: str, state: _State) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4)
-def _raw(config: DataConfig, state: _State) -> tuple[np.ndarray, ...]:
-    """Images and labels of both parts before normalisation, and the checksum's hex text."""
+def _raw(config: DataConfig, state: _State) -> tuple[Any, ...]:
+    """Samples and labels of both parts, the checksum's hex text, and groups or None."""
     info = DATASETS[config.name]
     if config.source == "embedded":
         if config.variant != EMBEDDED_VARIANT:
@@ -437,21 +481,15 @@ def _raw(config: DataConfig, state: _State) -> tuple[np.ndarray, ...]:
                 f"{EMBEDDED_VARIANT!r}."
             )
         sizes = (config.train_samples or EMBEDDED_TRAIN, config.test_samples or EMBEDDED_TEST)
-        parts: list[np.ndarray] = []
+        parts: list[Any] = []
+        groups = None
         digest = hashlib.sha256()
         for offset, size in enumerate(sizes):
-            images, labels = make_glyphs(
-                size,
-                n_classes=info.n_classes,
-                colour=info.shape[0] == 3,
-                seed=_GLYPH_SEED + offset,
-                first_class=info.first_glyph,
-            )
-            if images.ndim == 3:
-                images = images[:, None]
+            images, labels, *more = _generated(info, size, _GLYPH_SEED + offset)
             digest.update(images.tobytes())
             parts += [images, labels]
-        return (*parts, np.array(digest.hexdigest()))
+            groups = more[0] if more and offset == 0 else groups
+        return (*parts, np.array(digest.hexdigest()), groups)
     folder = Path(state[0])
     variant, checksum = _verified(config.name, state)
     if variant != config.variant:
@@ -459,14 +497,29 @@ def _raw(config: DataConfig, state: _State) -> tuple[np.ndarray, ...]:
             f"data.variant={config.variant!r} is wanted, but {folder} holds the variant "
             f"{variant!r} of {info.title}."
         )
-    parts = []
+    parts, groups = [], None
     for train, wanted in ((True, config.train_samples), (False, config.test_samples)):
-        images, labels = info.load(folder, train)
-        if wanted is not None and wanted < len(labels):
-            chosen = stream(0, f"subset-{config.name}", int(train)).permutation(len(labels))
-            images, labels = images[chosen[:wanted]], labels[chosen[:wanted]]
-        parts += [images, labels]
-    return (*parts, np.array(checksum))
+        held = [part for part in info.load(folder, train) if part is not None]
+        if wanted is not None and wanted < len(held[1]):
+            chosen = stream(0, f"subset-{config.name}", int(train)).permutation(len(held[1]))
+            held = [part[chosen[:wanted]] for part in held]
+        parts += held[:2]
+        groups = held[2] if train and len(held) > 2 else groups
+    return (*parts, np.array(checksum), groups)
+
+
+def _generated(info: DatasetInfo, size: int, seed: int) -> tuple[Any, ...]:
+    """Samples, labels and perhaps groups of an embedded set."""
+    if info.generate is not None:
+        return info.generate(size, seed)
+    images, labels = make_glyphs(
+        size,
+        n_classes=info.n_classes,
+        colour=info.shape[0] == 3,
+        seed=seed,
+        first_class=info.first_glyph,
+    )
+    return (images[:, None] if images.ndim == 3 else images), labels
 
 
 def load_dataset(config: DataConfig, root: Path | None = None) -> Dataset:
@@ -482,13 +535,16 @@ def load_dataset(config: DataConfig, root: Path | None = None) -> Dataset:
     info = DATASETS[config.name]
     # The embedded set is the same whatever lies on the disk.
     state = ("", ()) if config.source == "embedded" else _state(config.name, data_root(root))
-    x_train, y_train, x_test, y_test, checksum = _raw(config, state)
+    x_train, y_train, x_test, y_test, checksum, groups = _raw(config, state)
     for field, labels in (("train_samples", y_train), ("test_samples", y_test)):
         wanted = getattr(config, field)
         if wanted is not None and wanted > len(labels):
             raise ConfigError(f"data.{field}={wanted} is more than the {len(labels)} there are.")
 
     def tensor(images: np.ndarray) -> torch.Tensor:
+        if images.dtype != np.uint8:
+            # Runs may change their samples, but not those of the cache.
+            return torch.from_numpy(images.copy())
         scaled = torch.from_numpy(images).float().div_(255)
         if config.normalise:
             mean = torch.tensor(info.mean).view(1, -1, 1, 1)
@@ -504,4 +560,5 @@ def load_dataset(config: DataConfig, root: Path | None = None) -> Dataset:
         torch.from_numpy(y_test.astype(np.int64)),
         info.n_classes,
         str(checksum),
+        groups,
     )
