@@ -29,12 +29,16 @@ class Claim:
     shown: str
     quantities: tuple[str, ...] = ()
     """What to take of the cells instead of the accuracy: means over the run."""
+    measure: Callable[[CellResult], float] | None = None
+    """What to take of every cell instead of the accuracy; of one seed's run."""
 
     def value(self, results: list[CellResult]) -> float:
         """The statistic of these results."""
         if self.quantities:
             pairs = zip(results, self.quantities, strict=True)
             return self.statistic([result.mean_of(name).mean for result, name in pairs])
+        if self.measure is not None:
+            return self.statistic([self.measure(result) for result in results])
         return self.statistic([result.accuracy.mean for result in results])
 
 

@@ -183,11 +183,14 @@ def run_grid(
     store.check_writable(scale)
     stored = store.read(scale)
     pending = []
+    known = set(stored)
     for cell in cells:
-        if cell.config.id in stored:
+        # Two cells of a grid may be the same run.
+        if cell.config.id in known:
             outcome.stored_before.append(cell.key)
         else:
             pending.append(cell)
+        known.add(cell.config.id)
     if jobs is None:
         jobs = hardware.cores() if target.type == "cpu" else 1
     jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))

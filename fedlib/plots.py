@@ -16,6 +16,8 @@ from fedlib.report import CellResult
 PALETTE = (
     "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000", "#56b4e9", "#8c6d31",
 )  # fmt: skip
+# Quantities that are shares, shown in percent; others are losses.
+_SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
 # Settings for every figure, so that text has the size of the page's on a wide screen.
 STYLE = {
@@ -52,21 +54,20 @@ def accuracy_panels(
     labels
         Legend text by curve name, in the order of the legend.
     quantity
-        ``"test_accuracy"``, in percent, or ``"train_loss"``, cut at 5.
+        ``"test_accuracy"`` or ``"attack_success"``, in percent, or ``"train_loss"``, cut at 5.
 
     Returns
     -------
     matplotlib.figure.Figure
         All panels have the same ordinate, up to the highest curve.
     """
-    accuracy = quantity == "test_accuracy"
     top = _top(rows, labels, quantity)
     colours = dict(zip(labels, PALETTE, strict=False))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(rows),
             len(rows[0]),
-            figsize=(2.5 * len(rows[0]), 1.9 * len(rows) + 0.6),
+            figsize=(max(2.5 * len(rows[0]), 5.0), max(1.9 * len(rows) + 0.6, 3.0)),
             sharex=True,
             sharey=True,
             squeeze=False,
@@ -89,7 +90,7 @@ def accuracy_panels(
         for axis in axes[-1]:
             axis.set_xlabel("share of the run, %")
         for axis in axes[:, 0]:
-            axis.set_ylabel("test accuracy, %" if accuracy else "training loss")
+            axis.set_ylabel(_SHARES.get(quantity, "training loss"))
         handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
         handles += [
             Line2D([], [], color="grey", linestyle=_DASHES[scale], label=f"{scale} scale")
@@ -110,7 +111,7 @@ def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: s
     """Where the ordinate ends: a little above the highest value, at most 102 % or a loss of 5."""
     results = [p.curves.get(name) for panels in rows for p in panels for name in labels]
     values = [v for r in results if r is not None for curve in r.curve(quantity)[1] for v in curve]
-    scale, limit = (100, 102.0) if quantity == "test_accuracy" else (1, 5.0)
+    scale, limit = (100, 102.0) if quantity in _SHARES else (1, 5.0)
     finite = [scale * value for value in values if np.isfinite(value)]
     return min(1.08 * max(finite, default=limit), limit)
 
@@ -120,11 +121,63 @@ def _draw_curve(axis: plt.Axes, result: CellResult, colour: str, quantity: str) 
     share = 100 * np.asarray(rounds) / rounds[-1]
     # A diverged run's loss is no number; it lies above every picture.
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
-    values = 100 * values if quantity == "test_accuracy" else values.clip(max=1e9)
+    values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
     axis.plot(share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width)
     if len(values) > 1:
         axis.fill_between(share, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
+
+
+def final_lines(
+    points: Mapping[str, Sequence[tuple[float, CellResult | None]]],
+    labels: Mapping[str, str],
+    abscissa: str,
+    quantities: Sequence[str] = ("test_accuracy",),
+) -> Figure:
+    """What is reached after the last round against something, a line a name, a panel a quantity.
+
+    Parameters
+    ----------
+    points
+        Places on the abscissa with their results, by name; those without a result or without the
+        quantity (an attack's success, where there is none) are left out.
+    labels
+        Legend text by name, in the order of the legend.
+    abscissa
+        What is on it.
+    quantities
+        ``"test_accuracy"``, ``"attack_success"``. A bar spans the seeds where there are several.
+    """
+    colours = dict(zip(labels, PALETTE, strict=False))
+    known = [result for line in points.values() for _, result in line if result is not None]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1,
+            len(quantities),
+            figsize=(4.4 * len(quantities), 3.2),
+            squeeze=False,
+            layout="constrained",
+        )
+        for axis, quantity in zip(axes[0], quantities, strict=True):
+            for name in labels:
+                line = [(x, r) for x, r in points.get(name, ()) if r and r.has(quantity)]
+                means = [r.final(quantity).mean for _, r in line]
+                spreads = [r.final(quantity).spread or 0 for _, r in line]
+                axis.errorbar(
+                    [x for x, _ in line], means, spreads, color=colours[name], marker=".", lw=1.2
+                )
+            axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
+            axis.grid(alpha=0.25)
+        scales = sorted({f"{result.scale} scale" for result in known})
+        data = sorted({result.data for result in known})
+        figure.legend(
+            handles=[Line2D([], [], color=colours[n], label=text) for n, text in labels.items()],
+            title=", ".join([*scales, *data]) or "nothing stored",
+            loc="outside upper center",
+            ncols=3,
+        )
+        plt.close(figure)
+    return figure
 
 
 def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:

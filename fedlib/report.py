@@ -46,6 +46,10 @@ class CellResult:
         """A share recorded after the last round, in percent."""
         return estimate([100 * record["metrics"][quantity][-1] for record in self.records])
 
+    def has(self, quantity: str) -> bool:
+        """Whether the quantity was recorded."""
+        return all(quantity in record["metrics"] for record in self.records)
+
     def mean_of(self, quantity: str) -> Estimate:
         """Mean over the run of a recorded quantity; rounds without one are left out."""
         _, curves = self.curve(quantity)

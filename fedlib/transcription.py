@@ -38,16 +38,17 @@ class TranscriptionError(ValueError):
     """The text does not hold a table in the form that the parser knows."""
 
 
-def find_table(text: str, caption: str) -> list[list[str]]:
+def find_table(text: str, caption: str, place: str = "either") -> list[list[str]]:
     """Return the cells of the tab-separated table next to the line that starts with `caption`.
 
-    The caption stands above or below its table, with nothing but blank lines between.
+    The table stands below or above its caption (`place` says which if both are possible), with
+    nothing but blank lines between.
     """
     lines = text.splitlines()
     at = [i for i, line in enumerate(lines) if line.startswith(caption)]
     if len(at) != 1:
         raise TranscriptionError(f"{caption!r}: {len(at)} lines start with this caption, not 1")
-    for step in (1, -1):
+    for step in {"either": (1, -1), "below": (1,), "above": (-1,)}[place]:
         i = at[0] + step
         while 0 <= i < len(lines) and not lines[i].strip():
             i += step

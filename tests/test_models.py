@@ -50,12 +50,13 @@ def test_critical_parameters_are_ends_norms_and_biases():
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_every_model_maps_images_to_logits(name, shape):
-    classes = 2 if name == "fasttext" else 7
+    classes = 2 if name.startswith("fasttext") else 7
     assert make_model(name, shape, classes, 0)(torch.zeros(2, *shape)).shape == (2, classes)
 
 
 def test_the_networks_of_text_and_tables_have_the_size_of_the_paper():
     assert ParameterLayout.of(make_model("fasttext", (1, 1, 200), 2, 0)).size == 2_500_101
+    assert ParameterLayout.of(make_model("fasttext_1000", (1, 1, 200), 2, 0)).size == 100_101
     sizes = 92 * 46 + 47 * 23 + 24 * 9
     assert ParameterLayout.of(make_model("mlp_46_23", (1, 1, 91), 9, 0)).size == sizes
     with pytest.raises(ConfigError, match="2 classes, not 9"):

@@ -1,0 +1,228 @@
+"""The chapter on residual-based reweighting: its grid, published numbers, tables and claims."""
+
+from collections import Counter
+
+import pytest
+from records import put
+
+from fedlib.data import DataConfig
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.papers.residual_reweighting import (
+    LOAN_TARGET,
+    RULE_TITLES,
+    VARIANTS,
+    tables,
+    transcribe,
+)
+from fedlib.published import load_published
+from fedlib.report import Archive
+from fedlib.store import Store
+
+GRID = load_grid("residual_reweighting")
+
+
+def real(name):
+    return DataConfig(name, "real", "canonical")
+
+
+CELLS = {cell.key: cell.config for cell in GRID.cells("paper", 1, real)}
+
+# --- grid ----------------------------------------------------------------------------------
+
+
+def test_the_paper_scale_is_the_papers_protocol():
+    flip = CELLS["figure_3/10/ours"]
+    assert (flip.n_clients, flip.n_byzantine, flip.rounds) == (100, 10, 200)
+    assert (flip.client.epochs, flip.client.batch_size, flip.client.learning_rate) == (5, 128, 0.01)
+    assert (flip.aggregator.delta, flip.aggregator.lam, flip.model) == (0.01, 2, "cnn_4_8")
+    assert (flip.attack.source, flip.attack.target, flip.attack.extra_epochs) == (1, 7, 5)
+    backdoor = CELLS["table_3/cifar10/replacement/median"]
+    assert (backdoor.n_clients, backdoor.n_byzantine, backdoor.rounds) == (10, 1, 100)
+    assert (backdoor.attack.scale, backdoor.attack.rounds, backdoor.attack.target) == (100, (6,), 2)
+    assert (backdoor.model, backdoor.partition.alpha) == ("resnet18", 0.9)
+    reviews = CELLS["table_2/4/ours"]
+    assert (reviews.client.optimizer, reviews.client.learning_rate) == ("adam", 0.05)
+    assert (reviews.model, reviews.rounds) == ("fasttext", 10)
+    loans = CELLS["loan/naive/ours"]
+    assert (loans.model, loans.attack.target, LOAN_TARGET) == ("mlp_46_23", 4, 4)
+    assert loans.attack.rate_factor * loans.client.learning_rate == pytest.approx(0.002)
+    mixing = CELLS["table_8/0.03"]
+    assert (mixing.attack.mix_rate, mixing.client.learning_rate) == (0.03, 0.01)
+    left = CELLS["figure_5/18/fedavg"]
+    assert (left.n_clients, left.partition.removed) == (82, 18)
+
+
+def test_everything_shown_is_in_the_grid():
+    assert {cell for cell, _ in tables.published()} <= set(CELLS)
+    for claim in tables.CLAIMS:
+        assert set(claim.cells) <= set(CELLS), claim.text
+    for variant in VARIANTS:
+        for base in variant.cells:
+            assert {base, variant.cell(base)} <= set(CELLS)
+            assert CELLS[base].id != CELLS[variant.cell(base)].id
+
+
+def test_a_run_that_is_two_cells_is_computed_once(tmp_path):
+    assert CELLS["figure_3/0/ours"].id == CELLS["table_6/noniid/2/0.01/0"].id
+    store = Store(GRID.slug, tmp_path)
+    cells = expand(GRID, "smoke", data="embedded", only="*_[346]/*0/*ours")
+    assert {"figure_3/0/ours", "table_4/0/ours"} <= {cell.key for cell in cells}
+    outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+    assert len(outcome.computed) + len(outcome.stored_before) == len(cells)
+    assert "table_4/0/ours" in outcome.stored_before
+    archive = Archive(GRID, store)
+    assert archive.best("table_4/0/ours").records == archive.best("figure_3/0/ours").records
+
+
+def test_smoke_cells_of_every_domain_run(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for only in (
+        "loan/*/ours",
+        "table_2/4/ours",
+        "table_8/0.5",
+        "table_3/*/foolsgold",
+        "figure_7/*",
+    ):
+        cells = expand(GRID, "smoke", data="embedded", only=only)
+        outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+        assert not outcome.failed
+        assert len(outcome.computed) + len(outcome.stored_before) == len(cells)
+
+
+# --- published -----------------------------------------------------------------------------
+
+
+def test_published_counts_and_averages():
+    values = load_published("residual_reweighting")
+    assert Counter(value.item for value in values) == transcribe.EXPECTED
+    rows = {}
+    for value in values:
+        assert value.unit == "percent"
+        assert 0 <= value.value <= 100
+        if value.item in ("table_1", "table_2", "table_4"):
+            rows.setdefault((value.item, value.aggregator), {})[value.setting] = value.value
+    off = {
+        place: (row.pop("average"), sum(row.values()) / (len(row))) for place, row in rows.items()
+    }
+    wrong = {place for place, (printed, mean) in off.items() if abs(printed - mean) > 0.011}
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    ("cell", "quantity", "value"),
+    [
+        ("table_1/3/ours", "test_accuracy", 86.09),
+        ("table_2/2/repeated_median", "test_accuracy", 23.22),
+        ("table_3/cifar10/naive/trimmed_mean", "attack_success", 84.56),
+        ("table_3/mnist/replacement/fedavg", "attack_success", 17.85),
+        ("table_4/3/fedavg", "test_accuracy", 9.26),
+        ("table_6/iid/2/0.1/5", "test_accuracy", 97.97),
+        ("table_6/noniid/0.5/0.2/0", "test_accuracy", 79.87),
+        ("table_7/theil_sen/2/0.01/9", "test_accuracy", 49.28),
+        ("table_8/0.0001", "test_accuracy", 92.56),
+        ("loan/naive/foolsgold", "attack_success", 99.96),
+        ("loan/replacement/ours", "test_accuracy", 95.06),
+    ],
+)
+def test_published_as_read_by_eye(cell, quantity, value):
+    assert tables.published()[cell, quantity].value == value
+
+
+TABLE = """
+# of attackers	0	1	2	3	4	Average
+FedAvg (Somebody et al., 2017)	88.96%	85%	82.49%	82.35%	82.11%	84.33%
+Ours	<b>89.17%</b>	88.60%	86.66%	86.09%	85.81%	<b>87.27%</b>
+
+Table 1: a caption
+
+a	b
+
+Table 2: another
+"""
+
+
+def test_parser_reads_the_table_above_its_caption():
+    rows = list(transcribe._by_rule(TABLE, "table_1", "Table 1:", ("0", "1", "2", "3", "4")))
+    assert [row.value for row in rows[:2]] == ["88.96", "85"]
+    assert (rows[6].aggregator, rows[6].value, rows[-1].setting) == ("ours", "89.17", "average")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Average", "Mean", "unknown heading"),
+        ("FedAvg", "FedSum", "not a rule"),
+        ("88.60%	", "", "'Ours' has 5 cells"),
+        ("85%", "85", "not a percentage"),
+    ],
+)
+def test_parser_refuses_another_form(old, new, message):
+    with pytest.raises(transcribe.TranscriptionError, match=message):
+        list(
+            transcribe._by_rule(
+                TABLE.replace(old, new), "table_1", "Table 1:", ("0", "1", "2", "3", "4")
+            )
+        )
+
+
+# --- tables and claims ---------------------------------------------------------------------
+
+
+def test_tables_show_ours_above_the_published(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in ("table_1/0/ours", "table_3/mnist/naive/ours"):
+            put(store, cell, "paper", 0.89, attack_success=[0.2, 0.1])
+    archive = Archive(GRID, store)
+    table = tables.table_1(archive)
+    ours = list(RULE_TITLES).index("ours")
+    assert table.rows[ours][1] == "89.00\npaper ×1\n89.17"
+    assert table.classes[ours, 1] == "agrees"
+    assert table.rows[0][1] == "–\n\n88.96"
+    assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:3] == (
+        "89.00\npaper ×1\n98.97",
+        "10.00\npaper ×1\n10.35",
+    )
+    assert tables.summary(archive).text.startswith("1 of 2 accuracies computed at paper scale")
+
+
+def test_a_claim_on_attack_success(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    number, claim = next(
+        (i, c) for i, c in enumerate(tables.CLAIMS) if "all baselines but" in c.text
+    )
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in claim.cells:
+            success = 0.6 if "/median" in cell.key else 0.9
+            put(store, cell, "paper", 0.5, attack_success=[0.1, success])
+    row = tables.claims_table(Archive(GRID, store)).rows[number]
+    assert row[2] == "least success 60.0 %"
+    assert row[4] == "holds (one seed)"
+
+
+def test_statistics_of_the_claims_by_hand(tmp_path):
+    assert tables._least_lead(3)([5, 4, 1, 7, 6, 9]) == -2
+    assert tables._mean_lead(3)([5, 4, 1, 7, 6, 9]) == 1
+    store = Store(GRID.slug, tmp_path)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "table_3/cifar10/naive/median")
+    put(store, cell, "paper", 0.5, rounds=[25, 50, 75, 100], test_accuracy=[0.3, 0.5, 0.5, 0.5],
+        attack_success=[0.1, 0.1, 0.2, 0.8])  # fmt: skip
+    result = Archive(GRID, store).best(cell.key)
+    assert tables._lag(result) == 100 - 50
+
+
+def test_figures_are_drawn_from_what_there_is(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    archive = Archive(GRID, store)
+    for draw in (tables.figure_3, tables.figure_5, tables.figure_8):
+        assert draw(archive).axes
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in ("figure_3/0/ours", "figure_3/4/ours"):
+            more = {} if "/0/" in cell.key else {"attack_success": [0.0, 0.3]}
+            put(store, cell, "paper", 0.9, **more)
+    left, right = tables.figure_3(Archive(GRID, store)).axes
+    accuracy = [line for line in left.lines if len(line.get_xdata())]
+    success = [line for line in right.lines if len(line.get_xdata())]
+    assert list(accuracy[0].get_xdata()) == [0, 4]
+    assert list(success[0].get_ydata()) == [30]
+    assert tables.figure_2().axes
