@@ -21,7 +21,7 @@ from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
-from fedlib.models import critical_parameters, flatten_parameters, make_model
+from fedlib.models import critical_parameters, flatten_parameters, make_model, output_bias
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
 from fedlib.validation import ConfigError, check_int
@@ -49,6 +49,7 @@ class Federation:
     triggered: tuple[torch.Tensor, torch.Tensor] | None
     sample_counts: torch.Tensor
     critical: torch.Tensor
+    output_bias: torch.Tensor
     shares: list[np.ndarray]
     active: int
     strategy: str
@@ -77,6 +78,7 @@ class State:
     server: torch.Tensor
     batches: Batches
     vote_batches: Batches
+    probe_batches: Batches
     aggregator: Any
     attack: Any
     round: int = 0
@@ -86,6 +88,7 @@ class State:
     average: torch.Tensor | None = None
     train_losses: list[torch.Tensor] = field(default_factory=list)
     cosines: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    separations: list[torch.Tensor] = field(default_factory=list)
 
 
 class Batches:
@@ -197,6 +200,7 @@ def prepare(
         triggered=triggered and (triggered[0].to(device), triggered[1].to(device)),
         sample_counts=counts.to(device),
         critical=critical_parameters(model).to(device),
+        output_bias=output_bias(model).to(device),
         shares=shares,
         active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
         strategy=chosen,
@@ -209,6 +213,7 @@ def prepare(
         server=torch.zeros(d, device=device),
         batches=Batches(shares, config.seed),
         vote_batches=Batches(shares, config.seed, "votes"),
+        probe_batches=Batches(shares, config.seed, "probes"),
         aggregator=config.aggregator.init(config.n_clients, d),
         attack=config.attack.init(config.n_clients, d),
         learning_rate=config.learning_rate,
@@ -258,6 +263,7 @@ def play_round(federation: Federation, state: State) -> State:
             "rule": rule,
             "candidates": candidates,
             "critical_parameters": federation.critical,
+            "output_bias": federation.output_bias,
         }
         byzantine, state.attack = config.attack.apply(
             benign if "benign_updates" in knows else benign[:0],
@@ -269,6 +275,8 @@ def play_round(federation: Federation, state: State) -> State:
         _record_cosines(federation, state)
 
     aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
+    if "reputation" in config.track and config.n_byzantine:
+        state.separations.append(_separation(state.aggregator.scores, n_benign))
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
     state.last_aggregate = aggregate
     state.round += 1
@@ -376,17 +384,25 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
     def vote(candidates: torch.Tensor) -> torch.Tensor:
         return _votes(federation, state, candidates)
 
-    def saliency(updates: torch.Tensor) -> torch.Tensor:
+    def maps(updates: torch.Tensor, raw: bool, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        models = -updates if raw else state.parameters - state.learning_rate * updates
+        return saliency_maps(state.model, models, x, y)
+
+    def saliency(updates: torch.Tensor, raw: bool = False) -> torch.Tensor:
         index = torch.from_numpy(federation.shares[server]).to(federation.device)
         x, y = clean[0].index_select(0, index), clean[1].index_select(0, index)
-        models = state.parameters - state.learning_rate * updates
-        return saliency_maps(state.model, models, x, y)
+        return maps(updates, raw, x, y)
+
+    def client_saliency(number: int, updates: torch.Tensor, raw: bool = False) -> torch.Tensor:
+        x, y = _next_batch(federation, state.probe_batches, [number], clean)
+        return maps(updates, raw, x[0], y[0])
 
     return AggregatorContext(
         sample_counts=federation.sample_counts if "sample_counts" in needs else None,
         server_update=own,
         vote=vote if "vote" in needs else None,
         saliency=saliency if "saliency" in needs else None,
+        client_saliency=client_saliency if "client_saliency" in needs else None,
     )
 
 
@@ -414,6 +430,12 @@ def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> to
     votes = table.argmin(1)
     votes[federation.n_benign :] = table[federation.n_benign :].argmax(1)
     return votes
+
+
+def _separation(scores: torch.Tensor, n_benign: int) -> torch.Tensor:
+    """How probably a Byzantine client's score is below an honest one's; ties count half."""
+    gap = scores[:n_benign, None] - scores[None, n_benign:]
+    return ((gap > 0).double() + (gap == 0).double() / 2).mean()
 
 
 def _record_cosines(federation: Federation, state: State) -> None:
@@ -486,6 +508,8 @@ def run(
         ``test_loss`` there; ``train_loss``: mean over benign clients and the rounds since the
         last evaluation; tracked cosines likewise; ``attack_success``: the share of the triggered
         test samples that an attack with a goal of its own has where it wants them;
+        ``reputation`` and ``separation`` (the area under the ROC curve of low scores, mean over the
+        rounds since the last evaluation) of rules that keep them, if tracked;
         ``test_accuracy_average``: that of the average iterate if tracked, after the last round.
         A value that is not finite, or not asked for, is None.
     """
@@ -510,6 +534,11 @@ def run(
                 # Asked for at the end: on the way it would double the time of evaluation.
                 of_average = _of_average(federation, state) if number == config.rounds else None
                 metrics.setdefault("test_accuracy_average", []).append(of_average)
+            if "reputation" in config.track:
+                values = state.aggregator.reputation.tolist()
+                metrics.setdefault("reputation", []).append([_rounded(v) for v in values])
+                metrics.setdefault("separation", []).append(_mean(state.separations))
+                state.separations.clear()
             metrics["train_loss"].append(_mean(state.train_losses))
             state.train_losses.clear()
             for name, values in state.cosines.items():

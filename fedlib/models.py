@@ -75,6 +75,14 @@ def critical_parameters(model: nn.Module) -> torch.Tensor:
     return torch.cat(parts)
 
 
+def output_bias(model: nn.Module) -> torch.Tensor:
+    """Where the last layer's bias is, ``(n_parameters,)`` of bool; nowhere if it has none."""
+    parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
+    if list(model.parameters())[-1].dim() == 1:
+        parts[-1].fill_(True)
+    return torch.cat(parts)
+
+
 def _cnn(channels: int, size: int, widths: tuple[int, int], hidden: int, classes: int) -> nn.Module:
     """Two 5x5 convolutions with 2x2 max pooling, one hidden layer (none if ``hidden`` is 0)."""
     first, second = widths
@@ -255,6 +263,17 @@ def mlp_46_23(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     )
 
 
+def mlp_100(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    """Feed-forward network with 100 hidden units (gradient_guard, section 4, which names no size).
+
+    79,510 parameters on 28x28 grey images with 10 classes.
+    """
+    features = shape[0] * shape[1] * shape[2]
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(features, 100), nn.ReLU(), nn.Linear(100, n_classes)
+    )
+
+
 def softmax_regression(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """Multinomial logistic regression: the smallest model, for examples and tests."""
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], n_classes))
@@ -271,6 +290,7 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
     "fasttext": fasttext,
     "fasttext_1000": fasttext_1000,
     "mlp_46_23": mlp_46_23,
+    "mlp_100": mlp_100,
     "softmax_regression": softmax_regression,
 }
 

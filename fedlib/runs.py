@@ -17,7 +17,7 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
-TRACKED = ("cosines", "average_iterate")
+TRACKED = ("cosines", "average_iterate", "reputation")
 TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
@@ -127,7 +127,8 @@ class RunConfig:
         else, so that runs of one seed differ by rule and attack alone.
     track
         What is recorded besides accuracy and losses: ``"cosines"``; ``"average_iterate"``, the
-        accuracy of the mean of all models broadcast.
+        accuracy of the mean of all models broadcast; ``"reputation"``, of rules that keep them:
+        those of all clients, and how well the scores separate Byzantine clients from others.
     server_samples
         Clean training samples that the server has for itself, for the rules that need them; drawn
         from all, besides the clients' shares.
@@ -185,6 +186,11 @@ class RunConfig:
             check_int("milestones", milestone, 1)
         for quantity in self.track:
             check_name("track", quantity, TRACKED)
+        if "reputation" in self.track and not self.aggregator.keeps_reputations:
+            raise ConfigError(
+                f"track='reputation' is for rules that keep reputations, which "
+                f"aggregator={self.aggregator.name!r} does not."
+            )
         if self.attack.n_byzantine != self.n_byzantine:
             raise ConfigError(
                 f"attack.n_byzantine={self.attack.n_byzantine} must be the run's "

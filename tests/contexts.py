@@ -13,7 +13,7 @@ def aggregator_context(rule, updates):
     def vote(candidates):
         return torch.arange(n) % len(candidates)
 
-    def saliency(rows):
+    def saliency(rows, raw=False):
         return rows.abs().repeat(1, 64 // d + 1)[:, :64].reshape(len(rows), 1, 8, 8)
 
     offered = {
@@ -21,6 +21,7 @@ def aggregator_context(rule, updates):
         "server_update": torch.ones(d, dtype=updates.dtype),
         "vote": vote,
         "saliency": saliency,
+        "client_saliency": lambda client, rows, raw=False: saliency(rows, raw),
     }
     return AggregatorContext(**{name: offered[name] for name in rule.needs})
 
@@ -36,5 +37,6 @@ def attack_context(attack, updates):
         "rule": lambda rows: rows.mean(0),
         "candidates": lambda rows: torch.stack([rows.mean(0), rows[: len(rows) // 2].mean(0)]),
         "critical_parameters": torch.arange(d) < 3,
+        "output_bias": torch.arange(d) >= d - 2,
     }
     return AttackContext(**{k: v for k, v in offered.items() if k in attack.knows})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedlib.aggregators import AGGREGATORS, AggregatorContext, make_aggregator
+from fedlib.ssim import structural_similarity
 from fedlib.validation import ConfigError
 
 # Rules that withstand only a minority; the others say why in their docstrings.
@@ -477,14 +478,16 @@ def test_flair_by_hand_over_two_rounds():
     rule = AGGREGATORS["flair"](n_byzantine=1, decay=0.5)
     # First scores, half of the squares: 0.5, 2, 4.5, 8. The first and the last are penalised.
     updates = torch.tensor([[1.0], [2.0], [-3.0], [4.0]], dtype=torch.float64)
-    found, (reputation, direction) = rule.apply(updates, rule.init(4, 1))
+    found, state = rule.apply(updates, rule.init(4, 1))
+    reputation, direction, scores = state
+    assert scores.tolist() == [0.5, 2, 4.5, 8]
     torch.testing.assert_close(reputation, torch.tensor([-0.5, 0.5, 0.5, -0.5]).double())
     weights = reputation.softmax(0)
     torch.testing.assert_close(found, (weights[:, None] * updates).sum(0))
     assert direction.item() == 1
     # Only what is negative has flipped now: scores 0, 0, 9, 1. The lowest tie: no penalty there.
     updates = torch.tensor([[1.0], [2.0], [-3.0], [-1.0]], dtype=torch.float64)
-    _, (reputation, _) = rule.apply(updates, (reputation, direction))
+    _, (reputation, *_) = rule.apply(updates, state)
     torch.testing.assert_close(reputation, torch.tensor([0.25, 0.75, -0.25, 0.25]).double())
 
 
@@ -493,7 +496,7 @@ def test_gradient_guard_penalises_the_least_similar_map():
     maps = {0.0: pattern, 1.0: pattern, 2.0: pattern + 0.01, 3.0: pattern.flip(0)}
     asked = []
 
-    def saliency(updates):
+    def saliency(updates, raw):
         asked.append(updates)
         return torch.stack([maps[float(u)][None] for u in updates[:, 0]])
 
@@ -501,22 +504,93 @@ def test_gradient_guard_penalises_the_least_similar_map():
     for window in (7, None):
         rule = AGGREGATORS["gradient_guard"](n_byzantine=1, window=window)
         context = AggregatorContext(saliency=saliency)
-        _, (reputation, _) = rule.apply(updates, rule.init(4, 1), context)
+        _, (reputation, *_) = rule.apply(updates, rule.init(4, 1), context)
         torch.testing.assert_close(reputation, torch.tensor([0.5, 0.5, 0.5, -0.5]).double())
     assert [len(rows) for rows in asked[:5]] == [1, 1, 1, 1, 1]
     assert not asked[0].any()  # no direction before the first round
 
 
 def test_gradient_guard_takes_broken_maps_for_the_least_similar():
-    def saliency(updates):
+    def saliency(updates, raw):
         return torch.where(updates[:, :1] > 5, math.nan, torch.rand(1, 64)).view(-1, 1, 8, 8)
 
     updates = torch.tensor([[1.0], [2.0], [9.0], [3.0]])
     rule = AGGREGATORS["gradient_guard"](n_byzantine=1)
-    _, (reputation, _) = rule.apply(updates, None, AggregatorContext(saliency=saliency))
+    _, (reputation, *_) = rule.apply(updates, None, AggregatorContext(saliency=saliency))
     assert reputation.argmin() == 2
     with pytest.raises(ConfigError, match=r"aggregator\.window=4 must be odd"):
         AGGREGATORS["gradient_guard"](window=4)
+
+
+def test_gradient_guard_may_look_at_updates_themselves_and_at_clients_samples():
+    asked = []
+
+    def client_saliency(client, rows, raw):
+        asked.append((client, len(rows), raw))
+        pattern = torch.arange(64.0).view(1, 8, 8)
+        # The maps of the first three are alike but for their size, which does not matter here.
+        first = pattern * (client + 1) if client < 3 else pattern.flip(1)
+        return torch.stack([first, pattern])
+
+    updates = torch.tensor([[1.0], [2.0], [1.0], [3.0]])
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=1, map_of="update", inputs="clients")
+    assert rule.needs == {"client_saliency"}
+    context = AggregatorContext(client_saliency=client_saliency)
+    _, (reputation, _, scores) = rule.apply(updates, rule.init(4, 1), context)
+    assert asked == [(0, 2, True), (1, 2, True), (2, 2, True), (3, 2, True)]
+    torch.testing.assert_close(scores[:3], torch.ones(3).double())
+    assert reputation.argmin() == 3
+    with pytest.raises(ConfigError, match=r"needs context\.client_saliency"):
+        rule.apply(updates, None, AggregatorContext(saliency=client_saliency))
+
+
+def test_gradient_guard_may_reward_everybody_in_the_first_round():
+    def saliency(rows, raw):
+        return torch.stack([torch.full((1, 8, 8), float(row)) for row in rows[:, 0]])
+
+    updates = torch.tensor([[1.0], [2.0], [1.0], [30.0]])
+    for first, least in (("similarity", -0.5), ("reward", 0.5)):
+        rule = AGGREGATORS["gradient_guard"](n_byzantine=1, first=first)
+        context = AggregatorContext(saliency=saliency)
+        _, state = rule.apply(updates, rule.init(4, 1), context)
+        assert state.reputation.min() == least
+        _, state = rule.apply(updates, state, context)
+        assert state.reputation.min() < 0.5
+
+
+@pytest.mark.parametrize("window", [7, 5, 11, None])
+def test_structural_similarity_is_scikit_images(window):
+    from skimage.metrics import structural_similarity as reference
+
+    generator = torch.Generator().manual_seed(4)
+    x = torch.rand(3, 2, 20, 17, generator=generator, dtype=torch.float64)
+    y = 0.5 * x + 0.5 * torch.rand(2, 20, 17, generator=generator, dtype=torch.float64)
+    span = torch.tensor([1.0, 0.7, 2.0], dtype=torch.float64)[:, None]
+    found = structural_similarity(x, y, span, window)
+    assert found.shape == (3, 2)
+    for i in range(3):
+        for j in range(2):
+            if window is None:
+                a, b = x[i, j], y[i, j]
+                cov = ((a - a.mean()) * (b - b.mean())).mean()
+                c1, c2 = (0.01 * span[i]) ** 2, (0.03 * span[i]) ** 2
+                expected = (2 * a.mean() * b.mean() + c1) / (a.mean() ** 2 + b.mean() ** 2 + c1)
+                expected *= (2 * cov + c2) / (a.var(correction=0) + b.var(correction=0) + c2)
+            else:
+                expected = reference(
+                    x[i, j].numpy(), y[i, j].numpy(), win_size=window, data_range=float(span[i])
+                )
+            assert abs(float(found[i, j]) - float(expected)) < 1e-10
+    small = structural_similarity(x[..., :4, :6], y[..., :4, :6], 1.0, 7)
+    assert (
+        abs(
+            float(small[0, 0])
+            - reference(
+                x[0, 0, :4, :6].numpy(), y[0, 0, :4, :6].numpy(), win_size=3, data_range=1.0
+            )
+        )
+        < 1e-10
+    )
 
 
 # --- robust lines ------------------------------------------------------------------------

@@ -424,6 +424,20 @@ def test_a_backdoors_success_may_count_samples_of_the_target_class():
         assert set(labels.tolist()) == {2}
 
 
+def test_saliency_matching_changes_the_output_bias_alone():
+    own = torch.zeros(2, 6)
+    place = torch.tensor([False, False, False, True, True, True])
+    attack = ATTACKS["saliency_matching"](n_byzantine=2, target=1, strength=0.5)
+    sent, _ = attack.apply(
+        torch.ones(3, 6), None, AttackContext(own_updates=own, output_bias=place)
+    )
+    assert sent.tolist() == [[0, 0, 0, 0.5, -0.5, 0.5]] * 2
+    with pytest.raises(ConfigError, match="an output bias"):
+        attack.apply(
+            torch.ones(3, 6), None, AttackContext(own_updates=own, output_bias=place & False)
+        )
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 

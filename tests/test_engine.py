@@ -439,3 +439,38 @@ def test_clients_vote_on_as_many_samples_as_configured(dataset):
     state.vote_batches.draw = lambda c, size, how: drawn.append(size) or draw(c, size, how)
     engine.play_round(federation, state)
     assert drawn == [7]
+
+
+def test_saliency_maps_do_not_see_the_output_bias(dataset):
+    setting = config("saliency_matching", 2, "gradient_guard", model="mlp_100")
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    assert federation.output_bias.nonzero().flatten().tolist() == list(range(79_500, 79_510))
+    look = engine._aggregator_context(federation, state).saliency
+    sent, honest = state.updates[-2:], state.own
+    assert not torch.equal(sent, honest)
+    torch.testing.assert_close(look(sent), look(honest), rtol=1e-5, atol=1e-7)
+
+
+def test_reputations_and_their_separation_are_recorded(dataset):
+    setting = config("sign_flip", 3, "flair", track=("reputation",), rounds=6, eval_every=3)
+    metrics = engine.run(setting, dataset)
+    assert [len(values) for values in metrics["reputation"]] == [8, 8]
+    assert all(0 <= value <= 1 for value in metrics["separation"])
+    scores = torch.tensor([1.0, 2.0, 3.0, 2.0, 0.0])
+    # Of six pairs of an honest and a Byzantine client: 1 > 0, 2 > 0, 3 > 2, 3 > 0 and a tie.
+    assert float(engine._separation(scores, 3)) == pytest.approx(4.5 / 6)
+    with pytest.raises(ConfigError, match="track='reputation' is for rules that keep"):
+        config(rule="median", track=("reputation",))
+
+
+def test_gradient_guard_may_look_at_each_clients_own_samples(dataset):
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2, inputs="clients")
+    setting = config("sign_flip", 2, aggregator=rule, server_samples=0, rounds=2, eval_every=2)
+    federation, state = engine.prepare(setting, dataset)
+    seen = []
+    draw = state.probe_batches.draw
+    state.probe_batches.draw = lambda who, *more: seen.append(list(who)) or draw(who, *more)
+    engine.play_round(federation, state)
+    assert seen == [[i] for i in range(8)]
+    assert engine.run(setting, dataset) == engine.run(setting, dataset)

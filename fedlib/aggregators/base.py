@@ -30,13 +30,17 @@ class AggregatorContext:
         candidate that each client votes for, ``(n_clients,)``.
     saliency
         Takes updates ``(m, n_parameters)`` and gives the saliency maps of the models after each
-        of them on the server's samples, ``(m, n_samples, H, W)``.
+        of them on the server's samples, ``(m, n_samples, H, W)``; with ``raw=True``, of models
+        that have the negated updates for parameters.
+    client_saliency
+        Likewise, but takes a client's number first, and looks at samples of that client's.
     """
 
     sample_counts: torch.Tensor | None = None
     server_update: torch.Tensor | None = None
     vote: Callable[[torch.Tensor], torch.Tensor] | None = None
-    saliency: Callable[[torch.Tensor], torch.Tensor] | None = None
+    saliency: Callable[..., torch.Tensor] | None = None
+    client_saliency: Callable[..., torch.Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Aggregator(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`AggregatorContext` that the rule cannot do without."""
+    keeps_reputations: ClassVar[bool] = False
+    """Whether the state has ``reputation`` and ``scores`` of the clients, ``(n_clients,)``."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""

@@ -10,7 +10,8 @@ import torch
 from fedlib.aggregators.base import AGGREGATORS, AggregatorContext
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.blocks import row_norms
-from fedlib.validation import ConfigError, check_int
+from fedlib.ssim import structural_similarity
+from fedlib.validation import ConfigError, check_int, check_name
 
 
 @AGGREGATORS.register("gradient_guard")
@@ -18,14 +19,24 @@ from fedlib.validation import ConfigError, check_int
 class GradientGuard(ReputationRule):
     """Reputations by the likeness of saliency maps (gradient_guard, Algorithm 1).
 
-    A client's score is the structural similarity of two saliency maps on the server's samples,
-    averaged over these: of the model after its update, and of the model after a step along the
-    last direction, which is as long as the median update. The text leaves open what the map
-    of a direction is, on which inputs, and with which window and constants; it says both that
-    low similarity is suspect (section 2.2) and that either end is penalised (line 5).
+    A client's score is the structural similarity of two saliency maps, averaged over some samples:
+    of what it sent, and of the last direction. What a map of an update and of a direction is,
+    on which samples it is taken, what is done in the first round, which has no direction, and the
+    similarity's window and constants are left open; each reading is an option. The text says
+    both that low similarity is suspect (section 2.2) and that either end is penalised (line 5).
 
     Parameters
     ----------
+    map_of
+        ``"model"``: of the model after the update, and after a step along the direction that is
+        as long as the median update; ``"update"``: of networks that have the update and the
+        direction for parameters, each map divided by its largest value.
+    inputs
+        ``"server"``: samples of the server's; ``"clients"``: a batch of each client's own ("the
+        associated data they trained on", section 3.2).
+    first
+        ``"similarity"``: in the first round there is no step, and the broadcast model's own map is
+        the reference; ``"reward"``: nobody is penalised in it.
     window
         Side of the windows of the similarity, odd. None takes the whole map as one, which is
         equation (2) to the letter.
@@ -37,15 +48,23 @@ class GradientGuard(ReputationRule):
         r"\sum_i \operatorname{softmax}(r)_i \, x_i, \quad r_i \text{ as in FLAIR}, \quad s_i "
         r"= \operatorname{SSIM}(M(\theta - \eta x_i), M(\theta - \eta \ell d))"
     )
-    cost: ClassVar[str] = r"n \cdot \text{a gradient on the server's samples}"
+    cost: ClassVar[str] = r"n \cdot \text{a gradient on the samples}"
 
     needs: ClassVar[frozenset[str]] = frozenset({"saliency"})
 
     penalised: str = "lowest"
     window: int | None = 7
+    map_of: str = "model"
+    inputs: str = "server"
+    first: str = "similarity"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_name("aggregator.map_of", self.map_of, ("model", "update"))
+        check_name("aggregator.inputs", self.inputs, ("server", "clients"))
+        check_name("aggregator.first", self.first, ("similarity", "reward"))
+        if self.inputs == "clients":
+            self._set_needs("client_saliency")
         if self.window is not None:
             check_int("aggregator.window", self.window, 3)
             if self.window % 2 == 0:
@@ -54,43 +73,43 @@ class GradientGuard(ReputationRule):
     def _scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
     ) -> torch.Tensor:
-        assert context is not None and context.saliency is not None
-        length = row_norms(updates).median().to(updates.dtype)
-        step = direction * (length / direction.norm().clamp(min=1))
-        reference = context.saliency(step[None])[0].double().cpu()
+        assert context is not None
+        if self.first == "reward" and not bool(direction.any()):
+            return updates.new_zeros(len(updates), dtype=torch.float64)
+        raw = self.map_of == "update"
+        step = direction
+        if not raw:
+            length = row_norms(updates).median().to(updates.dtype)
+            step = direction * (length / direction.norm().clamp(min=1))
+        scores = []
+        reference = None
         # Client by client: all maps at once would be n copies of the model.
-        scores = [
-            _similarity(context.saliency(update[None])[0].double().cpu(), reference, self.window)
-            for update in updates
-        ]
-        return torch.tensor(scores, dtype=torch.float64, device=updates.device)
+        for client, update in enumerate(updates):
+            if self.inputs == "clients":
+                assert context.client_saliency is not None
+                both = context.client_saliency(client, torch.stack([update, step]), raw=raw)
+                maps, reference = both[0].double(), both[1].double()
+            else:
+                assert context.saliency is not None
+                if reference is None:
+                    reference = context.saliency(step[None], raw=raw)[0].double()
+                maps = context.saliency(update[None], raw=raw)[0].double()
+            scores.append(_similarity(maps, reference, self.window, raw))
+        return torch.stack(scores).to(updates.device)
 
 
-def _similarity(maps: torch.Tensor, reference: torch.Tensor, window: int | None) -> float:
-    """Mean structural similarity of saliency maps ``(n, H, W)`` to ``reference``; -1 if not finite.
+def _similarity(
+    maps: torch.Tensor, reference: torch.Tensor, window: int | None, scaled: bool
+) -> torch.Tensor:
+    """Mean similarity of saliency maps ``(n, H, W)`` to others; -1 if any is not finite.
 
-    Constants as in Wang et al. (2004) for the range of the reference's values.
+    ``scaled``: every map is divided by its largest value first. Constants as in Wang et al. (2004)
+    for the range of the reference's values.
     """
-    if not bool(torch.isfinite(maps).all() and torch.isfinite(reference).all()):
-        return -1.0
-    span = max(float(reference.max() - reference.min()), torch.finfo(torch.float32).tiny)
-    if window is not None:
-        # Loaded here, because no other rule needs it.
-        from skimage.metrics import structural_similarity
-
-        return float(
-            structural_similarity(
-                maps.numpy(),
-                reference.numpy(),
-                win_size=min(window, *((side - 1) // 2 * 2 + 1 for side in maps.shape[1:])),
-                data_range=span,
-                channel_axis=0,
-            )
-        )
-    x, y = maps.flatten(1), reference.flatten(1)
-    mean_x, mean_y = x.mean(1), y.mean(1)
-    covariance = ((x - mean_x[:, None]) * (y - mean_y[:, None])).mean(1)
-    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    contrast = (2 * covariance + c2) / (x.var(1, correction=0) + y.var(1, correction=0) + c2)
-    return float((luminance * contrast).mean())
+    least = torch.finfo(torch.float32).tiny
+    if scaled:
+        maps = maps / maps.amax((1, 2), keepdim=True).clamp(min=least)
+        reference = reference / reference.amax((1, 2), keepdim=True).clamp(min=least)
+    span = (reference.max() - reference.min()).clamp(min=least)
+    score = structural_similarity(maps, reference, span, window).mean()
+    return score.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import torch
 
 from fedlib.aggregators.base import Aggregator, AggregatorContext
 from fedlib.validation import check_name, check_real
 
-State = tuple[torch.Tensor, torch.Tensor]
+
+class State(NamedTuple):
+    """Reputations and the round's scores ``(n,)``, and the direction ``(n_parameters,)``."""
+
+    reputation: torch.Tensor
+    direction: torch.Tensor
+    scores: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,8 @@ class ReputationRule(Aggregator):
     """Base: a round's scores lower or raise reputations; their softmax weighs the updates.
 
     gradient_guard, Algorithm 1, lines 5 to 9, which are FLAIR's (Sharma et al., 2023). A penalty is
-    ``-(1 - 2 f / n)``, a reward ``2 f / n``. The state is the reputations ``(n_clients,)`` and
-    the direction ``(n_parameters,)``, the sign of the last aggregate. Clients that tie across the
+    ``-(1 - 2 f / n)``, a reward ``2 f / n``. The state is a :class:`State`, whose
+    direction is the sign of the last aggregate. Clients that tie across the
     limit are not penalised. At most half of the clients may be Byzantine.
 
     Parameters
@@ -29,6 +36,8 @@ class ReputationRule(Aggregator):
     penalised
         Whose scores are: the ``n_byzantine`` ``"lowest"``, as many ``"highest"``, or ``"both"``.
     """
+
+    keeps_reputations: ClassVar[bool] = True
 
     decay: float = 0.99
     penalised: str = "both"
@@ -45,13 +54,13 @@ class ReputationRule(Aggregator):
         self, updates: torch.Tensor, state: State | None, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, State]:
         n, share = len(updates), 2 * self.n_byzantine / len(updates)
-        if state is None:
-            state = updates.new_zeros(n, dtype=torch.float64), torch.zeros_like(updates[0])
-        reputation, direction = state
-        suspect = self._suspects(self._scores(updates, direction, context))
-        reputation = self.decay * reputation + torch.where(suspect, share - 1, share)
+        zero = updates.new_zeros(n, dtype=torch.float64)
+        before = State(zero, torch.zeros_like(updates[0]), zero) if state is None else state
+        scores = self._scores(updates, before.direction, context)
+        suspect = self._suspects(scores)
+        reputation = self.decay * before.reputation + torch.where(suspect, share - 1, share)
         aggregate = reputation.softmax(0).to(updates.dtype) @ updates
-        return aggregate, (reputation, aggregate.sign())
+        return aggregate, State(reputation, aggregate.sign(), scores)
 
     def _suspects(self, scores: torch.Tensor) -> torch.Tensor:
         """Who is penalised, ``(n,)`` of bool."""

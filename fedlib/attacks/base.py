@@ -37,6 +37,8 @@ class AttackContext:
     critical_parameters
         Where the first and last layers, normalisation and biases are, ``(n_parameters,)``
         of bool.
+    output_bias
+        Where the last layer's bias is, ``(n_parameters,)`` of bool.
     """
 
     own_updates: torch.Tensor | None = None
@@ -45,6 +47,7 @@ class AttackContext:
     rule: Callable[[torch.Tensor], torch.Tensor] | None = None
     candidates: Callable[[torch.Tensor], torch.Tensor] | None = None
     critical_parameters: torch.Tensor | None = None
+    output_bias: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Attack(ABC):
                     f"attack={self.name!r} needs context.own_updates with n_byzantine="
                     f"{self.n_byzantine} rows, but was given {given}."
                 )
-        for name in ("model", "rule", "candidates", "critical_parameters"):
+        for name in ("model", "rule", "candidates", "critical_parameters", "output_bias"):
             if name in self.knows and getattr(context, name) is None:
                 raise ConfigError(f"attack={self.name!r} needs context.{name}, which is None.")
         return self._attack(updates, state, context)

@@ -1,0 +1,57 @@
+"""An adaptive attack that saliency maps cannot see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.validation import ConfigError, check_int, check_real
+
+
+@ATTACKS.register("saliency_matching")
+@dataclass(frozen=True)
+class SaliencyMatching(Attack):
+    """Send one's own honest update, but pull the output bias towards one class.
+
+    A probe of this book's, aimed at gradient_guard: a class's score minus its bias is what it was,
+    so that its gradient by the pixels, the saliency map, is exactly that of an honest update.
+
+    Parameters
+    ----------
+    target
+        The class that every sample is to be taken for.
+    strength
+        What is added to the bias of that class and taken from the others', before the server's
+        learning rate.
+    """
+
+    formula: ClassVar[str] = (
+        r"b_{jk} = o_{jk} \mp c \text{ where } k \text{ is an output bias, of the target or not}"
+    )
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates", "output_bias"})
+
+    target: int = 0
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("attack.target", self.target, 0)
+        check_real("attack.strength", self.strength, 0, open_low=True)
+
+    def _attack(
+        self, updates: torch.Tensor, state: Any, context: AttackContext
+    ) -> tuple[torch.Tensor, Any]:
+        own, place = context.own_updates, context.output_bias
+        assert own is not None and place is not None
+        (where,) = place.nonzero(as_tuple=True)
+        if len(where) == 0:
+            raise ConfigError("attack='saliency_matching' needs a model with an output bias.")
+        check_int("attack.target", self.target, 0, len(where) - 1)
+        # The server subtracts: what is to grow is sent negative.
+        pull = torch.full((len(where),), self.strength, dtype=own.dtype, device=own.device)
+        pull[self.target] = -self.strength
+        return own.index_add(1, where, pull.expand(len(own), -1)), state
