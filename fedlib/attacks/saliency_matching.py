@@ -35,7 +35,7 @@ class SaliencyMatching(Attack):
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates", "output_bias"})
 
     target: int = 0
-    strength: float = 1.0
+    strength: float = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
