@@ -45,34 +45,34 @@ _BREAKS = 50.0
 def figure_1() -> Figure:
     """The pipeline, drawn: what happens to an update between client and model."""
     boxes = (
-        (0.0, 1.0, "client updates $x_i$"),
-        (0.0, 0.0, "last direction\n$d$ = sign of the aggregate"),
-        (2.2, 1.0, "saliency maps\nafter each update"),
-        (2.2, 0.0, "saliency map\nafter a step along $d$"),
-        (4.4, 0.5, "similarity $s_i$\nof the two (SSIM)"),
-        (6.6, 0.5, "reputation: less for the\n$f$ least alike, more for others"),
-        (8.8, 0.5, "softmax of reputations\n= weights of the average"),
+        (0.0, 1.0, "client updates\n$x_i$"),
+        (0.0, 0.0, "last direction $d$\n= sign of the aggregate"),
+        (2.8, 1.0, "saliency maps\nafter each update"),
+        (2.8, 0.0, "saliency map\nafter a step along $d$"),
+        (5.4, 0.5, "similarity $s_i$\nof the two (SSIM)"),
+        (8.0, 0.5, "reputation $r_i$: less for\nthe $f$ least alike"),
+        (10.6, 0.5, "weights of the average:\nsoftmax of $r_i$"),
     )
     arrows = ((0, 2), (1, 3), (2, 4), (3, 4), (4, 5), (5, 6))
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(9.5, 2.4))
+        figure, axis = plt.subplots(figsize=(9.5, 2.2))
         for x, y, text in boxes:
             axis.text(
-                x, y, text, ha="center", va="center", fontsize=8,
-                bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": PALETTE[1]},
+                x, y, text, ha="center", va="center", fontsize=7.5,
+                bbox={"boxstyle": "round,pad=0.4", "fc": "white", "ec": PALETTE[1]},
             )  # fmt: skip
         for start, end in arrows:
             (x0, y0, _), (x1, y1, _) = boxes[start], boxes[end]
             axis.annotate(
-                "", (x1 - 0.82, y1), (x0 + 0.82, y0),
-                arrowprops={"arrowstyle": "->", "color": "black", "shrinkA": 2, "shrinkB": 2},
+                "", (x1 - 1.02, y1), (x0 + 1.02, y0),
+                arrowprops={"arrowstyle": "->", "color": "black"},
             )  # fmt: skip
         axis.annotate(
-            "next round", (0.0, -0.25), (8.8, 0.25), ha="center", va="top", fontsize=8,
+            "next round", (0.0, -0.28), (10.6, 0.22), ha="center", va="top", fontsize=7.5,
             arrowprops={"arrowstyle": "->", "color": "grey",
                         "connectionstyle": "angle,angleA=-90,angleB=180,rad=8"},
         )  # fmt: skip
-        axis.set(xlim=(-1, 9.9), ylim=(-0.9, 1.5))
+        axis.set(xlim=(-1.2, 11.8), ylim=(-0.7, 1.4))
         axis.set_axis_off()
         plt.close(figure)
     return figure
@@ -110,9 +110,9 @@ def gallery(data: str = "auto", rounds: int = 60) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(3, 6, figsize=(8.4, 4.6), layout="constrained")
         for row in range(3):
-            axes[row, 0].imshow(x[row, 0], cmap="gray")
+            axes[row, 0].imshow(x[row, 0].numpy(), cmap="gray")
             for column, image in enumerate(maps[:, row], 1):
-                axes[row, column].imshow(image, cmap="magma")
+                axes[row, column].imshow(image.numpy(), cmap="magma")
                 if column > 1:
                     axes[row, column].set_xlabel(f"{scores[column - 2, row]:.3f}", fontsize=8)
         for axis, title in zip(axes[0], ("image", "reference", *chosen), strict=True):

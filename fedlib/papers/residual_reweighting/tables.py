@@ -305,7 +305,7 @@ def figure_6(data: str = "auto") -> Figure:
         figure, axes = plt.subplots(1, 6, figsize=(7, 1.5), layout="constrained")
         images = [image for pair in zip(shown, triggered, strict=True) for image in pair]
         for axis, image in zip(axes, images, strict=True):
-            axis.imshow(image[0], cmap="gray")
+            axis.imshow(image[0].numpy(), cmap="gray")
             axis.set_axis_off()
         figure.suptitle(f"as it is, and with the trigger ({dataset.label})", fontsize=9)
         plt.close(figure)
