@@ -132,7 +132,12 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _data_status(name: str, root: Path) -> str:
+    info = DATASETS[name]
+    if not info.files:
+        return "made on the spot"
     if not on_disk(name, root):
+        if info.generate is not None:
+            return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
         return f"absent: python -m fedlib data --download {name}"
     try:
         return f"on disk and verified ({verify_files(name, root)[0]})"

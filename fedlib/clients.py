@@ -84,8 +84,8 @@ def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "aut
     check_name("strategy", strategy, _GRADIENTS)
     if strategy == "merged" and not _supports_merged(model):
         raise ConfigError(
-            "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, Flatten and "
-            "Linear layers; allowed for this model: loop, vmap."
+            "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, ELU, "
+            "Flatten and Linear layers; allowed for this model: loop, vmap."
         )
     return strategy
 
@@ -135,6 +135,8 @@ def _supports_merged(model: nn.Module) -> bool:
             return plain and layer.stride == size and layer.padding == 0 and layer.dilation == 1
         if type(layer) is nn.Linear:
             return layer.bias is not None
+        if type(layer) is nn.ELU:
+            return layer.alpha == 1
         return type(layer) in (nn.ReLU, nn.Flatten)
 
     if type(model) is not nn.Sequential or not all(fits(layer) for layer in model):
@@ -142,7 +144,7 @@ def _supports_merged(model: nn.Module) -> bool:
     # A Linear before the Flatten works on an image's rows; a layer that stands twice sums its
     # gradients. Neither is provided for.
     after_linear = dropwhile(lambda layer: type(layer) is not nn.Linear, model)
-    flat = all(type(layer) in (nn.Linear, nn.ReLU) for layer in after_linear)
+    flat = all(type(layer) in (nn.Linear, nn.ReLU, nn.ELU) for layer in after_linear)
     return flat and len({id(layer) for layer in model}) == len(model)
 
 
@@ -234,6 +236,9 @@ def _forward(layer: nn.Module, h: torch.Tensor) -> tuple[torch.Tensor, tuple[tor
     if isinstance(layer, nn.ReLU):
         h = h.clamp(min=0)
         return h, (h,)
+    if isinstance(layer, nn.ELU):
+        h = F.elu(h)
+        return h, (h,)
     if isinstance(layer, nn.Conv2d):
         weight = layer.weight.contiguous(memory_format=torch.channels_last)
         return F.conv2d(h, weight, layer.bias), (h,)
@@ -278,6 +283,8 @@ def _backward(
         )
     if isinstance(layer, nn.ReLU):
         return torch.ops.aten.threshold_backward(g, h, 0)
+    if isinstance(layer, nn.ELU):
+        return torch.ops.aten.elu_backward(g, 1, 1, 1, True, h)
     assert isinstance(layer, nn.Flatten)
     g = g.reshape(h.shape)
     return _channels_last(g) if h.dim() == 4 else g

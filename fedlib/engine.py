@@ -22,7 +22,8 @@ from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.models import critical_parameters, flatten_parameters, make_model, output_bias
-from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
+from fedlib.robust import certificate, perturbation_curve, transport
+from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
 from fedlib.validation import ConfigError, check_int
 
@@ -36,7 +37,8 @@ class Federation:
     ``shares`` are the clients' sample indices, and last the server's if it has samples;
     ``poisoned`` are the training samples as the Byzantine clients see them; ``active`` the
     clients that compute a step, all but those whose attack needs none. Byzantine clients are
-    the last ``n_byzantine``. ``triggered`` is what an attack with a goal of its own is judged on.
+    the last ``n_byzantine``. ``triggered`` is what an attack with a goal of its own is judged on;
+    ``gamma`` the robust clients' price of distance, 0 for others.
     """
 
     config: RunConfig
@@ -53,6 +55,7 @@ class Federation:
     shares: list[np.ndarray]
     active: int
     strategy: str
+    gamma: float
 
     @property
     def n_benign(self) -> int:
@@ -204,6 +207,7 @@ def prepare(
         shares=shares,
         active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
         strategy=chosen,
+        gamma=_gamma(config, x),
     )
     state = State(
         model=model,
@@ -220,6 +224,14 @@ def prepare(
         average=torch.zeros(d, device=device) if "average_iterate" in config.track else None,
     )
     return federation, state
+
+
+def _gamma(config: RunConfig, x: torch.Tensor) -> float:
+    """The price of distance on these training samples."""
+    if not isinstance(config.client, RobustSGD):
+        return 0.0
+    unit = float(x.flatten(1).norm(dim=1).mean()) if config.client.gamma_unit == "norm" else 1.0
+    return config.client.gamma * unit
 
 
 def _check_batch_norm(model: nn.Module, name: str) -> None:
@@ -306,6 +318,8 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
             losses = torch.cat([losses, theirs])
         return losses
     x, y = _next_batch(federation, state.batches, range(active), data)
+    if isinstance(client, RobustSGD):
+        x = _moved(federation, state, x, y)
     if client.momentum == 0 and active == n_benign:
         # The gradients are the updates: no second matrix.
         _, losses = gradients(
@@ -316,6 +330,20 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     state.updates[:n_benign].lerp_(grads[:n_benign], 1 - client.momentum)
     state.own.lerp_(grads[n_benign:], 1 - client.momentum)
     return losses
+
+
+def _moved(federation: Federation, state: State, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """All clients' samples ``(n, batch, C, H, W)``, moved against the broadcast model at once."""
+    client = federation.config.client
+    assert isinstance(client, RobustSGD)
+    labels = y.flatten()
+
+    def loss(z: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(state.model(z), labels, reduction="none")
+
+    flat = x.flatten(0, 1)
+    moved = transport(loss, flat, federation.gamma, client.ascent_steps, client.ascent_rate)
+    return moved.view(x.shape)
 
 
 def _next_batch(
@@ -475,6 +503,30 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     return float(correct) / len(x), float(loss) / len(x)
 
 
+# At most so many samples stand for all of a set.
+_CERTIFIED = 2000
+# Prices of distance of the perturbed test data, in units of the training's.
+_PRICES = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+
+
+def _record_robustness(federation: Federation, state: State, metrics: dict[str, list[Any]]) -> None:
+    """What the model certifies now; after the last round, its error on perturbed test data."""
+    config = federation.config
+    client = config.client
+    assert isinstance(client, RobustSGD)
+    ascent = client.ascent_steps, client.ascent_rate
+    x, y = federation.x[:_CERTIFIED], federation.y[:_CERTIFIED]
+    found = certificate(state.model, x, y, federation.gamma, *ascent)
+    metrics.setdefault("robustness_level", []).append(_rounded(found.level))
+    metrics.setdefault("worst_loss", []).append(_rounded(found.worst_loss))
+    if state.round == config.rounds:
+        x, y = federation.x_test[:_CERTIFIED], federation.y_test[:_CERTIFIED]
+        prices = [federation.gamma * price for price in _PRICES]
+        curve = perturbation_curve(state.model, x, y, prices, *ascent)
+        metrics["perturbation_level"] = [_rounded(level) for level, _ in curve]
+        metrics["perturbation_error"] = [_rounded(error) for _, error in curve]
+
+
 def _of_average(federation: Federation, state: State) -> float | None:
     """Accuracy of the average of all models broadcast."""
     assert state.average is not None
@@ -510,6 +562,8 @@ def run(
         test samples that an attack with a goal of its own has where it wants them;
         ``reputation`` and ``separation`` (the area under the ROC curve of low scores, mean over the
         rounds since the last evaluation) of rules that keep them, if tracked;
+        ``robustness_level`` (rho-hat) and ``worst_loss``, if tracked, and after the last round
+        ``perturbation_level`` and ``perturbation_error``: of test data moved at falling prices;
         ``test_accuracy_average``: that of the average iterate if tracked, after the last round.
         A value that is not finite, or not asked for, is None.
     """
@@ -534,6 +588,8 @@ def run(
                 # Asked for at the end: on the way it would double the time of evaluation.
                 of_average = _of_average(federation, state) if number == config.rounds else None
                 metrics.setdefault("test_accuracy_average", []).append(of_average)
+            if "robustness" in config.track:
+                _record_robustness(federation, state, metrics)
             if "reputation" in config.track:
                 values = state.aggregator.reputation.tolist()
                 metrics.setdefault("reputation", []).append([_rounded(v) for v in values])

@@ -274,6 +274,42 @@ def mlp_100(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     )
 
 
+def elu_4_2(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    """Hidden layers of four and two ELU units (two_stage_attack, section 4; Sinha et al., 2018).
+
+    28 parameters for two features and two classes.
+    """
+    features = shape[0] * shape[1] * shape[2]
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(features, 4),
+        nn.ELU(),
+        nn.Linear(4, 2),
+        nn.ELU(),
+        nn.Linear(2, n_classes),
+    )
+
+
+def elu_cnn(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    """Convolutions of 8x8, 6x6 and 5x5 with ELU, one linear layer (two_stage_attack, section 4).
+
+    Widths, strides and padding are those of Sinha et al. (2018): the last layer has 1,290
+    parameters. For images of 28x28.
+    """
+    if shape[1:] != (28, 28):
+        raise ConfigError(f"model='elu_cnn' is for images of 28x28, not {shape[1]}x{shape[2]}.")
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 64, 8, 2, 3),
+        nn.ELU(),
+        nn.Conv2d(64, 128, 6, 2),
+        nn.ELU(),
+        nn.Conv2d(128, 128, 5),
+        nn.ELU(),
+        nn.Flatten(),
+        nn.Linear(128, n_classes),
+    )
+
+
 def softmax_regression(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """Multinomial logistic regression: the smallest model, for examples and tests."""
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], n_classes))
@@ -291,6 +327,8 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
     "fasttext_1000": fasttext_1000,
     "mlp_46_23": mlp_46_23,
     "mlp_100": mlp_100,
+    "elu_4_2": elu_4_2,
+    "elu_cnn": elu_cnn,
     "softmax_regression": softmax_regression,
 }
 

@@ -17,7 +17,7 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
-TRACKED = ("cosines", "average_iterate", "reputation")
+TRACKED = ("cosines", "average_iterate", "reputation", "robustness")
 TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
@@ -48,6 +48,38 @@ class MomentumSGD:
         check_int("client.batch_size", self.batch_size, 1)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
         check_name("client.sampling", self.sampling, ("shuffle", "replacement"))
+
+
+@dataclass(frozen=True)
+class RobustSGD(MomentumSGD):
+    """The gradient on samples that were moved where they hurt most (two_stage_attack, Algorithm 1).
+
+    Each sample of the batch is replaced by ``argmax_z loss(z) - gamma ||z - x||^2``; see
+    :func:`fedlib.robust.transport`. The text leaves the ascent open.
+
+    Parameters
+    ----------
+    gamma
+        Price of a squared unit of distance: 2 on the synthetic data.
+    gamma_unit
+        ``"one"``, or ``"norm"``: ``gamma`` is in units of the training samples' mean norm (0.04 on
+        MNIST).
+    ascent_steps, ascent_rate
+        Of the inner maximisation; a rate of 1 is ``1 / (2 gamma)``.
+    """
+
+    name: ClassVar[str] = "robust_sgd"
+    gamma: float = 2.0
+    gamma_unit: str = "one"
+    ascent_steps: int = 15
+    ascent_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("client.gamma", self.gamma, 0, open_low=True)
+        check_name("client.gamma_unit", self.gamma_unit, ("one", "norm"))
+        check_int("client.ascent_steps", self.ascent_steps, 1)
+        check_real("client.ascent_rate", self.ascent_rate, 0, 2, open_low=True, open_high=True)
 
 
 @dataclass(frozen=True)
@@ -98,6 +130,7 @@ def _told_apart(part: Any) -> dict[str, Any]:
 Client = MomentumSGD | LocalSGD
 _CLIENTS: dict[str, type[MomentumSGD | LocalSGD]] = {
     "momentum_sgd": MomentumSGD,
+    "robust_sgd": RobustSGD,
     "local_sgd": LocalSGD,
 }
 
@@ -128,7 +161,9 @@ class RunConfig:
     track
         What is recorded besides accuracy and losses: ``"cosines"``; ``"average_iterate"``, the
         accuracy of the mean of all models broadcast; ``"reputation"``, of rules that keep them:
-        those of all clients, and how well the scores separate Byzantine clients from others.
+        those of all clients, and how well the scores separate Byzantine clients from others;
+        ``"robustness"``, of robust clients: what the model certifies on the training data, and at
+        the end its error on test data that are moved against it.
     server_samples
         Clean training samples that the server has for itself, for the rules that need them; drawn
         from all, besides the clients' shares.
@@ -186,6 +221,10 @@ class RunConfig:
             check_int("milestones", milestone, 1)
         for quantity in self.track:
             check_name("track", quantity, TRACKED)
+        if "robustness" in self.track and not isinstance(self.client, RobustSGD):
+            raise ConfigError(
+                f"track='robustness' is for client='robust_sgd', not {self.client.name!r}."
+            )
         if "reputation" in self.track and not self.aggregator.keeps_reputations:
             raise ConfigError(
                 f"track='reputation' is for rules that keep reputations, which "

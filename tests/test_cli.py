@@ -76,6 +76,8 @@ def test_data_lists_every_set(capsys):
     assert main(["data"]) == 0
     out = capsys.readouterr().out
     assert out.count("absent: python -m fedlib data --download") == 5
+    assert out.count("absent: cannot be downloaded, goes to tables/") == 2
+    assert out.count("made on the spot") == 1
 
 
 def test_doctor_tells_versions_device_threads_and_data(capsys):

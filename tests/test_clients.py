@@ -9,7 +9,7 @@ from fedlib.models import MODELS as SHIPPED
 from fedlib.models import ParameterLayout, flatten_parameters, make_model
 from fedlib.validation import ConfigError
 
-MODELS = ["cnn_4_8", "cnn_20_50", "softmax_regression"]
+MODELS = ["cnn_4_8", "cnn_20_50", "elu_4_2", "softmax_regression"]
 
 
 def double(name):
@@ -79,7 +79,8 @@ def test_merged_refuses_a_model_that_it_cannot_serve():
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if not name.startswith("fasttext")])
 def test_the_processor_takes_merged_where_it_can(name):
-    expected = "loop" if name.startswith("resnet") else "merged"
+    # Residual connections, padding and strides are not provided for.
+    expected = "loop" if name.startswith(("resnet", "elu_cnn")) else "merged"
     assert choose_strategy(double(name), torch.device("cpu")) == expected
     assert choose_strategy(double(name), torch.device("cuda")) == "vmap"
 

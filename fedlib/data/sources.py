@@ -27,8 +27,10 @@ from fedlib.data.tables import (
     LOAN_FEATURES,
     LOAN_STATUSES,
     REVIEW_LENGTH,
+    load_circle,
     load_loans,
     load_reviews,
+    make_circle,
     make_loans,
     make_reviews,
 )
@@ -210,6 +212,18 @@ DATASETS: dict[str, DatasetInfo] = {
         0,
         load_loans,
         make_loans,
+    ),
+    # Made, not measured: there is no file, and the set is the paper's own.
+    "circle": DatasetInfo(
+        "points in a circle",
+        2,
+        (1, 1, 2),
+        {},
+        (0.0,),
+        (1.0,),
+        0,
+        load_circle,
+        make_circle,
     ),
 }
 

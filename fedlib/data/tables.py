@@ -1,4 +1,4 @@
-"""Text and tables: product reviews and loans, from public files or generated in their form.
+"""Text, tables and points: product reviews and loans, from public files or generated, and a circle.
 
 A review is a row of word numbers, a loan a row of features; both are laid out as images of one row,
 ``(n, 1, 1, m)`` float32 (which holds word numbers exactly), so that every room takes them.
@@ -161,3 +161,18 @@ def make_loans(count: int, seed: int) -> Loaded:
     sizes = 1 / np.arange(1, 52)
     groups = generator.choice(51, count, p=sizes / sizes.sum())
     return x.astype(np.float32)[:, None, None, :], labels.astype(np.int64), groups
+
+
+def make_circle(count: int, seed: int) -> Loaded:
+    """Points of the plane, inside or outside a circle (Sinha et al., 2018; two_stage_attack).
+
+    ``x ~ N(0, I)``; label 1 if its norm is above 2, else 0.
+    """
+    x = stream(seed, "circle").normal(size=(count, 2))
+    labels = (np.linalg.norm(x, axis=1) > 2).astype(np.int64)
+    return x.astype(np.float32)[:, None, None, :], labels, None
+
+
+def load_circle(root: Path, train: bool) -> Loaded:
+    """The synthetic set of two_stage_attack: 50,000 points to learn from, 10,000 to test on."""
+    return make_circle(50_000 if train else 10_000, 1 if train else 2)
