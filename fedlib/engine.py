@@ -70,7 +70,8 @@ class State:
     ``parameters`` ``(d,)`` is the flat vector that the model's parameters are views of.
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
     the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
-    ``server`` ``(d,)`` is the server's own; ``average`` ``(d,)`` the mean of the models broadcast,
+    ``server`` ``(d,)`` is the server's own, ``shared`` ``(d,)`` what clients pass on if they share
+    one; ``average`` ``(d,)`` the mean of the models broadcast,
     if tracked.
     """
 
@@ -79,6 +80,7 @@ class State:
     updates: torch.Tensor
     own: torch.Tensor
     server: torch.Tensor
+    shared: torch.Tensor
     batches: Batches
     vote_batches: Batches
     probe_batches: Batches
@@ -215,6 +217,7 @@ def prepare(
         updates=torch.zeros(config.n_clients, d, device=device),
         own=torch.zeros(federation.active - n_benign, d, device=device),
         server=torch.zeros(d, device=device),
+        shared=torch.zeros(d, device=device),
         batches=Batches(shares, config.seed),
         vote_batches=Batches(shares, config.seed, "votes"),
         probe_batches=Batches(shares, config.seed, "probes"),
@@ -327,6 +330,14 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
         )
         return losses
     grads, losses = gradients(state.model, x, y, strategy=federation.strategy)
+    if client.buffer == "shared":
+        # Of the client before; the first goes on from the last client of the round before.
+        for grad in grads:
+            state.shared.lerp_(grad, 1 - client.momentum)
+            grad.copy_(state.shared)
+        state.updates[:n_benign] = grads[:n_benign]
+        state.own.copy_(grads[n_benign:])
+        return losses
     state.updates[:n_benign].lerp_(grads[:n_benign], 1 - client.momentum)
     state.own.lerp_(grads[n_benign:], 1 - client.momentum)
     return losses

@@ -37,17 +37,22 @@ class MomentumSGD:
     sampling
         ``"shuffle"``: through the client's data in random order, then in a new one, batches
         reaching over the end; ``"replacement"``: each sample independently.
+    buffer
+        ``"own"``: each client has its momentum; ``"shared"``: one passes from client to client
+        within a round, and on to the next round, as in the code of clustering_with_outliers.
     """
 
     name: ClassVar[str] = "momentum_sgd"
     batch_size: int = 32
     momentum: float = 0.0
     sampling: str = "shuffle"
+    buffer: str = "own"
 
     def __post_init__(self) -> None:
         check_int("client.batch_size", self.batch_size, 1)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
         check_name("client.sampling", self.sampling, ("shuffle", "replacement"))
+        check_name("client.buffer", self.buffer, ("own", "shared"))
 
 
 @dataclass(frozen=True)

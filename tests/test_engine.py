@@ -474,3 +474,19 @@ def test_gradient_guard_may_look_at_each_clients_own_samples(dataset):
     engine.play_round(federation, state)
     assert seen == [[i] for i in range(8)]
     assert engine.run(setting, dataset) == engine.run(setting, dataset)
+
+
+def test_a_shared_momentum_passes_from_client_to_client_and_on(dataset):
+    client = MomentumSGD(5, momentum=0.5, buffer="shared")
+    federation, state = engine.prepare(config("sign_flip", 2, client=client), dataset)
+    _, plain = engine.prepare(config("sign_flip", 2, client=MomentumSGD(5)), dataset)
+    buffer = torch.zeros_like(state.parameters)
+    for _ in range(2):
+        plain.parameters.copy_(state.parameters)
+        x, y = engine._next_batch(federation, plain.batches, range(8), (federation.x, federation.y))
+        grads, _ = gradients(plain.model, x, y)
+        engine.play_round(federation, state)
+        for i, grad in enumerate(grads):
+            buffer = 0.5 * buffer + 0.5 * grad
+            sent = state.updates[i] if i < 6 else state.own[i - 6]
+            torch.testing.assert_close(sent, buffer, rtol=1e-4, atol=1e-6)

@@ -236,6 +236,11 @@ def _momentum(value: float) -> Callable[[RunConfig], RunConfig]:
     return change
 
 
+def _shared_momentum(run: RunConfig) -> RunConfig:
+    assert isinstance(run.client, MomentumSGD)
+    return run.with_(client=replace(run.client, buffer="shared"))
+
+
 def _all_classes_alike(run: RunConfig) -> RunConfig:
     return run.with_(partition=PARTITIONS["uniform_classes"](), test_set="clients")
 
@@ -264,6 +269,14 @@ VARIANTS = (
         _at(_U, "0.4", "sf/gm", "sf/cent2p", "sv/cent2p"),
     ),
     Variant(
+        "buffer",
+        "momentum buffer",
+        "each client's own (text)",
+        "one for all, passed on (code)",
+        _shared_momentum,
+        _at(_U, "0.4", "sf/avg", "omn/cwm", "omn/krum", "sv/cwtm", "omn/cent2p"),
+    ),
+    Variant(
         "votes",
         "samples a client votes by",
         "a batch of 3 (text)",
@@ -277,7 +290,7 @@ VARIANTS = (
         "appendix",
         "code",
         _attack(version="code"),
-        _at(_U, "0.4", "omn/gm", "omn/cclip", "omn/cent2p"),
+        _at(_U, "0.4", "omn/gm", "omn/cwm", "omn/krum", "omn/cent2p"),
     ),
     Variant(
         "sv",
