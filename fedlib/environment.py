@@ -1,0 +1,132 @@
+"""A simulated federation as a reinforcement-learning environment (two_stage_attack, section 3).
+
+Needs gymnasium (the ``rl`` extra), which the rest of the library does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+from fedlib import engine
+from fedlib.attacks import ATTACKS
+from fedlib.clients import gradients
+from fedlib.data import Dataset
+from fedlib.robust import certificate
+from fedlib.runs import RobustSGD, RunConfig
+from fedlib.validation import ConfigError, check_int, check_name
+
+_PROBED = 64
+"""Samples on which ranges of gradients are taken."""
+
+
+class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
+    """Rounds of robust federated learning on learned data, whose attacker is the agent.
+
+    The reward of a round is by how much it lowers the certified level rho-hat, so that the rewards
+    of an episode sum to what the attacker is after.
+
+    Parameters
+    ----------
+    config
+        The federation as the attacker imagines it, with the server's rule (white box) or the mean
+        (black box). Its clients are robust; its attack is replaced.
+    data
+        The learned samples, laid out as a data set for ``config.data``.
+    start
+        The model that an episode starts from, ``(n_parameters,)``; None is a fresh one.
+    episode
+        Rounds of an episode.
+    action
+        ``"gradient"``: the update itself, each value rescaled to the range of values that gradients
+        of single samples have; ``"scale"``: one number by which the attacker's own gradient is
+        multiplied, rescaled likewise.
+    state
+        ``"model"``: all parameters; ``"last_layer"``: those of the last layer.
+
+    Raises
+    ------
+    ConfigError
+        If the clients are not robust, or nobody is Byzantine.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: Dataset,
+        start: torch.Tensor | None = None,
+        episode: int = 30,
+        action: str = "gradient",
+        state: str = "model",
+    ) -> None:
+        if not isinstance(config.client, RobustSGD):
+            raise ConfigError(f"client={config.client.name!r} must be 'robust_sgd' here.")
+        check_int("n_byzantine", config.n_byzantine, 1)
+        self._episode = check_int("episode", episode, 1)
+        self._action = check_name("action", action, ("gradient", "scale"))
+        check_name("state", state, ("model", "last_layer"))
+        self._config = config.with_(
+            attack=ATTACKS["dictated"](n_byzantine=config.n_byzantine), track=()
+        )
+        self._data = replace(data, config=self._config.data)
+        federation, first = engine.prepare(self._config, self._data)
+        self._start = first.parameters.clone() if start is None else start.clone()
+        size = len(self._start)
+        observed = size
+        if state == "last_layer":
+            last = [p.numel() for p in first.model.parameters()]
+            tail = 2 if list(first.model.parameters())[-1].dim() == 1 else 1
+            observed = sum(last[-tail:])
+        self._observed = observed
+        count = size if action == "gradient" else 1
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (observed,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (count,), np.float32)
+        self._federation, self._state = federation, first
+        self._level = 0.0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode at the start model; ``seed`` decides the batches of its rounds."""
+        super().reset(seed=seed)
+        drawn = int(self.np_random.integers(1 << 31))
+        config = self._config.with_(seed=drawn)
+        self._federation, self._state = engine.prepare(config, self._data)
+        self._state.parameters.copy_(self._start)
+        self._level = self._certified()
+        return self._observation(), {"level": self._level}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Play a round in which the attacker sends what ``action`` says."""
+        self._state.attack = self._update(torch.from_numpy(np.asarray(action, dtype=np.float32)))
+        engine.play_round(self._federation, self._state)
+        before, self._level = self._level, self._certified()
+        reward = before - self._level
+        ended = self._state.round >= self._episode
+        return self._observation(), reward, False, ended, {"level": self._level}
+
+    def _update(self, action: torch.Tensor) -> torch.Tensor:
+        """The update that an action in [-1, 1] stands for."""
+        x, y = self._data.x_train[:_PROBED], self._data.y_train[:_PROBED]
+        each, _ = gradients(self._state.model, x[:, None], y[:, None])
+        low, high = each.min(), each.max()
+        rescaled = action * (high - low) / 2 + (high + low) / 2
+        return rescaled if self._action == "gradient" else rescaled * each.mean(0)
+
+    def _certified(self) -> float:
+        client = self._config.client
+        assert isinstance(client, RobustSGD)
+        x, y = self._data.x_train, self._data.y_train
+        found = certificate(
+            self._state.model, x, y, self._federation.gamma, client.ascent_steps, client.ascent_rate
+        )
+        # A model that has diverged certifies nothing.
+        return found.level if np.isfinite(found.level) else 0.0
+
+    def _observation(self) -> np.ndarray:
+        observed: np.ndarray = self._state.parameters[-self._observed :].clone().numpy()
+        return np.nan_to_num(observed, nan=0.0, posinf=1e9, neginf=-1e9)
