@@ -554,6 +554,7 @@ def run(
     device: str | torch.device = "cpu",
     strategy: str = "auto",
     on_round: Callable[[int], None] | None = None,
+    before_round: Callable[[Federation, State], None] | None = None,
 ) -> dict[str, Any]:
     """Play all rounds of ``config`` and return its metrics.
 
@@ -563,6 +564,8 @@ def run(
         As for :func:`prepare`.
     on_round
         Called with the number of rounds done after each.
+    before_round
+        Called before each round with what it is played on: an agent may set ``state.attack``.
 
     Returns
     -------
@@ -586,6 +589,8 @@ def run(
         "train_loss": [],
     }
     for number in range(1, config.rounds + 1):
+        if before_round is not None:
+            before_round(federation, state)
         play_round(federation, state)
         if number % config.eval_every == 0 or number == config.rounds:
             accuracy, loss = evaluate(state.model, federation.x_test, federation.y_test)

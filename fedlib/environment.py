@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from torch import nn
 
 from fedlib import engine
 from fedlib.attacks import ATTACKS
@@ -67,7 +68,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             raise ConfigError(f"client={config.client.name!r} must be 'robust_sgd' here.")
         check_int("n_byzantine", config.n_byzantine, 1)
         self._episode = check_int("episode", episode, 1)
-        self._action = check_name("action", action, ("gradient", "scale"))
+        check_name("action", action, ("gradient", "scale"))
         check_name("state", state, ("model", "last_layer"))
         self._config = config.with_(
             attack=ATTACKS["dictated"](n_byzantine=config.n_byzantine), track=()
@@ -102,20 +103,13 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Play a round in which the attacker sends what ``action`` says."""
-        self._state.attack = self._update(torch.from_numpy(np.asarray(action, dtype=np.float32)))
+        chosen = torch.from_numpy(np.asarray(action, dtype=np.float32))
+        self._state.attack = update_of(chosen, self._state.model, self._data)
         engine.play_round(self._federation, self._state)
         before, self._level = self._level, self._certified()
         reward = before - self._level
         ended = self._state.round >= self._episode
         return self._observation(), reward, False, ended, {"level": self._level}
-
-    def _update(self, action: torch.Tensor) -> torch.Tensor:
-        """The update that an action in [-1, 1] stands for."""
-        x, y = self._data.x_train[:_PROBED], self._data.y_train[:_PROBED]
-        each, _ = gradients(self._state.model, x[:, None], y[:, None])
-        low, high = each.min(), each.max()
-        rescaled = action * (high - low) / 2 + (high + low) / 2
-        return rescaled if self._action == "gradient" else rescaled * each.mean(0)
 
     def _certified(self) -> float:
         client = self._config.client
@@ -128,5 +122,24 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         return found.level if np.isfinite(found.level) else 0.0
 
     def _observation(self) -> np.ndarray:
-        observed: np.ndarray = self._state.parameters[-self._observed :].clone().numpy()
-        return np.nan_to_num(observed, nan=0.0, posinf=1e9, neginf=-1e9)
+        return observation_of(self._state.parameters, self._observed)
+
+
+def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Tensor:
+    """The update ``(n_parameters,)`` that an action in [-1, 1] stands for at a model.
+
+    Rescaled by the least and the largest value that a gradient of a single sample has anywhere
+    (two_stage_attack, section 3), as long as the model; a single number multiplies the mean
+    gradient.
+    """
+    x, y = data.x_train[:_PROBED], data.y_train[:_PROBED]
+    each, _ = gradients(model, x[:, None], y[:, None])
+    low, high = each.min(), each.max()
+    rescaled = action * (high - low) / 2 + (high + low) / 2
+    return rescaled if len(action) > 1 else rescaled * each.mean(0)
+
+
+def observation_of(parameters: torch.Tensor, count: int) -> np.ndarray:
+    """The last ``count`` parameters as a policy sees them: finite."""
+    observed: np.ndarray = parameters[-count:].clone().numpy()
+    return np.nan_to_num(observed, nan=0.0, posinf=1e9, neginf=-1e9)

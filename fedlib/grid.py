@@ -248,7 +248,7 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
         dataset = _dataset(config.data)
         started = datetime.now(UTC)
         clock = time.perf_counter()
-        metrics = engine.run(config, dataset, task.device, task.strategy, on_round)
+        metrics = _runner(config)(config, dataset, task.device, task.strategy, on_round)
         record = make_record(
             config,
             slug=task.store.slug,
@@ -265,6 +265,14 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
             },
         )
         return record if task.store.append(task.scale, record) else None
+
+
+def _runner(config: RunConfig) -> Callable[..., dict[str, Any]]:
+    """What plays a run: the engine, or an attack's agent with the engine."""
+    if config.attack.name == "two_stage":
+        # Reinforcement learning is an extra: it is loaded for those runs that need it.
+        return importlib.import_module("fedlib.two_stage").run  # type: ignore[no-any-return]
+    return engine.run
 
 
 _Results = Iterable[tuple[_Task, "dict[str, Any] | Exception | None"]]

@@ -1,4 +1,4 @@
-"""An attack whose update is chosen outside: what a simulated federation is played with."""
+"""Attacks whose update is chosen outside: by the agent of a simulated or of a real federation."""
 
 from __future__ import annotations
 
@@ -8,21 +8,79 @@ from typing import ClassVar
 import torch
 
 from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.validation import check_int, check_name, check_real
 
 
 @ATTACKS.register("dictated")
 @dataclass(frozen=True)
 class Dictated(Attack):
-    """Send what its state says, from every Byzantine client; zero as long as it says nothing.
+    """Send what the state says, from every Byzantine client; as long as it says nothing, be honest.
 
     For :class:`fedlib.environment.FederationEnvironment`, where a policy chooses each round's
     update (two_stage_attack, section 3).
     """
 
-    formula: ClassVar[str] = r"b = a"
+    formula: ClassVar[str] = r"b = a \text{, or } b_j = o_j \text{ before there is an } a"
+
+    knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(
         self, updates: torch.Tensor, state: torch.Tensor | None, context: AttackContext
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = updates.new_zeros(updates.shape[1]) if state is None else state
-        return self._everywhere(chosen), chosen
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        assert context.own_updates is not None
+        return context.own_updates if state is None else self._everywhere(state), state
+
+
+@ATTACKS.register("two_stage")
+@dataclass(frozen=True)
+class TwoStage(Dictated):
+    """Learn the data, learn a policy, then attack by it (two_stage_attack, section 3).
+
+    Its agent is :mod:`fedlib.two_stage`, which a grid runs it with. On its own it stays in the
+    first stage and is honest. What the text does not give is named in the fields.
+
+    Parameters
+    ----------
+    knowledge
+        ``"white"``: the attacker knows the server's rule; ``"black"``: it assumes the average.
+    n_samples
+        Samples that the learned distribution has, begun at as many of the attacker's own. Not
+        given.
+    n_iterations, matching_rate
+        Of the gradient matching, 300 in the text; of its optimiser, not given.
+    pooled
+        Rounds that are matched together, evenly over those seen. Not given.
+    threshold
+        Wasserstein distance of two estimates below which the first stage ends.
+    epoch, most_epochs
+        Rounds between two estimates, and after how many estimates the first stage ends anyhow.
+    action, state
+        As in the environment: ``"gradient"`` and ``"model"`` on the synthetic data, ``"scale"``
+        and ``"last_layer"`` on MNIST.
+    episode, policy_steps
+        Rounds of an episode, and of all episodes together, that the policy learns from. Not given.
+    """
+
+    knowledge: str = "white"
+    n_samples: int = 200
+    n_iterations: int = 300
+    matching_rate: float = 0.05
+    pooled: int = 10
+    threshold: float = 0.005
+    epoch: int = 100
+    most_epochs: int = 3
+    action: str = "gradient"
+    state: str = "model"
+    episode: int = 50
+    policy_steps: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("attack.knowledge", self.knowledge, ("white", "black"))
+        check_name("attack.action", self.action, ("gradient", "scale"))
+        check_name("attack.state", self.state, ("model", "last_layer"))
+        check_real("attack.matching_rate", self.matching_rate, 0, open_low=True)
+        check_real("attack.threshold", self.threshold, 0)
+        check_int("attack.n_iterations", self.n_iterations, 0)
+        for field in ("n_samples", "pooled", "epoch", "most_epochs", "episode", "policy_steps"):
+            check_int(f"attack.{field}", getattr(self, field), 1)

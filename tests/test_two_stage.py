@@ -1,0 +1,138 @@
+"""The agent that learns the data, then a policy, then attacks."""
+
+import numpy as np
+import pytest
+import torch
+
+from fedlib import engine, two_stage
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.attacks.dictated import TwoStage
+from fedlib.data import load_dataset, resolve_source
+from fedlib.environment import observation_of, update_of
+from fedlib.grid import Cell, run_grid
+from fedlib.runs import RobustSGD, RunConfig
+from fedlib.store import Store
+from fedlib.validation import ConfigError
+
+
+def federation(attack=None, **changes):
+    quick = TwoStage(
+        n_byzantine=1, n_samples=20, n_iterations=5, pooled=3, epoch=4, most_epochs=2, episode=5,
+        policy_steps=110,
+    )  # fmt: skip
+    values = {
+        "data": resolve_source("circle"),
+        "model": "elu_4_2",
+        "n_clients": 4,
+        "n_byzantine": 1,
+        "client": RobustSGD(batch_size=10, ascent_steps=3),
+        "aggregator": AGGREGATORS["median"](n_byzantine=1),
+        "attack": attack or quick,
+        "rounds": 12,
+        "eval_every": 6,
+        "track": ("robustness",),
+    }
+    return RunConfig(**{**values, **changes})
+
+
+def played(setting):
+    """The rows that the Byzantine client sent, and the agent after the run."""
+    dataset = load_dataset(setting.data)
+    agent = two_stage.Agent(setting, dataset)
+    sent, models = [], []
+
+    def watch(federation, state):
+        if sent is not None and state.round:
+            sent.append(state.updates[-1].clone())
+        models.append(state.parameters.clone())
+        agent(federation, state)
+
+    engine.run(setting, dataset, before_round=watch)
+    return agent, sent, models
+
+
+def test_it_is_honest_first_and_then_follows_its_policy():
+    setting = federation()
+    agent, sent, models = played(setting)
+    honest = setting.with_(attack=ATTACKS["dictated"](n_byzantine=1))
+    seen = []
+    engine.run(
+        honest,
+        load_dataset(setting.data),
+        before_round=lambda _, state: seen.append(state.parameters.clone()),
+    )
+    # Two estimates, after four and after eight aggregates have been seen.
+    assert len(agent.found["stage_one_distance"]) == 2
+    assert all(torch.equal(a, b) for a, b in zip(models[:9], seen[:9], strict=True))
+    assert not torch.equal(models[9], seen[9])
+    with torch.no_grad():
+        action = agent.policy(torch.from_numpy(observation_of(models[8], 28))[None])[0]
+    model = engine.prepare(setting, load_dataset(setting.data))[1]
+    model.parameters.copy_(models[8])
+    torch.testing.assert_close(sent[8], update_of(action, model.model, agent.data))
+
+
+def test_a_threshold_ends_the_first_stage():
+    attack = TwoStage(
+        n_byzantine=1, n_samples=20, n_iterations=0, epoch=3, most_epochs=3, episode=5,
+        policy_steps=101,
+    )  # fmt: skip
+    agent, _, _ = played(federation(attack))
+    assert agent.found["stage_one_distance"] == [0.0]  # without iterations nothing moves
+    assert len(agent.found["policy_reward"]) == 20
+
+
+def test_what_it_has_seen_are_the_aggregates():
+    setting = federation()
+    dataset = load_dataset(setting.data)
+    agent = two_stage.Agent(setting, dataset)
+    kept = []
+
+    def watch(federation, state):
+        if state.last_aggregate is not None:
+            kept.append(state.last_aggregate.clone())
+        agent(federation, state)
+
+    engine.run(setting.with_(rounds=3), dataset, before_round=watch)
+    for (_, gradient), aggregate in zip(agent._seen, kept, strict=True):
+        torch.testing.assert_close(gradient, aggregate, rtol=1e-3, atol=1e-5)
+
+
+def test_a_black_box_assumes_the_average(monkeypatch):
+    imagined = []
+    true = two_stage.FederationEnvironment
+
+    def remember(config, *args, **kwargs):
+        imagined.append(config.aggregator.name)
+        return true(config, *args, **kwargs)
+
+    monkeypatch.setattr(two_stage, "FederationEnvironment", remember)
+    for knowledge in ("white", "black"):
+        attack = TwoStage(
+            n_byzantine=1, knowledge=knowledge, n_samples=20, n_iterations=1, epoch=2,
+            most_epochs=1, episode=5, policy_steps=101,
+        )  # fmt: skip
+        two_stage.run(federation(attack, rounds=4), load_dataset(resolve_source("circle")))
+    assert imagined == ["median", "mean"]
+
+
+def test_a_grid_runs_it_and_repeats_it(tmp_path):
+    setting = federation()
+    stored = []
+    for folder in ("a", "b"):
+        store = Store("any", tmp_path / folder)
+        outcome = run_grid([Cell("cell", setting)], store, "smoke", jobs=1, progress=False)
+        assert not outcome.failed
+        (record,) = store.read("smoke").values()
+        stored.append(record["metrics"])
+    assert stored[0] == stored[1]
+    assert len(stored[0]["policy_reward"]) == 22
+    assert np.isfinite(stored[0]["policy_reward"]).all()
+
+
+def test_bad_fields_are_refused():
+    with pytest.raises(ConfigError, match="knowledge='grey'"):
+        TwoStage(knowledge="grey")
+    with pytest.raises(ConfigError, match="must be 'two_stage'"):
+        two_stage.Agent(federation(ATTACKS["none"](n_byzantine=1)), None)
