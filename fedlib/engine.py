@@ -150,6 +150,10 @@ def prepare(
             f"data={dataset.config} was loaded, but the run is configured for {config.data}."
         )
     device = torch.device(device)
+    if "decision" in config.track and dataset.shape != (1, 1, 2):
+        raise ConfigError(
+            f"track='decision' is for data with two features, not of shape {dataset.shape}."
+        )
     n_benign = config.n_clients - config.n_byzantine
     shares = config.partition(
         dataset.y_train.numpy(), config.n_clients, config.seed, dataset.groups
@@ -538,6 +542,18 @@ def _record_robustness(federation: Federation, state: State, metrics: dict[str, 
         metrics["perturbation_error"] = [_rounded(error) for _, error in curve]
 
 
+def _decisions(federation: Federation, state: State) -> list[str]:
+    """The classes of points of a 61 x 61 grid over [-4, 4], a string of digits for each ordinate.
+
+    The lowest ordinate comes first.
+    """
+    place = torch.linspace(-4, 4, 61, device=federation.device)
+    points = torch.cartesian_prod(place, place).flip(1).view(-1, 1, 1, 2)
+    with torch.no_grad():
+        classes = state.model(points).argmax(1).view(61, 61).tolist()
+    return ["".join(map(str, row)) for row in classes]
+
+
 def _of_average(federation: Federation, state: State) -> float | None:
     """Accuracy of the average of all models broadcast."""
     assert state.average is not None
@@ -578,6 +594,7 @@ def run(
         rounds since the last evaluation) of rules that keep them, if tracked;
         ``robustness_level`` (rho-hat) and ``worst_loss``, if tracked, and after the last round
         ``perturbation_level`` and ``perturbation_error``: of test data moved at falling prices;
+        ``decision``, if tracked: classes on a grid of the plane;
         ``test_accuracy_average``: that of the average iterate if tracked, after the last round.
         A value that is not finite, or not asked for, is None.
     """
@@ -606,6 +623,8 @@ def run(
                 metrics.setdefault("test_accuracy_average", []).append(of_average)
             if "robustness" in config.track:
                 _record_robustness(federation, state, metrics)
+            if "decision" in config.track and number == config.rounds:
+                metrics["decision"] = _decisions(federation, state)
             if "reputation" in config.track:
                 values = state.aggregator.reputation.tolist()
                 metrics.setdefault("reputation", []).append([_rounded(v) for v in values])

@@ -17,7 +17,7 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
-TRACKED = ("cosines", "average_iterate", "reputation", "robustness")
+TRACKED = ("cosines", "average_iterate", "reputation", "robustness", "decision")
 TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
@@ -168,7 +168,8 @@ class RunConfig:
         accuracy of the mean of all models broadcast; ``"reputation"``, of rules that keep them:
         those of all clients, and how well the scores separate Byzantine clients from others;
         ``"robustness"``, of robust clients: what the model certifies on the training data, and at
-        the end its error on test data that are moved against it.
+        the end its error on test data that are moved against it; ``"decision"``, of data with two
+        features: what the last model says on a grid of the plane.
     server_samples
         Clean training samples that the server has for itself, for the rules that need them; drawn
         from all, besides the clients' shares.

@@ -65,7 +65,8 @@ def train_policy(
     generator_state = torch.random.get_rng_state()
     try:
         # stable-baselines3 seeds and uses torch's global generator.
-        learner = DDPG("MlpPolicy", environment, seed=seed, device="cpu")
+        # Of the replay buffer's million places no more are laid out than can be filled.
+        learner = DDPG("MlpPolicy", environment, seed=seed, device="cpu", buffer_size=n_steps)
         episodes = _Levels()
         learner.learn(n_steps, callback=episodes)
     finally:

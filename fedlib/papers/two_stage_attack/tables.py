@@ -1,0 +1,339 @@
+"""Figures, tables and claims of the chapter on the two-stage attack, from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedlib import claims
+from fedlib.claims import Claim, drop
+from fedlib.data.tables import make_circle
+from fedlib.papers.two_stage_attack import (
+    ATTACK_TITLES,
+    DATA_TITLES,
+    RULE_TITLES,
+    VARIANTS,
+    key,
+)
+from fedlib.plots import PALETTE, STYLE
+from fedlib.report import Archive, CellResult, Table
+from fedlib.statistics import MARGIN
+
+_COLOURS = dict(zip(ATTACK_TITLES, PALETTE, strict=False))
+_EXTENT = 4.0
+
+
+def _basis(results: Sequence[CellResult]) -> str:
+    scales = sorted({f"{result.scale} scale" for result in results})
+    data = sorted({result.data for result in results})
+    return ", ".join([*scales, *data]) or "nothing stored"
+
+
+def figure_1() -> Figure:
+    """The two stages, drawn."""
+    boxes = (
+        (0.0, 1.0, "server's models\n$\\theta_0, \\theta_1, \\dots$"),
+        (0.0, 0.0, "attacker's own data"),
+        (3.1, 0.5, "gradient matching:\nlearned data $\\tilde P$"),
+        (6.3, 0.5, "simulated federation,\nDDPG"),
+        (9.4, 0.5, "policy $\\mu$"),
+        (9.4, -0.6, "update sent to the server:\n$\\mu(\\theta_t)$, rescaled"),
+    )
+    arrows = ((0, 2), (1, 2), (2, 3), (3, 4), (4, 5))
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(9.5, 2.6))
+        axis.axvspan(-1.3, 4.7, color=PALETTE[1], alpha=0.08, lw=0)
+        axis.axvspan(4.7, 11.0, color=PALETTE[0], alpha=0.08, lw=0)
+        axis.text(1.7, 1.55, "stage one: the data", ha="center", fontsize=9)
+        axis.text(7.9, 1.55, "stage two: the policy, then the attack", ha="center", fontsize=9)
+        for x, y, text in boxes:
+            axis.text(
+                x, y, text, ha="center", va="center", fontsize=8,
+                bbox={"boxstyle": "round,pad=0.4", "fc": "white", "ec": "black"},
+            )  # fmt: skip
+        for start, end in arrows:
+            (x0, y0, _), (x1, y1, _) = boxes[start], boxes[end]
+            side = 1.2 if x1 > x0 else 0.0
+            up = 0.0 if x1 > x0 else 0.27
+            axis.annotate(
+                "", (x1 - side, y1 + up), (x0 + side, y0 - up), arrowprops={"arrowstyle": "->"}
+            )
+        axis.set(xlim=(-1.3, 11.0), ylim=(-1.0, 1.9))
+        axis.set_axis_off()
+        plt.close(figure)
+    return figure
+
+
+def _decision(record: dict[str, object]) -> np.ndarray:
+    """Classes on the grid, ``(61, 61)``, the lowest ordinate first."""
+    metrics = record["metrics"]
+    assert isinstance(metrics, dict)
+    return np.array([[int(digit) for digit in row] for row in metrics["decision"]])
+
+
+def figure_2(archive: Archive) -> Figure:
+    """Decision boundaries on the synthetic data: a row a rule, a column an attack, a line a seed."""
+    x, labels, _ = make_circle(400, 3)
+    points = x[:, 0, 0]
+    known: list[CellResult] = []
+    place = np.linspace(-_EXTENT, _EXTENT, 61)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(RULE_TITLES), len(ATTACK_TITLES), figsize=(9.5, 6), sharex=True, sharey=True,
+            layout="constrained",
+        )  # fmt: skip
+        for row, (rule, rule_title) in enumerate(RULE_TITLES.items()):
+            for column, (attack, title) in enumerate(ATTACK_TITLES.items()):
+                axis = axes[row, column]
+                axis.plot(*points[labels == 0].T, ".", ms=1.5, color=PALETTE[6])
+                axis.plot(*points[labels == 1].T, ".", ms=1.5, color=PALETTE[4])
+                axis.plot(2 * np.cos(turn), 2 * np.sin(turn), color="grey", lw=0.7, ls=":")
+                result = archive.best(key("circle", attack, rule))
+                if result is not None:
+                    known.append(result)
+                    for record in result.records:
+                        grid = _decision(record)
+                        if grid.min() < grid.max():
+                            axis.contour(
+                                place, place, grid, levels=[0.5], colors="black", linewidths=1
+                            )
+                        else:
+                            axis.text(0, 0, "no boundary", ha="center", fontsize=8)
+                axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
+                if row == 0:
+                    axis.set_title(title)
+                if column == 0:
+                    axis.set_ylabel(rule_title)
+        figure.suptitle(
+            f"black: decision boundary, a line a seed; dotted: the true circle ({_basis(known)})",
+            fontsize=9,
+        )
+        plt.close(figure)
+    return figure
+
+
+def figure_3(archive: Archive, data: str) -> Figure:
+    """Test error against the level of perturbation: a panel a rule, a line an attack."""
+    known: list[CellResult] = []
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained"
+        )
+        for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
+            clean = archive.best(key(data, "none", rule))
+            widest = 0.0
+            for attack in ATTACK_TITLES:
+                result = archive.best(key(data, attack, rule))
+                if result is None:
+                    continue
+                known.append(result)
+                levels, errors = (
+                    np.array([record["metrics"][name] for record in result.records], dtype=float)
+                    for name in ("perturbation_level", "perturbation_error")
+                )
+                mean = np.nanmean(levels, axis=0)
+                axis.plot(mean, 100 * np.nanmean(errors, axis=0), ".-", color=_COLOURS[attack])
+                if attack == "none":
+                    widest = 10 * _level(result)
+            if clean is not None:
+                axis.axvline(_level(clean), color="grey", lw=1, ls="--")
+                axis.set_xlim(0, max(widest, 1e-3))
+            axis.set(title=title, xlabel="perturbation ρ", ylim=(0, 102))
+            axis.grid(alpha=0.25)
+        axes[0].set_ylabel("test error, %")
+        handles = [
+            Line2D([], [], color=_COLOURS[attack], label=text)
+            for attack, text in ATTACK_TITLES.items()
+        ]
+        handles.append(Line2D([], [], color="grey", ls="--", label="certified without attack"))
+        figure.legend(handles=handles, title=_basis(known), loc="outside upper center", ncols=3)
+        plt.close(figure)
+    return figure
+
+
+def reward_curves(archive: Archive, data: str) -> Figure:
+    """What the policy earned in each episode it learned from: a panel a rule."""
+    known: list[CellResult] = []
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(RULE_TITLES), figsize=(9, 2.8), sharey=True, layout="constrained"
+        )
+        for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
+            for attack in ("rl", "rlb"):
+                result = archive.best(key(data, attack, rule))
+                if result is None:
+                    continue
+                known.append(result)
+                for record in result.records:
+                    rewards = record["metrics"]["policy_reward"]
+                    axis.plot(range(1, len(rewards) + 1), rewards, color=_COLOURS[attack], lw=1)
+            axis.set(title=title, xlabel="episode", yscale="symlog")
+            axis.grid(alpha=0.25)
+        axes[0].set_ylabel("sum of rewards")
+        figure.legend(
+            handles=[
+                Line2D([], [], color=_COLOURS[attack], label=ATTACK_TITLES[attack])
+                for attack in ("rl", "rlb")
+            ],
+            title=_basis(known),
+            loc="outside upper center",
+            ncols=2,
+        )
+        plt.close(figure)
+    return figure
+
+
+def accuracy_table(archive: Archive, data: str) -> Table:
+    """Accuracy and certified level after the last round."""
+    known: list[CellResult] = []
+    rows = []
+    for attack, title in ATTACK_TITLES.items():
+        row = [title]
+        for rule in RULE_TITLES:
+            result = archive.best(key(data, attack, rule))
+            if result is None:
+                row += ["–", "–"]
+                continue
+            known.append(result)
+            found = result.accuracy
+            spread = "" if found.spread is None else f" ± {found.spread:.2f}"
+            row += [f"{found.mean:.2f}{spread}", f"{_level(result):.3g}"]
+        rows.append(tuple(row))
+    heads = [
+        head
+        for title in RULE_TITLES.values()
+        for head in (f"{title}\naccuracy, %", "\ncertified level")
+    ]
+    return Table(("attack", *heads), tuple(rows), f"{DATA_TITLES[data]}: {_basis(known)}")
+
+
+def stage_one_table(archive: Archive) -> Table:
+    """Wasserstein distances between consecutive estimates of the data."""
+    rows = []
+    for data in DATA_TITLES:
+        for rule, title in RULE_TITLES.items():
+            result = archive.best(key(data, "rl", rule))
+            if result is None:
+                rows.append((DATA_TITLES[data], title, "not computed", "–"))
+                continue
+            found = "; ".join(
+                ", ".join(f"{value:.3g}" for value in record["metrics"]["stage_one_distance"])
+                for record in result.records
+            )
+            rows.append((DATA_TITLES[data], title, found, f"{result.scale}, {result.data}"))
+    return Table(
+        ("data", "rule", "distance after each epoch (seeds apart)", "runs"),
+        tuple(rows),
+        "Stage one: how far an estimate is from the one before; the text ends it below 0.005",
+    )
+
+
+# --- claims ----------------------------------------------------------------------------------
+
+
+def _level(result: CellResult) -> float:
+    return float(np.mean([record["metrics"]["robustness_level"][-1] for record in result.records]))
+
+
+def radius_error(result: CellResult) -> float:
+    """Mean distance of the decision boundary to the circle of radius 2, over 72 directions.
+
+    Where a direction meets no boundary up to 4, it counts as 2.
+    """
+    radii = np.linspace(0, _EXTENT, 121)
+    errors = []
+    for record in result.records:
+        grid = _decision(record)
+        for angle in np.arange(72) * 2 * np.pi / 72:
+            x, y = radii * np.cos(angle), radii * np.sin(angle)
+            column, row = (np.rint((v + _EXTENT) / (2 * _EXTENT) * 60).astype(int) for v in (x, y))
+            outside = grid[row, column] == 1
+            errors.append(abs(radii[outside.argmax()] - 2) if outside.any() else 2.0)
+    return float(np.mean(errors))
+
+
+def _last_distance(result: CellResult) -> float:
+    return float(result.records[0]["metrics"]["stage_one_distance"][-1])
+
+
+CLAIMS = (
+    *(
+        Claim(
+            "section 4, Fig. 2b",
+            f"Synthetic, {title}: without attack the boundary is close to the circle",
+            (key("circle", "none", rule),),
+            min,
+            lambda error: error < 0.3,
+            "{:.2f} away on average",
+            measure=radius_error,
+        )
+        for rule, title in RULE_TITLES.items()
+    ),
+    *(
+        Claim(
+            "section 4, Figs. 2, 3",
+            f"{DATA_TITLES[data]}, {title}: {ATTACK_TITLES[stronger]} does more harm than "
+            f"{ATTACK_TITLES[weaker]}",
+            (key(data, weaker, rule), key(data, stronger, rule)),
+            drop,
+            lambda points: points > 0,
+            "{:+.1f} points of accuracy",
+        )
+        for data in DATA_TITLES
+        for rule, title in RULE_TITLES.items()
+        for stronger, weaker in (("ipm", "random"), ("rl", "ipm"))
+    ),
+    *(
+        Claim(
+            "section 4, Fig. 3",
+            f"{DATA_TITLES[data]}, {title}: the black box does as much harm as the white box",
+            (key(data, "rlb", rule), key(data, "rl", rule)),
+            lambda values: abs(values[0] - values[1]),
+            lambda points: points <= MARGIN,
+            "{:.1f} points apart",
+        )
+        for data in DATA_TITLES
+        for rule, title in RULE_TITLES.items()
+        if rule != "mean"
+    ),
+    *(
+        Claim(
+            "section 4",
+            f"{DATA_TITLES[data]}, no defence: the estimate of the data converges within {epochs} "
+            "epochs",
+            (key(data, "rl", "mean"),),
+            min,
+            lambda distance: distance < 0.005,
+            "last distance {:.3g}",
+            measure=_last_distance,
+        )
+        for data, epochs in (("circle", 3), ("mnist", 5))
+    ),
+)
+
+
+def claims_table(archive: Archive) -> Table:
+    """Each claim with its statistic, scale and verdict."""
+    return claims.claims_table(archive, CLAIMS)
+
+
+def variants_table(archive: Archive) -> Table:
+    """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
+    choices = [
+        claims.Choice(
+            variant.question,
+            f"{ATTACK_TITLES[base.split('/')[1]]}, {RULE_TITLES[base.split('/')[2]]}",
+            variant.used,
+            variant.other,
+            base,
+            variant.cell(base),
+        )
+        for variant in VARIANTS
+        for base in variant.cells
+    ]
+    return claims.choices_table(archive, choices, "What the choices change, synthetic data")
