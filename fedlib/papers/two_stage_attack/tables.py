@@ -76,7 +76,7 @@ def _decision(record: dict[str, object]) -> np.ndarray:
 
 
 def figure_2(archive: Archive) -> Figure:
-    """Decision boundaries on the synthetic data: a row a rule, a column an attack, a line a seed."""
+    """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed."""
     x, labels, _ = make_circle(400, 3)
     points = x[:, 0, 0]
     known: list[CellResult] = []
@@ -103,7 +103,10 @@ def figure_2(archive: Archive) -> Figure:
                                 place, place, grid, levels=[0.5], colors="black", linewidths=1
                             )
                         else:
-                            axis.text(0, 0, "no boundary", ha="center", fontsize=8)
+                            axis.text(
+                                0, 0, "no boundary", ha="center", fontsize=8,
+                                bbox={"fc": "white", "ec": "none", "pad": 1},
+                            )  # fmt: skip
                 axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
                 if row == 0:
                     axis.set_title(title)
@@ -172,7 +175,9 @@ def reward_curves(archive: Archive, data: str) -> Figure:
                 for record in result.records:
                     rewards = record["metrics"]["policy_reward"]
                     axis.plot(range(1, len(rewards) + 1), rewards, color=_COLOURS[attack], lw=1)
-            axis.set(title=title, xlabel="episode", yscale="symlog")
+            axis.set(title=title, xlabel="episode")
+            # An episode in which the model diverges loses more than all others gain.
+            axis.set_yscale("symlog", linthresh=1e-3)
             axis.grid(alpha=0.25)
         axes[0].set_ylabel("sum of rewards")
         figure.legend(

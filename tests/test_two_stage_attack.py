@@ -1,0 +1,114 @@
+"""The chapter on the two-stage attack: its grid, figures, tables and claims."""
+
+import numpy as np
+import pytest
+import torch
+from records import put
+
+from fedlib import engine
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.sources import EMBEDDED_VARIANT
+from fedlib.grid import expand, load_grid, run_grid
+from fedlib.papers.two_stage_attack import VARIANTS, tables
+from fedlib.report import Archive
+from fedlib.store import Store
+from fedlib.validation import ConfigError
+
+GRID = load_grid("two_stage_attack")
+
+
+def real(name):
+    return DataConfig(name, "real", "canonical")
+
+
+CELLS = {cell.key: cell.config for cell in GRID.cells("paper", 1, real)}
+
+
+def test_the_paper_scale_is_the_papers_protocol():
+    for place, run in CELLS.items():
+        assert run.n_clients == 10
+        assert run.n_byzantine == (0 if "/none/" in place else 1)
+        assert run.aggregator.n_byzantine == 1
+        if not place.startswith("variants"):
+            per_epoch = (50_000 if "circle" in place else 60_000) / (10 * run.client.batch_size)
+            assert run.rounds == 30 * per_epoch
+    circle, mnist = CELLS["circle/rl/krum"], CELLS["mnist/rlb/krum"]
+    assert (circle.client.gamma, circle.client.gamma_unit, circle.model) == (2, "one", "elu_4_2")
+    assert (mnist.client.gamma, mnist.client.gamma_unit, mnist.model) == (0.04, "norm", "elu_cnn")
+    assert (circle.attack.n_iterations, circle.attack.threshold) == (300, 0.005)
+    assert (circle.attack.action, circle.attack.state) == ("gradient", "model")
+    assert (mnist.attack.action, mnist.attack.state) == ("scale", "last_layer")
+    assert (circle.attack.knowledge, mnist.attack.knowledge) == ("white", "black")
+
+
+def test_every_cell_is_a_run_of_its_own():
+    assert len({config.id for config in CELLS.values()}) == len(CELLS)
+    for claim in tables.CLAIMS:
+        assert set(claim.cells) <= set(CELLS), claim.text
+    for variant in VARIANTS:
+        for base in variant.cells:
+            assert {base, variant.cell(base)} <= set(CELLS)
+
+
+def test_smoke_cells_run_from_end_to_end(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for only in ("circle/*/median", "mnist/rl/mean", "mnist/ipm/krum"):
+        cells = expand(GRID, "smoke", data="embedded", only=only)
+        outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+        assert not outcome.failed
+        assert len(outcome.computed) == len(cells)
+    archive = Archive(GRID, store)
+    for figure in (
+        tables.figure_1(),
+        tables.figure_2(archive),
+        tables.figure_3(archive, "circle"),
+        tables.reward_curves(archive, "mnist"),
+    ):
+        assert figure.axes
+    rows = tables.stage_one_table(archive).rows
+    assert rows[1][2].count(",") == 1  # two estimates
+    assert rows[0][2] == "not computed"
+
+
+def grid(inside):
+    """Rows of a decision that is class 1 where ``inside`` says no."""
+    place = np.linspace(-4, 4, 61)
+    x, y = np.meshgrid(place, place)
+    return ["".join("0" if cell else "1" for cell in row) for row in inside(x, y)]
+
+
+@pytest.mark.parametrize(
+    ("inside", "error"),
+    [
+        (lambda x, y: np.hypot(x, y) <= 2, 0.0),
+        (lambda x, y: np.hypot(x, y) <= 3, 1.0),
+        (lambda x, y: x > 9, 2.0),  # all outside: the boundary is in the middle
+        (lambda x, y: x < 9, 2.0),  # none
+    ],
+)
+def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
+    store = Store(GRID.slug, tmp_path)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean")
+    put(store, cell, "paper", 0.9, decision=grid(inside), robustness_level=[0.1, 0.2])
+    archive = Archive(GRID, store)
+    assert tables.radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
+    row = tables.claims_table(archive).rows[0]
+    assert row[4] == ("holds (one seed)" if error < 0.3 else "does not hold (one seed)")
+    assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
+
+
+def test_decisions_are_the_models_on_the_plane():
+    setting = CELLS["circle/none/mean"].with_(rounds=1, eval_every=1)
+    dataset = load_dataset(setting.data)
+    metrics = engine.run(setting, dataset)
+    assert len(metrics["decision"]) == 61
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    with torch.no_grad():
+        # The third row and the sixtieth column: y = -4 + 2 * 8/60, x = -4 + 59 * 8/60.
+        point = torch.tensor([-4 + 59 * 8 / 60, -4 + 2 * 8 / 60]).view(1, 1, 1, 2)
+        assert int(metrics["decision"][2][59]) == int(state.model(point).argmax())
+    with pytest.raises(ConfigError, match="track='decision' is for data with two features"):
+        data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 60, 20)
+        image = CELLS["mnist/none/mean"].with_(track=("decision",), data=data)
+        engine.prepare(image, load_dataset(data))
