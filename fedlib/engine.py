@@ -21,13 +21,12 @@ from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
+from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
 from fedlib.models import critical_parameters, flatten_parameters, make_model, output_bias
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
 from fedlib.validation import ConfigError, check_int
-
-_EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class State:
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
     the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
     ``server`` ``(d,)`` is the server's own, ``shared`` ``(d,)`` what clients pass on if they share
-    one; ``average`` ``(d,)`` the mean of the models broadcast,
-    if tracked.
+    one; ``average`` ``(d,)`` the mean of the models broadcast, if tracked.
     """
 
     model: nn.Module
@@ -295,7 +293,7 @@ def play_round(federation: Federation, state: State) -> State:
 
     aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
     if "reputation" in config.track and config.n_byzantine:
-        state.separations.append(_separation(state.aggregator.scores, n_benign))
+        state.separations.append(separation(state.aggregator.scores, n_benign))
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
     state.last_aggregate = aggregate
     state.round += 1
@@ -475,12 +473,6 @@ def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> to
     return votes
 
 
-def _separation(scores: torch.Tensor, n_benign: int) -> torch.Tensor:
-    """How probably a Byzantine client's score is below an honest one's; ties count half."""
-    gap = scores[:n_benign, None] - scores[None, n_benign:]
-    return ((gap > 0).double() + (gap == 0).double() / 2).mean()
-
-
 def _record_cosines(federation: Federation, state: State) -> None:
     """Cosines of this round: updates to the last aggregate, perturbation to the one before."""
     n_benign = federation.n_benign
@@ -502,56 +494,21 @@ def _record_cosines(federation: Federation, state: State) -> None:
         state.last_perturbation = perturbation
 
 
-def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy on samples ``(n, C, H, W)`` with labels ``(n,)``.
-
-    In batches of 500; a network with batch norm uses the statistics of the test batch, as
-    in the centered_clipping authors' code.
-    """
-    correct = torch.zeros((), dtype=torch.int64, device=x.device)
-    loss = torch.zeros((), dtype=torch.float64, device=x.device)
-    for start in range(0, len(x), _EVALUATION_BATCH):
-        rows = slice(start, start + _EVALUATION_BATCH)
-        logits = forward(model, x[rows])
-        correct += (logits.argmax(1) == y[rows]).sum()
-        loss += F.cross_entropy(logits, y[rows], reduction="sum").double()
-    return float(correct) / len(x), float(loss) / len(x)
-
-
-# At most so many samples stand for all of a set.
-_CERTIFIED = 2000
-# Prices of distance of the perturbed test data, in units of the training's.
-_PRICES = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
-
-
 def _record_robustness(federation: Federation, state: State, metrics: dict[str, list[Any]]) -> None:
     """What the model certifies now; after the last round, its error on perturbed test data."""
-    config = federation.config
-    client = config.client
+    client, gamma = federation.config.client, federation.gamma
     assert isinstance(client, RobustSGD)
     ascent = client.ascent_steps, client.ascent_rate
-    x, y = federation.x[:_CERTIFIED], federation.y[:_CERTIFIED]
-    found = certificate(state.model, x, y, federation.gamma, *ascent)
+    x, y = federation.x[:CERTIFIED], federation.y[:CERTIFIED]
+    found = certificate(state.model, x, y, gamma, *ascent)
     metrics.setdefault("robustness_level", []).append(_rounded(found.level))
     metrics.setdefault("worst_loss", []).append(_rounded(found.worst_loss))
-    if state.round == config.rounds:
-        x, y = federation.x_test[:_CERTIFIED], federation.y_test[:_CERTIFIED]
-        prices = [federation.gamma * price for price in _PRICES]
+    if state.round == federation.config.rounds:
+        x, y = federation.x_test[:CERTIFIED], federation.y_test[:CERTIFIED]
+        prices = [gamma * price for price in PRICES]
         curve = perturbation_curve(state.model, x, y, prices, *ascent)
         metrics["perturbation_level"] = [_rounded(level) for level, _ in curve]
         metrics["perturbation_error"] = [_rounded(error) for _, error in curve]
-
-
-def _decisions(federation: Federation, state: State) -> list[str]:
-    """The classes of points of a 61 x 61 grid over [-4, 4], a string of digits for each ordinate.
-
-    The lowest ordinate comes first.
-    """
-    place = torch.linspace(-4, 4, 61, device=federation.device)
-    points = torch.cartesian_prod(place, place).flip(1).view(-1, 1, 1, 2)
-    with torch.no_grad():
-        classes = state.model(points).argmax(1).view(61, 61).tolist()
-    return ["".join(map(str, row)) for row in classes]
 
 
 def _of_average(federation: Federation, state: State) -> float | None:
@@ -619,12 +576,13 @@ def run(
                 metrics.setdefault("attack_success", []).append(_rounded(success))
             if state.average is not None:
                 # Asked for at the end: on the way it would double the time of evaluation.
-                of_average = _of_average(federation, state) if number == config.rounds else None
+                last = number == config.rounds
+                of_average = _of_average(federation, state) if last else None
                 metrics.setdefault("test_accuracy_average", []).append(of_average)
             if "robustness" in config.track:
                 _record_robustness(federation, state, metrics)
             if "decision" in config.track and number == config.rounds:
-                metrics["decision"] = _decisions(federation, state)
+                metrics["decision"] = decisions(state.model, federation.device)
             if "reputation" in config.track:
                 values = state.aggregator.reputation.tolist()
                 metrics.setdefault("reputation", []).append([_rounded(v) for v in values])

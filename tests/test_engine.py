@@ -459,7 +459,7 @@ def test_reputations_and_their_separation_are_recorded(dataset):
     assert all(0 <= value <= 1 for value in metrics["separation"])
     scores = torch.tensor([1.0, 2.0, 3.0, 2.0, 0.0])
     # Of six pairs of an honest and a Byzantine client: 1 > 0, 2 > 0, 3 > 2, 3 > 0 and a tie.
-    assert float(engine._separation(scores, 3)) == pytest.approx(4.5 / 6)
+    assert float(engine.separation(scores, 3)) == pytest.approx(4.5 / 6)
     with pytest.raises(ConfigError, match="track='reputation' is for rules that keep"):
         config(rule="median", track=("reputation",))
 
