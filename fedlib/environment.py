@@ -132,7 +132,10 @@ def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Te
     (two_stage_attack, section 3), as long as the model; a single number multiplies the mean
     gradient.
     """
-    x, y = data.x_train[:_PROBED], data.y_train[:_PROBED]
+    # The simulation is played on the CPU, the federation may be elsewhere.
+    there = next(model.parameters()).device
+    action = action.to(there)
+    x, y = data.x_train[:_PROBED].to(there), data.y_train[:_PROBED].to(there)
     each, _ = gradients(model, x[:, None], y[:, None])
     low, high = each.min(), each.max()
     rescaled = action * (high - low) / 2 + (high + low) / 2
@@ -141,5 +144,5 @@ def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Te
 
 def observation_of(parameters: torch.Tensor, count: int) -> np.ndarray:
     """The last ``count`` parameters as a policy sees them: finite."""
-    observed: np.ndarray = parameters[-count:].clone().numpy()
+    observed: np.ndarray = parameters[-count:].detach().clone().cpu().numpy()
     return np.nan_to_num(observed, nan=0.0, posinf=1e9, neginf=-1e9)

@@ -151,13 +151,14 @@ class Agent:
         if self.attack.knowledge == "black":
             run = run.with_(aggregator=AGGREGATORS["mean"](n_byzantine=run.n_byzantine))
         # The simulated clients draw from the learned samples, whose number is the attacker's.
+        x, y = x.cpu(), y.cpu()
         self.data = Dataset(
             run.data, x, y, x[:1], y[:1], self._dataset.n_classes, "learned by the attacker"
         )
         environment = FederationEnvironment(
             run.with_(rounds=self.attack.episode),
             self.data,
-            start=state.parameters,
+            start=state.parameters.cpu(),
             episode=self.attack.episode,
             action=self.attack.action,
             state=self.attack.state,
