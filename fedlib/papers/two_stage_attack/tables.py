@@ -160,7 +160,7 @@ def figure_3(archive: Archive, data: str) -> Figure:
 
 
 def reward_curves(archive: Archive, data: str) -> Figure:
-    """What the policy earned in each episode it learned from: a panel a rule."""
+    """What the policy earned in each episode it learned from, cut at -1: a panel a rule."""
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -176,8 +176,9 @@ def reward_curves(archive: Archive, data: str) -> Figure:
                     rewards = record["metrics"]["policy_reward"]
                     axis.plot(range(1, len(rewards) + 1), rewards, color=_COLOURS[attack], lw=1)
             axis.set(title=title, xlabel="episode")
-            # An episode in which the model diverges loses more than all others gain.
+            # An episode in which the model diverges loses more than all others gain: cut.
             axis.set_yscale("symlog", linthresh=1e-3)
+            axis.set_ylim(-1, 1)
             axis.grid(alpha=0.25)
         axes[0].set_ylabel("sum of rewards")
         figure.legend(
