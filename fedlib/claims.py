@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fedlib.grid import Variant
 from fedlib.report import Archive, CellResult, Table, plural
 from fedlib.statistics import estimate
 
@@ -84,7 +85,8 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
         else:
             said = "holds" if opinions.pop() else "does not hold"
             notes = ["one seed"] if len(seeds) == 1 else []
-            notes += [] if all(result.canonical for result in known) else ["other sample of data"]
+            if not all(result.canonical for result in known):
+                notes.append("other data than the paper's")
             said += f" ({', '.join(notes)})" if notes else ""
             classes[len(rows), 4] = "agrees" if said.startswith("holds") else "differs"
         rows.append((claim.place, claim.text, shown, basis, said))
@@ -110,6 +112,18 @@ class Choice:
     other: str
     cell: str
     other_cell: str
+
+
+def variants_table(
+    archive: Archive, variants: Sequence[Variant], where: Callable[[str], str], caption: str
+) -> Table:
+    """:func:`choices_table` of a grid's variants; ``where`` puts a cell's key into words."""
+    choices = [
+        Choice(v.question, where(base), v.used, v.other, base, v.cell(base))
+        for v in variants
+        for base in v.cells
+    ]
+    return choices_table(archive, choices, caption)
 
 
 def choices_table(archive: Archive, choices: Sequence[Choice], caption: str) -> Table:

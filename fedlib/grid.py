@@ -12,9 +12,9 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -58,6 +58,48 @@ class Grid:
     title: str
     cells: Callable[[str, int, Callable[[str], DataConfig]], list[Cell]]
     seeds: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A choice that text and authors' code make differently, or leave open, taken the other way.
+
+    Attributes
+    ----------
+    key
+        Part of the cells' keys.
+    question, used, other
+        What is chosen, and the two ways, in words.
+    change
+        From the run as used to the other one.
+    cells
+        Keys of the grid's cells that it is shown on.
+    """
+
+    key: str
+    question: str
+    used: str
+    other: str
+    change: Callable[[RunConfig], RunConfig]
+    cells: tuple[str, ...]
+
+    def cell(self, base: str) -> str:
+        """The key of a cell taken the other way, such as ``variants/momentum/figure_3/10/ours``."""
+        return f"variants/{self.key}/{base}"
+
+
+def varied(variants: Iterable[Variant], found: Mapping[str, RunConfig]) -> list[Cell]:
+    """The variants' cells, from the runs of the cells that they are shown on."""
+    return [
+        Cell(variant.cell(base), variant.change(found[base]))
+        for variant in variants
+        for base in variant.cells
+    ]
+
+
+def with_changes(part: str, **changes: Any) -> Callable[[RunConfig], RunConfig]:
+    """A variant's change: fields of a run's ``part``, such as ``attack`` or ``client``."""
+    return lambda run: run.with_(**{part: replace(getattr(run, part), **changes)})
 
 
 def grid_slugs() -> list[str]:
@@ -269,9 +311,9 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
 
 def _runner(config: RunConfig) -> Callable[..., dict[str, Any]]:
     """What plays a run: the engine, or an attack's agent with the engine."""
-    if config.attack.name == "two_stage":
-        # Reinforcement learning is an extra: it is loaded for those runs that need it.
-        return importlib.import_module("fedlib.two_stage").run  # type: ignore[no-any-return]
+    if config.attack.agent:
+        # It may need an extra: it is loaded for those runs that need it.
+        return importlib.import_module(config.attack.agent).run  # type: ignore[no-any-return]
     return engine.run
 
 

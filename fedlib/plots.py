@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedlib.report import CellResult
+from fedlib.report import CellResult, basis_of
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.
 PALETTE = (
@@ -168,11 +168,9 @@ def final_lines(
                 )
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)
-        scales = sorted({f"{result.scale} scale" for result in known})
-        data = sorted({result.data for result in known})
         figure.legend(
             handles=[Line2D([], [], color=colours[n], label=text) for n, text in labels.items()],
-            title=", ".join([*scales, *data]) or "nothing stored",
+            title=basis_of(known),
             loc="outside upper center",
             ncols=3,
         )

@@ -80,5 +80,6 @@ class Progress:
         try:
             yield
         finally:
-            queue.put(None)
-            listener.join(timeout=5)
+            # A worker that died of Ctrl-C may have held the queue's lock: nobody waits for it.
+            threading.Thread(target=queue.put, args=(None,), daemon=True).start()
+            listener.join(timeout=2)

@@ -184,6 +184,13 @@ def _sources(records: Any) -> dict[str, set[tuple[str, str]]]:
     return sources
 
 
+def basis_of(results: Sequence[CellResult]) -> str:
+    """Scales and data of some results, for a caption: ``quick scale, MNIST``."""
+    scales = sorted({f"{result.scale} scale" for result in results})
+    data = sorted({result.data for result in results})
+    return ", ".join([*scales, *data]) or "nothing stored"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{count} {noun}" + ("" if count == 1 else "s")

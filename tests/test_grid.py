@@ -2,10 +2,12 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from fedlib import grid as grid_module
 from fedlib import store as store_module
 from fedlib.grid import expand, load_grid, run_grid
+from fedlib.progress import Progress
 from fedlib.store import Store, StoreError
 from fedlib.validation import ConfigError
 
@@ -218,3 +221,18 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
     assert outcome.elsewhere == ["table/mean"]
     assert len(outcome.computed) == 2
     assert run_grid(cells, store, "smoke", jobs=1, progress=False).computed == ["table/mean"]
+
+
+def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    queue._wlock.acquire()  # as a worker that is killed while it reports leaves it
+    ended = threading.Event()
+
+    def follow():
+        with Progress(10, 1, False) as bar, bar.fed_by(queue):
+            pass
+        ended.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    assert ended.wait(timeout=30)

@@ -26,8 +26,8 @@ class Backdoor(TrainingAttack):
     share
         Of a Byzantine client's samples that is poisoned; the text does not say.
     counts_target
-        Whether samples of the target class count as successes too, as in the authors' code: the
-        published rates of MNIST cannot fall below its 10.3 % of that class.
+        Whether samples of the target class count as successes too, as in the authors' code:
+        the published rates of failing attacks are about the 10.3 % of MNIST of that class.
     """
 
     target: int = 2

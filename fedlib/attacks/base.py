@@ -63,6 +63,8 @@ class Attack(ABC):
     name: ClassVar[str]
     knows: ClassVar[frozenset[str]] = frozenset()
     """``benign_updates`` and fields of :class:`AttackContext`: the engine gives no more."""
+    agent: ClassVar[str] = ""
+    """Module whose ``run`` plays runs with this attack in place of the engine's; "" for none."""
     formula: ClassVar[str] = ""
     """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
 

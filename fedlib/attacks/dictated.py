@@ -61,6 +61,8 @@ class TwoStage(Dictated):
         Rounds of an episode, and of all episodes together, that the policy learns from. Not given.
     """
 
+    agent: ClassVar[str] = "fedlib.two_stage"
+
     knowledge: str = "white"
     n_samples: int = 200
     n_iterations: int = 300

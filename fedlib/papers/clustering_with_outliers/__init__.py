@@ -12,7 +12,7 @@ from typing import Any
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.data import PARTITIONS, DataConfig
-from fedlib.grid import Cell, Grid
+from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import MomentumSGD, RunConfig
 
 N_CLIENTS = 35
@@ -201,52 +201,18 @@ def _keys() -> list[tuple[str, str, str, str]]:
     ]
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A choice that text and authors' code make differently, or leave open, taken the other way."""
-
-    key: str
-    question: str
-    used: str
-    other: str
-    change: Callable[[RunConfig], RunConfig]
-    cells: tuple[tuple[str, str, str, str], ...]
-    """Setting, rate, attack and rule of the cells that it is shown on."""
-
-    def cell(self, base: tuple[str, str, str, str]) -> str:
-        """The cell's key, such as ``variants/momentum/femnist_uniform/0.4/sf/gm``."""
-        return f"variants/{self.key}/{key(*base)}"
-
-
-def _attack(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(attack=replace(run.attack, **changes))
-
-
 def _rule(kind: str, **parameters: Any) -> Callable[[RunConfig], RunConfig]:
     return lambda run: run.with_(
         aggregator=AGGREGATORS[kind](n_byzantine=run.aggregator.n_byzantine, **parameters)
     )
 
 
-def _momentum(value: float) -> Callable[[RunConfig], RunConfig]:
-    def change(run: RunConfig) -> RunConfig:
-        assert isinstance(run.client, MomentumSGD)
-        return run.with_(client=replace(run.client, momentum=value))
-
-    return change
-
-
-def _shared_momentum(run: RunConfig) -> RunConfig:
-    assert isinstance(run.client, MomentumSGD)
-    return run.with_(client=replace(run.client, buffer="shared"))
-
-
 def _all_classes_alike(run: RunConfig) -> RunConfig:
     return run.with_(partition=PARTITIONS["uniform_classes"](), test_set="clients")
 
 
-def _at(setting: str, rate: str, *pairs: str) -> tuple[tuple[str, str, str, str], ...]:
-    return tuple((setting, rate, *pair.split("/")) for pair in pairs)  # type: ignore[misc]
+def _at(setting: str, rate: str, *pairs: str) -> tuple[str, ...]:
+    return tuple(f"{setting}/{rate}/{pair}" for pair in pairs)
 
 
 _U, _D, _C = (setting.key for setting in SETTINGS)
@@ -265,7 +231,7 @@ VARIANTS = (
         "clients' momentum",
         "0.99 (text)",
         "0.9",
-        _momentum(0.9),
+        with_changes("client", momentum=0.9),
         _at(_U, "0.4", "sf/gm", "sf/cent2p", "sv/cent2p"),
     ),
     Variant(
@@ -273,7 +239,7 @@ VARIANTS = (
         "momentum buffer",
         "each client's own (text)",
         "one for all, passed on (code)",
-        _shared_momentum,
+        with_changes("client", buffer="shared"),
         _at(_U, "0.4", "sf/avg", "omn/cwm", "omn/krum", "sv/cwtm", "omn/cent2p"),
     ),
     Variant(
@@ -289,7 +255,7 @@ VARIANTS = (
         "Omn",
         "appendix",
         "code",
-        _attack(version="code"),
+        with_changes("attack", version="code"),
         _at(_U, "0.4", "omn/gm", "omn/cwm", "omn/krum", "omn/cent2p"),
     ),
     Variant(
@@ -297,7 +263,7 @@ VARIANTS = (
         "deviations of SV",
         "20 (appendix)",
         "0.57 (code)",
-        _attack(z=0.57),
+        with_changes("attack", z=0.57),
         _at(_U, "0.4", "sv/avg", "sv/cwtm", "sv/cent2p"),
     ),
     Variant(
@@ -337,7 +303,7 @@ VARIANTS = (
         "clients' momentum on CIFAR-10",
         "0.99 (text)",
         "0 (code)",
-        _momentum(0.0),
+        with_changes("client", momentum=0.0),
         _at(_C, "0.2", "omn/cent2p", "gauss/avg"),
     ),
     Variant(
@@ -345,7 +311,7 @@ VARIANTS = (
         "direction of PGA",
         "along the benign mean's signs (appendix)",
         "against them",
-        _attack(outward=False),
+        with_changes("attack", outward=False),
         _at(_D, "0.2", "pga/avg", "pga/gm"),
     ),
 )
@@ -355,14 +321,12 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     """All cells of one seed: those that decide the paper's claims first, the variants last."""
     settings = {setting.key: setting for setting in SETTINGS}
     found = {
-        place: config(settings[place[0]], *place[1:], scale, seed, data(settings[place[0]].data))
+        key(*place): config(
+            settings[place[0]], *place[1:], scale, seed, data(settings[place[0]].data)
+        )
         for place in _keys()
     }
-    return [Cell(key(*place), run) for place, run in found.items()] + [
-        Cell(variant.cell(base), variant.change(found[base]))
-        for variant in VARIANTS
-        for base in variant.cells
-    ]
+    return [Cell(place, run) for place, run in found.items()] + varied(VARIANTS, found)
 
 
 GRID = Grid(

@@ -478,16 +478,9 @@ def claims_table(archive: Archive) -> Table:
 
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    choices = [
-        claims.Choice(
-            variant.question,
-            f"{_TITLES[setting]}, {rate}\n{RULE_TITLES[rule]}, {ATTACK_TITLES[attack]}",
-            variant.used,
-            variant.other,
-            key(setting, rate, attack, rule),
-            variant.cell((setting, rate, attack, rule)),
-        )
-        for variant in VARIANTS
-        for setting, rate, attack, rule in variant.cells
-    ]
-    return claims.choices_table(archive, choices, "What the choices change")
+
+    def where(cell: str) -> str:
+        setting, rate, attack, rule = cell.split("/")
+        return f"{_TITLES[setting]}, {rate}\n{RULE_TITLES[rule]}, {ATTACK_TITLES[attack]}"
+
+    return claims.variants_table(archive, VARIANTS, where, "What the choices change")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -30,7 +28,7 @@ from fedlib.papers.gradient_guard import (
     reading_key,
 )
 from fedlib.plots import PALETTE, STYLE
-from fedlib.report import Archive, CellResult, Table, plural
+from fedlib.report import Archive, CellResult, Table, basis_of, plural
 from fedlib.ssim import structural_similarity
 from fedlib.statistics import MARGIN, estimate
 
@@ -129,12 +127,6 @@ def gallery(data: str = "auto", rounds: int = 60) -> Figure:
     return figure
 
 
-def _scales(results: Sequence[CellResult]) -> str:
-    scales = sorted({f"{result.scale} scale" for result in results})
-    data = sorted({result.data for result in results})
-    return ", ".join([*scales, *data]) or "nothing stored"
-
-
 def share_panels(archive: Archive, data: str) -> Figure:
     """Accuracy against the malicious share: a panel an attack, a line a defence."""
     known: list[CellResult] = []
@@ -161,7 +153,7 @@ def share_panels(archive: Archive, data: str) -> Figure:
             Line2D([], [], color=colour, ls=style, label=RULE_TITLES[rule])
             for rule, (colour, style) in _LINES.items()
         ]
-        figure.legend(handles=handles, title=_scales(known), loc="outside upper center", ncols=5)
+        figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=5)
         plt.close(figure)
     return figure
 
@@ -196,7 +188,7 @@ def break_table(archive: Archive, data: str) -> Table:
     return Table(
         ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Malicious share that leaves less than half of the clean accuracy, on {_scales(basis)}",
+        f"Malicious share that leaves less than half of the clean accuracy, on {basis_of(basis)}",
         compact=True,
     )
 
@@ -229,7 +221,7 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
                 Line2D([], [], color=PALETTE[1], label="honest"),
                 Line2D([], [], color=PALETTE[0], label="malicious"),
             ],
-            title=f"{share} % malicious, {_scales(known)}",
+            title=f"{share} % malicious, {basis_of(known)}",
             loc="outside upper center",
             ncols=2,
         )
@@ -258,7 +250,7 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
         ("attack", "scores of", *(f"{share} %" for share in SHARES[1:])),
         tuple(rows),
         "How probably a malicious client's score is below an honest one's (0.5 tells nothing), "
-        f"{DATA_TITLES[data]}, {_scales(basis)}",
+        f"{DATA_TITLES[data]}, {basis_of(basis)}",
     )
 
 
@@ -283,7 +275,7 @@ def readings_table(archive: Archive) -> Table:
         for _, attack, share in ABLATED
         for head in (f"{ATTACK_TITLES[attack]}, {share} %\naccuracy, %", "\nseparation")
     ]
-    return Table(("reading", *heads), tuple(rows), f"Readings of the text, {_scales(basis)}")
+    return Table(("reading", *heads), tuple(rows), f"Readings of the text, {basis_of(basis)}")
 
 
 def probe_table(archive: Archive) -> Table:
@@ -301,7 +293,7 @@ def probe_table(archive: Archive) -> Table:
     return Table(
         ("data", "defence", *(f"{share} %" for share in SHARES)),
         tuple(rows),
-        f"Accuracy in % under saliency matching, by malicious share, {_scales(basis)}",
+        f"Accuracy in % under saliency matching, by malicious share, {basis_of(basis)}",
     )
 
 

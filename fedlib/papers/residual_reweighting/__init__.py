@@ -13,7 +13,7 @@ from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.data import PARTITIONS, DataConfig, Partition
 from fedlib.data.tables import LOAN_STATUSES
-from fedlib.grid import Cell, Grid
+from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import LocalSGD, RunConfig
 
 RULE_TITLES = {
@@ -227,10 +227,6 @@ def _backdoor(domain: str, approach: str) -> tuple[str, dict[str, Any]]:
     return "model_replacement", {**parameters, "trigger": "features" if loans else "pixels"}
 
 
-def _client(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(client=replace(run.client, **changes))
-
-
 def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str, RunConfig]:
     """All cells but the variants by key, those that are cheap and decide claims first."""
     found: dict[str, RunConfig] = {}
@@ -256,7 +252,7 @@ def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str
         add(f"table_8/{rate}", "reviews", "ours", "parameter_mixing", 4, mixing)
         # Its attackers' rate is ten times the others', which is 0.01 there.
         key = f"table_8/{rate}"
-        found[key] = _client(learning_rate=0.01)(found[key])
+        found[key] = with_changes("client", learning_rate=0.01)(found[key])
     for count in ATTACKERS:
         for rule in RULE_TITLES:
             add(f"figure_3/{count}/{rule}", "mnist", rule, "label_flip", int(count) // many, _FLIP)
@@ -305,70 +301,70 @@ def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str
     return found
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A choice that text and authors' code make differently, or leave open, taken the other way."""
-
-    key: str
-    question: str
-    used: str
-    other: str
-    change: Callable[[RunConfig], RunConfig]
-    cells: tuple[str, ...]
-
-    def cell(self, base: str) -> str:
-        """The cell's key, such as ``variants/momentum/figure_3/10/ours``."""
-        return f"variants/{self.key}/{base}"
-
-
-def _rule(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(aggregator=replace(run.aggregator, **changes))
-
-
-def _attack(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(attack=replace(run.attack, **changes))
-
-
 VARIANTS = (
     Variant(
-        "momentum", "clients' momentum", "0", "0.5 (code)", _client(momentum=0.5),
+        "momentum",
+        "clients' momentum",
+        "0",
+        "0.5 (code)",
+        with_changes("client", momentum=0.5),
         ("figure_3/10/fedavg", "figure_3/10/ours"),
     ),
     Variant(
-        "attacker_rate", "label flippers' rate", "that of all (text)", "10 times (code)",
-        _attack(rate_factor=10.0), ("figure_3/10/fedavg", "figure_3/10/ours"),
+        "attacker_rate",
+        "label flippers' rate",
+        "that of all (text)",
+        "10 times (code)",
+        with_changes("attack", rate_factor=10.0),
+        ("figure_3/10/fedavg", "figure_3/10/ours"),
     ),
     Variant(
-        "delta", "threshold of the confidence", "0.01 (text)", "0.1 (code)", _rule(delta=0.1),
+        "delta",
+        "threshold of the confidence",
+        "0.01 (text)",
+        "0.1 (code)",
+        with_changes("aggregator", delta=0.1),
         ("figure_3/0/ours", "figure_3/10/ours"),
     ),
     Variant(
-        "intercept", "intercept of the line", "equation (2)", "median - slope (K - 1) / 2 (code)",
-        _rule(intercept="middle"), ("figure_3/10/ours", "table_2/4/ours"),
+        "intercept",
+        "intercept of the line",
+        "equation (2)",
+        "median - slope (K - 1) / 2 (code)",
+        with_changes("aggregator", intercept="middle"),
+        ("figure_3/10/ours", "table_2/4/ours"),
     ),
     Variant(
-        "trimmed", "values that the trimmed mean drops at each end", "2 of 10", "4 of 10",
-        _rule(n_byzantine=4), ("table_2/4/trimmed_mean",),
+        "trimmed",
+        "values that the trimmed mean drops at each end",
+        "2 of 10",
+        "4 of 10",
+        with_changes("aggregator", n_byzantine=4),
+        ("table_2/4/trimmed_mean",),
     ),
     Variant(
-        "scale", "scale of the replaced model", "100 (text)", "10 (code)", _attack(scale=10.0),
+        "scale",
+        "scale of the replaced model",
+        "100 (text)",
+        "10 (code)",
+        with_changes("attack", scale=10.0),
         ("table_3/mnist/replacement/fedavg", "table_3/mnist/replacement/ours"),
     ),
     Variant(
-        "noise", "Gaussian noise", "a draw for each parameter", "one for each client",
-        _attack(each="client"), ("table_4/1/fedavg", "table_4/1/ours"),
+        "noise",
+        "Gaussian noise",
+        "a draw for each parameter",
+        "one for each client",
+        with_changes("attack", each="client"),
+        ("table_4/1/fedavg", "table_4/1/ours"),
     ),
-)  # fmt: skip
+)
 
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
     """All cells of one seed, the variants last."""
     found = _cells(scale, seed, data)
-    return [Cell(key, run) for key, run in found.items()] + [
-        Cell(variant.cell(base), variant.change(found[base]))
-        for variant in VARIANTS
-        for base in variant.cells
-    ]
+    return [Cell(key, run) for key, run in found.items()] + varied(VARIANTS, found)
 
 
 GRID = Grid(

@@ -585,9 +585,4 @@ def claims_table(archive: Archive) -> Table:
 
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    choices = [
-        claims.Choice(variant.question, base, variant.used, variant.other, base, variant.cell(base))
-        for variant in VARIANTS
-        for base in variant.cells
-    ]
-    return claims.choices_table(archive, choices, "What the choices change")
+    return claims.variants_table(archive, VARIANTS, str, "What the choices change")

@@ -14,7 +14,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.attacks.dictated import TwoStage
 from fedlib.data import DataConfig
-from fedlib.grid import Cell, Grid
+from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import RobustSGD, RunConfig
 
 N_CLIENTS, N_BYZANTINE = 10, 1
@@ -124,62 +124,66 @@ def key(data: str, attack: str, rule: str) -> str:
     return f"{data}/{attack}/{rule}"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A choice that the text leaves open, taken another way."""
-
-    key: str
-    question: str
-    used: str
-    other: str
-    change: Callable[[RunConfig], RunConfig]
-    cells: tuple[str, ...]
-
-    def cell(self, base: str) -> str:
-        """The cell's key, such as ``variants/batch/circle/none/mean``."""
-        return f"variants/{self.key}/{base}"
-
-
-def _attack(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(attack=replace(run.attack, **changes))
-
-
-def _client(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(client=replace(run.client, **changes))
-
-
 VARIANTS = (
     Variant(
-        "batch", "batch size", "50", "10", _client(batch_size=10),
+        "batch",
+        "batch size",
+        "50",
+        "10",
+        with_changes("client", batch_size=10),
         ("circle/none/mean", "circle/ipm/mean"),
     ),
     Variant(
-        "ascent", "steps of the inner ascent", "15", "5", _client(ascent_steps=5),
+        "ascent",
+        "steps of the inner ascent",
+        "15",
+        "5",
+        with_changes("client", ascent_steps=5),
         ("circle/none/mean",),
     ),
     Variant(
-        "rate", "server's step size", "0.1", "0.01",
-        lambda run: run.with_(learning_rate=0.01), ("circle/none/mean",),
+        "rate",
+        "server's step size",
+        "0.1",
+        "0.01",
+        lambda run: run.with_(learning_rate=0.01),
+        ("circle/none/mean",),
     ),
     Variant(
-        "random", "scale of the random attack", "1", "10", _attack(scale=10.0),
+        "random",
+        "scale of the random attack",
+        "1",
+        "10",
+        with_changes("attack", scale=10.0),
         ("circle/random/mean", "circle/random/median"),
     ),
     Variant(
-        "ipm", "IPM's epsilon", "10", "0.5", _attack(epsilon=0.5),
+        "ipm",
+        "IPM's epsilon",
+        "10",
+        "0.5",
+        with_changes("attack", epsilon=0.5),
         ("circle/ipm/mean", "circle/ipm/median"),
     ),
     Variant(
-        "policy", "rounds that the policy learns from", "2000", "10 times as many",
+        "policy",
+        "rounds that the policy learns from",
+        "2000",
+        "10 times as many",
         lambda run: run.with_(
             attack=replace(run.attack, policy_steps=10 * run.attack.policy_steps)  # type: ignore[attr-defined, call-arg]
         ),
         ("circle/rl/mean",),
     ),
     Variant(
-        "episode", "rounds of an episode", "50", "200", _attack(episode=200), ("circle/rl/mean",)
+        "episode",
+        "rounds of an episode",
+        "50",
+        "200",
+        with_changes("attack", episode=200),
+        ("circle/rl/mean",),
     ),
-)  # fmt: skip
+)
 
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
@@ -191,13 +195,8 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
         for rule in RULE_TITLES
     }
     circle = [Cell(place, run) for place, run in found.items() if place.startswith("circle")]
-    variants = [
-        Cell(variant.cell(base), variant.change(found[base]))
-        for variant in VARIANTS
-        for base in variant.cells
-    ]
     mnist = [Cell(place, run) for place, run in found.items() if place.startswith("mnist")]
-    return circle + variants + mnist
+    return circle + varied(VARIANTS, found) + mnist
 
 
 GRID = Grid(

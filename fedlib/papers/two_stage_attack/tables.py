@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,17 +18,11 @@ from fedlib.papers.two_stage_attack import (
     key,
 )
 from fedlib.plots import PALETTE, STYLE
-from fedlib.report import Archive, CellResult, Table
+from fedlib.report import Archive, CellResult, Table, basis_of
 from fedlib.statistics import MARGIN
 
 _COLOURS = dict(zip(ATTACK_TITLES, PALETTE, strict=False))
 _EXTENT = 4.0
-
-
-def _basis(results: Sequence[CellResult]) -> str:
-    scales = sorted({f"{result.scale} scale" for result in results})
-    data = sorted({result.data for result in results})
-    return ", ".join([*scales, *data]) or "nothing stored"
 
 
 def figure_1() -> Figure:
@@ -113,7 +105,7 @@ def figure_2(archive: Archive) -> Figure:
                 if column == 0:
                     axis.set_ylabel(rule_title)
         figure.suptitle(
-            f"black: decision boundary, a line a seed; dotted: the true circle ({_basis(known)})",
+            f"black: decision boundary, a line a seed; dotted: the true circle ({basis_of(known)})",
             fontsize=9,
         )
         plt.close(figure)
@@ -154,7 +146,7 @@ def figure_3(archive: Archive, data: str) -> Figure:
             for attack, text in ATTACK_TITLES.items()
         ]
         handles.append(Line2D([], [], color="grey", ls="--", label="certified without attack"))
-        figure.legend(handles=handles, title=_basis(known), loc="outside upper center", ncols=3)
+        figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=3)
         plt.close(figure)
     return figure
 
@@ -186,7 +178,7 @@ def reward_curves(archive: Archive, data: str) -> Figure:
                 Line2D([], [], color=_COLOURS[attack], label=ATTACK_TITLES[attack])
                 for attack in ("rl", "rlb")
             ],
-            title=_basis(known),
+            title=basis_of(known),
             loc="outside upper center",
             ncols=2,
         )
@@ -215,7 +207,7 @@ def accuracy_table(archive: Archive, data: str) -> Table:
         for title in RULE_TITLES.values()
         for head in (f"{title}\naccuracy, %", "\ncertified level")
     ]
-    return Table(("attack", *heads), tuple(rows), f"{DATA_TITLES[data]}: {_basis(known)}")
+    return Table(("attack", *heads), tuple(rows), f"{DATA_TITLES[data]}: {basis_of(known)}")
 
 
 def stage_one_table(archive: Archive) -> Table:
@@ -331,16 +323,10 @@ def claims_table(archive: Archive) -> Table:
 
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    choices = [
-        claims.Choice(
-            variant.question,
-            f"{ATTACK_TITLES[base.split('/')[1]]}, {RULE_TITLES[base.split('/')[2]]}",
-            variant.used,
-            variant.other,
-            base,
-            variant.cell(base),
-        )
-        for variant in VARIANTS
-        for base in variant.cells
-    ]
-    return claims.choices_table(archive, choices, "What the choices change, synthetic data")
+
+    def where(cell: str) -> str:
+        _, attack, rule = cell.split("/")
+        return f"{ATTACK_TITLES[attack]}, {RULE_TITLES[rule]}"
+
+    caption = "What the choices change, synthetic data"
+    return claims.variants_table(archive, VARIANTS, where, caption)
