@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
+from fedlib.clients import local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
-from fedlib.models import make_model
+from fedlib.models import flatten_parameters, make_model
 from fedlib.runs import MomentumSGD, RunConfig
 
 BATCH, MOMENTUM = 32, 0.9
@@ -140,3 +141,24 @@ def test_round(benchmark, library, model):
 @pytest.mark.parametrize("n_clients", [5, 10, 50, 100])
 def test_round_against_clients(benchmark, library, n_clients):
     timed(benchmark, library, "cnn_20_50", n_clients)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
+@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50"])
+def test_local_epoch(benchmark, strategy, model):
+    """One epoch of 10 clients with 320 samples each, in batches of 64."""
+    network = make_model(model, (1, 28, 28), 10, 0)
+    start = flatten_parameters(network)
+    x = torch.rand(3200, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    y = torch.randint(10, (3200,), generator=torch.Generator().manual_seed(2))
+    schedule = torch.arange(3200).view(10, 5, 64)
+    benchmark.group = f"local epoch {model}"
+    benchmark.extra_info.update(kind="local", name=model, library=strategy, size=[10, 64])
+    benchmark.pedantic(
+        lambda: local_updates(
+            network, start, (x, y), schedule, learning_rate=0.01, strategy=strategy
+        ),
+        rounds=5,
+        warmup_rounds=1,
+        iterations=1,
+    )

@@ -13,13 +13,15 @@ on the device at hand (``python -m fedlib doctor`` measures it):
     One client after the other with autograd. Works for every model: the reference.
 ``merged``
     One forward and backward pass over all clients' samples, which share the broadcast
-    model; only the weight gradients are formed client by client. Fastest on a CPU.
+    model; only the weight gradients are formed client by client. In local epochs, where
+    models differ, each client's passes without autograd. Fastest on a CPU.
 ``vmap``
     All clients at once through ``torch.func``. For GPUs.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import dropwhile
 from typing import Any
@@ -28,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fedlib.models import ParameterLayout
+from fedlib.models import ParameterLayout, flatten_parameters
 from fedlib.validation import ConfigError, check_name
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -332,7 +334,7 @@ def local_updates(
     out
         Where to write, ``(n_clients, n_parameters)``; made if None.
     strategy
-        ``auto``, ``loop`` or ``vmap``.
+        ``auto``, ``loop``, ``merged`` or ``vmap``.
 
     Returns
     -------
@@ -343,9 +345,7 @@ def local_updates(
     layout = ParameterLayout.of(model)
     if out is None:
         out = start.new_empty(schedule.shape[0], layout.size)
-    if strategy == "auto":
-        strategy = "loop" if start.device.type == "cpu" else "vmap"
-    run = _LOCAL[check_name("strategy", strategy, _LOCAL)]
+    run = _LOCAL[choose_strategy(model, start.device, strategy)]
     step = _OPTIMIZERS[check_name("optimizer", optimizer, _OPTIMIZERS)](learning_rate, momentum)
     return out, run(model, layout, start, data, schedule, step, out)
 
@@ -408,24 +408,58 @@ def _local_loop(
     optimizer: _SGD,
     out: torch.Tensor,
 ) -> torch.Tensor:
+    flat = start.clone().requires_grad_()
+
+    def gradient(x: torch.Tensor, y: torch.Tensor) -> Batch:
+        logits = torch.func.functional_call(model, layout.views(flat), (x,))
+        loss = F.cross_entropy(logits, y)
+        return torch.autograd.grad(loss, flat)[0], loss.detach()
+
+    return _one_by_one(gradient, flat, start, data, schedule, optimizer, out)
+
+
+def _local_merged(
+    model: nn.Module,
+    layout: ParameterLayout,
+    start: torch.Tensor,
+    data: Batch,
+    schedule: torch.Tensor,
+    optimizer: _SGD,
+    out: torch.Tensor,
+) -> torch.Tensor:
+    local = copy.deepcopy(model)
+    flat = flatten_parameters(local)
+    grad = torch.empty_like(flat)
+
+    def gradient(x: torch.Tensor, y: torch.Tensor) -> Batch:
+        return grad, _merged(local, layout, x[None], y[None], grad[None])[0]
+
+    return _one_by_one(gradient, flat, start, data, schedule, optimizer, out)
+
+
+def _one_by_one(
+    gradient: Callable[[torch.Tensor, torch.Tensor], Batch],
+    flat: torch.Tensor,
+    start: torch.Tensor,
+    data: Batch,
+    schedule: torch.Tensor,
+    optimizer: _SGD,
+    out: torch.Tensor,
+) -> torch.Tensor:
+    """The clients in turn, each in ``flat``, at which ``gradient`` takes a batch's."""
     losses = start.new_zeros(schedule.shape[0])
     filled = schedule >= 0
     for i in range(schedule.shape[0]):
-        flat = start.clone().requires_grad_()
-        views = layout.views(flat)
+        flat.data.copy_(start)
         kept = optimizer.init(start)
         for step in range(schedule.shape[1]):
             index = schedule[i, step][filled[i, step]]
             if len(index) == 0:
                 continue
-            logits = torch.func.functional_call(model, views, (data[0][index],))
-            loss = F.cross_entropy(logits, data[1][index])
-            (grad,) = torch.autograd.grad(loss, flat)
-            with torch.no_grad():
-                flat.sub_(optimizer.change(grad, kept))
-            views = layout.views(flat)
-            losses[i] += loss.detach() * len(index)
-        out[i] = start - flat.detach()
+            grad, loss = gradient(data[0][index], data[1][index])
+            flat.data.sub_(optimizer.change(grad, kept))
+            losses[i] += loss * len(index)
+        torch.sub(start, flat.data, out=out[i])
     return losses / filled.sum((1, 2)).clamp(min=1)
 
 
@@ -462,4 +496,8 @@ def _local_vmap(
     return losses / (schedule >= 0).sum((1, 2)).clamp(min=1)
 
 
-_LOCAL: dict[str, Callable[..., torch.Tensor]] = {"loop": _local_loop, "vmap": _local_vmap}
+_LOCAL: dict[str, Callable[..., torch.Tensor]] = {
+    "loop": _local_loop,
+    "merged": _local_merged,
+    "vmap": _local_vmap,
+}

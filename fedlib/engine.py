@@ -189,9 +189,6 @@ def prepare(
     model.train()
     parameters = flatten_parameters(model)
     d = parameters.numel()
-    chosen = strategy
-    if isinstance(config.client, MomentumSGD):
-        chosen = choose_strategy(model, device, strategy)
     x_there, y_there = x.to(device), y.to(device)
     federation = Federation(
         config=config,
@@ -210,7 +207,7 @@ def prepare(
         output_bias=output_bias(model).to(device),
         shares=shares,
         active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
-        strategy=chosen,
+        strategy=choose_strategy(model, device, strategy),
         gamma=_gamma(config, x),
     )
     state = State(

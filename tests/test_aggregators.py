@@ -679,7 +679,7 @@ def test_blocks_of_columns_do_not_change_residual_reweighting(columns, monkeypat
     updates = matrix(25, 3000, 8, torch.float64)
     whole = aggregate("residual_reweighting", updates)
     steps = [slice(i, min(i + columns, 3000)) for i in range(0, 3000, columns)]
-    module = "fedlib.aggregators.residual_reweighting.pair_blocks"
+    module = "fedlib.aggregators.residual_reweighting.column_blocks"
     monkeypatch.setattr(module, lambda _: steps)
     torch.testing.assert_close(aggregate("residual_reweighting", updates), whole)
 

@@ -144,14 +144,15 @@ def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None, optimizer=
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("momentum", "optimizer"), [(0.0, "sgd"), (0.9, "sgd"), (0.0, "adam")])
-def test_local_strategies_agree_with_unequal_clients(name, momentum, optimizer):
+@pytest.mark.parametrize("strategy", ["merged", "vmap"])
+def test_local_strategies_agree_with_unequal_clients(name, momentum, optimizer, strategy):
     schedule = [
         [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
         [[5, -1, -1], [-1, -1, -1], [5, -1, -1]],
         [[6, 7, 8], [9, 10, 11], [6, -1, -1]],
     ]
     expected, expected_losses = local("loop", schedule, momentum, name, None, optimizer)
-    found, losses = local("vmap", schedule, momentum, name, None, optimizer)
+    found, losses = local(strategy, schedule, momentum, name, None, optimizer)
     # Adam divides by the size of gradients that may be next to nothing.
     tight = {"rtol": 1e-8, "atol": 1e-10 if optimizer == "sgd" else 1e-5}
     torch.testing.assert_close(found, expected, **tight)
@@ -191,7 +192,7 @@ def test_local_momentum_by_hand():
     torch.testing.assert_close(found[0], 0.1 * (first[0] + second[0] + 0.5 * first[0]))
 
 
-@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
 def test_a_client_without_samples_changes_nothing(strategy):
     found, losses = local(strategy, [[[0, 1], [2, -1]], [[-1, -1], [-1, -1]]])
     assert found[0].abs().sum() > 0
@@ -199,7 +200,7 @@ def test_a_client_without_samples_changes_nothing(strategy):
     assert losses[1] == 0
 
 
-@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
 def test_local_out_is_written_in_place(strategy):
     whole = torch.zeros(3, ParameterLayout.of(double("cnn_4_8")).size, dtype=torch.float64)
     found, _ = local(strategy, [[[0, 1]], [[2, 3]]], out=whole[:2])
@@ -208,7 +209,7 @@ def test_local_out_is_written_in_place(strategy):
     assert not whole[2].any()
 
 
-@pytest.mark.parametrize("strategy", ["loop", "vmap"])
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
 def test_local_updates_neither_read_nor_change_the_model(strategy):
     model, (x, y) = double("cnn_4_8"), batches(1, 12)
     flat = flatten_parameters(model)

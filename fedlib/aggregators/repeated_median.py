@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.blocks import column_blocks
 from fedlib.validation import check_name
 
 ESTIMATORS = ("repeated_median", "theil_sen", "median")
@@ -49,7 +49,7 @@ class RepeatedMedian(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
         out = updates.new_empty(updates.shape[1])
-        for columns in pair_blocks(updates):
+        for columns in column_blocks(updates):
             ordered = working_copy(updates[:, columns]).sort(dim=1).values
             slope, start = fit_lines(ordered, "repeated_median", self.intercept)
             middle = start + slope * (n + 1) / 2
@@ -60,15 +60,6 @@ class RepeatedMedian(Aggregator):
 def most_byzantine(n_clients: int) -> int:
     """How many a repeated median withstands: a minority of the others of every value."""
     return max((n_clients - 2) // 2, 0)
-
-
-def pair_blocks(matrix: torch.Tensor) -> Iterator[slice]:
-    """Column slices so narrow that all pairs of rows of a slice fit the memory."""
-    n, d = matrix.shape
-    values = 1 << (16 if matrix.device.type == "cpu" else 26)
-    step = max(values // (n * n), 1)
-    for start in range(0, d, step):
-        yield slice(start, min(start + step, d))
 
 
 def working_copy(block: torch.Tensor) -> torch.Tensor:
@@ -108,31 +99,39 @@ def fit_lines(
     if n == 1 or estimator == "median":
         return torch.zeros_like(centre), centre
     rank = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device)
+    parts = ordered.split(_rows_at_once(ordered))
+    slopes = torch.cat([_median_slopes(part, rank, estimator) for part in parts])
+    slope = slopes if estimator == "theil_sen" else median_of_sorted(sort_last(slopes.clone()))
+    if estimator == "theil_sen" or intercept == "middle":
+        return slope, centre - slope * (n + 1) / 2
+    # Equation (2) is the value at rank 0 of each pair's line, y_i - i slope_ij; its median over j
+    # is the line's whose slope is the median.
+    return slope, median_of_sorted(sort_last(ordered - rank * slopes))
+
+
+def _rows_at_once(ordered: torch.Tensor) -> int:
+    """So few that all their pairs of values fit the cache, or another device's memory."""
+    values = 1 << (16 if ordered.device.type == "cpu" else 26)
+    return max(values // ordered.shape[1] ** 2, 1)
+
+
+def _median_slopes(ordered: torch.Tensor, rank: torch.Tensor, estimator: str) -> torch.Tensor:
+    """Median of all slopes, ``(m,)``; or of each point's to the others, ``(m, n)``."""
+    n = len(rank)
     run = (rank - rank[:, None]).fill_diagonal_(1)
     slopes = (ordered[:, None, :] - ordered[:, :, None]) / run
     if estimator == "theil_sen":
         first, second = torch.triu_indices(n, n, 1, device=ordered.device)
-        slope = median_of_sorted(_sorted(slopes[:, first, second]))
-    else:
-        slope = _repeated_median(slopes.clone())
-    if estimator == "theil_sen" or intercept == "middle":
-        return slope, centre - slope * (n + 1) / 2
-    # (x_j y_i - x_i y_j) / (x_j - x_i) without products that overflow.
-    return slope, _repeated_median(ordered[:, :, None] - rank[:, None] * slopes)
+        return median_of_sorted(sort_last(slopes[:, first, second]))
+    slopes.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # sorted to the end, and left out there
+    return median_of_sorted(sort_last(slopes)[:, :, :-1])
 
 
-def _repeated_median(pairs: torch.Tensor) -> torch.Tensor:
-    """Median over i of the median over j != i of ``(m, n, n)``, which is overwritten; ``(m,)``."""
-    pairs.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # sorted to the end, and left out there
-    inner = median_of_sorted(_sorted(pairs)[:, :, :-1])
-    return median_of_sorted(_sorted(inner))
-
-
-def _sorted(values: torch.Tensor) -> torch.Tensor:
-    """In ascending order along the last dimension; numpy's sort of short rows is the faster."""
+def sort_last(values: torch.Tensor) -> torch.Tensor:
+    """``values``, overwritten, in ascending order along the last dimension."""
     if values.device.type != "cpu":
         return values.sort(dim=-1).values
-    values = values.contiguous()
+    values = values.contiguous()  # numpy's sort of short rows is the faster
     values.numpy().sort(axis=-1)
     return values
 

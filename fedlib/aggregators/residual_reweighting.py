@@ -15,9 +15,10 @@ from fedlib.aggregators.repeated_median import (
     fit_lines,
     median_of_sorted,
     most_byzantine,
-    pair_blocks,
+    sort_last,
     working_copy,
 )
+from fedlib.blocks import column_blocks
 from fedlib.validation import check_name, check_real
 
 _GAMMA = 1.48
@@ -78,7 +79,7 @@ class ResidualReweighting(Aggregator):
         n, limit = len(updates), torch.finfo(updates.dtype).max
         corrected = torch.empty_like(updates)
         weights = torch.zeros(n, dtype=torch.float64, device=updates.device)
-        for columns in pair_blocks(updates):
+        for columns in column_blocks(updates):
             ordered, owner = working_copy(-updates[:, columns]).sort(dim=1)
             values, confidence = self._confidence(ordered)
             # Sample deviation: where clients disagree, a parameter says more (equation 10).
@@ -99,7 +100,7 @@ class ResidualReweighting(Aggregator):
         line = start[:, None] + slope[:, None] * rank
         residual = ordered - line
         size = residual.abs()
-        middle = median_of_sorted(size.sort(dim=1).values)[:, None]
+        middle = median_of_sorted(sort_last(size.clone()))[:, None]
         scale = _GAMMA * middle * (1 + 5 / max(n - 1, 1))
         error = torch.where(size > 0, size / scale, 0.0)
         if self.weighting == "gaussian":

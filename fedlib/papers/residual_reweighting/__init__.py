@@ -66,7 +66,7 @@ _TWO_DIGITS = PARTITIONS["classes_per_client"](n_classes=2, last=1)
 _SKEWED = PARTITIONS["dirichlet"](alpha=0.9)
 _MNIST = {
     "smoke": Protocol(30, "cnn_4_8", LocalSGD(8, 0.1), 1, 1, _TINY, _TINY),
-    "quick": Protocol(100, "cnn_4_8", LocalSGD(40, 0.1), 40, 5, (12_000, 2_000), (12_000, 2_000)),
+    "quick": Protocol(100, "cnn_4_8", LocalSGD(20, 0.1), 30, 5, (6_000, 2_000), (6_000, 2_000)),
     "paper": Protocol(
         100, "cnn_4_8", LocalSGD(128, 0.01, epochs=5), 200, 5, generated=(60_000, 10_000)
     ),
