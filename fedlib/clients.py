@@ -22,7 +22,7 @@ on the device at hand (``python -m fedlib doctor`` measures it):
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import dropwhile
 from typing import Any
 
@@ -192,7 +192,7 @@ def forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def saliency_maps(
-    model: nn.Module, parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+    model: nn.Module, parameters: Iterable[torch.Tensor], x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
     """Absolute gradient of the true class's score by each pixel (gradient_guard, section 3.2).
 
@@ -201,7 +201,7 @@ def saliency_maps(
     model
         A module of the right form; its parameters are not read.
     parameters
-        Of the models to look at, ``(m, n_parameters)``.
+        Of the models to look at, ``(m, n_parameters)`` or m such vectors one after the other.
     x, y
         Samples ``(n, C, H, W)`` and their labels ``(n,)``.
 
@@ -210,13 +210,13 @@ def saliency_maps(
     torch.Tensor
         ``(m, n, H, W)``: of each pixel, the largest value over the channels.
     """
-    layout = ParameterLayout.of(model)
+    local = copy.deepcopy(model).requires_grad_(False)
+    flat = flatten_parameters(local)
     maps = []
-    for flat in parameters:
+    for one in parameters:
+        flat.copy_(one)
         pixels = x.detach().clone().requires_grad_()
-        views = {name: view.detach() for name, view in layout.views(flat).items()}
-        scores = torch.func.functional_call(model, views, (pixels,)).gather(1, y[:, None])
-        (grad,) = torch.autograd.grad(scores.sum(), pixels)
+        (grad,) = torch.autograd.grad(local(pixels).gather(1, y[:, None]).sum(), pixels)
         maps.append(grad.abs().amax(1))
     return torch.stack(maps)
 

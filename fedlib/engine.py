@@ -423,7 +423,9 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
         return _votes(federation, state, candidates)
 
     def maps(updates: torch.Tensor, raw: bool, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        models = -updates if raw else state.parameters - state.learning_rate * updates
+        # One at a time: the models of all clients at once would be as large as all updates.
+        rate = state.learning_rate
+        models = (-update if raw else state.parameters - rate * update for update in updates)
         return saliency_maps(state.model, models, x, y)
 
     def saliency(updates: torch.Tensor, raw: bool = False) -> torch.Tensor:

@@ -39,7 +39,8 @@ def structural_similarity(
     columns = _windows(width, size[1], x).t()
 
     def mean(values: torch.Tensor) -> torch.Tensor:
-        return rows @ values @ columns
+        # The right product first: it is one of two matrices, whatever the leading axes.
+        return rows @ (values @ columns)
 
     mean_x, mean_y = mean(x), mean(y)
     var_x = correction * (mean(x * x) - mean_x * mean_x)

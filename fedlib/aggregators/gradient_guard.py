@@ -81,35 +81,32 @@ class GradientGuard(ReputationRule):
         if not raw:
             length = row_norms(updates).median().to(updates.dtype)
             step = direction * (length / direction.norm().clamp(min=1))
-        scores = []
-        reference = None
-        # Client by client: all maps at once would be n copies of the model.
-        for client, update in enumerate(updates):
-            if self.inputs == "clients":
-                assert context.client_saliency is not None
-                both = context.client_saliency(client, torch.stack([update, step]), raw=raw)
-                maps, reference = both[0].double(), both[1].double()
-            else:
-                assert context.saliency is not None
-                if reference is None:
-                    reference = context.saliency(step[None], raw=raw)[0].double()
-                maps = context.saliency(update[None], raw=raw)[0].double()
-            scores.append(_similarity(maps, reference, self.window, raw))
-        return torch.stack(scores).to(updates.device)
+        if self.inputs == "clients":
+            assert context.client_saliency is not None
+            pairs = torch.stack([
+                context.client_saliency(client, torch.stack([update, step]), raw=raw)
+                for client, update in enumerate(updates)
+            ])  # fmt: skip
+            maps, references = pairs[:, 0], pairs[:, 1]
+        else:
+            assert context.saliency is not None
+            references = context.saliency(step[None], raw=raw)
+            maps = context.saliency(updates, raw=raw)
+        return _similarity(maps.double(), references.double(), self.window, raw)
 
 
 def _similarity(
     maps: torch.Tensor, reference: torch.Tensor, window: int | None, scaled: bool
 ) -> torch.Tensor:
-    """Mean similarity of saliency maps ``(n, H, W)`` to others; -1 if any is not finite.
+    """Mean similarity of each client's maps ``(n, samples, H, W)`` to ``(n or 1, samples, H, W)``.
 
-    ``scaled``: every map is divided by its largest value first. Constants as in Wang et al. (2004)
-    for the range of the reference's values.
+    -1 where any map is not finite; shape ``(n,)``. ``scaled``: every map is divided by its largest
+    value first. Constants as in Wang et al. (2004) for the range of the reference's values.
     """
     least = torch.finfo(torch.float32).tiny
     if scaled:
-        maps = maps / maps.amax((1, 2), keepdim=True).clamp(min=least)
-        reference = reference / reference.amax((1, 2), keepdim=True).clamp(min=least)
-    span = (reference.max() - reference.min()).clamp(min=least)
-    score = structural_similarity(maps, reference, span, window).mean()
+        maps = maps / maps.amax((-2, -1), keepdim=True).clamp(min=least)
+        reference = reference / reference.amax((-2, -1), keepdim=True).clamp(min=least)
+    span = (reference.amax((1, 2, 3)) - reference.amin((1, 2, 3))).clamp(min=least)
+    score = structural_similarity(maps, reference, span[:, None], window).mean(1)
     return score.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0)
