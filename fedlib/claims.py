@@ -6,6 +6,7 @@ change.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class Claim:
     quantities: tuple[str, ...] = ()
     """What to take of the cells instead of the accuracy: means over the run."""
     measure: Callable[[CellResult], float] | None = None
-    """What to take of every cell instead of the accuracy; of one seed's run."""
+    """What to take of every cell instead of the accuracy; of one seed's run. NaN: it has none."""
 
     def value(self, results: list[CellResult]) -> float:
         """The statistic of these results."""
@@ -64,18 +65,20 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
             rows.append((claim.place, claim.text, "–", "–", "undecided: not computed"))
             continue
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
-        values = [claim.value([result.of_seed(seed) for result in known]) for seed in seeds]
+        found = {seed: claim.value([result.of_seed(seed) for result in known]) for seed in seeds}
+        values = [value for value in found.values() if not math.isnan(value)]
         data = ", ".join(sorted({result.data for result in known}))
-        basis = f"{known[0].scale}, {data}, {plural(len(seeds), 'seed')}"
+        basis = f"{known[0].scale}, {data}, {plural(len(values), 'seed')}"
         if not values:
-            rows.append((claim.place, claim.text, "–", basis, "undecided: no seed in common"))
+            why = "no seed in common" if not seeds else "not measured"
+            rows.append((claim.place, claim.text, "–", basis, f"undecided: {why}"))
             continue
-        found = estimate(values)
-        shown = claim.shown.format(found.mean)
-        ends = found.interval or (found.mean,)
-        if found.interval:
-            shown += f" ({found.interval[0]:.1f} to {found.interval[1]:.1f})"
-        opinions = {claim.holds(end) for end in (found.mean, *ends)}
+        average = estimate(values)
+        shown = claim.shown.format(average.mean)
+        ends = average.interval or (average.mean,)
+        if average.interval:
+            shown += f" ({average.interval[0]:.1f} to {average.interval[1]:.1f})"
+        opinions = {claim.holds(end) for end in (average.mean, *ends)}
         if not all(result.real for result in known):
             said = "undecided: embedded data"
         elif known[0].scale != "paper":
@@ -84,7 +87,7 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
             said = "undecided: too few runs"
         else:
             said = "holds" if opinions.pop() else "does not hold"
-            notes = ["one seed"] if len(seeds) == 1 else []
+            notes = ["one seed"] if len(values) == 1 else []
             if not all(result.canonical for result in known):
                 notes.append("other data than the paper's")
             said += f" ({', '.join(notes)})" if notes else ""

@@ -291,6 +291,16 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
         started = datetime.now(UTC)
         clock = time.perf_counter()
         metrics = _runner(config)(config, dataset, task.device, task.strategy, on_round)
+        elapsed = round(time.perf_counter() - clock, 1)
+        # An agent's own: how long its parts took, and what it leaves beside the record.
+        extra: dict[str, Any] = {}
+        if "seconds" in metrics:
+            extra["seconds"] = metrics.pop("seconds")
+        if "files" in metrics:
+            extra["files"] = {
+                name: task.store.keep(task.scale, config.id, name, content)
+                for name, content in metrics.pop("files").items()
+            }
         record = make_record(
             config,
             slug=task.store.slug,
@@ -301,8 +311,9 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
                 "data": dataset.label,
                 "data_checksum": dataset.checksum,
                 "started": started.isoformat(timespec="seconds"),
-                "wall_time_s": round(time.perf_counter() - clock, 1),
+                "wall_time_s": elapsed,
                 "strategy": task.strategy,
+                **extra,
                 **hardware.describe(torch.device(task.device)),
             },
         )

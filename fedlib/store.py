@@ -8,6 +8,7 @@ lost power) is left out with a warning when read, and cut off by the next writer
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -147,6 +148,49 @@ class Store:
                 "stored, all others are as they were."
             ) from error
         return True
+
+    def keep(self, scale: str, run_id: str, name: str, content: bytes) -> dict[str, str]:
+        """Lay a run's file beside the scale's records, whole or not at all.
+
+        Returns what the record is to say of it: ``path`` below the paper's folder and ``sha256``.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        path = self.folder / scale / f"{run_id[:16]}-{name}"
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(content)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"{path} cannot be written ({error.strerror or error}).") from error
+        relative = path.relative_to(self.folder).as_posix()
+        return {"path": relative, "sha256": hashlib.sha256(content).hexdigest()}
+
+    def file(self, record: dict[str, Any], name: str) -> bytes:
+        """The file ``name`` of a stored run.
+
+        Raises
+        ------
+        StoreError
+            If the run has none of this name, or it is not the one that was stored.
+        """
+        files = record["provenance"].get("files", {})
+        if name not in files:
+            known = ", ".join(files) or "none"
+            raise StoreError(f"run {record['id']} has no file {name!r}; it has {known}.")
+        path = self.folder / files[name]["path"]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+        if hashlib.sha256(content).hexdigest() != files[name]["sha256"]:
+            raise StoreError(f"{path} is not the file that run {record['id']} stored.")
+        return content
 
     @contextlib.contextmanager
     def claim(self, run_id: str) -> Iterator[bool]:

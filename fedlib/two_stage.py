@@ -6,13 +6,18 @@ with the agent at the attacker's side; a grid calls it for runs whose attack is 
 
 from __future__ import annotations
 
+import io
+import pickle
+import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import DDPG
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.torch_layers import create_mlp
 
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
@@ -75,11 +80,45 @@ def train_policy(
     return policy, episodes.rewards
 
 
+def save_policy(policy: torch.nn.Module) -> bytes:
+    """The weights of a policy of :func:`train_policy`, and nothing but weights."""
+    content = io.BytesIO()
+    torch.save(policy.state_dict(), content)
+    return content.getvalue()
+
+
+def load_policy(content: bytes) -> torch.nn.Module:
+    """The policy of :func:`save_policy`: from observations ``(n, observed)`` to actions.
+
+    Nothing but tensors is unpickled, whoever made the content.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        weights = torch.load(io.BytesIO(content), weights_only=True)
+        sizes = [value.shape[0] for name, value in weights.items() if name.endswith("weight")]
+        observed = next(iter(weights.values())).shape[1]
+        layers = create_mlp(observed, sizes[-1], sizes[:-1], squash_output=True)
+        policy = torch.nn.Sequential(*layers)
+        policy.load_state_dict(weights)
+    except (
+        pickle.UnpicklingError, RuntimeError, AttributeError, LookupError, EOFError, StopIteration,
+    ) as error:  # fmt: skip
+        raise ConfigError(f"content holds no policy: {error}") from error
+    return policy.eval()
+
+
 class Agent:
     """What the attacker does before each round; ``found`` is what a run records of it.
 
     Attributes
     ----------
+    seconds
+        What took how long: an ``epoch`` of the federation, matching the ``data``, learning the
+        ``policy``.
     data
         The learned samples as a data set, as soon as the first stage has ended.
     policy
@@ -91,15 +130,26 @@ class Agent:
             raise ConfigError(f"attack={config.attack.name!r} must be 'two_stage' here.")
         self.config, self.attack = config, config.attack
         self.found: dict[str, list[Any]] = {"stage_one_distance": [], "policy_reward": []}
+        self.seconds = {"epoch": 0.0, "data": 0.0, "policy": 0.0}
         self.data: Dataset | None = None
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._last: torch.Tensor | None = None
+        self._left: float | None = None
+        self._rounds: list[float] = []
         self._estimate: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, federation: Federation, state: State) -> None:
         """Watch a round of the first stage, or choose the update of the second."""
+        if self._left is not None:
+            self._rounds.append(time.perf_counter() - self._left)
+            # A round with an evaluation takes longer: it is left out by the median.
+            self.seconds["epoch"] = self.attack.epoch * median(self._rounds)
+        self._act(federation, state)
+        self._left = time.perf_counter()
+
+    def _act(self, federation: Federation, state: State) -> None:
         if self.policy is None:
             self._watch(federation, state)
         if self.policy is not None:
@@ -119,6 +169,7 @@ class Agent:
         self._last = now
         if not self._seen or len(self._seen) % self.attack.epoch:
             return
+        started = time.perf_counter()
         if self._estimate is None:
             self._estimate = self._own_samples(federation)
         x, y = self._estimate
@@ -136,6 +187,7 @@ class Agent:
         distance = wasserstein_distance(learned, x)
         self.found["stage_one_distance"].append(distance)
         self._estimate = learned, y
+        self.seconds["data"] += time.perf_counter() - started
         epochs = len(self.found["stage_one_distance"])
         if distance < self.attack.threshold or epochs >= self.attack.most_epochs:
             self._learn_policy(learned, y, state)
@@ -164,7 +216,9 @@ class Agent:
             state=self.attack.state,
         )
         seed = derived_seed(self.config.seed, "policy") % (1 << 31)
+        started = time.perf_counter()
         self.policy, rewards = train_policy(environment, self.attack.policy_steps, seed)
+        self.seconds["policy"] = time.perf_counter() - started
         self.found["policy_reward"] = rewards
 
 
@@ -179,10 +233,14 @@ def run(
 
     Its metrics, and besides ``stage_one_distance``: the Wasserstein distance of each estimate of
     the data to the one before; ``policy_reward``: the sum of rewards of each episode that the
-    policy has learned from.
+    policy has learned from. A grid takes ``seconds`` (see :class:`Agent`) and ``files`` with the
+    policy's weights out of them.
     """
     agent = Agent(config, dataset)
     metrics = engine.run(config, dataset, device, strategy, on_round, agent)
     for name, values in agent.found.items():
         metrics[name] = [float(f"{value:.6g}") for value in values]
+    metrics["seconds"] = {name: float(f"{value:.3g}") for name, value in agent.seconds.items()}
+    if agent.policy is not None:
+        metrics["files"] = {"policy.pt": save_policy(agent.policy)}
     return metrics

@@ -3,7 +3,7 @@
 from fedlib.store import make_record
 
 
-def put(store, cell, scale, accuracy, **metrics):
+def put(store, cell, scale, accuracy, provenance=None, **metrics):
     store.append(
         scale,
         make_record(
@@ -24,6 +24,7 @@ def put(store, cell, scale, accuracy, **metrics):
                 "device_name": "d",
                 "versions": {"torch": "2"},
                 "wall_time_s": 36.0,
+                **(provenance or {}),
             },
         ),
     )

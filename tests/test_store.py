@@ -146,6 +146,33 @@ def test_a_claim_keeps_other_processes_off_one_run_only(store, tmp_path):
     assert asked(first)
 
 
+def test_a_file_is_kept_beside_its_record_and_checked(store):
+    run = record()
+    run["provenance"]["files"] = {"x.bin": store.keep("smoke", run["id"], "x.bin", b"abc")}
+    assert store.append("smoke", run)
+    (read,) = store.read("smoke").values()
+    assert store.file(read, "x.bin") == b"abc"
+    with pytest.raises(StoreError, match=r"has no file 'y'; it has x\.bin"):
+        store.file(read, "y")
+    path = store.folder / read["provenance"]["files"]["x.bin"]["path"]
+    path.write_bytes(b"abd")
+    with pytest.raises(StoreError, match="is not the file"):
+        store.file(read, "x.bin")
+    path.unlink()
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.file(read, "x.bin")
+
+
+def test_a_file_that_cannot_be_kept_leaves_nothing(store, monkeypatch):
+    def full(path, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module.Path, "replace", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.keep("smoke", "0" * 64, "x.bin", b"abc")
+    assert not list((store.folder / "smoke").iterdir())
+
+
 def test_the_results_folder_comes_from_the_environment_or_the_project(monkeypatch, tmp_path):
     monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
     assert results_root() == tmp_path

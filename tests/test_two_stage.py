@@ -1,5 +1,8 @@
 """The agent that learns the data, then a policy, then attacks."""
 
+import io
+import pathlib
+
 import numpy as np
 import pytest
 import torch
@@ -119,16 +122,38 @@ def test_a_black_box_assumes_the_average(monkeypatch):
 
 def test_a_grid_runs_it_and_repeats_it(tmp_path):
     setting = federation()
-    stored = []
+    stored, policies = [], []
     for folder in ("a", "b"):
         store = Store("any", tmp_path / folder)
         outcome = run_grid([Cell("cell", setting)], store, "smoke", jobs=1, progress=False)
         assert not outcome.failed
         (record,) = store.read("smoke").values()
         stored.append(record["metrics"])
+        policies.append(two_stage.load_policy(store.file(record, "policy.pt")))
+        seconds = record["provenance"]["seconds"]
+        assert all(0 < seconds[part] < 600 for part in ("epoch", "data", "policy"))
     assert stored[0] == stored[1]
+    observed = torch.randn(5, 28, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(policies[0](observed), policies[1](observed))
     assert len(stored[0]["policy_reward"]) == 22
     assert np.isfinite(stored[0]["policy_reward"]).all()
+
+
+def test_a_stored_policy_is_the_one_that_attacked():
+    agent, _, models = played(federation())
+    policy = two_stage.load_policy(two_stage.save_policy(agent.policy))
+    observed = torch.stack(models)[:, :28]
+    assert torch.equal(policy(observed), agent.policy(observed))
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", "object", {}, torch.zeros(2)])
+def test_a_policy_is_weights_and_nothing_else(content):
+    if not isinstance(content, bytes):
+        buffer = io.BytesIO()
+        torch.save(pathlib.PurePosixPath(content) if content == "object" else content, buffer)
+        content = buffer.getvalue()
+    with pytest.raises(ConfigError, match="holds no policy"):
+        two_stage.load_policy(content)
 
 
 def test_bad_fields_are_refused():

@@ -97,6 +97,23 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
     assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
 
 
+def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
+    def claimed(*seeds):
+        store = Store(GRID.slug, tmp_path / str(len(seeds)))
+        for seed, seconds in enumerate(seeds, 1):
+            cells = {cell.key: cell for cell in GRID.cells("paper", seed, real)}
+            taken = {"seconds": seconds} if seconds else None
+            put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
+        rows = tables.claims_table(Archive(GRID, store)).rows
+        (row,) = (row for row in rows if "synthetic, no defence: learning" in row[1])
+        return row[2], row[4]
+
+    quick, slow = ({"epoch": 10.0, "data": 1.0, "policy": spent} for spent in (15.0, 40.0))
+    assert claimed(None) == ("–", "undecided: not measured")
+    assert claimed(None, quick) == ("1.5 epochs", "holds (one seed)")
+    assert claimed(slow, None, None) == ("4.0 epochs", "does not hold (one seed)")
+
+
 def test_decisions_are_the_models_on_the_plane():
     setting = CELLS["circle/none/mean"].with_(rounds=1, eval_every=1)
     dataset = load_dataset(setting.data)
