@@ -21,6 +21,7 @@ from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
+from fedlib.data.augment import crop_and_flip, draw_moves
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
 from fedlib.models import critical_parameters, flatten_parameters, make_model, output_bias
 from fedlib.robust import certificate, perturbation_curve, transport
@@ -37,7 +38,7 @@ class Federation:
     ``poisoned`` are the training samples as the Byzantine clients see them; ``active`` the
     clients that compute a step, all but those whose attack needs none. Byzantine clients are
     the last ``n_byzantine``. ``triggered`` is what an attack with a goal of its own is judged on;
-    ``gamma`` the robust clients' price of distance, 0 for others.
+    ``gamma`` the robust clients' price of distance, 0 for others; ``black`` a black pixel.
     """
 
     config: RunConfig
@@ -55,6 +56,7 @@ class Federation:
     active: int
     strategy: str
     gamma: float
+    black: tuple[float, ...]
 
     @property
     def n_benign(self) -> int:
@@ -82,6 +84,7 @@ class State:
     batches: Batches
     vote_batches: Batches
     probe_batches: Batches
+    moves: list[np.random.Generator]
     aggregator: Any
     attack: Any
     round: int = 0
@@ -152,6 +155,11 @@ def prepare(
         raise ConfigError(
             f"track='decision' is for data with two features, not of shape {dataset.shape}."
         )
+    if getattr(config.client, "augment", "none") != "none" and min(dataset.shape[1:]) < 8:
+        raise ConfigError(
+            f"client.augment={config.client.augment!r} is for images, not for data of shape "  # type: ignore[union-attr]
+            f"{dataset.shape}."
+        )
     n_benign = config.n_clients - config.n_byzantine
     shares = config.partition(
         dataset.y_train.numpy(), config.n_clients, config.seed, dataset.groups
@@ -209,6 +217,7 @@ def prepare(
         active=config.n_clients if "own_updates" in config.attack.knows else n_benign,
         strategy=choose_strategy(model, device, strategy),
         gamma=_gamma(config, x),
+        black=dataset.black,
     )
     state = State(
         model=model,
@@ -220,6 +229,7 @@ def prepare(
         batches=Batches(shares, config.seed),
         vote_batches=Batches(shares, config.seed, "votes"),
         probe_batches=Batches(shares, config.seed, "probes"),
+        moves=[stream(config.seed, "augment", i) for i in range(config.n_clients)],
         aggregator=config.aggregator.init(config.n_clients, d),
         attack=config.attack.init(config.n_clients, d),
         learning_rate=config.learning_rate,
@@ -320,6 +330,10 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
             losses = torch.cat([losses, theirs])
         return losses
     x, y = _next_batch(federation, state.batches, range(active), data)
+    if client.augment != "none":
+        drawn = np.concatenate([draw_moves(state.moves[i], x.shape[1]) for i in range(active)])
+        moves = torch.from_numpy(drawn).to(federation.device)
+        x = crop_and_flip(x.flatten(0, 1), moves, federation.black).view(x.shape)
     if isinstance(client, RobustSGD):
         x = _moved(federation, state, x, y)
     if client.momentum == 0 and active == n_benign:

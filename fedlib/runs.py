@@ -40,6 +40,9 @@ class MomentumSGD:
     buffer
         ``"own"``: each client has its momentum; ``"shared"``: one passes from client to client
         within a round, and on to the next round, as in the code of clustering_with_outliers.
+    augment
+        ``"none"``, or ``"crop_flip"``: each image of a batch is cropped and flipped at random, see
+        :func:`fedlib.data.augment.crop_and_flip` (CIFAR in the code of centered_clipping).
     """
 
     name: ClassVar[str] = "momentum_sgd"
@@ -47,12 +50,14 @@ class MomentumSGD:
     momentum: float = 0.0
     sampling: str = "shuffle"
     buffer: str = "own"
+    augment: str = "none"
 
     def __post_init__(self) -> None:
         check_int("client.batch_size", self.batch_size, 1)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
         check_name("client.sampling", self.sampling, ("shuffle", "replacement"))
         check_name("client.buffer", self.buffer, ("own", "shared"))
+        check_name("client.augment", self.augment, ("none", "crop_flip"))
 
 
 @dataclass(frozen=True)

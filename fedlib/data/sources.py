@@ -291,6 +291,14 @@ class Dataset:
         return c, h, w
 
     @property
+    def black(self) -> tuple[float, ...]:
+        """What a black pixel is in each channel."""
+        info = DATASETS[self.config.name]
+        if not self.config.normalise:
+            return (0.0,) * self.shape[0]
+        return tuple(-mean / std for mean, std in zip(info.mean, info.std, strict=True))
+
+    @property
     def label(self) -> str:
         """For captions: the set's title, and its variant where it is not the canonical one."""
         return describe(self.config)

@@ -120,7 +120,11 @@ def config(
         model=protocol.model or setting.network,
         n_clients=N_CLIENTS,
         n_byzantine=attackers,
-        client=MomentumSGD(batch_size=protocol.batch_size, momentum=momentum),
+        client=MomentumSGD(
+            batch_size=protocol.batch_size,
+            momentum=momentum,
+            augment="crop_flip" if setting.colour and scale == "paper" else "none",
+        ),
         # The rule does not know that there is no attacker: it withstands as many as ever.
         aggregator=AGGREGATORS[kind](n_byzantine=N_BYZANTINE, **parameters),
         attack=ATTACKS[attack](n_byzantine=attackers),
