@@ -12,7 +12,7 @@ from typing import Any
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.data import PARTITIONS, DataConfig
-from fedlib.grid import Cell, Grid
+from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import MomentumSGD, RunConfig
 
 N_CLIENTS, N_BYZANTINE = 25, 5
@@ -142,111 +142,57 @@ def key(setting: str, attack: str, rule: str, momentum: float) -> str:
     return f"table_iv/{setting}/{attack}/{rule}/{momentum:g}"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A choice that text and authors' code make differently, or leave open, taken the other way.
-
-    Compared with the cell of the same setting, attack and rule at ``VARIANT_MOMENTUM``.
-    """
-
-    key: str
-    question: str
-    used: str
-    other: str
-    attack: str
-    rule: str
-    change: Callable[[RunConfig], RunConfig]
-    settings: tuple[str, ...] = ("mnist_noniid", "fmnist_iid")
-
-    def cell(self, setting: str) -> str:
-        """The cell's key, such as ``variants/rop_angle/fmnist_iid/rop/cc_tau1/0.9``."""
-        return key(setting, self.attack, self.rule, VARIANT_MOMENTUM).replace(
-            "table_iv/", f"variants/{self.key}/"
-        )
-
-
 VARIANT_MOMENTUM = 0.9
 
 
-def _attack(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(attack=replace(run.attack, **changes))
+def _shown(
+    attack: str, rule: str, settings: tuple[str, ...] = ("mnist_noniid", "fmnist_iid")
+) -> tuple[str, ...]:
+    """The cells that a choice is shown on."""
+    return tuple(key(setting, attack, rule, VARIANT_MOMENTUM) for setting in settings)
 
 
-def _rule(**changes: Any) -> Callable[[RunConfig], RunConfig]:
-    return lambda run: run.with_(aggregator=replace(run.aggregator, **changes))
-
-
-def _toggle_normalisation(run: RunConfig) -> RunConfig:
-    return run.with_(data=replace(run.data, normalise=not run.data.normalise))
-
-
-def _with_replacement(run: RunConfig) -> RunConfig:
-    assert isinstance(run.client, MomentumSGD)
-    return run.with_(client=replace(run.client, sampling="replacement"))
-
-
-def _dirichlet_per_client(run: RunConfig) -> RunConfig:
-    return run.with_(partition=PARTITIONS["dirichlet_per_client"](alpha=1.0))
-
-
+_ROP = _shown("rop", "cc_tau1")
 _CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
 VARIANTS = (
     Variant(
-        "rop_angle",
-        "angle of ROP",
-        "90° (text)",
-        "270° (code)",
-        "rop",
-        "cc_tau1",
-        _attack(angle=270.0),
+        "rop_angle", "angle of ROP", "90° (text)", "270° (code)",
+        with_changes("attack", angle=270.0), _ROP,
     ),
     Variant(
-        "rop_z", "length of ROP", "1 (text)", "0.2533 (code)", "rop", "cc_tau1", _attack(z=0.2533)
+        "rop_z", "length of ROP", "1 (text)", "0.2533 (code)",
+        with_changes("attack", z=0.2533), _ROP,
     ),
     Variant(
-        "rop_first",
-        "ROP's first place",
-        "benign mean (text)",
-        "zero (code)",
-        "rop",
-        "cc_tau1",
-        _attack(first="zero"),
-    ),
-    Variant("rop_code", "all three of ROP", "text", "code", "rop", "cc_tau1", _attack(**_CODE)),
-    Variant(
-        "rfa_start", "RFA's first point", "zero (code)", "mean", "rop", "rfa", _rule(start="mean")
-    ),
-    Variant("rfa_nu", "RFA's smoothing", "0.1 (code)", "1e-6", "rop", "rfa", _rule(nu=1e-6)),
-    Variant(
-        "normalise",
-        "Fashion-MNIST's pixels",
-        "in [0, 1] (code)",
-        "standardised",
-        "rop",
-        "cc_tau1",
-        _toggle_normalisation,
-        ("fmnist_iid",),
+        "rop_first", "ROP's first place", "benign mean (text)", "zero (code)",
+        with_changes("attack", first="zero"), _ROP,
     ),
     Variant(
-        "sampling",
-        "batches",
-        "shuffled passes",
-        "with replacement",
-        "rop",
-        "cc_tau1",
-        _with_replacement,
+        "rop_code", "all three of ROP", "text", "code", with_changes("attack", **_CODE), _ROP
     ),
     Variant(
-        "partition",
-        "non-IID partition",
-        "whole set split (text)",
+        "rfa_start", "RFA's first point", "zero (code)", "mean",
+        with_changes("aggregator", start="mean"), _shown("rop", "rfa"),
+    ),
+    Variant(
+        "rfa_nu", "RFA's smoothing", "0.1 (code)", "1e-6",
+        with_changes("aggregator", nu=1e-6), _shown("rop", "rfa"),
+    ),
+    Variant(
+        "normalise", "Fashion-MNIST's pixels", "in [0, 1] (code)", "standardised",
+        with_changes("data", normalise=True), _shown("rop", "cc_tau1", ("fmnist_iid",)),
+    ),
+    Variant(
+        "sampling", "batches", "shuffled passes", "with replacement",
+        with_changes("client", sampling="replacement"), _ROP,
+    ),
+    Variant(
+        "partition", "non-IID partition", "whole set split (text)",
         "class distribution a client (code)",
-        "none",
-        "cc_tau1",
-        _dirichlet_per_client,
-        ("mnist_noniid",),
+        lambda run: run.with_(partition=PARTITIONS["dirichlet_per_client"](alpha=1.0)),
+        _shown("none", "cc_tau1", ("mnist_noniid",)),
     ),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -273,7 +219,7 @@ EXTRAS = (
         Extra(
             f"figure_1/{setting}/alie_alternating/tm/{momentum:g}",
             key(setting, "alie", "tm", momentum),
-            _attack(alternating=True),
+            with_changes("attack", alternating=True),
         )
         for setting in SMALL
         for momentum in MOMENTA
@@ -292,7 +238,7 @@ EXTRAS = (
         Extra(
             f"figure_3/cifar10_iid/rop_sparse/{rule}/{momentum:g}",
             key("cifar10_iid", "rop", rule, momentum),
-            _attack(sparse=True),
+            with_changes("attack", sparse=True),
         )
         for rule in ("cc_tau0.1", "cc_tau1")
         for momentum in MOMENTA
@@ -301,7 +247,7 @@ EXTRAS = (
         Extra(
             f"figure_12/cifar10_iid/rop_lambda_{lam:g}/{rule}/{momentum:g}",
             key("cifar10_iid", "rop", rule, momentum),
-            _attack(lam=lam),
+            with_changes("attack", lam=lam),
         )
         for lam in LAMBDAS
         for rule in RULES
@@ -311,7 +257,7 @@ EXTRAS = (
         Extra(
             f"{figure}/{setting}/rop_z_{z:g}/{rule}/{momentum:g}",
             key(setting, "rop", rule, momentum),
-            _attack(z=z),
+            with_changes("attack", z=z),
         )
         for figure, setting in (("figure_13", "cifar10_iid"), ("figure_14", "cifar10_noniid"))
         for z in LENGTHS
@@ -338,11 +284,7 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     found.sort(key=_telling)
     by_key = {cell.key: cell.config for cell in found}
     found += [Cell(extra.key, extra.change(by_key[extra.base])) for extra in EXTRAS]
-    for variant in VARIANTS:
-        for name in variant.settings:
-            usual = by_key[key(name, variant.attack, variant.rule, VARIANT_MOMENTUM)]
-            found.append(Cell(variant.cell(name), variant.change(usual)))
-    return found
+    return found + varied(VARIANTS, by_key)
 
 
 def _telling(cell: Cell) -> tuple[int, ...]:

@@ -113,19 +113,13 @@ def summary(archive: Archive) -> Note:
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
     titles = {setting.key: setting.title for setting in SETTINGS}
-    choices = [
-        claims.Choice(
-            variant.question,
-            f"{titles[setting]}, {RULE_TITLES[variant.rule]}, {ATTACK_NAMES[variant.attack]}",
-            variant.used,
-            variant.other,
-            key(setting, variant.attack, variant.rule, VARIANT_MOMENTUM),
-            variant.cell(setting),
-        )
-        for variant in VARIANTS
-        for setting in variant.settings
-    ]
-    return claims.choices_table(archive, choices, f"What they change, at β = {VARIANT_MOMENTUM:g}")
+
+    def where(cell: str) -> str:
+        _, setting, attack, rule, _ = cell.split("/")
+        return f"{titles[setting]}, {RULE_TITLES[rule]}, {ATTACK_NAMES[attack]}"
+
+    caption = f"What they change, at β = {VARIANT_MOMENTUM:g}"
+    return claims.variants_table(archive, VARIANTS, where, caption)
 
 
 def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -129,43 +130,36 @@ def backdoor_table(archive: Archive, item: str, title: str) -> Table:
 
 def table_6(archive: Archive) -> Table:
     """Lambda and delta."""
-    cells = _Cells(archive)
-    rows: list[tuple[str, ...]] = []
-    for lam in LAMBDAS:
-        for delta in DELTAS:
-            row = [lam, delta]
-            for split in ("iid", "noniid"):
-                for count in ("0", "5", "9"):
-                    place = f"table_6/{split}/{lam}/{delta}/{count}"
-                    row.append(cells.text(place, len(rows), len(row), short=True))
-            rows.append(tuple(row))
-    heads = [f"{split}\n{count}" for split in ("IID", "non-IID") for count in ("0", "5", "9")]
-    return Table(
-        ("λ", "δ", *heads),
-        tuple(rows),
-        cells.caption("Table 6: accuracy in % with so many label flippers"),
-        cells.classes,
-        compact=True,
-    )
+    splits = {"iid": "IID", "noniid": "non-IID"}
+    return _searched(archive, "6", "λ", LAMBDAS, splits, ("0", "5", "9"))
 
 
 def table_7(archive: Archive) -> Table:
     """Other estimators and weightings."""
+    return _searched(archive, "7", "λ or σ", LAMBDAS[1:], ALTERNATIVES, ("0", "9"))
+
+
+def _searched(
+    archive: Archive,
+    number: str,
+    symbol: str,
+    lambdas: tuple[str, ...],
+    groups: dict[str, str],
+    counts: tuple[str, ...],
+) -> Table:
+    """A search for hyper-parameters: a row for lambda and delta, a column for group and count."""
     cells = _Cells(archive)
     rows: list[tuple[str, ...]] = []
-    for lam in LAMBDAS[1:]:
-        for delta in DELTAS:
-            row = [lam, delta]
-            for alternative in ALTERNATIVES:
-                for count in ("0", "9"):
-                    place = f"table_7/{alternative}/{lam}/{delta}/{count}"
-                    row.append(cells.text(place, len(rows), len(row), short=True))
-            rows.append(tuple(row))
-    heads = [f"{title}\n{count}" for title in ALTERNATIVES.values() for count in ("0", "9")]
+    for lam, delta in product(lambdas, DELTAS):
+        row = [lam, delta]
+        for group, count in product(groups, counts):
+            place = f"table_{number}/{group}/{lam}/{delta}/{count}"
+            row.append(cells.text(place, len(rows), len(row), short=True))
+        rows.append(tuple(row))
     return Table(
-        ("λ or σ", "δ", *heads),
+        (symbol, "δ", *(f"{title}\n{count}" for title in groups.values() for count in counts)),
         tuple(rows),
-        cells.caption("Table 7: accuracy in % with so many label flippers"),
+        cells.caption(f"Table {number}: accuracy in % with so many label flippers"),
         cells.classes,
         compact=True,
     )
