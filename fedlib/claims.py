@@ -101,6 +101,22 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
     )
 
 
+def decided(table: Table) -> list[tuple[str, ...]]:
+    """The rows of a table of claims that have a verdict."""
+    return [row for row in table.rows if not row[-1].startswith("undecided")]
+
+
+def tally(table: Table) -> str:
+    """How many claims of a table hold, do not, and are undecided, in words."""
+    held = [row[-1].startswith("holds") for row in decided(table)]
+    parts = {
+        "hold": sum(held),
+        "do not hold": len(held) - sum(held),
+        "undecided": len(table.rows) - len(held),
+    }
+    return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+
+
 @dataclass(frozen=True)
 class Choice:
     """Something that text and code make differently or leave open, and two cells to compare.

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from records import put
+
+from fedlib.data import DataConfig
+from fedlib.grid import load_grid
+from fedlib.store import Store
 
 ROOT = Path(__file__).parent.parent
 
@@ -122,6 +127,30 @@ def test_the_front_page_is_filled_from_the_store(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
     assert re.fullmatch(r"x (\d+) cells: \1 not computed y", page.read_text())
+
+
+def test_verdicts_are_those_of_the_store(tmp_path):
+    def real(name):
+        return DataConfig(name, "real", "canonical")
+
+    store = Store("two_stage_attack", tmp_path)
+    square = ["1" * 61] * 8 + ["1" * 8 + "0" * 45 + "1" * 8] * 45 + ["1" * 61] * 8
+    for cell in load_grid("two_stage_attack").cells("paper", 1, real):
+        if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):
+            accuracy = 0.5 if "ipm" in cell.key else 0.9
+            put(store, cell, "paper", accuracy, decision=square, robustness_level=[0.1])
+    page = tmp_path / "verdicts.md"
+    page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
+    environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
+    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    counted, _, table = page.read_text().partition("\n\n")
+    assert re.fullmatch(r"1 hold, 1 do not hold, \d+ undecided", counted)
+    assert [line.split(" | ")[-1] for line in table.splitlines()[2:]] == [
+        "does not hold (one seed) |", "holds (one seed) |",
+    ]  # fmt: skip
+    page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
+    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())
 
 
 def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):

@@ -1,6 +1,7 @@
 """Fill the marks of prose pages with what the store and the benchmarks hold.
 
-``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{catalogue:aggregators}`` and
+``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{tally:SLUG}`` how many of its
+claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``jobs``, ``bfloat16``), ``{measured:machine}``
 where they were measured.
@@ -12,6 +13,7 @@ usage: fill_pages.py PAGE.md ...
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import json
 import re
@@ -25,11 +27,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
+from fedlib import claims
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.grid import load_grid
 from fedlib.plots import PALETTE, STYLE
-from fedlib.report import Archive
+from fedlib.report import Archive, Table
 from fedlib.validation import ConfigError
 
 MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
@@ -38,6 +41,25 @@ MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.jso
 def coverage(slug: str) -> str:
     """How far a paper's grid is computed."""
     return Archive(load_grid(slug)).coverage()
+
+
+def _claims(slug: str) -> Table:
+    tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
+    found: Table = tables.claims_table(Archive(load_grid(slug)))
+    return found
+
+
+def verdicts(slug: str) -> str:
+    """A table of a paper's claims that the stored runs decide."""
+    rows = claims.decided(_claims(slug))
+    if not rows:
+        return "None is decided yet."
+    lines = ["| claim | here | runs | verdict |", "| --- | --- | --- | --- |"]
+    for place, claim, found, runs, verdict in rows:
+        cells = (f"{claim} ({place})", found, runs, verdict)
+        # A star or a bar of the text is none of Markdown's.
+        lines.append("| " + " | ".join(re.sub(r"([*_|<])", r"\\\1", cell) for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 _REGISTRIES: dict[str, Any] = {"aggregators": AGGREGATORS, "attacks": ATTACKS}
@@ -252,6 +274,8 @@ def draw(path: Path) -> None:
 def fill(text: str) -> str:
     """``text`` with every mark replaced."""
     text = re.sub(r"\{coverage:(\w+)\}", lambda match: coverage(match[1]), text)
+    text = re.sub(r"\{tally:(\w+)\}", lambda match: claims.tally(_claims(match[1])), text)
+    text = re.sub(r"\{verdicts:(\w+)\}", lambda match: verdicts(match[1]), text)
     text = re.sub(r"\{catalogue:(\w+)\}", lambda match: catalogue(match[1]), text)
     return re.sub(r"\{measured:(\w+)\}", lambda match: measured(match[1]), text)
 

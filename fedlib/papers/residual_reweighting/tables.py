@@ -475,10 +475,11 @@ CLAIMS = (
     *(
         Claim(
             "section 4.3",
-            f"Loans, {title}: reweighting is more accurate than FedAvg",
+            f"Loans, {title}: reweighting is more accurate than FedAvg, by half a point at least",
             (f"loan/{approach}/ours", f"loan/{approach}/fedavg"),
             drop,
-            lambda lead: lead > 0,
+            # In print by 0.85 and 0.95 points; next to nothing is no lead.
+            lambda lead: lead > 0.5,
             "{:+.2f} points",
         )
         for approach, title in APPROACHES.items()
