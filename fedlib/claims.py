@@ -20,7 +20,8 @@ class Claim:
     """A statement of the paper, and what decides it.
 
     ``statistic`` maps a number from each of ``cells`` (in their order), by default its accuracy, to
-    one that ``holds`` judges; ``shown`` puts it into words.
+    one that ``holds`` judges, or to NaN where the runs of a seed have nothing to judge; ``shown``
+    puts it into words.
     """
 
     place: str
@@ -32,7 +33,7 @@ class Claim:
     quantities: tuple[str, ...] = ()
     """What to take of the cells instead of the accuracy: means over the run."""
     measure: Callable[[CellResult], float] | None = None
-    """What to take of every cell instead of the accuracy; of one seed's run. NaN: it has none."""
+    """What to take of every cell instead of the accuracy; of one seed's run."""
 
     def value(self, results: list[CellResult]) -> float:
         """The statistic of these results."""
@@ -70,7 +71,7 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
         data = ", ".join(sorted({result.data for result in known}))
         basis = f"{known[0].scale}, {data}, {plural(len(values), 'seed')}"
         if not values:
-            why = "no seed in common" if not seeds else "not measured"
+            why = "no seed in common" if not seeds else "nothing to measure"
             rows.append((claim.place, claim.text, "–", basis, f"undecided: {why}"))
             continue
         average = estimate(values)

@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fedlib.models import ParameterLayout, flatten_parameters
+from fedlib.models import ParameterLayout, batch_norms, flatten_parameters
 from fedlib.validation import ConfigError, check_name
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -192,7 +192,11 @@ def forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def saliency_maps(
-    model: nn.Module, parameters: Iterable[torch.Tensor], x: torch.Tensor, y: torch.Tensor
+    model: nn.Module,
+    parameters: Iterable[torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    score: str = "logit",
 ) -> torch.Tensor:
     """Absolute gradient of the true class's score by each pixel (gradient_guard, section 3.2).
 
@@ -204,6 +208,8 @@ def saliency_maps(
         Of the models to look at, ``(m, n_parameters)`` or m such vectors one after the other.
     x, y
         Samples ``(n, C, H, W)`` and their labels ``(n,)``.
+    score
+        The true class's ``"logit"``, or its ``"probability"`` (equation 1).
 
     Returns
     -------
@@ -216,7 +222,10 @@ def saliency_maps(
     for one in parameters:
         flat.copy_(one)
         pixels = x.detach().clone().requires_grad_()
-        (grad,) = torch.autograd.grad(local(pixels).gather(1, y[:, None]).sum(), pixels)
+        scores = local(pixels)
+        if score == "probability":
+            scores = scores.softmax(1)
+        (grad,) = torch.autograd.grad(scores.gather(1, y[:, None]).sum(), pixels)
         maps.append(grad.abs().amax(1))
     return torch.stack(maps)
 
@@ -345,7 +354,11 @@ def local_updates(
     layout = ParameterLayout.of(model)
     if out is None:
         out = start.new_empty(schedule.shape[0], layout.size)
-    run = _LOCAL[choose_strategy(model, start.device, strategy)]
+    chosen = choose_strategy(model, start.device, strategy)
+    if chosen == "vmap" and batch_norms(model) and bool((schedule < 0).any()):
+        # Empty places are masked in the loss, but would count in a batch's statistics.
+        chosen = "loop"
+    run = _LOCAL[chosen]
     step = _OPTIMIZERS[check_name("optimizer", optimizer, _OPTIMIZERS)](learning_rate, momentum)
     return out, run(model, layout, start, data, schedule, step, out)
 

@@ -23,7 +23,13 @@ from fedlib.clients import choose_strategy, forward, gradients, local_updates, s
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
-from fedlib.models import critical_parameters, flatten_parameters, make_model, output_bias
+from fedlib.models import (
+    batch_norms,
+    critical_parameters,
+    flatten_parameters,
+    make_model,
+    output_bias,
+)
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
@@ -249,16 +255,11 @@ def _gamma(config: RunConfig, x: torch.Tensor) -> float:
 def _check_batch_norm(model: nn.Module, name: str) -> None:
     # Only parameters travel between clients and server. Statistics are each client's batch's in
     # training and the test batch's in evaluation, so there must be no running ones.
-    for module in model.modules():
-        if _is_batch_norm(module) and module.track_running_stats:
-            raise ConfigError(
-                f"model={name!r} keeps running batch-norm statistics, which do not travel: must be "
-                "built with track_running_stats=False."
-            )
-
-
-def _is_batch_norm(module: nn.Module) -> bool:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm)
+    if any(module.track_running_stats for module in batch_norms(model)):
+        raise ConfigError(
+            f"model={name!r} keeps running batch-norm statistics, which do not travel: must be "
+            "built with track_running_stats=False."
+        )
 
 
 def play_round(federation: Federation, state: State) -> State:
@@ -436,20 +437,24 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
     def vote(candidates: torch.Tensor) -> torch.Tensor:
         return _votes(federation, state, candidates)
 
-    def maps(updates: torch.Tensor, raw: bool, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def maps(
+        updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
+    ) -> torch.Tensor:
         # One at a time: the models of all clients at once would be as large as all updates.
         rate = state.learning_rate
         models = (-update if raw else state.parameters - rate * update for update in updates)
-        return saliency_maps(state.model, models, x, y)
+        return saliency_maps(state.model, models, x, y, score)
 
-    def saliency(updates: torch.Tensor, raw: bool = False) -> torch.Tensor:
+    def saliency(updates: torch.Tensor, raw: bool = False, score: str = "logit") -> torch.Tensor:
         index = torch.from_numpy(federation.shares[server]).to(federation.device)
         x, y = clean[0].index_select(0, index), clean[1].index_select(0, index)
-        return maps(updates, raw, x, y)
+        return maps(updates, raw, score, x, y)
 
-    def client_saliency(number: int, updates: torch.Tensor, raw: bool = False) -> torch.Tensor:
+    def client_saliency(
+        number: int, updates: torch.Tensor, raw: bool = False, score: str = "logit"
+    ) -> torch.Tensor:
         x, y = _next_batch(federation, state.probe_batches, [number], clean)
-        return maps(updates, raw, x[0], y[0])
+        return maps(updates, raw, score, x[0], y[0])
 
     return AggregatorContext(
         sample_counts=federation.sample_counts if "sample_counts" in needs else None,
@@ -472,7 +477,7 @@ def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> to
     losses = []
     before = state.parameters.clone()
     # Batch norm looks at each client's batch alone; without it all go through at once.
-    normed = any(_is_batch_norm(module) for module in state.model.modules())
+    normed = bool(batch_norms(state.model))
     for candidate in candidates:
         state.parameters.copy_(before).sub_(candidate, alpha=state.learning_rate)
         parts = list(x) if normed else [x.flatten(0, 1)]

@@ -21,15 +21,21 @@ from fedlib.robust import certificate
 from fedlib.runs import RobustSGD, RunConfig
 from fedlib.validation import ConfigError, check_int, check_name
 
-_PROBED = 64
-"""Samples on which ranges of gradients are taken."""
+_AT_ONCE = 64
+"""Samples whose gradients are looked at together."""
+_SEEN = 100.0
+"""Size of a parameter beyond which a policy does not see it grow."""
+DIVERGED = 10.0
+"""Certified level, in those of the start, beyond which a model has diverged."""
 
 
 class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     """Rounds of robust federated learning on learned data, whose attacker is the agent.
 
     The reward of a round is by how much it lowers the certified level rho-hat, so that the rewards
-    of an episode sum to what the attacker is after.
+    of an episode sum to what the attacker is after. A model that diverges certifies nothing, and
+    its level can be of any size: the episode ends there, at a level of ``DIVERGED`` times the
+    start's. The text says nothing of it.
 
     Parameters
     ----------
@@ -48,6 +54,9 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         multiplied, rescaled likewise.
     state
         ``"model"``: all parameters; ``"last_layer"``: those of the last layer.
+    gamma
+        The clients' price of distance, which the attacker knows; None is what the configuration
+        gives on ``data``.
 
     Raises
     ------
@@ -63,6 +72,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         episode: int = 30,
         action: str = "gradient",
         state: str = "model",
+        gamma: float | None = None,
     ) -> None:
         if not isinstance(config.client, RobustSGD):
             raise ConfigError(f"client={config.client.name!r} must be 'robust_sgd' here.")
@@ -87,7 +97,8 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (observed,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (count,), np.float32)
         self._federation, self._state = federation, first
-        self._level = 0.0
+        self._gamma = federation.gamma if gamma is None else gamma
+        self._level = self._bound = 0.0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -96,9 +107,11 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(1 << 31))
         config = self._config.with_(seed=drawn)
-        self._federation, self._state = engine.prepare(config, self._data)
+        federation, self._state = engine.prepare(config, self._data)
+        self._federation = replace(federation, gamma=self._gamma)
         self._state.parameters.copy_(self._start)
         self._level = self._certified()
+        self._bound = DIVERGED * self._level
         return self._observation(), {"level": self._level}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -106,43 +119,41 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         chosen = torch.from_numpy(np.asarray(action, dtype=np.float32))
         self._state.attack = update_of(chosen, self._state.model, self._data)
         engine.play_round(self._federation, self._state)
-        before, self._level = self._level, self._certified()
+        before, level = self._level, self._certified()
+        diverged = not level < self._bound  # or NaN
+        self._level = self._bound if diverged else level
         reward = before - self._level
         ended = self._state.round >= self._episode
-        return self._observation(), reward, False, ended, {"level": self._level}
+        return self._observation(), reward, diverged, ended, {"level": self._level}
 
     def _certified(self) -> float:
         client = self._config.client
         assert isinstance(client, RobustSGD)
         x, y = self._data.x_train, self._data.y_train
-        found = certificate(
-            self._state.model, x, y, self._federation.gamma, client.ascent_steps, client.ascent_rate
-        )
-        # A model that has diverged certifies nothing.
-        return found.level if np.isfinite(found.level) else 0.0
+        return certificate(
+            self._state.model, x, y, self._gamma, client.ascent_steps, client.ascent_rate
+        ).level
 
     def _observation(self) -> np.ndarray:
         return observation_of(self._state.parameters, self._observed)
 
 
 def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Tensor:
-    """The update ``(n_parameters,)`` that an action in [-1, 1] stands for at a model.
+    """What an action in [-1, 1] stands for at a model: an update, or a factor ``(1,)``.
 
-    Rescaled by the least and the largest value that a gradient of a single sample has anywhere
-    (two_stage_attack, section 3), as long as the model; a single number multiplies the mean
-    gradient.
+    Rescaled by the least and the largest value that a gradient of a single learned sample has
+    anywhere (two_stage_attack, section 3).
     """
     # The simulation is played on the CPU, the federation may be elsewhere.
     there = next(model.parameters()).device
-    action = action.to(there)
-    x, y = data.x_train[:_PROBED].to(there), data.y_train[:_PROBED].to(there)
-    each, _ = gradients(model, x[:, None], y[:, None])
-    low, high = each.min(), each.max()
-    rescaled = action * (high - low) / 2 + (high + low) / 2
-    return rescaled if len(action) > 1 else rescaled * each.mean(0)
+    low, high = torch.tensor(torch.inf, device=there), torch.tensor(-torch.inf, device=there)
+    for x, y in zip(data.x_train.split(_AT_ONCE), data.y_train.split(_AT_ONCE), strict=True):
+        each, _ = gradients(model, x.to(there)[:, None], y.to(there)[:, None])
+        low, high = torch.minimum(low, each.min()), torch.maximum(high, each.max())
+    return action.to(there) * (high - low) / 2 + (high + low) / 2
 
 
 def observation_of(parameters: torch.Tensor, count: int) -> np.ndarray:
-    """The last ``count`` parameters as a policy sees them: finite."""
+    """The last ``count`` parameters as a policy sees them: bounded."""
     observed: np.ndarray = parameters[-count:].detach().clone().cpu().numpy()
-    return np.nan_to_num(observed, nan=0.0, posinf=1e9, neginf=-1e9)
+    return np.nan_to_num(observed, nan=0.0).clip(-_SEEN, _SEEN)

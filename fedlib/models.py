@@ -59,6 +59,11 @@ def flatten_parameters(model: nn.Module) -> torch.Tensor:
     return flat
 
 
+def batch_norms(model: nn.Module) -> list[nn.Module]:
+    """The batch-norm layers of a model."""
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
 def critical_parameters(model: nn.Module) -> torch.Tensor:
     """Which parameters sparse attacks aim at, ``(n_parameters,)`` of bool.
 

@@ -134,6 +134,8 @@ def _told_apart(part: Any) -> dict[str, Any]:
     }
     if isinstance(getattr(part, "rule", None), Aggregator):
         values["rule"] = _told_apart(part.rule)
+    if getattr(part, "revision", 1) > 1:
+        values["revision"] = part.revision
     return {"name": part.name, **values} if hasattr(part, "name") else values
 
 

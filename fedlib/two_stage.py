@@ -66,6 +66,11 @@ def train_policy(
     policy, rewards
         A module from observations ``(n, observed)`` to actions in [-1, 1]; sum of rewards of each
         episode, in order.
+
+    Raises
+    ------
+    RuntimeError
+        If the policy is not finite.
     """
     generator_state = torch.random.get_rng_state()
     try:
@@ -77,6 +82,9 @@ def train_policy(
     finally:
         torch.random.set_rng_state(generator_state)
     policy: torch.nn.Module = learner.actor.mu.eval()
+    if not all(bool(weights.isfinite().all()) for weights in policy.parameters()):
+        # Its updates would be NaN, which a server takes for no update at all.
+        raise RuntimeError(f"the policy has diverged while it was learned, with seed={seed}.")
     return policy, episodes.rewards
 
 
@@ -190,7 +198,7 @@ class Agent:
         self.seconds["data"] += time.perf_counter() - started
         epochs = len(self.found["stage_one_distance"])
         if distance < self.attack.threshold or epochs >= self.attack.most_epochs:
-            self._learn_policy(learned, y, state)
+            self._learn_policy(learned, y, state, federation.gamma)
 
     def _own_samples(self, federation: Federation) -> tuple[torch.Tensor, torch.Tensor]:
         """As many samples as the estimate is to have, of the attacker's own clients."""
@@ -198,7 +206,7 @@ class Agent:
         chosen = torch.from_numpy(held[: self.attack.n_samples])
         return federation.x[chosen].clone(), federation.y[chosen].clone()
 
-    def _learn_policy(self, x: torch.Tensor, y: torch.Tensor, state: State) -> None:
+    def _learn_policy(self, x: torch.Tensor, y: torch.Tensor, state: State, gamma: float) -> None:
         run = self.config
         if self.attack.knowledge == "black":
             run = run.with_(aggregator=AGGREGATORS["mean"](n_byzantine=run.n_byzantine))
@@ -214,6 +222,7 @@ class Agent:
             episode=self.attack.episode,
             action=self.attack.action,
             state=self.attack.state,
+            gamma=gamma,
         )
         seed = derived_seed(self.config.seed, "policy") % (1 << 31)
         started = time.perf_counter()

@@ -13,7 +13,7 @@ def aggregator_context(rule, updates):
     def vote(candidates):
         return torch.arange(n) % len(candidates)
 
-    def saliency(rows, raw=False):
+    def saliency(rows, raw=False, score="logit"):
         return rows.abs().repeat(1, 64 // d + 1)[:, :64].reshape(len(rows), 1, 8, 8)
 
     offered = {
@@ -21,7 +21,7 @@ def aggregator_context(rule, updates):
         "server_update": torch.ones(d, dtype=updates.dtype),
         "vote": vote,
         "saliency": saliency,
-        "client_saliency": lambda client, rows, raw=False: saliency(rows, raw),
+        "client_saliency": lambda client, rows, **reading: saliency(rows, **reading),
     }
     return AggregatorContext(**{name: offered[name] for name in rule.needs})
 

@@ -496,7 +496,7 @@ def test_gradient_guard_penalises_the_least_similar_map():
     maps = {0.0: pattern, 1.0: pattern, 2.0: pattern + 0.01, 3.0: pattern.flip(0)}
     asked = []
 
-    def saliency(updates, raw):
+    def saliency(updates, raw, score):
         asked.append(updates)
         return torch.stack([maps[float(u)][None] for u in updates[:, 0]])
 
@@ -511,7 +511,7 @@ def test_gradient_guard_penalises_the_least_similar_map():
 
 
 def test_gradient_guard_takes_broken_maps_for_the_least_similar():
-    def saliency(updates, raw):
+    def saliency(updates, raw, score):
         return torch.where(updates[:, :1] > 5, math.nan, torch.rand(1, 64)).view(-1, 1, 8, 8)
 
     updates = torch.tensor([[1.0], [2.0], [9.0], [3.0]])
@@ -525,7 +525,7 @@ def test_gradient_guard_takes_broken_maps_for_the_least_similar():
 def test_gradient_guard_may_look_at_updates_themselves_and_at_clients_samples():
     asked = []
 
-    def client_saliency(client, rows, raw):
+    def client_saliency(client, rows, raw, score):
         asked.append((client, len(rows), raw))
         pattern = torch.arange(64.0).view(1, 8, 8)
         # The maps of the first three are alike but for their size, which does not matter here.
@@ -545,7 +545,7 @@ def test_gradient_guard_may_look_at_updates_themselves_and_at_clients_samples():
 
 
 def test_gradient_guard_may_reward_everybody_in_the_first_round():
-    def saliency(rows, raw):
+    def saliency(rows, raw, score):
         return torch.stack([torch.full((1, 8, 8), float(row)) for row in rows[:, 0]])
 
     updates = torch.tensor([[1.0], [2.0], [1.0], [30.0]])

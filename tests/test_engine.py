@@ -10,7 +10,7 @@ from fedlib import engine, models
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
-from fedlib.clients import gradients
+from fedlib.clients import gradients, saliency_maps
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.validation import ConfigError
@@ -450,6 +450,20 @@ def test_saliency_maps_do_not_see_the_output_bias(dataset):
     sent, honest = state.updates[-2:], state.own
     assert not torch.equal(sent, honest)
     torch.testing.assert_close(look(sent), look(honest), rtol=1e-5, atol=1e-7)
+    # A probability does: that reading of equation (1) is not blind to this attack.
+    asked = {"score": "probability"}
+    assert (look(sent, **asked) - look(honest, **asked)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_saliency_maps_are_gradients_of_the_score(dataset, score):
+    federation, state = engine.prepare(config(model="cnn_4_8"), dataset)
+    x, y = federation.x[:3].clone().requires_grad_(), federation.y[:3]
+    out = state.model(x)
+    out = out.softmax(1) if score == "probability" else out
+    (expected,) = torch.autograd.grad(sum(out[i, y[i]] for i in range(3)), x)
+    found = saliency_maps(state.model, state.parameters[None], x.detach(), y, score)
+    torch.testing.assert_close(found[0], expected.abs().amax(1))
 
 
 def test_reputations_and_their_separation_are_recorded(dataset):

@@ -7,8 +7,9 @@ from gymnasium.utils.env_checker import check_env
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import gradients
 from fedlib.data import Dataset, resolve_source
-from fedlib.environment import FederationEnvironment
+from fedlib.environment import DIVERGED, FederationEnvironment
 from fedlib.runs import MomentumSGD, RobustSGD, RunConfig
 from fedlib.validation import ConfigError
 
@@ -68,6 +69,38 @@ def test_the_agents_update_is_what_the_byzantine_client_sends():
     assert each > 0  # the range of single gradients
     again = FederationEnvironment(federation(), learned(), episode=4)
     assert np.array_equal(again.reset(seed=3)[0], environment.reset(seed=3)[0])
+
+
+def test_a_factor_multiplies_the_attackers_own_gradient():
+    environment = FederationEnvironment(federation(), learned(), episode=4, action="scale")
+    environment.reset(seed=3)
+    model = environment._state.model
+    each, _ = gradients(model, learned().x_train[:, None], learned().y_train[:, None])
+    low, high = float(each.min()), float(each.max())
+    environment.step(np.array([0.5], dtype=np.float32))
+    factor = 0.5 * (high - low) / 2 + (high + low) / 2
+    torch.testing.assert_close(environment._state.updates[3], factor * environment._state.own[0])
+
+
+@pytest.mark.parametrize("value", [torch.nan, 1e6])
+def test_a_model_that_diverges_ends_the_episode_at_a_bounded_loss(value):
+    environment = FederationEnvironment(federation(), learned(), episode=4)
+    _, info = environment.reset(seed=3)
+    environment._state.parameters.fill_(value)
+    seen, reward, terminated, _, after = environment.step(np.zeros(28, dtype=np.float32))
+    assert terminated
+    assert reward == pytest.approx(info["level"] - DIVERGED * info["level"])
+    assert after["level"] == DIVERGED * info["level"]
+    assert np.abs(seen).max() <= 100
+
+
+def test_the_attacker_knows_the_price_of_distance():
+    client = RobustSGD(batch_size=10, ascent_steps=3, gamma_unit="norm")
+    imagined = FederationEnvironment(federation(client=client), learned())
+    told = FederationEnvironment(federation(client=client), learned(), gamma=7.0)
+    levels = [environment.reset(seed=1)[1]["level"] for environment in (imagined, told)]
+    assert told._federation.gamma == 7.0 != imagined._federation.gamma
+    assert levels[0] > levels[1]  # what is dearer is moved less
 
 
 def test_an_episode_starts_at_the_given_model():

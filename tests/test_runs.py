@@ -93,3 +93,11 @@ def test_momentum_is_a_share(momentum):
 def test_an_unknown_field_of_a_stored_configuration_is_named():
     with pytest.raises(ConfigError, match="did you mean 'rounds'"):
         RunConfig.from_dict({**RunConfig().to_dict(), "round": 3})
+
+
+def test_a_revision_is_part_of_the_identity_and_the_first_is_not(monkeypatch):
+    before = attacked().id
+    monkeypatch.setattr(type(attacked().attack), "revision", 1)
+    assert attacked().id == before
+    monkeypatch.setattr(type(attacked().attack), "revision", 2)
+    assert attacked().id != before

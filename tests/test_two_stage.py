@@ -1,5 +1,6 @@
 """The agent that learns the data, then a policy, then attacks."""
 
+import dataclasses
 import io
 import pathlib
 
@@ -12,7 +13,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.dictated import TwoStage
 from fedlib.data import load_dataset, resolve_source
-from fedlib.environment import observation_of, update_of
+from fedlib.environment import FederationEnvironment, observation_of, update_of
 from fedlib.grid import Cell, run_grid
 from fedlib.runs import RobustSGD, RunConfig
 from fedlib.store import Store
@@ -154,6 +155,28 @@ def test_a_policy_is_weights_and_nothing_else(content):
         content = buffer.getvalue()
     with pytest.raises(ConfigError, match="holds no policy"):
         two_stage.load_policy(content)
+
+
+def test_a_policy_is_finite_where_the_simulation_diverges():
+    wild = federation(learning_rate=50.0, aggregator=AGGREGATORS["mean"](n_byzantine=1))
+    data = load_dataset(wild.data)
+    few = dataclasses.replace(data, x_train=data.x_train[:60], y_train=data.y_train[:60])
+    environment = FederationEnvironment(wild, few, episode=10)
+    policy, rewards = two_stage.train_policy(environment, 150, 1)
+    assert len(rewards) > 15  # cut short by divergence
+    level = environment.reset(seed=1)[1]["level"]
+    assert max(abs(reward) for reward in rewards) < 100 * level
+    assert policy(torch.full((1, 28), 100.0)).isfinite().all()
+
+
+def test_a_policy_that_is_not_finite_is_not_used(monkeypatch):
+    def broken(learner, *args, **kwargs):
+        with torch.no_grad():
+            next(learner.actor.mu.parameters()).fill_(torch.nan)
+
+    monkeypatch.setattr(two_stage.DDPG, "learn", broken)
+    with pytest.raises(RuntimeError, match="the policy has diverged"):
+        played(federation())
 
 
 def test_bad_fields_are_refused():

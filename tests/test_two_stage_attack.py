@@ -109,9 +109,30 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
         return row[2], row[4]
 
     quick, slow = ({"epoch": 10.0, "data": 1.0, "policy": spent} for spent in (15.0, 40.0))
-    assert claimed(None) == ("–", "undecided: not measured")
+    assert claimed(None) == ("–", "undecided: nothing to measure")
     assert claimed(None, quick) == ("1.5 epochs", "holds (one seed)")
     assert claimed(slow, None, None) == ("4.0 epochs", "does not hold (one seed)")
+
+
+@pytest.mark.parametrize(
+    ("white", "black", "said"),
+    [
+        (0.80, 0.81, "holds (one seed)"),
+        (0.80, 0.90, "does not hold (one seed)"),
+        (0.89, 0.90, "undecided: nothing to measure"),
+    ],
+)
+def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white, black, said):
+    store = Store(GRID.slug, tmp_path)
+    accuracies = {"none": 0.9, "rl": white, "rlb": black}
+    for cell in GRID.cells("paper", 1, real):
+        data, attack, rule = cell.key.split("/")[-3:]
+        if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
+            circle = grid(lambda x, y: np.hypot(x, y) <= 2)
+            put(store, cell, "paper", accuracies.get(attack, 0.5), decision=circle)
+    rows = tables.claims_table(Archive(GRID, store)).rows
+    (row,) = (row for row in rows if row[1].startswith("synthetic, Krum: the black box"))
+    assert row[4] == said
 
 
 def test_decisions_are_the_models_on_the_plane():

@@ -3,8 +3,8 @@
 ``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{tally:SLUG}`` how many of its
 claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
-benchmarked ratios (``aggregator``, ``round``, ``jobs``, ``bfloat16``), ``{measured:machine}``
-where they were measured.
+benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``bfloat16``),
+``{measured:machine}`` where they were measured.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
 usage: fill_pages.py PAGE.md ...
@@ -167,7 +167,7 @@ def measured(kind: str) -> str:
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
-    if kind in ("jobs", "bfloat16"):
+    if kind in ("jobs", "bfloat16", "local"):
         return _side_by_side(kind, chosen)
     reads = {
         tuple(entry["size"]): entry["seconds"]["memory"]
@@ -199,7 +199,9 @@ def measured(kind: str) -> str:
 
 def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
     """Of each network, what the libraries took: as rounds a second, or as time of a pass."""
-    names = list(entries[0]["seconds"]) if entries else []
+    if not entries:
+        return "Not measured yet."
+    names = list(entries[0]["seconds"])
     unit = "rounds/s" if kind == "jobs" else "ms"
     first, second = names[:2] if kind == "jobs" else (names[1], names[0])
     ratio = f"{first} / {second}" if kind == "jobs" else f"{second} / {first}"
@@ -217,7 +219,7 @@ def _shown(entry: dict[str, Any]) -> bool:
     """Whether a table has the entry; the other sizes are for the figure."""
     if entry["kind"] == "round":
         return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
-    if entry["kind"] in ("jobs", "bfloat16"):
+    if entry["kind"] in ("jobs", "bfloat16", "local"):
         return True
     return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
 

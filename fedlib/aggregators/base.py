@@ -31,7 +31,8 @@ class AggregatorContext:
     saliency
         Takes updates ``(m, n_parameters)`` and gives the saliency maps of the models after each
         of them on the server's samples, ``(m, n_samples, H, W)``; with ``raw=True``, of models
-        that have the negated updates for parameters.
+        that have the negated updates for parameters; ``score`` as in
+        :func:`~fedlib.clients.saliency_maps`.
     client_saliency
         Likewise, but takes a client's number first, and looks at samples of that client's.
     """

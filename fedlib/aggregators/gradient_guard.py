@@ -34,6 +34,9 @@ class GradientGuard(ReputationRule):
     inputs
         ``"server"``: samples of the server's; ``"clients"``: a batch of each client's own ("the
         associated data they trained on", section 3.2).
+    score
+        What is differentiated: ``"logit"``, the true class's score before the softmax ("the score
+        of the true class", section 3.2), or its ``"probability"`` (p of equation 1).
     first
         ``"similarity"``: in the first round there is no step, and the broadcast model's own map is
         the reference; ``"reward"``: nobody is penalised in it.
@@ -57,12 +60,14 @@ class GradientGuard(ReputationRule):
     map_of: str = "model"
     inputs: str = "server"
     first: str = "similarity"
+    score: str = "logit"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name("aggregator.map_of", self.map_of, ("model", "update"))
         check_name("aggregator.inputs", self.inputs, ("server", "clients"))
         check_name("aggregator.first", self.first, ("similarity", "reward"))
+        check_name("aggregator.score", self.score, ("logit", "probability"))
         if self.inputs == "clients":
             self._set_needs("client_saliency")
         if self.window is not None:
@@ -76,23 +81,24 @@ class GradientGuard(ReputationRule):
         assert context is not None
         if self.first == "reward" and not bool(direction.any()):
             return updates.new_zeros(len(updates), dtype=torch.float64)
-        raw = self.map_of == "update"
+        reading = {"raw": self.map_of == "update", "score": self.score}
         step = direction
-        if not raw:
+        if self.map_of == "model":
             length = row_norms(updates).median().to(updates.dtype)
             step = direction * (length / direction.norm().clamp(min=1))
         if self.inputs == "clients":
             assert context.client_saliency is not None
             pairs = torch.stack([
-                context.client_saliency(client, torch.stack([update, step]), raw=raw)
+                context.client_saliency(client, torch.stack([update, step]), **reading)
                 for client, update in enumerate(updates)
             ])  # fmt: skip
             maps, references = pairs[:, 0], pairs[:, 1]
         else:
             assert context.saliency is not None
-            references = context.saliency(step[None], raw=raw)
-            maps = context.saliency(updates, raw=raw)
-        return _similarity(maps.double(), references.double(), self.window, raw)
+            references = context.saliency(step[None], **reading)
+            maps = context.saliency(updates, **reading)
+        scaled = self.map_of == "update"
+        return _similarity(maps.double(), references.double(), self.window, scaled)
 
 
 def _similarity(

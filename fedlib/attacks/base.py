@@ -65,6 +65,8 @@ class Attack(ABC):
     """``benign_updates`` and fields of :class:`AttackContext`: the engine gives no more."""
     agent: ClassVar[str] = ""
     """Module whose ``run`` plays runs with this attack in place of the engine's; "" for none."""
+    revision: ClassVar[int] = 1
+    """Part of a run's identity. Raised when the same fields would give other numbers."""
     formula: ClassVar[str] = ""
     """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
 

@@ -16,6 +16,8 @@ from fedlib.validation import check_int, check_name, check_real
 class Dictated(Attack):
     """Send what the state says, from every Byzantine client; as long as it says nothing, be honest.
 
+    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own.
+
     For :class:`fedlib.environment.FederationEnvironment`, where a policy chooses each round's
     update (two_stage_attack, section 3).
     """
@@ -28,7 +30,10 @@ class Dictated(Attack):
         self, updates: torch.Tensor, state: torch.Tensor | None, context: AttackContext
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         assert context.own_updates is not None
-        return context.own_updates if state is None else self._everywhere(state), state
+        if state is None:
+            return context.own_updates, state
+        sent = state * context.own_updates if len(state) == 1 else self._everywhere(state)
+        return sent, state
 
 
 @ATTACKS.register("two_stage")
@@ -62,6 +67,8 @@ class TwoStage(Dictated):
     """
 
     agent: ClassVar[str] = "fedlib.two_stage"
+    # 2: a simulated model that diverges ends its episode; a factor is of the own gradient.
+    revision: ClassVar[int] = 2
 
     knowledge: str = "white"
     n_samples: int = 200

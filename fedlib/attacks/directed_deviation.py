@@ -113,7 +113,9 @@ class FullKrum(DirectedDeviation):
 
     Fang et al. (2020): lambda starts at its upper bound and is halved until Krum would take a
     Byzantine update, or it is below ``least``. All Byzantine clients send the same. With partial
-    knowledge the attacker's own honest updates stand for the benign.
+    knowledge the attacker's own honest updates stand for the benign, and a single Byzantine one is
+    tried with them; more are added one by one as long as no lambda is found: with as many as
+    there are honest ones, equal updates would be each other's neighbours, and any lambda would do.
 
     Parameters
     ----------
@@ -138,8 +140,20 @@ class FullKrum(DirectedDeviation):
         known, f = self._known(updates, context), self.n_byzantine
         if f == 0:
             return updates[:0], state
-        sign, benign, d = row_mean(known).sign(), len(known), known.shape[1]
-        n = benign + f
+        sign = row_mean(known).sign()
+        lam = 0.0
+        for copies in (f,) if self.knowledge == "full" else range(1, f + 1):
+            lam = self._largest(known, sign, copies)
+            if lam >= self.least:
+                break
+        return self._everywhere(-lam * sign), state
+
+    def _largest(self, known: torch.Tensor, sign: torch.Tensor, copies: int) -> float:
+        """The largest lambda tried with which Krum takes one of ``copies``, or less than least."""
+        benign, d = known.shape
+        n = benign + copies
+        # Krum needs a neighbour to judge by.
+        f = max(min(copies, n - 3), 0)
         squared = pairwise_squared_distances(known)
         lengths, along = row_norms(known), inner_products(known, sign)
         others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
@@ -155,4 +169,4 @@ class FullKrum(DirectedDeviation):
             if bool(scores[benign] < scores[:benign].min()):
                 break
             lam /= 2
-        return self._everywhere(-lam * sign), state
+        return lam

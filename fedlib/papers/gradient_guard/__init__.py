@@ -146,10 +146,15 @@ READINGS: dict[str, dict[str, Any]] = {
     "maps of updates": {"map_of": "update"},
     "maps of updates, highest": {"map_of": "update", "penalised": "highest"},
     "maps of updates, clients' samples": {"map_of": "update", "inputs": "clients"},
+    "probabilities": {"score": "probability"},
     "no decay": {"decay": 1.0},
     "decay 0.5": {"decay": 0.5},
 }
 ABLATED = (("mnist", "full_trim", "30"), ("mnist", "full_krum", "30"))
+PROBED = "probabilities"
+"""The reading that is not blind to saliency matching."""
+FLAIRS_LIMIT = "45"
+"""The share that the abstract says FLAIR withstands, between those that all have."""
 
 
 def reading_key(data: str, attack: str, share: str, reading: str) -> str:
@@ -174,10 +179,15 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
 
     grey, every = ("mnist", "fashion_mnist"), tuple(RULE_TITLES)
     compare(grey, PUBLISHED_ATTACKS[:2], every)
+    for name, attack in product(grey, PUBLISHED_ATTACKS[:2]):
+        add(key(name, attack, FLAIRS_LIMIT, "flair"), name, attack, FLAIRS_LIMIT, "flair")
     for (name, attack, share), (reading, parameters) in product(ABLATED, READINGS.items()):
         place = reading_key(name, attack, share, reading)
         add(place, name, attack, share, "gradient_guard", **parameters)
     compare(grey, ("saliency_matching",), ("median", "fltrust", *HISTORIES))
+    for name, share in product(grey, SHARES[1:]):
+        place = reading_key(name, "saliency_matching", share, PROBED)
+        add(place, name, "saliency_matching", share, "gradient_guard", **READINGS[PROBED])
     compare(grey, PUBLISHED_ATTACKS[2:], every)
     compare(("cifar10",), PUBLISHED_ATTACKS[:2], every)
     return [Cell(place, run) for place, run in found.items()]

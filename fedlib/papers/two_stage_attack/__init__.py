@@ -166,6 +166,14 @@ VARIANTS = (
         ("circle/ipm/mean", "circle/ipm/median"),
     ),
     Variant(
+        "matching",
+        "rate of the gradient matching",
+        "0.05",
+        "0.005",
+        with_changes("attack", matching_rate=0.005),
+        ("circle/rl/mean", "circle/rl/median"),
+    ),
+    Variant(
         "policy",
         "rounds that the policy learns from",
         "2000",
