@@ -39,6 +39,13 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
         "from fedlib.report import Archive\n"
         "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
         "assert sum(row[0] == 'median norm' for row in table.rows) == 6, table.rows\n"
+        "import sys, torch\n"
+        "assert AGGREGATORS['median_norm']().apply(torch.full((7, 5), 3e38))[0].isfinite().all()\n"
+        "sys.path.insert(0, 'tools')\n"
+        "import fill_pages\n"
+        "entry = fill_pages.catalogue('aggregators').split('### median_norm')[1].split('###')[0]\n"
+        "assert 'Of the median norm.' in entry and 'Cost: $O(n d)$' in entry, entry\n"
+        "assert '### mirror' in fill_pages.catalogue('attacks')\n"
     )
     environment = {**os.environ, "FEDLIB_DATA": str(tmp_path)}
     result = run("-W", "ignore", "-c", code, env=environment)
@@ -138,7 +145,8 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     for cell in load_grid("two_stage_attack").cells("paper", 1, real):
         if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):
             accuracy = 0.5 if "ipm" in cell.key else 0.9
-            put(store, cell, "paper", accuracy, decision=square, robustness_level=[0.1])
+            more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0]}
+            put(store, cell, "paper", accuracy, decision=square, **more)
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}

@@ -179,6 +179,12 @@ def test_tables_show_ours_above_the_published(tmp_path):
     assert table.rows[ours][1] == "89.00\npaper ×1\n89.17"
     assert table.classes[ours, 1] == "agrees"
     assert table.rows[0][1] == "–\n\n88.96"
+    assert table.rows[ours][-1] == "–\n\n87.27"
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key.startswith("table_1/") and cell.key.endswith("/ours"):
+            put(store, cell, "paper", 0.79)  # but one, which is stored with 0.89
+    averaged = tables.table_1(Archive(GRID, store)).rows[ours]
+    assert averaged[-1] == "81.00\npaper\n87.27"
     assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:3] == (
         "89.00\npaper ×1\n98.97",
         "10.00\npaper ×1\n10.35",

@@ -89,7 +89,15 @@ def grid(inside):
 def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
     store = Store(GRID.slug, tmp_path)
     cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean")
-    put(store, cell, "paper", 0.9, decision=grid(inside), robustness_level=[0.1, 0.2])
+    put(
+        store,
+        cell,
+        "paper",
+        0.9,
+        decision=grid(inside),
+        robustness_level=[0.1, 0.2],
+        test_loss=[2.0, 1.0],
+    )
     archive = Archive(GRID, store)
     assert tables.radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
     row = tables.claims_table(archive).rows[0]
@@ -129,10 +137,20 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white
         data, attack, rule = cell.key.split("/")[-3:]
         if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
             circle = grid(lambda x, y: np.hypot(x, y) <= 2)
-            put(store, cell, "paper", accuracies.get(attack, 0.5), decision=circle)
+            put(
+                store, cell, "paper", accuracies.get(attack, 0.5), decision=circle,
+                test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
+            )  # fmt: skip
     rows = tables.claims_table(Archive(GRID, store)).rows
     (row,) = (row for row in rows if row[1].startswith("synthetic, Krum: the black box"))
     assert row[4] == said
+    # A model that has diverged predicts nothing.
+    (row,) = (row for row in rows if row[1].startswith("synthetic, Krum: IPM does more harm"))
+    assert row[2] == "+50.0 points of accuracy"
+    table = tables.accuracy_table(Archive(GRID, store), "circle")
+    shown = {row[0]: row[-2:] for row in table.rows}
+    assert shown["IPM"] == ("diverged", "none")
+    assert shown["no attack"] == ("90.00", "0.1")
 
 
 def test_decisions_are_the_models_on_the_plane():

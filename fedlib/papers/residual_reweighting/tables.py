@@ -81,19 +81,29 @@ class _Cells:
 def rules_table(
     archive: Archive, item: str, settings: Sequence[str], heads: Sequence[str], title: str
 ) -> Table:
-    """Rules by settings: Tables 1, 2 and 4."""
+    """Rules by settings, and their averages: Tables 1, 2 and 4."""
     cells = _Cells(archive)
-    rows = [
-        (
-            RULE_TITLES[rule],
-            *(
-                cells.text(f"{item}/{setting}/{rule}", number, column)
-                for column, setting in enumerate(settings, 1)
-            ),
-        )
-        for number, rule in enumerate(RULE_TITLES)
-    ]
-    return Table(("rule", *heads), tuple(rows), cells.caption(title), cells.classes, compact=True)
+    averages = {
+        value.aggregator: value.value
+        for value in load_published("residual_reweighting")
+        if (value.item, value.setting) == (item, "average")
+    }
+    rows = []
+    for number, rule in enumerate(RULE_TITLES):
+        keys = [f"{item}/{setting}/{rule}" for setting in settings]
+        row = [cells.text(key, number, column) for column, key in enumerate(keys, 1)]
+        known = archive.common(keys)
+        average = "–"
+        if known is not None:
+            average = f"{np.mean([result.accuracy.mean for result in known]):.2f}"
+            cells.classes[number, len(row) + 1] = f"scale-{known[0].scale}"
+            average += f"\n{known[0].scale}"
+        else:
+            average += "\n"
+        rows.append((RULE_TITLES[rule], *row, f"{average}\n{averages[rule]:.2f}"))
+    return Table(
+        ("rule", *heads, "average"), tuple(rows), cells.caption(title), cells.classes, compact=True
+    )
 
 
 def table_1(archive: Archive) -> Table:

@@ -19,7 +19,7 @@ from fedlib.papers.two_stage_attack import (
 )
 from fedlib.plots import PALETTE, STYLE
 from fedlib.report import Archive, CellResult, Table, basis_of
-from fedlib.statistics import MARGIN
+from fedlib.statistics import MARGIN, estimate
 
 _COLOURS = dict(zip(ATTACK_TITLES, PALETTE, strict=False))
 _EXTENT = 4.0
@@ -198,10 +198,16 @@ def accuracy_table(archive: Archive, data: str) -> Table:
                 row += ["–", "–"]
                 continue
             known.append(result)
-            found = result.accuracy
+            usable = [seed for seed in result.seeds if not _diverged(result.of_seed(seed))]
+            if not usable:
+                row += ["diverged", "none"]
+                continue
+            found = estimate([result.of_seed(seed).accuracy.mean for seed in usable])
             spread = "" if found.spread is None else f" ± {found.spread:.2f}"
-            level = _level(result)
-            row += [f"{found.mean:.2f}{spread}", "none" if np.isnan(level) else f"{level:.3g}"]
+            lost = len(result.seeds) - len(usable)
+            also = f"; {lost} diverged" if lost else ""
+            level = np.mean([_level(result.of_seed(seed)) for seed in usable])
+            row += [f"{found.mean:.2f}{spread}{also}", f"{level:.3g}"]
         rows.append(tuple(row))
     heads = [
         head
@@ -239,6 +245,16 @@ def _level(result: CellResult) -> float:
     """The last certified level; NaN if a model has diverged, and certifies nothing."""
     last = [record["metrics"]["robustness_level"][-1] for record in result.records]
     return float("nan") if None in last else float(np.mean(last))
+
+
+def _diverged(result: CellResult) -> bool:
+    """Whether a seed's run ended without a finite loss."""
+    return result.records[0]["metrics"]["test_loss"][-1] is None
+
+
+def _accuracy(result: CellResult) -> float:
+    """Accuracy of one seed's run; 0 if the model has diverged, and predicts nothing."""
+    return 0.0 if _diverged(result) else result.accuracy.mean
 
 
 def radius_error(result: CellResult) -> float:
@@ -298,6 +314,7 @@ CLAIMS = (
             drop,
             lambda points: points > MARGIN,
             "{:+.1f} points of accuracy",
+            measure=_accuracy,
         )
         for data in DATA_TITLES
         for rule, title in RULE_TITLES.items()
@@ -311,6 +328,7 @@ CLAIMS = (
             _apart,
             lambda points: points <= MARGIN,
             "{:.1f} points apart",
+            measure=_accuracy,
         )
         for data in DATA_TITLES
         for rule, title in RULE_TITLES.items()
