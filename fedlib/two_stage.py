@@ -25,7 +25,7 @@ from fedlib.attacks.dictated import TwoStage
 from fedlib.data import Dataset
 from fedlib.engine import Federation, State
 from fedlib.environment import FederationEnvironment, observation_of, update_of
-from fedlib.inversion import match_gradients, wasserstein_distance
+from fedlib.inversion import match_gradients, save_samples, wasserstein_distance
 from fedlib.runs import RunConfig
 from fedlib.seeds import derived_seed
 from fedlib.validation import ConfigError
@@ -129,6 +129,8 @@ class Agent:
         ``policy``.
     data
         The learned samples as a data set, as soon as the first stage has ended.
+    start
+        The attacker's own samples ``(n, C, H, W)`` that they are learned from.
     policy
         From observations to actions, likewise.
     """
@@ -147,6 +149,7 @@ class Agent:
         self._left: float | None = None
         self._rounds: list[float] = []
         self._estimate: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.start: torch.Tensor | None = None
 
     def __call__(self, federation: Federation, state: State) -> None:
         """Watch a round of the first stage, or choose the update of the second."""
@@ -180,6 +183,7 @@ class Agent:
         started = time.perf_counter()
         if self._estimate is None:
             self._estimate = self._own_samples(federation)
+            self.start = self._estimate[0]
         x, y = self._estimate
         places = np.linspace(0, len(self._seen) - 1, min(self.attack.pooled, len(self._seen)))
         pooled = [self._seen[int(i)] for i in places]
@@ -243,7 +247,7 @@ def run(
     Its metrics, and besides ``stage_one_distance``: the Wasserstein distance of each estimate of
     the data to the one before; ``policy_reward``: the sum of rewards of each episode that the
     policy has learned from. A grid takes ``seconds`` (see :class:`Agent`) and ``files`` with the
-    policy's weights out of them.
+    policy's weights and the learned samples out of them.
     """
     agent = Agent(config, dataset)
     metrics = engine.run(config, dataset, device, strategy, on_round, agent)
@@ -251,5 +255,9 @@ def run(
         metrics[name] = [float(f"{value:.6g}") for value in values]
     metrics["seconds"] = {name: float(f"{value:.3g}") for name, value in agent.seconds.items()}
     if agent.policy is not None:
-        metrics["files"] = {"policy.pt": save_policy(agent.policy)}
+        assert agent.data is not None and agent.start is not None
+        metrics["files"] = {
+            "policy.pt": save_policy(agent.policy),
+            "learned.npz": save_samples(agent.data.x_train, agent.data.y_train, agent.start),
+        }
     return metrics

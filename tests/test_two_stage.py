@@ -15,6 +15,7 @@ from fedlib.attacks.dictated import TwoStage
 from fedlib.data import load_dataset, resolve_source
 from fedlib.environment import FederationEnvironment, observation_of, update_of
 from fedlib.grid import Cell, run_grid
+from fedlib.inversion import load_samples
 from fedlib.runs import RobustSGD, RunConfig
 from fedlib.store import Store
 from fedlib.validation import ConfigError
@@ -134,6 +135,9 @@ def test_a_grid_runs_it_and_repeats_it(tmp_path):
         seconds = record["provenance"]["seconds"]
         assert all(0 < seconds[part] < 600 for part in ("epoch", "data", "policy"))
     assert stored[0] == stored[1]
+    learned = load_samples(store.file(record, "learned.npz"))
+    assert learned["x"].shape == learned["start"].shape == (20, 1, 1, 2)
+    assert not np.array_equal(learned["x"], learned["start"])
     observed = torch.randn(5, 28, generator=torch.Generator().manual_seed(1))
     assert torch.equal(policies[0](observed), policies[1](observed))
     assert len(stored[0]["policy_reward"]) == 22

@@ -65,6 +65,11 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
         tables.reward_curves(archive, "mnist"),
     ):
         assert figure.axes
+    figure = tables.stage_one_figure(archive)
+    upper, lower = figure.subfigs
+    assert [axis.get_title() for axis in upper.axes] == ["", "", "the data"]
+    assert [len(axis.images) for axis in lower.axes] == [1] * 20
+    assert "glyphs" in lower.get_suptitle() and "smoke" in lower.get_suptitle()
     rows = tables.stage_one_table(archive).rows
     assert rows[1][2].count(",") == 1  # two estimates
     assert rows[0][2] == "not computed"

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from fedlib import claims
 from fedlib.claims import Claim, drop
 from fedlib.data.tables import make_circle
+from fedlib.inversion import load_samples
 from fedlib.papers.two_stage_attack import (
     ATTACK_TITLES,
     DATA_TITLES,
@@ -215,6 +216,58 @@ def accuracy_table(archive: Archive, data: str) -> Table:
         for head in (f"{title}\naccuracy, %", "\ncertified level")
     ]
     return Table(("attack", *heads), tuple(rows), f"{DATA_TITLES[data]}: {basis_of(known)}")
+
+
+def stage_one_figure(archive: Archive) -> Figure:
+    """What the first stage starts from, what it makes of that, and the data as they are.
+
+    Above the synthetic data, below images; of the first seed whose samples are stored.
+    """
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(8.4, 5.4), layout="constrained")
+        upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
+        points, basis = _learned(archive, key("circle", "rl", "mean"))
+        axes = upper.subplots(1, 3, sharex=True, sharey=True)
+        x, labels, _ = make_circle(200, 5)
+        shown = {"the data": (x[:, 0, 0], labels)}
+        if points is not None:
+            shown = {
+                "attacker's own": (points["start"][:, 0, 0], points["y"]),
+                "learned from them": (points["x"][:, 0, 0], points["y"]),
+                **shown,
+            }
+        for axis, (title, (place, label)) in zip(
+            axes[3 - len(shown) :], shown.items(), strict=True
+        ):
+            for number, colour in ((0, PALETTE[6]), (1, PALETTE[4])):
+                axis.plot(*place[label == number].T, ".", ms=3, color=colour)
+            axis.set(title=title, aspect="equal", xlim=(-5, 5), ylim=(-5, 5), xticks=[], yticks=[])
+        for axis in axes[: 3 - len(shown)]:
+            axis.set_axis_off()
+        upper.suptitle(basis, fontsize=9)
+        images, basis = _learned(archive, key("mnist", "rl", "mean"))
+        rows = lower.subplots(2, 10)
+        for axis in rows.flat:
+            axis.set(xticks=[], yticks=[])
+            axis.set_frame_on(False)
+        for row, part, title in ((0, "start", "own"), (1, "x", "learned")):
+            rows[row, 0].set_ylabel(title, fontsize=8)
+            for axis, image in zip(rows[row], [] if images is None else images[part], strict=False):
+                axis.imshow(image[0], cmap="gray")
+        lower.suptitle(basis, fontsize=9)
+        plt.close(figure)
+    return figure
+
+
+def _learned(archive: Archive, cell: str) -> tuple[dict[str, np.ndarray] | None, str]:
+    """The stored samples of a cell's first seed that has them, and what they are of."""
+    result = archive.best(cell)
+    for record in result.records if result is not None else ():
+        if "learned.npz" in record["provenance"].get("files", {}):
+            assert result is not None
+            basis = f"{result.data}, {result.scale} scale, seed {record['seed']}"
+            return load_samples(archive.store.file(record, "learned.npz")), basis
+    return None, f"{DATA_TITLES[cell.split('/')[0]]}: nothing stored"
 
 
 def stage_one_table(archive: Archive) -> Table:
