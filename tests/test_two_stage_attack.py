@@ -118,7 +118,7 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
             taken = {"seconds": seconds} if seconds else None
             put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
         rows = tables.claims_table(Archive(GRID, store)).rows
-        (row,) = (row for row in rows if "synthetic, no defence: learning" in row[1])
+        (row,) = (row for row in rows if "Synthetic, no defence: learning" in row[1])
         return row[2], row[4]
 
     quick, slow = ({"epoch": 10.0, "data": 1.0, "policy": spent} for spent in (15.0, 40.0))
@@ -147,10 +147,10 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white
                 test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
             )  # fmt: skip
     rows = tables.claims_table(Archive(GRID, store)).rows
-    (row,) = (row for row in rows if row[1].startswith("synthetic, Krum: the black box"))
+    (row,) = (row for row in rows if row[1].startswith("Synthetic, Krum: the black box"))
     assert row[4] == said
     # A model that has diverged predicts nothing.
-    (row,) = (row for row in rows if row[1].startswith("synthetic, Krum: IPM does more harm"))
+    (row,) = (row for row in rows if row[1].startswith("Synthetic, Krum: IPM does more harm"))
     assert row[2] == "+50.0 points of accuracy"
     table = tables.accuracy_table(Archive(GRID, store), "circle")
     shown = {row[0]: row[-2:] for row in table.rows}

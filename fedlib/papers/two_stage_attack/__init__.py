@@ -18,7 +18,7 @@ from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import RobustSGD, RunConfig
 
 N_CLIENTS, N_BYZANTINE = 10, 1
-DATA_TITLES = {"circle": "synthetic", "mnist": "MNIST"}
+DATA_TITLES = {"circle": "Synthetic", "mnist": "MNIST"}
 RULE_TITLES = {"mean": "no defence", "median": "median", "krum": "Krum"}
 ATTACK_TITLES = {
     "none": "no attack",

@@ -132,6 +132,8 @@ def figure_3(archive: Archive, data: str) -> Figure:
                     np.array([record["metrics"][name] for record in result.records], dtype=float)
                     for name in ("perturbation_level", "perturbation_error")
                 )
+                if np.isnan(levels).all():
+                    continue  # all have diverged
                 mean = np.nanmean(levels, axis=0)
                 axis.plot(mean, 100 * np.nanmean(errors, axis=0), ".-", color=_COLOURS[attack])
                 if attack == "none":
@@ -207,8 +209,12 @@ def accuracy_table(archive: Archive, data: str) -> Table:
             spread = "" if found.spread is None else f" ± {found.spread:.2f}"
             lost = len(result.seeds) - len(usable)
             also = f"; {lost} diverged" if lost else ""
-            level = np.mean([_level(result.of_seed(seed)) for seed in usable])
-            row += [f"{found.mean:.2f}{spread}{also}", f"{level:.3g}"]
+            levels = [_level(result.of_seed(seed)) for seed in usable]
+            level = np.mean([level for level in levels if np.isfinite(level)] or [np.nan])
+            row += [
+                f"{found.mean:.2f}{spread}{also}",
+                "none" if np.isnan(level) else f"{level:.3g}",
+            ]
         rows.append(tuple(row))
     heads = [
         head
@@ -349,7 +355,7 @@ CLAIMS = (
     *(
         Claim(
             "section 4, Fig. 2b",
-            f"Synthetic, {title}: without attack the boundary is close to the circle",
+            f"{DATA_TITLES['circle']}, {title}: without attack the boundary is close to the circle",
             (key("circle", "none", rule),),
             min,
             lambda error: error < 0.3,
@@ -403,8 +409,8 @@ CLAIMS = (
     *(
         Claim(
             "section 4",
-            f"{DATA_TITLES[data]}, no defence: learning the policy takes no longer than about "
-            f"{epochs:g} epochs of the federation",
+            f"{DATA_TITLES[data]}, no defence: learning the policy takes about as long as "
+            f"{epochs:g} of the federation's epochs, or less",
             (key(data, "rl", "mean"),),
             min,
             # "About": up to twice as long.
