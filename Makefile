@@ -22,7 +22,7 @@ help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(BUILD)/html"
 	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
 	@echo "make chapters   execute the chapters in place, to commit them"
-	@echo "make bench      measure speed side by side with byzfl"
+	@echo "make bench      measure speed side by side with byzfl (ONLY=... some of it)"
 	@echo "make clean      remove what was built; results stay"
 
 setup: $(VENV)/.installed
@@ -99,7 +99,7 @@ notebooks: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@mkdir -p $(BUILD)
-	python -m pytest -q benchmarks --benchmark-json=$(BUILD)/benchmark.json \
+	python -m pytest -q benchmarks $(if $(ONLY),-k '$(ONLY)') --benchmark-json=$(BUILD)/benchmark.json \
 		--benchmark-columns=median --benchmark-sort=name
 	python benchmarks/summarise.py $(BUILD)/benchmark.json benchmarks/measured.json
 

@@ -200,6 +200,25 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch
     assert table[0].count("|") == table[1].count("|") == 7
 
 
+def test_a_part_measured_again_leaves_the_rest(tmp_path):
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import summarise
+    finally:
+        sys.path.pop(0)
+
+    def entry(name, seconds, date):
+        seconds = {"fedlib": seconds}
+        return {"kind": "round", "name": name, "size": [25, 32], "seconds": seconds, "date": date}
+
+    old = {"processor": "p", "commit": "a", "measured": [entry("x", 1, "1"), entry("y", 2, "1")]}
+    new = {"processor": "p", "commit": "b", "measured": [entry("z", 3, "2"), entry("x", 4, "2")]}
+    both = summarise.merged(new, old)
+    assert both["commit"] == "b"
+    assert both["measured"] == [entry("x", 4, "2"), entry("y", 2, "1"), entry("z", 3, "2")]
+    assert summarise.merged(new, {**old, "processor": "q"}) == new
+
+
 def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     notebook = ROOT / "notebooks" / "centered_clipping.ipynb"

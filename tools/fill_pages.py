@@ -162,8 +162,10 @@ def measured(kind: str) -> str:
     summary: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     if kind == "machine":
         versions = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
+        dates = sorted({entry["date"] for entry in summary["measured"]})
+        when = f"on {dates[0]}" if len(dates) == 1 else f"between {dates[0]} and {dates[-1]}"
         return (
-            f"Measured on {summary['date']} on {summary['cores']} cores ({summary['processor']}), "
+            f"Measured {when} on {summary['cores']} cores ({summary['processor']}), "
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
