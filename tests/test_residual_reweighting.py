@@ -46,6 +46,11 @@ def test_the_paper_scale_is_the_papers_protocol():
     loans = CELLS["loan/naive/ours"]
     assert (loans.model, loans.attack.target, LOAN_TARGET) == ("mlp_46_23", 4, 4)
     assert loans.attack.rate_factor * loans.client.learning_rate == pytest.approx(0.002)
+    for scale in ("smoke", "quick", "paper"):
+        found = {cell.key: cell.config for cell in GRID.cells(scale, 1, real)}
+        for place in ("table_3/mnist/naive/ours", "table_1/4/ours", "figure_7/ours"):
+            run = found[place]
+            assert run.attack.rate_factor * run.client.learning_rate == pytest.approx(0.1)
     mixing = CELLS["table_8/0.03"]
     assert (mixing.attack.mix_rate, mixing.client.learning_rate) == (0.03, 0.01)
     left = CELLS["figure_5/18/fedavg"]
