@@ -140,7 +140,7 @@ class Agent:
             raise ConfigError(f"attack={config.attack.name!r} must be 'two_stage' here.")
         self.config, self.attack = config, config.attack
         self.found: dict[str, list[Any]] = {"stage_one_distance": [], "policy_reward": []}
-        self.seconds = {"epoch": 0.0, "data": 0.0, "policy": 0.0}
+        self._seconds = {"data": 0.0, "policy": 0.0}
         self.data: Dataset | None = None
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
@@ -155,10 +155,15 @@ class Agent:
         """Watch a round of the first stage, or choose the update of the second."""
         if self._left is not None:
             self._rounds.append(time.perf_counter() - self._left)
-            # A round with an evaluation takes longer: it is left out by the median.
-            self.seconds["epoch"] = self.attack.epoch * median(self._rounds)
         self._act(federation, state)
         self._left = time.perf_counter()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What took how long so far: the class says which."""
+        # A round with an evaluation takes longer: it is left out by the median.
+        epoch = self.attack.epoch * median(self._rounds) if self._rounds else 0.0
+        return {"epoch": epoch, **self._seconds}
 
     def _act(self, federation: Federation, state: State) -> None:
         if self.policy is None:
@@ -199,7 +204,7 @@ class Agent:
         distance = wasserstein_distance(learned, x)
         self.found["stage_one_distance"].append(distance)
         self._estimate = learned, y
-        self.seconds["data"] += time.perf_counter() - started
+        self._seconds["data"] += time.perf_counter() - started
         epochs = len(self.found["stage_one_distance"])
         if distance < self.attack.threshold or epochs >= self.attack.most_epochs:
             self._learn_policy(learned, y, state, federation.gamma)
@@ -231,7 +236,7 @@ class Agent:
         seed = derived_seed(self.config.seed, "policy") % (1 << 31)
         started = time.perf_counter()
         self.policy, rewards = train_policy(environment, self.attack.policy_steps, seed)
-        self.seconds["policy"] = time.perf_counter() - started
+        self._seconds["policy"] = time.perf_counter() - started
         self.found["policy_reward"] = rewards
 
 
