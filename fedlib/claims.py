@@ -134,8 +134,16 @@ class Choice:
     other_cell: str
 
 
+def _accuracy(result: CellResult) -> float:
+    return result.accuracy.mean
+
+
 def variants_table(
-    archive: Archive, variants: Sequence[Variant], where: Callable[[str], str], caption: str
+    archive: Archive,
+    variants: Sequence[Variant],
+    where: Callable[[str], str],
+    caption: str,
+    measure: Callable[[CellResult], float] = _accuracy,
 ) -> Table:
     """:func:`choices_table` of a grid's variants; ``where`` puts a cell's key into words."""
     choices = [
@@ -143,21 +151,31 @@ def variants_table(
         for v in variants
         for base in v.cells
     ]
-    return choices_table(archive, choices, caption)
+    return choices_table(archive, choices, caption, measure)
 
 
-def choices_table(archive: Archive, choices: Sequence[Choice], caption: str) -> Table:
-    """Accuracy as used and taken the other way, at the best scale and data that both have."""
+def choices_table(
+    archive: Archive,
+    choices: Sequence[Choice],
+    caption: str,
+    measure: Callable[[CellResult], float] = _accuracy,
+) -> Table:
+    """Accuracy as used and taken the other way, at the best scale and data that both have.
+
+    Means over the seeds that both have; ``measure`` takes one seed's accuracy.
+    """
     rows = []
     for choice in choices:
         row = (choice.question, choice.where, choice.used, choice.other)
         pair = archive.common([choice.cell, choice.other_cell])
-        if pair is None:
+        seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
+        if pair is None or not seeds:
             rows.append((*row, "not computed", "–"))
             continue
-        used, other = (result.accuracy.mean for result in pair)
-        seeds = plural(min(len(result.records) for result in pair), "seed")
-        basis = f"{pair[0].scale}, {pair[0].data}, {seeds}"
+        used, other = (
+            estimate([measure(result.of_seed(seed)) for seed in seeds]).mean for result in pair
+        )
+        basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
         rows.append((*row, f"{used:.2f} → {other:.2f} ({other - used:+.2f})", basis))
     return Table(
         ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption

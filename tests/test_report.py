@@ -286,6 +286,11 @@ def test_a_variant_is_compared_with_its_own_cell(tmp_path):
     assert rows[1][0] == "angle of ROP"
     assert rows[1][-2:] == ("80.00 → 70.00 (-10.00)", "quick, Fashion-MNIST, 1 seed")
     assert rows[0][-2:] == ("not computed", "–")
+    # Another seed of one of the two changes nothing.
+    for cell in grid.cells("quick", 2, real):
+        if cell.key == usual:
+            put(store, cell, "quick", 0.2)
+    assert tables.variants_table(Archive(grid, store)).rows[1] == rows[1]
 
 
 def test_every_variant_is_a_run_of_its_own():

@@ -435,5 +435,5 @@ def variants_table(archive: Archive) -> Table:
         _, attack, rule = cell.split("/")
         return f"{ATTACK_TITLES[attack]}, {RULE_TITLES[rule]}"
 
-    caption = "What the choices change, synthetic data"
-    return claims.variants_table(archive, VARIANTS, where, caption)
+    caption = "What the choices change, synthetic data; a model that has diverged counts as 0"
+    return claims.variants_table(archive, VARIANTS, where, caption, _accuracy)
