@@ -89,17 +89,19 @@ def figure_2(archive: Archive) -> Figure:
                 result = archive.best(key("circle", attack, rule))
                 if result is not None:
                     known.append(result)
-                    for record in result.records:
-                        grid = _decision(record)
+                    grids = [_decision(record) for record in result.records]
+                    for grid in grids:
                         if grid.min() < grid.max():
                             axis.contour(
                                 place, place, grid, levels=[0.5], colors="black", linewidths=1
                             )
-                        else:
-                            axis.text(
-                                0, 0, "no boundary", ha="center", fontsize=8,
-                                bbox={"fc": "white", "ec": "none", "pad": 1},
-                            )  # fmt: skip
+                    lost = sum(int(grid.min() == grid.max()) for grid in grids)
+                    if lost:
+                        which = "" if len(grids) == 1 else f"{lost} of {len(grids)}: "
+                        axis.text(
+                            0, -3.6, f"{which}no boundary", ha="center", fontsize=8,
+                            bbox={"fc": "white", "ec": "none", "pad": 1},
+                        )  # fmt: skip
                 axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
                 if row == 0:
                     axis.set_title(title)
