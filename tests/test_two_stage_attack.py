@@ -70,6 +70,8 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     assert [axis.get_title() for axis in upper.axes] == ["", "", "the data"]
     assert [len(axis.images) for axis in lower.axes] == [1] * 20
     assert "glyphs" in lower.get_suptitle() and "smoke" in lower.get_suptitle()
+    curves = tables.certificate_curves(archive, "circle")
+    assert [len(axis.lines) for axis in curves.axes] == [0, 5, 0] * 2  # the median's alone
     rows = tables.stage_one_table(archive).rows
     assert rows[1][2].count(",") == 1  # two estimates
     assert rows[0][2] == "not computed"

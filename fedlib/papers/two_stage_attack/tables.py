@@ -156,6 +156,48 @@ def figure_3(archive: Archive, data: str) -> Figure:
     return figure
 
 
+def certificate_curves(archive: Archive, data: str) -> Figure:
+    """What a model certifies over training: the level above, the worst loss up to it below.
+
+    A panel a rule, a line an attack, means over seeds; a line ends where a model has diverged.
+    """
+    known: list[CellResult] = []
+    quantities = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True, sharey="row", layout="constrained"
+        )
+        for column, (rule, title) in enumerate(RULE_TITLES.items()):
+            axes[0, column].set_title(title)
+            axes[1, column].set_xlabel("round")
+            for attack in ATTACK_TITLES:
+                result = archive.best(key(data, attack, rule))
+                if result is None:
+                    continue
+                known.append(result)
+                rounds = result.records[0]["metrics"]["rounds"]
+                for axis, quantity in zip(axes[:, column], quantities, strict=True):
+                    curves = [record["metrics"][quantity] for record in result.records]
+                    mean = np.array(curves, dtype=float).mean(axis=0)
+                    axis.plot(rounds, mean, color=_COLOURS[attack], lw=1)
+        for axis, text in zip(axes[:, 0], quantities.values(), strict=True):
+            axis.set_ylabel(text)
+        for axis in axes.flat:
+            axis.set_yscale("log")
+            axis.grid(alpha=0.25)
+        figure.legend(
+            handles=[
+                Line2D([], [], color=_COLOURS[attack], label=text)
+                for attack, text in ATTACK_TITLES.items()
+            ],
+            title=basis_of(known),
+            loc="outside upper center",
+            ncols=5,
+        )
+        plt.close(figure)
+    return figure
+
+
 def reward_curves(archive: Archive, data: str) -> Figure:
     """What the policy earned in each episode it learned from, cut at -1: a panel a rule."""
     known: list[CellResult] = []
