@@ -132,11 +132,13 @@ def gallery(data: str = "auto", rounds: int = 60) -> Figure:
 def share_panels(archive: Archive, data: str) -> Figure:
     """Accuracy against the malicious share: a panel an attack, a line a defence."""
     known: list[CellResult] = []
+    attacks = PUBLISHED_ATTACKS[:2] if data == "cifar10" else PUBLISHED_ATTACKS
+    rows = len(attacks) // 2
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            2, 2, figsize=(8.4, 6), sharex=True, sharey=True, layout="constrained"
+            rows, 2, figsize=(8.4, 1 + 2.5 * rows), sharex=True, sharey=True, layout="constrained"
         )
-        for axis, attack in zip(axes.flat, PUBLISHED_ATTACKS, strict=True):
+        for axis, attack in zip(axes.flat, attacks, strict=True):
             for rule, (colour, style) in _LINES.items():
                 found = [(float(s), archive.best(key(data, attack, s, rule))) for s in SHARES]
                 line = [(x, result) for x, result in found if result is not None]
@@ -147,7 +149,11 @@ def share_panels(archive: Archive, data: str) -> Figure:
                     [result.accuracy.spread or 0 for _, result in line],
                     color=colour, ls=style, marker=".", lw=1.2,
                 )  # fmt: skip
-            axis.set(title=ATTACK_TITLES[attack], ylim=(0, 102))
+            if all(
+                archive.best(key(data, attack, s, r)) is None for s in SHARES[1:] for r in _LINES
+            ):
+                axis.text(25, 50, "not computed", ha="center", va="center", fontsize=9)
+            axis.set(title=ATTACK_TITLES[attack], ylim=(0, 102), xlim=(-2, 52))
             axis.grid(alpha=0.25)
         figure.supxlabel("malicious clients, %", fontsize=9)
         figure.supylabel("test accuracy, %", fontsize=9)
