@@ -48,8 +48,11 @@ def merged(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 
     again = {place(entry): entry for entry in new["measured"]}
     # In the old order: tables are drawn in it.
+    kept = sum(place(entry) not in again for entry in old["measured"])
+    # Machine, versions and commit are those of the greater part.
+    described = old if kept > len(again) else new
     entries = [again.pop(place(entry), entry) for entry in old["measured"]]
-    return {**new, "measured": [*entries, *again.values()]}
+    return {**described, "measured": [*entries, *again.values()]}
 
 
 def main(arguments: list[str]) -> int:
