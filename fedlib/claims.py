@@ -69,7 +69,9 @@ def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
         found = {seed: claim.value([result.of_seed(seed) for result in known]) for seed in seeds}
         values = [value for value in found.values() if not math.isnan(value)]
         data = ", ".join(sorted({result.data for result in known}))
-        basis = f"{known[0].scale}, {data}, {plural(len(values), 'seed')}"
+        # Seeds whose runs have nothing to judge are named, not passed over.
+        part = "" if len(values) == len(seeds) else f"{len(values)} of "
+        basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
         if not values:
             why = "no seed in common" if not seeds else "nothing to measure"
             rows.append((claim.place, claim.text, "–", basis, f"undecided: {why}"))

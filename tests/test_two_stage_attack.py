@@ -121,12 +121,12 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
             put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
         rows = tables.claims_table(Archive(GRID, store)).rows
         (row,) = (row for row in rows if "Synthetic, no defence: learning" in row[1])
-        return row[2], row[4]
+        return row[2], row[3].rsplit(", ")[-1], row[4]
 
     quick, slow = ({"epoch": 10.0, "data": 1.0, "policy": spent} for spent in (15.0, 40.0))
-    assert claimed(None) == ("–", "undecided: nothing to measure")
-    assert claimed(None, quick) == ("1.5 epochs", "holds (one seed)")
-    assert claimed(slow, None, None) == ("4.0 epochs", "does not hold (one seed)")
+    assert claimed(None) == ("–", "0 of 1 seed", "undecided: nothing to measure")
+    assert claimed(None, quick) == ("1.5 epochs", "1 of 2 seeds", "holds (one seed)")
+    assert claimed(slow, None, None) == ("4.0 epochs", "1 of 3 seeds", "does not hold (one seed)")
 
 
 @pytest.mark.parametrize(
