@@ -7,12 +7,65 @@ change.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedlib.grid import Variant
 from fedlib.report import Archive, CellResult, Table, plural
-from fedlib.statistics import estimate
+from fedlib.statistics import MARGIN, estimate
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from ``low`` to ``high``; ``open`` leaves both ends out."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if self.open:
+            return self.low < value < self.high
+        return self.low <= value <= self.high
+
+    def apart(self, low: float, high: float) -> bool:
+        """Whether no number from ``low`` to ``high`` is in this range."""
+        if self.open:
+            return high <= self.low or low >= self.high
+        return high < self.low or low > self.high
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{'>' if self.open else '≥'} {self.low:g}"
+        if self.low == -math.inf:
+            return f"{'<' if self.open else '≤'} {self.high:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+def above(limit: float) -> Range:
+    """More than ``limit``."""
+    return Range(low=limit, open=True)
+
+
+def at_least(limit: float) -> Range:
+    """``limit`` or more."""
+    return Range(low=limit)
+
+
+def below(limit: float) -> Range:
+    """Less than ``limit``."""
+    return Range(high=limit, open=True)
+
+
+def at_most(limit: float) -> Range:
+    """``limit`` or less."""
+    return Range(high=limit)
+
+
+def near(stated: float, margin: float = MARGIN) -> Range:
+    """Within a margin of a stated number."""
+    return Range(stated - margin, stated + margin)
 
 
 @dataclass(frozen=True)
@@ -20,20 +73,22 @@ class Claim:
     """A statement of the paper, and what decides it.
 
     ``statistic`` maps a number from each of ``cells`` (in their order), by default its accuracy, to
-    one that ``holds`` judges, or to NaN where the runs of a seed have nothing to judge; ``shown``
-    puts it into words.
+    one that has to be in ``needed``, or to NaN where the runs of a seed have nothing to judge;
+    ``shown`` puts it into words.
     """
 
     place: str
     text: str
     cells: tuple[str, ...]
     statistic: Callable[[list[float]], float]
-    holds: Callable[[float], bool]
+    needed: Range
     shown: str
     quantities: tuple[str, ...] = ()
     """What to take of the cells instead of the accuracy: means over the run."""
     measure: Callable[[CellResult], float] | None = None
     """What to take of every cell instead of the accuracy; of one seed's run."""
+    quantity: str = ""
+    """What the paper prints in place of ``measure``, if it does."""
 
     def value(self, results: list[CellResult]) -> float:
         """The statistic of these results."""
@@ -44,64 +99,98 @@ class Claim:
             return self.statistic([self.measure(result) for result in results])
         return self.statistic([result.accuracy.mean for result in results])
 
+    def printed(self, lookup: Printed) -> float | None:
+        """The statistic of the numbers that the paper prints; None unless it prints them all."""
+        usual = self.quantity if self.measure is not None else "test_accuracy"
+        names = self.quantities or (usual,) * len(self.cells)
+        values = [lookup(cell, name) for cell, name in zip(self.cells, names, strict=True)]
+        known = [value for value in values if value is not None]
+        return self.statistic(known) if known and len(known) == len(values) else None
+
+
+Printed = Callable[[str, str], float | None]
+"""The number that a paper prints for a cell and a quantity, in the statistic's unit."""
+
 
 def drop(values: list[float]) -> float:
     """How far the second value is below the first: a claim's statistic."""
     return values[0] - values[1]
 
 
-def claims_table(archive: Archive, claims: Sequence[Claim]) -> Table:
-    """Each claim with its statistic, scale and verdict.
+def claims_table(
+    archive: Archive, claims: Sequence[Claim], printed: Printed | None = None
+) -> Table:
+    """Each claim with its statistic, what that has to be, what it is made of, and the verdict.
 
-    Over several seeds the statistic has its 95 % interval. ``holds`` or ``does not hold`` where all
-    cells are of the paper's protocol on real data, and no end of the interval says otherwise;
-    ``undecided`` else. Data other than the paper's own are named beside the verdict. Cells are
-    never compared across scales.
+    Over several seeds the statistic has its 95 % interval. ``holds`` where all cells are of the
+    paper's protocol on real data and the whole interval is as needed, ``does not hold`` where none
+    of it is; ``undecided`` else. Data other than the paper's own are named beside the verdict.
+    Cells are never compared across scales.
+
+    With ``printed`` a further column has the same statistic of the paper's own numbers, where it
+    prints them all.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = []
     classes = {}
     for claim in claims:
-        known = archive.common(claim.cells)
-        if known is None:
-            rows.append((claim.place, claim.text, "–", "–", "undecided: not computed"))
-            continue
-        seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
-        found = {seed: claim.value([result.of_seed(seed) for result in known]) for seed in seeds}
-        values = [value for value in found.values() if not math.isnan(value)]
-        data = ", ".join(sorted({result.data for result in known}))
-        # Seeds whose runs have nothing to judge are named, not passed over.
-        part = "" if len(values) == len(seeds) else f"{len(values)} of "
-        basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
-        if not values:
-            why = "no seed in common" if not seeds else "nothing to measure"
-            rows.append((claim.place, claim.text, "–", basis, f"undecided: {why}"))
-            continue
-        average = estimate(values)
-        shown = claim.shown.format(average.mean)
-        ends = average.interval or (average.mean,)
-        if average.interval:
-            shown += f" ({average.interval[0]:.1f} to {average.interval[1]:.1f})"
-        opinions = {claim.holds(end) for end in (average.mean, *ends)}
-        if not all(result.real for result in known):
-            said = "undecided: embedded data"
-        elif known[0].scale != "paper":
-            said = "undecided: reduced scale"
-        elif len(opinions) > 1:
-            said = "undecided: too few runs"
-        else:
-            said = "holds" if opinions.pop() else "does not hold"
-            notes = ["one seed"] if len(values) == 1 else []
-            if not all(result.canonical for result in known):
-                notes.append("other data than the paper's")
-            said += f" ({', '.join(notes)})" if notes else ""
-            classes[len(rows), 4] = "agrees" if said.startswith("holds") else "differs"
-        rows.append((claim.place, claim.text, shown, basis, said))
-    return Table(
-        ("where", "claim", "here", "runs", "verdict"),
-        tuple(rows),
-        "Claims of the paper, computed from the stored runs",
-        classes,
-    )
+        shown, basis, said = _judged(archive, claim)
+        theirs = () if printed is None else (_in_print(claim, printed),)
+        rows.append((claim.place, claim.text, shown, str(claim.needed), *theirs, basis, said))
+        if not said.startswith("undecided"):
+            agrees = said.startswith("holds")
+            classes[len(rows) - 1, len(rows[-1]) - 1] = "agrees" if agrees else "differs"
+    heads = ("where", "claim", "here", "needed", *(("in print",) if printed else ()), "runs")
+    caption = "Claims of the paper, computed from the stored runs"
+    return Table((*heads, "verdict"), tuple(rows), caption, classes)
+
+
+def _in_print(claim: Claim, lookup: Printed) -> str:
+    value = claim.printed(lookup)
+    if value is None or math.isnan(value):
+        return "–"
+    return claim.shown.format(value) + ("" if value in claim.needed else ": not as claimed")
+
+
+def _judged(archive: Archive, claim: Claim) -> tuple[str, str, str]:
+    """What is found, of which runs, and what that says."""
+    known = archive.common(claim.cells)
+    if known is None:
+        return "–", "–", "undecided: not computed"
+    seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
+    found = {seed: claim.value([result.of_seed(seed) for result in known]) for seed in seeds}
+    values = [value for value in found.values() if not math.isnan(value)]
+    data = ", ".join(sorted({result.data for result in known}))
+    # Seeds whose runs have nothing to judge are named, not passed over.
+    part = "" if len(values) == len(seeds) else f"{len(values)} of "
+    basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
+    if not values:
+        return "–", basis, f"undecided: {'nothing to measure' if seeds else 'no seed in common'}"
+    average = estimate(values)
+    low, high = average.interval or (average.mean, average.mean)
+    shown = claim.shown.format(average.mean)
+    if average.interval:
+        # As many places as the number itself is shown with.
+        shown += f" ({low:{_places(claim.shown)}} to {high:{_places(claim.shown)}})"
+    if not all(result.real for result in known):
+        return shown, basis, "undecided: embedded data"
+    if known[0].scale != "paper":
+        return shown, basis, "undecided: reduced scale"
+    if low in claim.needed and high in claim.needed:
+        said = "holds"
+    elif claim.needed.apart(low, high):
+        said = "does not hold"
+    else:
+        return shown, basis, "undecided: too few runs"
+    notes = ["one seed"] if len(values) == 1 else []
+    if not all(result.canonical for result in known):
+        notes.append("other data than the paper's")
+    return shown, basis, said + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _places(shown: str) -> str:
+    """The places after the point of a text's number: ``.2f`` of ``cosine {:+.2f}``."""
+    found = re.search(r"\.\d+f", shown)
+    return found[0] if found else ".1f"
 
 
 def decided(table: Table) -> list[tuple[str, ...]]:

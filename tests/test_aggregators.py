@@ -485,10 +485,10 @@ def test_flair_by_hand_over_two_rounds():
     weights = reputation.softmax(0)
     torch.testing.assert_close(found, (weights[:, None] * updates).sum(0))
     assert direction.item() == 1
-    # Only what is negative has flipped now: scores 0, 0, 9, 1. The lowest tie: no penalty there.
+    # Only what is negative has flipped now: scores 0, 0, 9, 1. The lowest two share a penalty.
     updates = torch.tensor([[1.0], [2.0], [-3.0], [-1.0]], dtype=torch.float64)
     _, (reputation, *_) = rule.apply(updates, state)
-    torch.testing.assert_close(reputation, torch.tensor([0.25, 0.75, -0.25, 0.25]).double())
+    torch.testing.assert_close(reputation, torch.tensor([-0.25, 0.25, -0.25, 0.25]).double())
 
 
 def test_gradient_guard_penalises_the_least_similar_map():
@@ -549,7 +549,7 @@ def test_gradient_guard_may_reward_everybody_in_the_first_round():
         return torch.stack([torch.full((1, 8, 8), float(row)) for row in rows[:, 0]])
 
     updates = torch.tensor([[1.0], [2.0], [1.0], [30.0]])
-    for first, least in (("similarity", -0.5), ("reward", 0.5)):
+    for first, least in (("similarity", -0.5), ("reward", 0.25)):
         rule = AGGREGATORS["gradient_guard"](n_byzantine=1, first=first)
         context = AggregatorContext(saliency=saliency)
         _, state = rule.apply(updates, rule.init(4, 1), context)
@@ -697,3 +697,17 @@ def test_candidates_are_what_the_clients_vote_on():
     assert torch.equal(one.candidates(updates), one.apply(updates)[0][None])
     updates[4, 2] = torch.nan
     assert AGGREGATORS[name](n_byzantine=3, side="vote").candidates(updates).isfinite().all()
+
+
+def test_colluders_who_tie_share_the_penalties_and_their_order_does_not_matter():
+    rule = AGGREGATORS["flair"](n_byzantine=3)
+    # Scores 1 and four times 2, then 18, 32, 50: penalised are the 1 and two of the four, the last.
+    updates = torch.tensor([[4.0], [2.0], [2.0], [2.0], [2.0], [6.0], [8.0], [10.0]])
+    updates[0] = 2**0.5
+    for order in (torch.arange(8), torch.arange(8).flip(0)):
+        _, state = rule.apply(updates[order].double(), rule.init(8, 1))
+        found = (0.75 - state.reputation)[order.argsort()]
+        torch.testing.assert_close(found, torch.tensor([1, 0.5, 0.5, 0.5, 0.5, 1, 1, 1]).double())
+    with pytest.raises(ConfigError, match="allowed are 0 to 3"):
+        AGGREGATORS["flair"](n_byzantine=4).check(8)
+    AGGREGATORS["flair"](n_byzantine=4, penalised="lowest").check(8)

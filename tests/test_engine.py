@@ -471,6 +471,8 @@ def test_reputations_and_their_separation_are_recorded(dataset):
     metrics = engine.run(setting, dataset)
     assert [len(values) for values in metrics["reputation"]] == [8, 8]
     assert all(0 <= value <= 1 for value in metrics["separation"])
+    # Three of eight send the negative of their updates: against the honest, most of it flips.
+    assert metrics["separation_honest"] == [0, 0]
     scores = torch.tensor([1.0, 2.0, 3.0, 2.0, 0.0])
     # Of six pairs of an honest and a Byzantine client: 1 > 0, 2 > 0, 3 > 2, 3 > 0 and a tie.
     assert float(engine.separation(scores, 3)) == pytest.approx(4.5 / 6)

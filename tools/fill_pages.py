@@ -55,8 +55,8 @@ def verdicts(slug: str) -> str:
     if not rows:
         return "None is decided yet."
     lines = ["| claim | here | runs | verdict |", "| --- | --- | --- | --- |"]
-    for place, claim, found, runs, verdict in rows:
-        cells = (f"{claim} ({place})", found, runs, verdict)
+    for place, claim, found, needed, *_, runs, verdict in rows:
+        cells = (f"{claim} ({place})", f"{found} (needed: {needed})", runs, verdict)
         # A star or a bar of the text is none of Markdown's.
         lines.append("| " + " | ".join(re.sub(r"([*_|<])", r"\\\1", cell) for cell in cells) + " |")
     return "\n".join(lines)

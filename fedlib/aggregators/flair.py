@@ -28,7 +28,7 @@ class FLAIR(ReputationRule):
     )
     cost: ClassVar[str] = r"n d"
 
-    def _scores(
+    def scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
     ) -> torch.Tensor:
         scores = updates.new_zeros(len(updates), dtype=torch.float64)

@@ -39,7 +39,7 @@ class GradientGuard(ReputationRule):
         of the true class", section 3.2), or its ``"probability"`` (p of equation 1).
     first
         ``"similarity"``: in the first round there is no step, and the broadcast model's own map is
-        the reference; ``"reward"``: nobody is penalised in it.
+        the reference; ``"reward"``: all are treated alike in it.
     window
         Side of the windows of the similarity, odd. None takes the whole map as one, which is
         equation (2) to the letter.
@@ -75,7 +75,7 @@ class GradientGuard(ReputationRule):
             if self.window % 2 == 0:
                 raise ConfigError(f"aggregator.window={self.window} must be odd.")
 
-    def _scores(
+    def scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
     ) -> torch.Tensor:
         assert context is not None

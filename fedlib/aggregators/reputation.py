@@ -26,8 +26,10 @@ class ReputationRule(Aggregator):
 
     gradient_guard, Algorithm 1, lines 5 to 9, which are FLAIR's (Sharma et al., 2023). A penalty is
     ``-(1 - 2 f / n)``, a reward ``2 f / n``. The state is a :class:`State`, whose
-    direction is the sign of the last aggregate. Clients that tie across the
-    limit are not penalised. At most half of the clients may be Byzantine.
+    direction is the sign of the last aggregate. Clients that tie across the limit share what is
+    left of the penalties among them, so that neither their order matters nor colluders who send
+    the same escape. At most half of the clients may be Byzantine, less than half with ``"both"``,
+    where half of them would penalise everyone alike.
 
     Parameters
     ----------
@@ -38,6 +40,8 @@ class ReputationRule(Aggregator):
     """
 
     keeps_reputations: ClassVar[bool] = True
+    # Before, clients that tied across the limit were not penalised at all.
+    revision: ClassVar[int] = 2
 
     decay: float = 0.99
     penalised: str = "both"
@@ -48,7 +52,7 @@ class ReputationRule(Aggregator):
         check_name("aggregator.penalised", self.penalised, ("lowest", "highest", "both"))
 
     def _max_byzantine(self, n_clients: int) -> int:
-        return n_clients // 2
+        return (n_clients - 1) // 2 if self.penalised == "both" else n_clients // 2
 
     def _aggregate(
         self, updates: torch.Tensor, state: State | None, context: AggregatorContext | None
@@ -56,23 +60,27 @@ class ReputationRule(Aggregator):
         n, share = len(updates), 2 * self.n_byzantine / len(updates)
         zero = updates.new_zeros(n, dtype=torch.float64)
         before = State(zero, torch.zeros_like(updates[0]), zero) if state is None else state
-        scores = self._scores(updates, before.direction, context)
-        suspect = self._suspects(scores)
-        reputation = self.decay * before.reputation + torch.where(suspect, share - 1, share)
+        scores = self.scores(updates, before.direction, context)
+        reputation = self.decay * before.reputation + share - self._penalties(scores)
         aggregate = reputation.softmax(0).to(updates.dtype) @ updates
         return aggregate, State(reputation, aggregate.sign(), scores)
 
-    def _suspects(self, scores: torch.Tensor) -> torch.Tensor:
-        """Who is penalised, ``(n,)`` of bool."""
+    def _penalties(self, scores: torch.Tensor) -> torch.Tensor:
+        """Each client's share of a penalty, ``(n,)`` from 0 to 1; ``n_byzantine`` in all an end."""
         f = self.n_byzantine
-        ordered = scores.sort().values
-        if f == 0:
-            return torch.zeros_like(scores, dtype=torch.bool)
-        low, high = scores < ordered[f], scores > ordered[-f - 1]
-        return {"lowest": low, "highest": high, "both": low | high}[self.penalised]
+        ends = {"lowest": (scores,), "highest": (-scores,), "both": (scores, -scores)}
+        penalty = torch.zeros_like(scores)
+        for values in ends[self.penalised] if f else ():
+            limit = values.sort().values[f - 1]
+            below, level = values < limit, values == limit
+            penalty += below + level * ((f - below.sum()) / level.sum())
+        return penalty
 
     @abstractmethod
-    def _scores(
+    def scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
     ) -> torch.Tensor:
-        """A number for each client, ``(n,)`` in float64."""
+        """A number for each client, ``(n,)`` in float64; updates ``(n, d)`` without NaN or Inf.
+
+        ``direction`` ``(d,)`` is the sign of an aggregate, or zero where there was none.
+        """

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fedlib import claims
 from fedlib.aggregators import AGGREGATORS, AggregatorContext
-from fedlib.claims import Claim
+from fedlib.claims import Claim, above, at_least, at_most, below
 from fedlib.guarantees import BOUNDS, DEFINITIONS
 from fedlib.papers.clustering_with_outliers import (
     ATTACK_TITLES,
@@ -340,10 +340,6 @@ def _lead(ahead: int) -> Callable[[list[float]], float]:
     return lambda values: min(values[:ahead]) - max(values[ahead:])
 
 
-def _at_most(limit: float) -> Callable[[float], bool]:
-    return lambda value: value <= limit
-
-
 def _worst_claim(place: str, setting: str, rate: str) -> Claim:
     attacks = attacks_of(setting)
     return Claim(
@@ -353,7 +349,7 @@ def _worst_claim(place: str, setting: str, rate: str) -> Claim:
             cell for rule in (*TWO_PHASE, *BASELINES) for cell in _row(setting, rate, rule, attacks)
         ),
         _worst_lead(len(attacks), len(TWO_PHASE)),
-        lambda lead: lead > 0,
+        above(0),
         "{:+.1f} points to the best other rule",
     )
 
@@ -374,7 +370,7 @@ CLAIMS = (
             f"Uniform, rate 0.4: {RULE_TITLES[rule]} stays above 0.6 under all six attacks",
             _row("femnist_uniform", "0.4", rule, PUBLISHED_ATTACKS),
             min,
-            lambda least: least > 60,
+            above(60),
             "worst {:.1f} %",
         )
         for rule in TWO_PHASE
@@ -386,7 +382,7 @@ CLAIMS = (
             "attacker that knows it (camouflage)",
             (key(setting, rate, "camouflage", rule),),
             min,
-            lambda least: least > 60,
+            above(60),
             "{:.1f} %",
         )
         for setting, rate in CAMOUFLAGED
@@ -398,7 +394,7 @@ CLAIMS = (
             f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: Cent2P and Mean2P stay above 0.75",
             _column("femnist_uniform", "0.4", attack, TWO_PHASE),
             min,
-            lambda least: least > 75,
+            above(75),
             "the lower of them {:.1f} %",
         )
         for attack in ("omn", "sv")
@@ -409,7 +405,7 @@ CLAIMS = (
             f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: all other rules stay at or below {most}",
             _column("femnist_uniform", "0.4", attack, BASELINES),
             max,
-            _at_most(100 * most + 0.5),  # two digits are printed
+            at_most(100 * most + 0.5),  # two digits are printed
             "the best of them {:.1f} %",
         )
         for attack, most in (("omn", 0.20), ("sv", 0.32))
@@ -420,7 +416,7 @@ CLAIMS = (
             f"Uniform, rate 0.2: {RULE_TITLES[one]} fails under Omn, {RULE_TITLES[two]} does not",
             (key("femnist_uniform", "0.2", "omn", one), key("femnist_uniform", "0.2", "omn", two)),
             lambda values: 100 * values[0] / values[1],
-            lambda share: share < 50,
+            below(50),
             "one phase keeps {:.0f} % of the accuracy of two",
         )
         for one, two in zip(ONE_PHASE, TWO_PHASE, strict=True)
@@ -432,7 +428,7 @@ CLAIMS = (
             "other rules",
             _column("femnist_dirichlet", "0.2", attack, (*TWO_PHASE, *BASELINES)),
             _lead(len(TWO_PHASE)),
-            lambda lead: lead > 0,
+            above(0),
             "{:+.1f} points to the best other",
         )
         for attack in ("sf", "omn", "sv")
@@ -442,7 +438,7 @@ CLAIMS = (
         "Dir(0.1), rate 0.2, Empire: Avg is the best",
         _column("femnist_dirichlet", "0.2", "empire", ("avg", *RULES[1:])),
         _lead(1),
-        lambda lead: lead >= 0,
+        at_least(0),
         "{:+.1f} points to the best other",
     ),
     Claim(
@@ -450,7 +446,7 @@ CLAIMS = (
         "Dir(0.1), rate 0.2, Empire: Cent2P, Mean2P and GM are comparable to Avg",
         _column("femnist_dirichlet", "0.2", "empire", ("avg", "cent2p", "mean2p", "gm")),
         lambda values: values[0] - min(values[1:]),
-        lambda points: points <= 2 * MARGIN,
+        at_most(2 * MARGIN),
         "the lowest of them {:.1f} points below",
     ),
     *(
@@ -463,7 +459,7 @@ CLAIMS = (
                 ("cent2p", "mean2p", "avg", "gm", "cclip", "cwm", "cwtm", "krum"),
             ),
             _lead(4),
-            lambda lead: lead > 0,
+            above(0),
             "the lowest of them {:+.1f} points to the best other",
         )
         for attack in ("lf", "gauss")
@@ -473,7 +469,13 @@ CLAIMS = (
 
 def claims_table(archive: Archive) -> Table:
     """Each claim with its statistic, scale and verdict."""
-    return claims.claims_table(archive, CLAIMS)
+    theirs = published()
+
+    def printed(cell: str, quantity: str) -> float | None:
+        value = theirs.get(cell)
+        return None if value is None or quantity != "test_accuracy" else 100 * value.value
+
+    return claims.claims_table(archive, CLAIMS, printed)
 
 
 def variants_table(archive: Archive) -> Table:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from fedlib import claims, engine
 from fedlib.aggregators import make_aggregator
-from fedlib.claims import Claim
+from fedlib.claims import Claim, above, at_least, below
 from fedlib.clients import saliency_maps
 from fedlib.data import load_dataset, resolve_source
 from fedlib.papers.gradient_guard import (
@@ -360,7 +360,7 @@ def _holds_up_to(rule: str, share: str) -> tuple[Claim, ...]:
             f"{share} % malicious clients",
             (key(data, attack, "0", rule), *(key(data, attack, s, rule) for s in upto)),
             _kept,
-            lambda kept: kept >= _BREAKS,
+            at_least(_BREAKS),
             "at worst {:.0f} % of the clean accuracy left",
         )
         for data in ("mnist", "fashion_mnist")
@@ -377,7 +377,7 @@ def _classical_fall() -> tuple[Claim, ...]:
             "% malicious clients",
             tuple(key(data, attack, share, rule) for rule in classical for share in ("0", "40")),
             lambda v: max(100 * b / a for a, b in zip(v[::2], v[1::2], strict=True)),
-            lambda kept: kept < _BREAKS,
+            below(_BREAKS),
             "the best of them keeps {:.0f} % of its clean accuracy",
         )
         for data in ("mnist", "fashion_mnist")
@@ -405,7 +405,7 @@ CLAIMS = (
             f"{DATA_TITLES[data]}, {ATTACK_TITLES[attack]}, 50 %: Gradient Guard is the best",
             _at_half(data, attack),
             _beats,
-            lambda lead: lead > MARGIN,
+            above(MARGIN),
             "{:+.1f} points to the best other defence",
         )
         for data in ("mnist", "fashion_mnist")
@@ -418,7 +418,7 @@ CLAIMS = (
             "maps are less alike the reference than honest ones'",
             (key(data, attack, share, "gradient_guard"),),
             min,
-            lambda area: area > 0.75,
+            above(0.75),
             "area under the ROC curve {:.2f}",
             measure=_separation,
         )
@@ -432,7 +432,7 @@ CLAIMS = (
             f"{DATA_TITLES[data]}: Gradient Guard withstands 30 % that match honest saliency",
             tuple(key(data, "saliency_matching", share, "gradient_guard") for share in ("0", "30")),
             _kept,
-            lambda kept: kept >= _BREAKS,
+            at_least(_BREAKS),
             "{:.0f} % of the clean accuracy left",
         )
         for data in ("mnist", "fashion_mnist")

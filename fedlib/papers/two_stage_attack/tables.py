@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedlib import claims
-from fedlib.claims import Claim, drop
+from fedlib.claims import Claim, above, at_most, below, drop
 from fedlib.data.tables import make_circle
 from fedlib.inversion import load_samples
 from fedlib.papers.two_stage_attack import (
@@ -402,7 +402,7 @@ CLAIMS = (
             f"{DATA_TITLES['circle']}, {title}: without attack the boundary is close to the circle",
             (key("circle", "none", rule),),
             min,
-            lambda error: error < 0.3,
+            below(0.3),
             "{:.2f} away on average",
             measure=radius_error,
         )
@@ -415,7 +415,7 @@ CLAIMS = (
             f"{ATTACK_TITLES[weaker]}",
             (key(data, weaker, rule), key(data, stronger, rule)),
             drop,
-            lambda points: points > MARGIN,
+            above(MARGIN),
             "{:+.1f} points of accuracy",
             measure=_accuracy,
         )
@@ -429,7 +429,7 @@ CLAIMS = (
             f"{DATA_TITLES[data]}, {title}: the black box does as much harm as the white box",
             (key(data, "none", rule), key(data, "rl", rule), key(data, "rlb", rule)),
             _apart,
-            lambda points: points <= MARGIN,
+            at_most(MARGIN),
             "{:.1f} points apart",
             measure=_accuracy,
         )
@@ -444,7 +444,7 @@ CLAIMS = (
             "epochs",
             (key(data, "rl", "mean"),),
             min,
-            lambda distance: distance < 0.005,
+            below(0.005),
             "last distance {:.3g}",
             measure=_last_distance,
         )
@@ -457,8 +457,7 @@ CLAIMS = (
             f"{epochs:g} of the federation's epochs, or less",
             (key(data, "rl", "mean"),),
             min,
-            # "About": up to twice as long.
-            lambda found, epochs=epochs: found <= 2 * epochs,  # type: ignore[misc]
+            at_most(2 * epochs),  # "about"
             "{:.1f} epochs",
             measure=_policy_epochs,
         )
