@@ -7,6 +7,7 @@ from records import put
 
 from fedlib import statistics
 from fedlib.book import open_chapter
+from fedlib.claims import above, at_least, at_most, below, near
 from fedlib.grid import expand, load_grid, run_grid
 from fedlib.papers import centered_clipping
 from fedlib.papers.centered_clipping import tables
