@@ -144,11 +144,14 @@ def claims_table(
     return Table((*heads, "verdict"), tuple(rows), caption, classes)
 
 
+_AGAINST = ": not as claimed"
+
+
 def _in_print(claim: Claim, lookup: Printed) -> str:
     value = claim.printed(lookup)
     if value is None or math.isnan(value):
         return "–"
-    return claim.shown.format(value) + ("" if value in claim.needed else ": not as claimed")
+    return claim.shown.format(value) + ("" if value in claim.needed else _AGAINST)
 
 
 def _judged(archive: Archive, claim: Claim) -> tuple[str, str, str]:
@@ -196,6 +199,14 @@ def _places(shown: str) -> str:
 def decided(table: Table) -> list[tuple[str, ...]]:
     """The rows of a table of claims that have a verdict."""
     return [row for row in table.rows if not row[-1].startswith("undecided")]
+
+
+def contradicted(table: Table) -> list[tuple[str, ...]]:
+    """The rows whose claim the paper's own numbers do not bear out: where, claim, in print."""
+    if "in print" not in table.header:
+        return []
+    column = table.header.index("in print")
+    return [(*row[:2], row[column]) for row in table.rows if row[column].endswith(_AGAINST)]
 
 
 def tally(table: Table) -> str:

@@ -156,6 +156,10 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     assert [line.split(" | ")[-1] for line in table.splitlines()[2:]] == [
         "does not hold (one seed) |", "holds (one seed) |",
     ]  # fmt: skip
+    page.write_text("{contradicted}")
+    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    momentum = "CIFAR-10: momentum strengthens the rules except against ROP"
+    assert f"| Centered clipping | {momentum} " in page.read_text()
     page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
     assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())

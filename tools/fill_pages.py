@@ -32,6 +32,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.grid import load_grid
 from fedlib.plots import PALETTE, STYLE
+from fedlib.published import published_slugs
 from fedlib.report import Archive, Table
 from fedlib.validation import ConfigError
 
@@ -56,10 +57,23 @@ def verdicts(slug: str) -> str:
         return "None is decided yet."
     lines = ["| claim | here | runs | verdict |", "| --- | --- | --- | --- |"]
     for place, claim, found, needed, *_, runs, verdict in rows:
-        cells = (f"{claim} ({place})", f"{found} (needed: {needed})", runs, verdict)
-        # A star or a bar of the text is none of Markdown's.
-        lines.append("| " + " | ".join(re.sub(r"([*_|<])", r"\\\1", cell) for cell in cells) + " |")
+        lines.append(_row(f"{claim} ({place})", f"{found} (needed: {needed})", runs, verdict))
     return "\n".join(lines)
+
+
+def contradicted() -> str:
+    """A table of the claims, of all papers, that a paper's own numbers do not bear out."""
+    lines = ["| paper | claim | its own numbers give |", "| --- | --- | --- |"]
+    for slug in published_slugs():
+        title = slug.replace("_", " ").capitalize()
+        for place, claim, printed in claims.contradicted(_claims(slug)):
+            lines.append(_row(title, f"{claim} ({place})", printed))
+    return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def _row(*cells: str) -> str:
+    # A star or a bar of the text is none of Markdown's.
+    return "| " + " | ".join(re.sub(r"([*_|<>])", r"\\\1", cell) for cell in cells) + " |"
 
 
 _REGISTRIES: dict[str, Any] = {"aggregators": AGGREGATORS, "attacks": ATTACKS}
@@ -280,6 +294,7 @@ def fill(text: str) -> str:
     text = re.sub(r"\{coverage:(\w+)\}", lambda match: coverage(match[1]), text)
     text = re.sub(r"\{tally:(\w+)\}", lambda match: claims.tally(_claims(match[1])), text)
     text = re.sub(r"\{verdicts:(\w+)\}", lambda match: verdicts(match[1]), text)
+    text = text.replace("{contradicted}", contradicted()) if "{contradicted}" in text else text
     text = re.sub(r"\{catalogue:(\w+)\}", lambda match: catalogue(match[1]), text)
     return re.sub(r"\{measured:(\w+)\}", lambda match: measured(match[1]), text)
 
