@@ -127,6 +127,8 @@ class Batches:
             if sampling == "replacement":
                 out[row] = share[generator.integers(len(share), size=size)]
                 continue
+            if sampling == "fresh":
+                self._queues[i] = share[:0]
             while len(self._queues[i]) < size:
                 self._queues[i] = np.concatenate([self._queues[i], generator.permutation(share)])
             out[row], self._queues[i] = self._queues[i][:size], self._queues[i][size:]

@@ -67,7 +67,7 @@ def batch_norms(model: nn.Module) -> list[nn.Module]:
 def critical_parameters(model: nn.Module) -> torch.Tensor:
     """Which parameters sparse attacks aim at, ``(n_parameters,)`` of bool.
 
-    First and last layers, normalisation and all biases (centered_clipping, section V-E).
+    First and last layers, normalisation and all biases (centered_clipping, section V-A).
     """
     layers = [
         layer

@@ -36,7 +36,9 @@ class MomentumSGD:
         Share of the last momentum, beta in the papers; 0 sends the gradient itself.
     sampling
         ``"shuffle"``: through the client's data in random order, then in a new one, batches
-        reaching over the end; ``"replacement"``: each sample independently.
+        reaching over the end; ``"fresh"``: the first samples of a new random order every round, as
+        in the code of centered_clipping (a client with fewer than a batch starts over within it);
+        ``"replacement"``: each sample independently.
     buffer
         ``"own"``: each client has its momentum; ``"shared"``: one passes from client to client
         within a round, and on to the next round, as in the code of clustering_with_outliers.
@@ -55,7 +57,7 @@ class MomentumSGD:
     def __post_init__(self) -> None:
         check_int("client.batch_size", self.batch_size, 1)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
-        check_name("client.sampling", self.sampling, ("shuffle", "replacement"))
+        check_name("client.sampling", self.sampling, ("shuffle", "fresh", "replacement"))
         check_name("client.buffer", self.buffer, ("own", "shared"))
         check_name("client.augment", self.augment, ("none", "crop_flip"))
 

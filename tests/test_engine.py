@@ -1,6 +1,7 @@
 """The round loop: equations by hand, determinism, knowledge of attacks, both client regimes."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -89,6 +90,23 @@ def test_a_shuffled_client_sees_each_sample_once_before_any_twice():
     drawn = np.concatenate([batches.draw([0], 3, "shuffle")[0] for _ in range(4)])
     for start in (0, 4, 8):
         assert sorted(drawn[start : start + 4]) == [3, 5, 7, 11]
+
+
+def test_fresh_batches_start_a_new_order_every_round():
+    share = np.array([3, 5, 7, 11])
+    batches = engine.Batches([share, share[:2]], seed=1)
+    drawn = [batches.draw([0], 3, "fresh")[0] for _ in range(200)]
+    assert all(len(set(batch)) == 3 for batch in drawn)
+    # Each sample is left out of a round at random: three may be drawn again at once.
+    left_out = [(set(share) - set(batch)).pop() for batch in drawn]
+    assert set(left_out) == set(share)
+    assert any(a == b for a, b in pairwise(left_out))
+    # Shuffled passes draw what was left out in the very next round.
+    passes = engine.Batches([share], seed=1)
+    first, second = (passes.draw([0], 3, "shuffle")[0] for _ in range(2))
+    assert (set(share) - set(first)).pop() in second
+    # Two samples fill a batch of three: one pass, and the start of another.
+    assert sorted(batches.draw([1], 3, "fresh")[0][:2]) == [3, 5]
 
 
 def test_epochs_pad_the_smaller_clients():

@@ -43,7 +43,7 @@ def test_critical_parameters_are_ends_norms_and_biases():
     for name, part in parts.items():
         ends = name.startswith("0.") or name.startswith(f"{len(model) - 1}.")
         assert bool(part.all()) == bool(part.any()) == (ends or part.dim() == 1), name
-    # "Roughly 0.5 %" of the parameters (centered_clipping, section VI-C).
+    # "Roughly 0.5 %" of the parameters (centered_clipping, section VII).
     assert 0.003 < mask.float().mean() < 0.01
 
 

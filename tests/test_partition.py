@@ -9,7 +9,7 @@ from fedlib.data import PARTITIONS, class_counts, make_partition, matched_sample
 from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
-WHOLE = ["iid", "dirichlet", "classes_per_client"]
+WHOLE = ["iid", "dirichlet", "dirichlet_normalised", "classes_per_client"]
 OVERLAPPING = ["uniform_classes"]
 
 
@@ -71,6 +71,25 @@ def test_dirichlet_sizes_differ():
     assert max(sizes) > 1.3 * min(sizes)
 
 
+def test_dirichlet_normalised_gives_out_the_whole_set_by_the_clients_own_distributions():
+    labels = np.repeat(np.arange(10), 500)
+    largest, unequal = [], {"dirichlet": [], "dirichlet_normalised": []}
+    for seed in range(20):
+        parts = PARTITIONS["dirichlet_normalised"](alpha=1.0)(labels, 25, seed)
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(labels)))
+        counts = class_counts(labels, parts)
+        largest.append((counts.max(1) / counts.sum(1)).mean())
+        for name, found in unequal.items():
+            sizes = class_counts(labels, PARTITIONS[name](alpha=1.0)(labels, 25, seed)).sum(1)
+            found.append(sizes.std() / sizes.mean())
+    # A little below the largest of ten shares drawn from Dir(1), whose mean is H(10) / 10 = 0.293.
+    assert np.mean(largest) == pytest.approx(0.285, abs=0.015)
+    assert np.mean(unequal["dirichlet_normalised"]) < 0.1 < 0.2 < np.mean(unequal["dirichlet"])
+    # With one class alone every distribution is the same, and every client's share with it.
+    alone = PARTITIONS["dirichlet_normalised"]()(np.zeros(100, dtype=int), 4, 1)
+    assert [len(part) for part in alone] == [25] * 4
+
+
 def test_dirichlet_per_client_has_equal_sizes_and_skewed_classes():
     parts = PARTITIONS["dirichlet_per_client"](alpha=0.1)(LABELS, 10, 1)
     counts = class_counts(LABELS, parts)
@@ -91,6 +110,7 @@ def test_classes_per_client():
         (lambda: PARTITIONS["iid"]()(LABELS[:5], 6, 1), "n_clients=6 is more than the 5 samples"),
         (lambda: PARTITIONS["dirichlet"](alpha=0.0), "partition.alpha=0.0"),
         (lambda: PARTITIONS["dirichlet_per_client"](alpha=-1.0), "partition.alpha=-1.0"),
+        (lambda: PARTITIONS["dirichlet_normalised"](alpha=0.0), "partition.alpha=0.0"),
         (lambda: PARTITIONS["classes_per_client"](n_classes=0), "partition.n_classes=0"),
         (lambda: PARTITIONS["classes_per_client"](11)(LABELS, 20, 1), "from 1 to 10"),
         (lambda: PARTITIONS["classes_per_client"](2)(LABELS, 3, 1), "cannot hold all 10 classes"),
@@ -124,7 +144,7 @@ def test_every_class_is_held_and_no_client_holds_more_than_its_number(n_clients,
     assert np.ptp(holders) <= 1
 
 
-@pytest.mark.parametrize("name", ["dirichlet", "dirichlet_per_client"])
+@pytest.mark.parametrize("name", ["dirichlet", "dirichlet_per_client", "dirichlet_normalised"])
 @pytest.mark.parametrize("alpha", [1e-300, 1e-6, 1e6])
 def test_extreme_alphas_still_give_every_sample_once(name, alpha):
     parts = PARTITIONS[name](alpha=alpha)(LABELS, 10, 1)

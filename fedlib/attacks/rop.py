@@ -20,7 +20,8 @@ class RelocatedOrthogonalPerturbation(Attack):
 
     With the last aggregate m~ and the benign mean m-, the reference direction is
     ``m = lam m~ + (1 - lam) m-``; the all-ones vector without its projection on m, scaled
-    to length 1, is the perturbation p; ``m~ + z p`` is sent by every Byzantine client.
+    to length 1, is the perturbation p; ``m~ + z p`` is sent by every Byzantine client. (Line 4
+    prints this round's m~ in place of m-, which only the benign mean among the inputs can be.)
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class RelocatedOrthogonalPerturbation(Attack):
         code has 270, which is the negated perturbation.
     location
         Share of the last aggregate in the place that is perturbed, pi in the authors' code,
-        the rest being the benign mean: 1 in the text.
+        the rest being the benign mean: 1 in the text; 0 in an earlier version of the code.
     first
         What stands for the last aggregate in the first round: ``"benign_mean"`` (text)
         or ``"zero"`` (code).

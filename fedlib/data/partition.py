@@ -126,6 +126,38 @@ class DirichletSplit(Partition):
         return [np.concatenate(share) for share in shares]
 
 
+@PARTITIONS.register("dirichlet_normalised")
+@dataclass(frozen=True)
+class DirichletNormalised(Partition):
+    """Each class is split over the clients in proportion to their own draws from Dir(alpha).
+
+    The authors' code of centered_clipping, alpha = 1: client k draws a distribution ``q_k`` over
+    the classes, and holds the share ``q_kc / sum_j q_jc`` of class c, so that the whole set is
+    given out. Sizes differ less than with ``dirichlet``. That code rounds down and deals what is
+    left over to the smaller clients; here shares are rounded where they meet.
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_real("partition.alpha", self.alpha, 0, open_low=True)
+
+    def _split(
+        self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
+    ) -> list[np.ndarray]:
+        pools = _pools(labels, generator)
+        wishes = generator.dirichlet(np.full(len(pools), self.alpha), n_clients)
+        # A class that nobody wants, as happens for a tiny alpha, goes to all alike.
+        wishes[:, wishes.sum(0) == 0] = 1
+        ends = np.cumsum(wishes / wishes.sum(0), axis=0)
+        shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
+        for pool, end in zip(pools, ends.T, strict=True):
+            cuts = np.round(end[:-1] * len(pool)).astype(int)
+            for share, piece in zip(shares, np.split(pool, cuts), strict=True):
+                share.append(piece)
+        return [np.concatenate(share) for share in shares]
+
+
 @PARTITIONS.register("dirichlet_per_client")
 @dataclass(frozen=True)
 class DirichletPerClient(Partition):

@@ -153,6 +153,7 @@ def _shown(
 
 
 _ROP = _shown("rop", "cc_tau1")
+_FMNIST_IID = ("fmnist_iid",)
 _CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
 VARIANTS = (
     Variant(
@@ -180,17 +181,41 @@ VARIANTS = (
     ),
     Variant(
         "normalise", "Fashion-MNIST's pixels", "in [0, 1] (code)", "standardised",
-        with_changes("data", normalise=True), _shown("rop", "cc_tau1", ("fmnist_iid",)),
+        with_changes("data", normalise=True), _shown("rop", "cc_tau1", _FMNIST_IID),
+    ),
+    Variant(
+        "rop_location", "ROP's place", "last aggregate (text)", "benign mean (earlier code)",
+        with_changes("attack", location=0.0),
+        (*_shown("rop", "cc_tau1", _FMNIST_IID), *_shown("rop", "tm", _FMNIST_IID)),
+    ),
+    Variant(
+        "alie_z", "ALIE's strength", "0.2533 (text)", "1.2 (earlier code)",
+        with_changes("attack", z=1.2),
+        (*_shown("alie", "cc_tau1", _FMNIST_IID), *_shown("alie", "tm", _FMNIST_IID)),
+    ),
+    Variant(
+        "sampling_fresh", "batches", "shuffled passes", "a new shuffle every round (code)",
+        with_changes("client", sampling="fresh"), _ROP,
     ),
     Variant(
         "sampling", "batches", "shuffled passes", "with replacement",
         with_changes("client", sampling="replacement"), _ROP,
     ),
     Variant(
-        "partition", "non-IID partition", "whole set split (text)",
-        "class distribution a client (code)",
-        lambda run: run.with_(partition=PARTITIONS["dirichlet_per_client"](alpha=1.0)),
+        "partition", "non-IID partition", "classes split by Dirichlet shares (text)",
+        "by a class distribution a client (code)",
+        lambda run: run.with_(partition=PARTITIONS["dirichlet_normalised"](alpha=1.0)),
         _shown("none", "cc_tau1", ("mnist_noniid",)),
+    ),
+)  # fmt: skip
+
+# At quick scale a small network stands in for either, and there is nothing to compare.
+NETWORK_VARIANT = Variant(
+    "network", "ResNet-20", "0.27 million parameters (text)", "0.70 million (code)",
+    lambda run: run.with_(model="resnet20_code"),
+    (
+        *(f"figure_3/cifar10_iid/rop_sparse/{rule}/0.9" for rule in ("cc_tau0.1", "cc_tau1")),
+        *(key("cifar10_iid", attack, "cc_tau1", 0.99) for attack in ("none", "rop")),
     ),
 )  # fmt: skip
 
@@ -283,8 +308,10 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
                     )
     found.sort(key=_telling)
     by_key = {cell.key: cell.config for cell in found}
-    found += [Cell(extra.key, extra.change(by_key[extra.base])) for extra in EXTRAS]
-    return found + varied(VARIANTS, by_key)
+    extras = {extra.key: extra.change(by_key[extra.base]) for extra in EXTRAS}
+    found += [Cell(name, run) for name, run in extras.items()]
+    variants = VARIANTS if scale == "quick" else (*VARIANTS, NETWORK_VARIANT)
+    return found + varied(variants, {**by_key, **extras})
 
 
 def _telling(cell: Cell) -> tuple[int, ...]:

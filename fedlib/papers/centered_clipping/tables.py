@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fedlib import claims
-from fedlib.claims import Claim, Range, above, at_most, below, drop, near
+from fedlib.claims import Claim, Range, above, at_least, at_most, below, drop, near
 from fedlib.data import PARTITIONS, class_counts
+from fedlib.models import critical_parameters, make_model
 from fedlib.papers.centered_clipping import (
     ATTACK_NAMES,
     MOMENTA,
     N_CLIENTS,
+    NETWORK_VARIANT,
     RULE_TITLES,
     RULES,
     SETTINGS,
@@ -25,6 +28,7 @@ from fedlib.published import PublishedValue, load_published
 from fedlib.report import Archive, CellResult, Note, Table, plural, verdict
 from fedlib.statistics import MARGIN, difference
 
+CLIPPING = ("cc_tau0.1", "cc_tau1")
 _MARKS = {"agrees": "✓", "differs": "✗"}
 
 
@@ -113,13 +117,16 @@ def summary(archive: Archive) -> Note:
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
     titles = {setting.key: setting.title for setting in SETTINGS}
+    attacks = {**FIGURE_3, **ATTACK_NAMES}
 
     def where(cell: str) -> str:
-        _, setting, attack, rule, _ = cell.split("/")
-        return f"{titles[setting]}, {RULE_TITLES[rule]}, {ATTACK_NAMES[attack]}"
+        _, setting, attack, rule, momentum = cell.split("/")
+        usual = momentum == f"{VARIANT_MOMENTUM:g}"
+        said = f"{titles[setting]}, {RULE_TITLES[rule]}, {attacks[attack]}"
+        return said if usual else f"{said}, β = {momentum}"
 
-    caption = f"What they change, at β = {VARIANT_MOMENTUM:g}"
-    return claims.variants_table(archive, VARIANTS, where, caption)
+    caption = f"What they change, at β = {VARIANT_MOMENTUM:g} where no other is named"
+    return claims.variants_table(archive, (*VARIANTS, NETWORK_VARIANT), where, caption)
 
 
 def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
@@ -179,8 +186,82 @@ def figure_3_rows(archive: Archive) -> list[list[Panel]]:
             )
             for momentum in MOMENTA
         ]
-        for rule in ("cc_tau0.1", "cc_tau1")
+        for rule in CLIPPING
     ]
+
+
+def sparse_table() -> Table:
+    """How many parameters sparse ROP aims at, and by how much it scales the perturbation there."""
+    networks = {
+        "resnet20": "ResNet-20, as used",
+        "resnet20_code": "ResNet-20 of the authors' code",
+        "cnn_4_8": "small network of the quick scale",
+    }
+    rows = []
+    for name, title in networks.items():
+        mask = critical_parameters(make_model(name, (3, 32, 32), 10, 0))
+        total, aimed = mask.numel(), int(mask.sum())
+        share = f"{100 * aimed / total:.2f} %"
+        rows.append((title, f"{total:,}", f"{aimed:,}", share, f"{total / aimed:.0f}"))
+    rows.append(("ResNet-20 of the text (section VII)", "–", "–", "≈ 0.5 %", "≈ 200"))
+    return Table(
+        ("network", "parameters", "aimed at", "share", "scaled by"),
+        tuple(rows),
+        "Sparse ROP on CIFAR-10, computed from the networks",
+    )
+
+
+# What the text says that ROP costs, in points: place, setting, rule, momentum, cost.
+STATED = (
+    ("Fig. 4", "fmnist_iid", "cc_tau0.1", 0.99, 5),
+    ("Fig. 4", "fmnist_iid", "cc_tau1", 0.99, 7),
+    *(("Fig. 5", "cifar10_iid", rule, 0.99, 35) for rule in CLIPPING),
+    *(("Fig. 6", "cifar100_iid", rule, 0.99, 40) for rule in CLIPPING),
+    *(("Fig. 7", "mnist_noniid", rule, 0.0, 20) for rule in CLIPPING),
+    ("Fig. 8", "fmnist_noniid", "cc_tau1", 0.99, 20),
+    ("Fig. 9", "cifar10_noniid", "tm", 0.99, 35),
+)
+
+
+def stated_costs_table() -> Table:
+    """What the text says that ROP costs beside what Table IV prints that it leaves.
+
+    The two give the accuracy without attack, which the paper does not print: it ``fits`` if it is
+    at most the margin above the highest accuracy that Table IV has for the setting.
+    """
+    theirs = published()
+    titles = {setting.key: setting.title for setting in SETTINGS}
+    rows: list[tuple[str, ...]] = []
+    classes = {}
+    for place, setting, rule, momentum, cost in STATED:
+        left = theirs[key(setting, "rop", rule, momentum)].value
+        highest = max(value.value for value in theirs.values() if value.setting == setting)
+        fits = left + cost <= highest + MARGIN
+        classes[len(rows), 7] = "agrees" if fits else "differs"
+        rows.append(
+            (
+                f"{place}, text",
+                f"{titles[setting]}, {RULE_TITLES[rule]}, β = {momentum:g}",
+                f"{cost:g}",
+                f"{left:.2f}",
+                f"{left + cost:.2f}",
+                f"{100 * left / (100 - cost):.2f}",
+                f"{highest:.2f}",
+                "fits" if fits else "does not fit",
+            )
+        )
+    heads = (
+        "where",
+        "setting",
+        "ROP costs (text)",
+        "ROP leaves (Table IV)",
+        "so without attack",
+        "if the cost is a share",
+        "highest of the setting (Table IV)",
+        "",
+    )
+    caption = "Costs that the text states, beside Table IV; in %"
+    return Table(heads, tuple(rows), caption, classes)
 
 
 FIGURE_12 = {"0": "λ = 0", "0.5": "λ = 0.5", "0.9": "λ = 0.9", "1": "λ = 1"}
@@ -253,7 +334,7 @@ def cosines_table(archive: Archive) -> Table:
             ("Table II", "alie", "tm", "consecutive_perturbations", "perturbation to the last one"),
             *(
                 ("Table III", "rop", rule, f"{who}_to_last_aggregate", f"{who} to reference")
-                for rule in ("cc_tau0.1", "cc_tau1")
+                for rule in CLIPPING
                 for who in ("benign", "byzantine")
             ),
         ]
@@ -289,10 +370,25 @@ def _pair(setting: str, rule: str, momentum: float, attack: str = "rop") -> tupl
     return (key(setting, "none", rule, momentum), key(setting, attack, rule, momentum))
 
 
-def _against_others(setting: str, rule: str, momentum: float) -> tuple[str, ...]:
+ATTACKS_IV = tuple(attack for attack in ATTACK_NAMES if attack != "none")
+"""The attacks of Table IV, ROP first and ALIE second."""
+
+
+def _against(
+    setting: str, rule: str, momentum: float, attacks: Sequence[str] = ATTACKS_IV
+) -> tuple[str, ...]:
+    return tuple(key(setting, attack, rule, momentum) for attack in attacks)
+
+
+def _pairs(
+    setting: str, rule: str, momenta: Sequence[float], attacks: Sequence[str]
+) -> tuple[str, ...]:
+    """Cells without and with attack: by momentum, attack."""
     return tuple(
-        key(setting, attack, rule, momentum)
-        for attack in ("rop", "alie", "ipm", "label_flip", "bit_flip")
+        cell
+        for momentum in momenta
+        for attack in attacks
+        for cell in _pair(setting, rule, momentum, attack)
     )
 
 
@@ -314,7 +410,7 @@ def _momentum_cells(setting: str) -> tuple[str, ...]:
     """Accuracy at the largest momentum and at none, ROP's cells first."""
     return tuple(
         key(setting, attack, rule, momentum)
-        for attack in ("rop", "alie", "ipm", "label_flip", "bit_flip")
+        for attack in ATTACKS_IV
         for rule in RULES
         for momentum in (MOMENTA[-1], MOMENTA[0])
     )
@@ -347,27 +443,144 @@ def _first_group_lowest(groups: int) -> Callable[[list[float]], float]:
     return statistic
 
 
+def _groups(values: list[float], size: int) -> list[list[float]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]
+
+
+def _means(values: list[float], size: int) -> list[float]:
+    return [sum(group) / size for group in _groups(values, size)]
+
+
 def _tm_loses_more(values: list[float]) -> float:
-    """What z = 100 instead of 1 costs the trimmed mean, minus what it costs centered clipping."""
-    count = len(MOMENTA)
-    tm_small, cc_small, cc1_small, tm_large, cc_large, cc1_large = (
-        sum(values[i : i + count]) / count for i in range(0, 6 * count, count)
-    )
-    return (tm_small - tm_large) - (cc_small + cc1_small - cc_large - cc1_large) / 2
+    """What z = 100 instead of 1 costs the first rule, minus the most that it costs another.
+
+    Values by z, rule and momentum.
+    """
+    means = _means(values, len(MOMENTA))
+    count = len(means) // 2
+    losses = [small - large for small, large in zip(means[:count], means[count:], strict=True)]
+    return losses[0] - max(losses[1:])
+
+
+def _largest_spread(values: list[float]) -> float:
+    """Largest difference between values of z at one momentum; values by z and momentum."""
+    by_momentum = zip(*_groups(values, len(MOMENTA)), strict=True)
+    return max(max(group) - min(group) for group in by_momentum)
+
+
+def _least_gain(values: list[float]) -> float:
+    """The least over rules of what momentum gains, mean of the attacks.
+
+    Values as of ``_momentum_cells``.
+    """
+    gains = [more - none for more, none in zip(values[::2], values[1::2], strict=True)]
+    count = len(RULES)
+    return min(sum(gains[i::count]) / len(gains[i::count]) for i in range(count))
+
+
+def _shares_left(values: list[float]) -> list[float]:
+    """Percent of the clean accuracy that is left; values in pairs of clean and attacked."""
+    return [100 * left / clean for clean, left in _groups(values, 2)]
+
+
+def _most_left(values: list[float]) -> float:
+    return max(_shares_left(values))
+
+
+def _least_left(values: list[float]) -> float:
+    return min(_shares_left(values))
+
+
+def _weakest_strongest(size: int) -> Callable[[list[float]], float]:
+    """Of ``size`` attacks at each momentum the strongest's share left; the largest of these."""
+    return lambda values: max(min(group) for group in _groups(_shares_left(values), size))
+
+
+def _only_the_first(values: list[float]) -> float:
+    """How many points are to spare for "the first attack alone costs more than the margin".
+
+    Values by momentum: without attack, under the first, under the others.
+    """
+    spare = []
+    for clean, first, *others in _groups(values, 1 + len(ATTACKS_IV)):
+        spare += [clean - first - MARGIN, MARGIN - (clean - min(others))]
+    return min(spare)
+
+
+def _strongest(n_first: int) -> Callable[[list[float]], float]:
+    """How far the best of the first ``n_first`` attacks is below every other one."""
+    return lambda values: min(values[n_first:]) - min(values[:n_first])
+
+
+_HIGHEST_LOSS = 5.0
+"""Where the figures of the training loss end; a run that has diverged counts as there."""
+
+
+def _last_loss(result: CellResult) -> float:
+    """Training loss at the end of one seed's run."""
+    _, (curve,) = result.curve("train_loss")
+    return _HIGHEST_LOSS if math.isnan(curve[-1]) else min(curve[-1], _HIGHEST_LOSS)
+
+
+def _least_drop(values: list[float]) -> float:
+    """The least of how far the second is below the first; NaN where both have diverged."""
+    pairs = _groups(values, 2)
+    if any(min(pair) == _HIGHEST_LOSS for pair in pairs):
+        return math.nan
+    return min(drop(pair) for pair in pairs)
+
+
+def _removed(values: list[float]) -> float:
+    """What alternating ALIE costs, where ALIE itself costs more than the margin; NaN else."""
+    clean, fixed, alternating = values
+    return clean - alternating if clean - fixed > MARGIN else math.nan
+
+
+def _robust_by(values: list[float]) -> float:
+    """How far the first rule's accuracy under its worst attack is above any other rule's."""
+    first, *others = (min(group) for group in _groups(values, len(ATTACKS_IV)))
+    return first - max(others)
+
+
+def _best_mean(values: list[float]) -> float:
+    """How far the first rule's mean accuracy is above any other rule's; values by rule."""
+    first, *others = _means(values, len(values) // len(RULES))
+    return first - max(others)
+
+
+def _largest_rise(values: list[float]) -> float:
+    """The largest over rules of the second half's mean minus the first's; values by half, rule."""
+    means = _means(values, len(MOMENTA))
+    pairs = zip(means[: len(RULES)], means[len(RULES) :], strict=True)
+    return max(second - first for first, second in pairs)
+
+
+_FIGURES_OF_Z = (("figure_13", "CIFAR-10"), ("figure_14", "CIFAR-10*"))
+_LEFT = "{:.0f} % of the clean accuracy left"
+
+
+def _diverges(place: str, text: str, pairs: tuple[str, ...]) -> Claim:
+    """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
+    return Claim(place, text, pairs, _most_left, below(50), _LEFT)
+
+
+def _converges(place: str, text: str, pairs: tuple[str, ...]) -> Claim:
+    """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
+    return Claim(place, text, pairs, _least_left, at_least(50), _LEFT)
 
 
 # A drop that the text states counts as found if ours is within the margin of 2 points of it; an
-# attack counts as diverging if it leaves less than half of the clean accuracy.
+# rule counts as diverging if less than half of its clean accuracy is left, as converging else.
 CLAIMS = (
     *(
         Claim(
-            "section V, Fig. 1",
+            "section IV-B, Fig. 1",
             f"{_TITLES[setting]}, TM, β = {momentum:g}: alternating ALIE's sign removes its effect",
             (
-                key(setting, "none", "tm", momentum),
+                *_pair(setting, "tm", momentum, "alie"),
                 f"figure_1/{setting}/alie_alternating/tm/{momentum:g}",
             ),
-            drop,
+            _removed,
             at_most(MARGIN),
             "costs {:.1f} points",
         )
@@ -376,7 +589,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            "section V, Table II",
+            "section IV-B, Table II",
             f"{_TITLES[setting]}, β = {momentum:g}: ALIE's perturbations stay aligned over rounds",
             (f"cosines/{setting}/alie/tm/{momentum:g}",),
             lambda values: values[0],
@@ -389,7 +602,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            "section V, Table III",
+            "section IV-B, Table III",
             f"{_TITLES[setting]}, {RULE_TITLES[rule]}, β = {momentum:g}: ROP's updates are closer "
             "to the reference than benign ones",
             (f"cosines/{setting}/rop/{rule}/{momentum:g}",) * 2,
@@ -399,40 +612,97 @@ CLAIMS = (
             ("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
         )
         for setting in ("fmnist_iid", "cifar10_iid")
-        for rule in ("cc_tau0.1", "cc_tau1")
+        for rule in CLIPPING
         for momentum in MOMENTA
     ),
     *(
-        Claim(
+        _diverges(
             "Fig. 3, text",
             f"CIFAR-10, {RULE_TITLES[rule]}, β = {momentum:g}: sparse ROP makes it diverge",
             (
                 key("cifar10_iid", "none", rule, momentum),
                 f"figure_3/cifar10_iid/rop_sparse/{rule}/{momentum:g}",
             ),
-            lambda v: 100 * v[1] / v[0],
-            below(50),
-            "{:.0f} % of the clean accuracy left",
         )
-        for rule in ("cc_tau0.1", "cc_tau1")
+        for rule in CLIPPING
         for momentum in (0.0, 0.9)
+    ),
+    *(
+        Claim(
+            "section V-A, Fig. 3",
+            f"CIFAR-10, {RULE_TITLES[rule]}: sparse ROP is stronger than ROP, mean of all β",
+            (
+                *(key("cifar10_iid", "rop", rule, momentum) for momentum in MOMENTA),
+                *(f"figure_3/cifar10_iid/rop_sparse/{rule}/{beta:g}" for beta in MOMENTA),
+            ),
+            lambda values: drop(_means(values, len(MOMENTA))),
+            above(0),
+            "{:+.1f} points stronger",
+        )
+        for rule in CLIPPING
     ),
     _rop_costs("Fig. 4, text", "fmnist_iid", "cc_tau0.1", 0.99, 5),
     _rop_costs("Fig. 4, text", "fmnist_iid", "cc_tau1", 0.99, 7),
     *(
-        Claim(
+        _diverges(
             "Fig. 4, text",
             f"FMNIST, {RULE_TITLES[rule]}, β = 0: ALIE makes it diverge",
             _pair("fmnist_iid", rule, 0.0, "alie"),
-            lambda v: 100 * v[1] / v[0],
-            below(50),
-            "{:.0f} % of the clean accuracy left",
         )
         for rule in ("rfa", "tm")
     ),
     *(
-        _rop_costs("Fig. 5, text", "cifar10_iid", rule, 0.99, 35)
-        for rule in ("cc_tau0.1", "cc_tau1")
+        Claim(
+            "Fig. 5, text",
+            f"CIFAR-10, {RULE_TITLES[rule]}, β = 0: ROP is the strongest of the attacks",
+            _against("cifar10_iid", rule, 0.0),
+            _strongest(1),
+            above(0),
+            "next strongest attack leaves {:+.1f} points",
+        )
+        for rule in CLIPPING
+    ),
+    # With tau = 0.1 Table IV leaves no room for it: "the best aggregator setup" is tau = 1.
+    _rop_costs("Fig. 5, text", "cifar10_iid", "cc_tau1", 0.99, 35),
+    Claim(
+        "Fig. 5, text",
+        "CIFAR-10: β = 0.99 instead of 0 benefits every rule, mean of the attacks",
+        _momentum_cells("cifar10_iid"),
+        _least_gain,
+        above(0),
+        "{:+.1f} points for the rule with the least gain",
+    ),
+    *(
+        _diverges(
+            "Fig. 6, text",
+            f"CIFAR-100, {RULE_TITLES[rule]}, β = 0: ROP and ALIE make it diverge",
+            _pairs("cifar100_iid", rule, (0.0,), ("rop", "alie")),
+        )
+        for rule in CLIPPING
+    ),
+    _rop_costs("Fig. 6, text", "cifar100_iid", "cc_tau1", 0.99, 40),
+    _diverges(
+        "Fig. 6, text",
+        "CIFAR-100, RFA: ROP, ALIE and IPM make it diverge at every β",
+        _pairs("cifar100_iid", "rfa", MOMENTA, ("rop", "alie", "ipm")),
+    ),
+    Claim(
+        "Fig. 6, text",
+        "CIFAR-100, TM, β = 0 and 0.9: some attack other than ROP makes it diverge",
+        _pairs("cifar100_iid", "tm", (0.0, 0.9), ATTACKS_IV[1:]),
+        _weakest_strongest(len(ATTACKS_IV) - 1),
+        below(50),
+        _LEFT,
+    ),
+    _converges(
+        "Fig. 6, text",
+        "CIFAR-100, TM, β = 0.99: it converges under every attack but ROP",
+        _pairs("cifar100_iid", "tm", (0.99,), ATTACKS_IV[1:]),
+    ),
+    _diverges(
+        "Fig. 6, text",
+        "CIFAR-100, TM, β = 0.99: ROP makes it diverge",
+        _pair("cifar100_iid", "tm", 0.99),
     ),
     *(
         Claim(
@@ -443,14 +713,23 @@ CLAIMS = (
             Range(20 - MARGIN, 25 + MARGIN),
             "drop {:.1f} points",
         )
-        for rule in ("cc_tau0.1", "cc_tau1")
+        for rule in CLIPPING
+    ),
+    *(
+        _diverges(
+            "Fig. 7, text",
+            f"MNIST*, {RULE_TITLES[rule]}, β = 0: ALIE makes it diverge",
+            _pair("mnist_noniid", rule, 0.0, "alie"),
+        )
+        for rule in ("rfa", "tm")
     ),
     *(
         Claim(
             place,
-            f"{_TITLES[setting]}, β = 0.99, no attack: CC with τ = 0.1 stays below CC with τ = 1",
-            (key(setting, "none", "cc_tau1", 0.99), key(setting, "none", "cc_tau0.1", 0.99)),
-            drop,
+            f"{_TITLES[setting]}, β = 0.99, no attack: CC with τ = 0.1 fails to reach the level of "
+            "the other rules (more than 2 points below the best of them)",
+            tuple(key(setting, "none", rule, 0.99) for rule in RULES),
+            lambda values: max(values[1:]) - values[0],
             above(MARGIN),
             "{:.1f} points below",
         )
@@ -461,22 +740,112 @@ CLAIMS = (
         )
     ),
     _rop_costs("Fig. 8, text", "fmnist_noniid", "cc_tau1", 0.99, 20),
+    _diverges(
+        "Fig. 8, text",
+        "FMNIST*, RFA: ALIE makes it diverge at every β",
+        _pairs("fmnist_noniid", "rfa", MOMENTA, ("alie",)),
+    ),
+    Claim(
+        "Fig. 8, text",
+        "FMNIST*, TM, β = 0.9 and 0.99: label flip is the strongest of the attacks",
+        tuple(
+            key("fmnist_noniid", attack, "tm", momentum)
+            for momentum in MOMENTA[1:]
+            for attack in ("label_flip", "rop", "alie", "ipm", "bit_flip")
+        ),
+        lambda values: min(map(_strongest(1), _groups(values, len(ATTACKS_IV)))),
+        above(0),
+        "next strongest attack leaves {:+.1f} points",
+    ),
+    Claim(
+        "Fig. 8, text",
+        "FMNIST*, β = 0.9 and 0.99: CC with τ = 1 is the best rule, mean of the attacks",
+        tuple(
+            cell
+            for rule in ("cc_tau1", "cc_tau0.1", "rfa", "tm")
+            for momentum in MOMENTA[1:]
+            for cell in _against("fmnist_noniid", rule, momentum)
+        ),
+        _best_mean,
+        above(0),
+        "{:+.1f} points above the next best",
+    ),
+    *(
+        _diverges(
+            "Fig. 9, text",
+            f"CIFAR-10*, {title}: ROP makes it diverge at every β",
+            _pairs("cifar10_noniid", rule, MOMENTA, ("rop",)),
+        )
+        for rule, title in RULE_TITLES.items()
+    ),
     _rop_costs("Fig. 9, text", "cifar10_noniid", "tm", 0.99, 35),
+    Claim(
+        "Fig. 9, text",
+        "CIFAR-10*, β = 0.99: TM is more robust than CC with either τ, by its worst attack",
+        tuple(
+            cell for rule in ("tm", *CLIPPING) for cell in _against("cifar10_noniid", rule, 0.99)
+        ),
+        _robust_by,
+        above(0),
+        "{:+.1f} points more under the worst attack",
+    ),
     *(
         Claim(
-            "section VII",
+            # The text says it of IID data only.
+            "section VII" if setting.partition == "iid" else "this book",
             f"{setting.title}, {RULE_TITLES[rule]}, β = 0.99: ROP is the strongest of the attacks",
-            _against_others(setting.key, rule, 0.99),
-            lambda v: min(v[1:]) - v[0],
+            _against(setting.key, rule, 0.99),
+            _strongest(1),
             above(0),
             "next strongest attack leaves {:+.1f} points",
         )
         for setting in SETTINGS
-        for rule in ("cc_tau0.1", "cc_tau1")
+        for rule in CLIPPING
     ),
     *(
         Claim(
             "section VII",
+            f"{setting.title}, {RULE_TITLES[rule]}, β = 0.99: ROP or ALIE is the strongest of the "
+            "attacks",
+            _against(setting.key, rule, 0.99),
+            _strongest(2),
+            above(0),
+            "next strongest attack leaves {:+.1f} points",
+        )
+        for setting in SETTINGS
+        if setting.partition != "iid"
+        for rule in CLIPPING
+    ),
+    *(
+        _converges(
+            "section VII",
+            f"{setting.title}, CC, τ = 1, β = 0.9 and 0.99: it converges under every attack but "
+            "ROP",
+            _pairs(setting.key, "cc_tau1", MOMENTA[1:], ATTACKS_IV[1:]),
+        )
+        for setting in SETTINGS
+        if setting.partition == "iid"
+    ),
+    *(
+        Claim(
+            "Fig. 6, text" if setting.key == "cifar100_iid" else "section VII",
+            f"{setting.title}, CC, τ = 1, β = 0.9 and 0.99: ROP alone prevents a healthy "
+            "convergence (costs more than 2 points)",
+            tuple(
+                cell
+                for momentum in MOMENTA[1:]
+                for cell in _against(setting.key, "cc_tau1", momentum, ("none", *ATTACKS_IV))
+            ),
+            _only_the_first,
+            above(0),
+            "{:+.1f} points to spare",
+        )
+        for setting in SETTINGS
+        if setting.partition == "iid"
+    ),
+    *(
+        Claim(
+            "this book",
             f"{setting.title}: momentum strengthens the rules except against ROP",
             _momentum_cells(setting.key),
             _more_gain,
@@ -484,6 +853,24 @@ CLAIMS = (
             "{:+.1f} points more gained under the others, mean of all rules",
         )
         for setting in SETTINGS
+    ),
+    *(
+        Claim(
+            "appendix A, Fig. " + ("11" if setting == "cifar10_noniid" else "10"),
+            f"{_TITLES[setting]}, {title}, β = 0.9 and 0.99: the training loss ends higher under "
+            "ROP than under ALIE",
+            tuple(
+                key(setting, attack, rule, momentum)
+                for momentum in MOMENTA[1:]
+                for attack in ("rop", "alie")
+            ),
+            _least_drop,
+            above(0),
+            "{:+.2f} higher",
+            measure=_last_loss,
+        )
+        for setting in ("cifar10_iid", "cifar10_noniid")
+        for rule, title in RULE_TITLES.items()
     ),
     Claim(
         "appendix B, Fig. 12",
@@ -493,16 +880,37 @@ CLAIMS = (
         above(0),
         "next strongest λ leaves {:+.1f} points, mean of all",
     ),
+    Claim(
+        "appendix B, Fig. 12",
+        "CIFAR-10: λ = 1 is effective against every rule too (at most 2 points weaker than "
+        "λ = 0.9, mean of all β)",
+        _search_cells("figure_12", ("0.9", "1"), tuple(RULES)),
+        _largest_rise,
+        at_most(MARGIN),
+        "at most {:+.1f} points weaker",
+    ),
     *(
         Claim(
             f"appendix B, Fig. {figure[-2:]}",
-            f"{title}: a larger z hurts TM more than it hurts CC",
-            _search_cells(figure, ("1", "100"), ("tm", "cc_tau0.1", "cc_tau1")),
+            f"{title}, {RULE_TITLES[rule]}: z = 1, 10 and 100 do the same at every β",
+            _search_cells(figure, tuple(FIGURE_13), (rule,)),
+            _largest_spread,
+            at_most(MARGIN),
+            "up to {:.1f} points apart",
+        )
+        for figure, title in _FIGURES_OF_Z
+        for rule in CLIPPING
+    ),
+    *(
+        Claim(
+            f"appendix B, Fig. {figure[-2:]}",
+            f"{title}: a larger z hurts TM considerably more (by 2 points) than any other rule",
+            _search_cells(figure, ("1", "100"), ("tm", *(r for r in RULES if r != "tm"))),
             _tm_loses_more,
-            above(0),
+            above(MARGIN),
             "z = 100 costs TM {:+.1f} points more",
         )
-        for figure, title in (("figure_13", "CIFAR-10"), ("figure_14", "CIFAR-10*"))
+        for figure, title in _FIGURES_OF_Z
     ),
 )
 
