@@ -167,6 +167,11 @@ def prepare(
         raise ConfigError(
             f"track='decision' is for data with two features, not of shape {dataset.shape}."
         )
+    if getattr(config.client, "augment", "none") != "none" and config.data.per_pixel:
+        raise ConfigError(
+            f"client.augment={config.client.augment!r} moves pixels, and those of "  # type: ignore[union-attr]
+            "data.per_pixel=True are standardised each in its own way: must be False."
+        )
     if getattr(config.client, "augment", "none") != "none" and min(dataset.shape[1:]) < 8:
         raise ConfigError(
             f"client.augment={config.client.augment!r} is for images, not for data of shape "  # type: ignore[union-attr]
@@ -324,9 +329,10 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     config, active, n_benign = federation.config, federation.active, federation.n_benign
     client, attack = config.client, config.attack
     poisons = config.n_byzantine and attack.poisons(state.round + 1)
-    data = federation.poisoned if poisons else (federation.x, federation.y)
+    clean = federation.x, federation.y
+    data = federation.poisoned if poisons else clean
     if isinstance(client, LocalSGD):
-        losses = _local_step(federation, state, range(n_benign), data, client, state.updates)
+        losses = _local_step(federation, state, range(n_benign), clean, client, state.updates)
         if active > n_benign:
             trained = client
             if poisons and isinstance(attack, TrainingAttack):
@@ -339,7 +345,7 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
             theirs = _local_step(federation, state, byzantine, data, trained, state.own)
             losses = torch.cat([losses, theirs])
         return losses
-    x, y = _next_batch(federation, state.batches, range(active), data)
+    x, y = _next_batch(federation, state.batches, range(active), clean, theirs=data)
     if client.augment != "none":
         drawn = np.concatenate([draw_moves(state.moves[i], x.shape[1]) for i in range(active)])
         moves = torch.from_numpy(drawn).to(federation.device)
@@ -386,10 +392,12 @@ def _next_batch(
     clients: Sequence[int],
     data: tuple[torch.Tensor, torch.Tensor],
     size: int = 0,
+    theirs: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Samples ``(len(clients), size, C, H, W)`` and labels of some clients' next batches.
 
-    A ``size`` of 0 is the configuration's.
+    A ``size`` of 0 is the configuration's. ``theirs`` is what the Byzantine clients draw from in
+    place of ``data``: an honest client may hold a sample that a Byzantine one has poisoned.
     """
     client = federation.config.client
     size = size or client.batch_size
@@ -398,7 +406,13 @@ def _next_batch(
     index = index.to(federation.device).view(-1)
     shape = (len(clients), size)
     x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
-    return x, data[1].index_select(0, index).view(shape)
+    y = data[1].index_select(0, index).view(shape)
+    if theirs is not None:
+        row = sum(i < federation.n_benign for i in clients)
+        for drawn, clean, source in zip((x, y), data, theirs, strict=True):
+            if source is not clean:  # an attack may poison labels alone, or nothing
+                drawn[row:] = source.index_select(0, index[row * size :]).view_as(drawn[row:])
+    return x, y
 
 
 def _local_step(

@@ -301,6 +301,18 @@ def search_worst(
         aggregate, _ = rule.apply(points, rule.init(*points.shape))
         return violations(points, aggregate, f, tolerance)[definition]
 
+    return _climb(of, n, f, d, tries, generator)
+
+
+def _climb(
+    of: Callable[[torch.Tensor], float],
+    n: int,
+    f: int,
+    d: int,
+    tries: int,
+    generator: np.random.Generator,
+) -> Worst:
+    """The largest ``of`` found: random sets, then moves of the best, near and far."""
     starts = [draw_points(KINDS[i % 5], n, f, d, generator) for i in range(max(tries // 3, 1))]
     best = max((Worst(of(points), points) for points in starts), key=lambda found: found.ratio)
     step = 1.0
@@ -316,6 +328,93 @@ def search_worst(
             if step == 1e-4:
                 step = 1.0
     return best
+
+
+COSTS = {"center": "center_with_outliers", "mean": "mean_with_outliers"}
+"""The costs of clustering_with_outliers, equation (5), and whose they are."""
+
+
+def approximation(points: torch.Tensor, f: int, cost: str) -> float:
+    """How much dearer the cheapest cluster round one of the points is than the cheapest of all.
+
+    Lemma 1 of clustering_with_outliers allows 2, by either cost of a cluster of ``n - f`` points:
+    ``"center"``, its radius; ``"mean"``, the sum of squared distances to its centre. The cheapest
+    of all is found by brute force: a smallest circle is the one on two points or round three, and
+    the best centre of a subset for the sum of squares its mean.
+
+    Parameters
+    ----------
+    points
+        ``(n, 2)``.
+    f
+        Points that a cluster leaves out.
+    cost
+        One of ``COSTS``.
+    """
+    check_name("cost", cost, COSTS)
+    x = points.double().numpy()
+    check_int("points.shape[1]", x.shape[1], 2, 2)
+    n = len(x)
+    check_int("f", f, 0, n - 1)
+    x = x / max(float(np.abs(x).max()), np.finfo(float).tiny)
+    squared = np.square(x[:, None] - x[None]).sum(2)
+    nearest = np.sort(squared, axis=1)[:, : n - f]
+    noise = 1e-12
+    if cost == "mean":
+        ours = nearest.sum(1).min()
+        inside = _all_subsets(n, f)
+        # Half the mean squared distance of all pairs is that to the mean.
+        best = np.einsum("si,ij,sj->s", inside, squared, inside).min() / (2 * (n - f))
+    else:
+        ours = np.sqrt(nearest[:, -1].min())
+        centres, radii = _circles(x)
+        reach = np.linalg.norm(centres[:, None] - x[None], axis=2)
+        enough = (reach <= radii[:, None] * (1 + 1e-9) + noise).sum(1) >= n - f
+        best = radii[enough].min()
+    if best <= noise:
+        return 1.0 if ours <= 2 * noise else math.inf
+    return float(ours / best)
+
+
+def _all_subsets(n: int, f: int) -> np.ndarray:
+    rows = np.zeros((math.comb(n, f), n))
+    for row, members in zip(rows, combinations(range(n), n - f), strict=True):
+        row[list(members)] = 1
+    return rows
+
+
+def _circles(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres ``(m, 2)`` and radii of the circles that can be smallest round some of ``x``.
+
+    Each point, the circle with two of them as ends of a diameter, and that through three.
+    """
+    i, j = np.array(list(combinations(range(len(x)), 2))).reshape(-1, 2).T
+    centres, radii = (
+        [x, (x[i] + x[j]) / 2],
+        [np.zeros(len(x)), np.linalg.norm(x[i] - x[j], axis=1) / 2],
+    )
+    a, b, c = x[np.array(list(combinations(range(len(x)), 3)), dtype=int).reshape(-1, 3)].transpose(
+        1, 0, 2
+    )
+    u, v = b - a, c - a
+    cross = 2 * (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
+    proper = np.abs(cross) > 1e-12  # three in a line have no circle, and need none
+    u, v, cross = u[proper], v[proper], cross[proper]
+    uu, vv = np.square(u).sum(1), np.square(v).sum(1)
+    off = np.stack([v[:, 1] * uu - u[:, 1] * vv, u[:, 0] * vv - v[:, 0] * uu], 1) / cross[:, None]
+    centres.append(a[proper] + off)
+    radii.append(np.linalg.norm(off, axis=1))
+    return np.concatenate(centres), np.concatenate(radii)
+
+
+def search_approximation(cost: str, n: int, f: int, *, tries: int = 400, seed: int = 0) -> Worst:
+    """The largest :func:`approximation` of n points in the plane that a search finds.
+
+    As :func:`search_worst` does; a lower bound of the factor, nothing more.
+    """
+    check_int("tries", tries, 3)
+    generator = stream(seed, "search_approximation", n, f)
+    return _climb(lambda points: approximation(points, f, cost), n, f, 2, tries, generator)
 
 
 def breakdown_point(

@@ -296,7 +296,7 @@ def test_pga_finds_how_far_it_may_go(perturbation, outward):
     mean = updates.mean(0)
     found = (context.rule(torch.cat([updates, sent])) - mean).norm()
     # At least as far as every step of a plain scan that the search can reach.
-    far = send("pga", updates, context=context, n_steps=1, **options)
+    far = send("pga", updates, context=context, tolerance=10.0, **options)
     assert found >= (context.rule(torch.cat([updates, far])) - mean).norm()
     move = sent[0] - mean
     if move.any():
@@ -306,9 +306,45 @@ def test_pga_finds_how_far_it_may_go(perturbation, outward):
 def test_pga_moves_the_mean_as_far_as_it_searches():
     # Against the plain mean each step errs more: 10 + 5 + 2.5 + 1.25 at the last of four.
     updates = benign_updates() + 0.5
-    sent = send("pga", updates, context=rule_context("mean", 5), n_steps=4)
+    sent = send("pga", updates, context=rule_context("mean", 5), tolerance=1.0)
     mean = updates.mean(0)
     torch.testing.assert_close(sent[0], mean - 18.75 * mean.sign())
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_pga_finds_the_scale_of_small_updates(scale):
+    # Clustering leaves far vectors out; those that it keeps err the more, the farther they are.
+    updates = scale * (benign_updates() + 0.5)
+    context = rule_context("center_with_outliers", 5)
+    sent = send("pga", updates, context=context)
+    mean = updates.mean(0)
+
+    def error(gamma):
+        everyone = torch.cat([updates, (mean - gamma * mean.sign()).expand(5, -1)])
+        return float((context.rule(everyone) - mean).norm())
+
+    gamma = float((mean - sent[0]).abs().mean())
+    assert 0.01 * scale < gamma < 10 * scale
+    assert error(gamma) > 1.1 * error(0.0)
+    assert error(10.0) < error(0.0)
+
+
+def test_pga_may_scan_and_aim_at_the_candidate_that_errs_least():
+    updates = benign_updates() + 0.5
+    mean = updates.mean(0)
+    sent = send("pga", updates, context=rule_context("mean", 5), search="scan")
+    # 1.4^20 is the last below 1000.
+    torch.testing.assert_close(sent[0], mean - 10 * 1.4**20 * mean.sign())
+
+    def candidates(everyone):
+        gamma = (mean - everyone[-1]).abs().mean()
+        errors = torch.stack([gamma, (40 - gamma).clamp(min=0)])
+        return mean + errors[:, None] * torch.eye(len(mean))[:2]
+
+    # Tried are 10, 14, 19.6, 27.4 and more; the lesser of the two errors is largest at 19.6.
+    context = AttackContext(candidates=candidates)
+    sent = send("pga", updates, context=context, search="scan", aim="least")
+    torch.testing.assert_close(sent[0], mean - 19.6 * mean.sign())
 
 
 def test_full_trim_is_beyond_the_benign_values_on_the_harmful_side():

@@ -206,7 +206,8 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
         if cell.key in claim.cells:
             put(store, cell, "paper", 0.2 if "cent1p" in cell.key else 0.8)
     row = tables.claims_table(Archive(GRID, store)).rows[number]
-    assert row[2] == "one phase keeps 25 % of the accuracy of two"
+    assert row[2] == "+60.0 points from one phase to two"
+    assert row[4] == "+68.0 points from one phase to two"  # 0.80 and 0.12
     assert row[-1] == "holds (one seed, other data than the paper's)"
 
 
@@ -214,6 +215,25 @@ def test_statistics_of_the_claims_by_hand():
     # Rules with two attacks each: worst cases 3 and 5 of the first two, 1 and 4 of the others.
     assert tables._worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
     assert tables._lead(2)([7, 9, 3, 6.5]) == 0.5
+    assert tables._second_lowest_below([8, 9, 1, 3]) == 8 - 3
+
+
+def test_the_papers_own_numbers_are_as_it_claims(tmp_path):
+    table = tables.claims_table(Archive(GRID, Store(GRID.slug, tmp_path)))
+    place = table.header.index("in print")
+    printed = {row[1]: row[place] for row in table.rows}
+    assert not [text for text, value in printed.items() if value.endswith("not as claimed")]
+    shown = {
+        "CClip is the third method": "+18.0",  # 0.20, and 0.02 of CWM and CWTM
+        "Empire: certain resilient rules": "the second lowest 81.0 points",  # 0.87, 0.04, 0.06
+        "Mean2P is better than Mean1P under SV": "+18.0",
+        "SV: Cent2P and Mean2P are slightly better than Avg": "+5.0",
+        "SV: Cent2P and Mean2P are much better": "+34.0",  # 0.78 and CClip's 0.44
+        "FEMNIST, uniform, rate 0.1: Cent2P and Mean2P have the highest worst case, by": "+16.0",
+    }
+    for start, value in shown.items():
+        (text,) = (text for text in printed if start in text)
+        assert printed[text].startswith(value), text
 
 
 def test_the_thought_experiment_leaves_no_rule_better_than_the_average_twice():

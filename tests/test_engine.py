@@ -351,6 +351,28 @@ def test_an_attack_may_try_the_rule_as_it_stands(dataset):
     torch.testing.assert_close(told[0], expected)
 
 
+@pytest.mark.parametrize("client", [MomentumSGD(5, 0.0), LocalSGD(5, 0.1)])
+def test_honest_clients_see_clean_what_they_share_with_byzantine_ones(dataset, client):
+    class Everyone:
+        """All clients hold all samples."""
+
+        name = "everyone"
+
+        def __call__(self, labels, n_clients, seed, groups=None):
+            return [np.arange(len(labels))] * n_clients
+
+    sent = {}
+    for name in ("none", "label_flip"):
+        setting = config(client=client, partition=Everyone()).with_(
+            n_byzantine=2, attack=ATTACKS[name](n_byzantine=2)
+        )
+        federation, state = engine.prepare(setting, dataset)
+        engine.play_round(federation, state)
+        sent[name] = state.updates.clone()
+    assert torch.equal(sent["none"][:6], sent["label_flip"][:6])
+    assert not torch.allclose(sent["none"][6:], sent["label_flip"][6:])
+
+
 def test_byzantine_clients_may_train_longer_and_faster(dataset):
     sent = {}
     for extra, factor in ((0, 1.0), (2, 1.0), (0, 5.0)):
@@ -390,6 +412,13 @@ def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(da
     predicted = state.model(attack.add_trigger(dataset.x_test[others])).argmax(1)
     expected = float((predicted == 2).float().mean())
     assert metrics["attack_success"][-1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_pixels_standardised_each_on_its_own_are_not_moved():
+    data = DataConfig("cifar10", "embedded", "glyphs-1", 60, 20, per_pixel=True)
+    setting = config(data=data, client=MomentumSGD(5, 0.0, augment="crop_flip"))
+    with pytest.raises(ConfigError, match=r"data\.per_pixel=True"):
+        engine.prepare(setting, load_dataset(data))
 
 
 def test_a_residual_network_takes_part_in_a_round():

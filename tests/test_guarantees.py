@@ -14,9 +14,12 @@ from fedlib import guarantees
 from fedlib.aggregators import AGGREGATORS
 from fedlib.guarantees import (
     BOUNDS,
+    COSTS,
     KINDS,
+    approximation,
     breakdown_point,
     draw_points,
+    search_approximation,
     search_worst,
     violations,
 )
@@ -257,3 +260,51 @@ def test_no_rule_breaks_before_it_says(name):
         assert found < n // 2  # weights lessen far rows, they do not take them away
     else:
         assert found > most
+
+
+# --- Lemma 1: how good the clusters are ----------------------------------------------------
+
+
+def test_approximation_by_hand():
+    # An equilateral triangle of side 1: radius 1 round a corner, 1 / sqrt(3) round the middle.
+    triangle = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
+    assert approximation(triangle, 0, "center") == pytest.approx(math.sqrt(3))
+    # Sums of squares: 1 + 1 round a corner, 3 / 3 round the middle.
+    assert approximation(triangle, 0, "mean") == pytest.approx(2)
+    # Two left of 0, 1 and 10: a diameter of 1, of which a point is an end.
+    line = torch.tensor([[0.0, 0.0], [1.0, 0.0], [10.0, 0.0]])
+    assert approximation(line, 1, "center") == pytest.approx(2)
+    assert approximation(line, 1, "mean") == pytest.approx(2)
+    # A middle point is the best centre; and clusters without extent are as good as any.
+    line = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [50.0, 9.0]])
+    assert approximation(line, 1, "center") == approximation(line, 1, "mean") == pytest.approx(1)
+    assert approximation(torch.ones(5, 2), 2, "center") == 1
+    with pytest.raises(ConfigError, match="cost='mena' is unknown"):
+        approximation(line, 1, "mena")
+
+
+@pytest.mark.parametrize("f", [0, 2, 3])
+def test_no_circle_is_smaller_than_the_smallest_found(f):
+    # The best radius from the ratio against a fine grid of centres.
+    x = torch.from_numpy(np.random.default_rng(f).uniform(size=(7, 2)))
+    ours = float(torch.cdist(x, x).sort(dim=1).values[:, 6 - f].min())
+    best = ours / approximation(x, f, "center")
+    side = torch.linspace(0, 1, 401, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side)
+    found = float(torch.cdist(grid, x).sort(dim=1).values[:, 6 - f].min())
+    assert best <= found + 1e-9 < best + 0.004  # a grid point is within 0.0018 of any
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize(("n", "f"), [(7, 1), (7, 3), (9, 4)])
+def test_the_clusters_cost_at_most_twice_the_best(cost, n, f):
+    worst = search_approximation(cost, n, f, tries=90)
+    assert 1.2 < worst.ratio <= 2 + 1e-9
+    assert approximation(worst.points, f, cost) == worst.ratio
+    # And it is the rule's own cluster that costs so much.
+    rule = AGGREGATORS[COSTS[cost]](n_byzantine=f)
+    squared = torch.cdist(worst.points, worst.points).square()
+    nearest, members = squared.sort(dim=1)
+    costs = nearest[:, n - f - 1] if cost == "center" else nearest[:, : n - f].sum(1)
+    cheapest = worst.points[members[costs.argmin(), : n - f]].mean(0)
+    torch.testing.assert_close(rule.apply(worst.points)[0], cheapest)

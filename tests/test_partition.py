@@ -10,7 +10,7 @@ from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
 WHOLE = ["iid", "dirichlet", "dirichlet_normalised", "classes_per_client"]
-OVERLAPPING = ["uniform_classes"]
+OVERLAPPING = ["uniform_classes", "dirichlet_per_client"]
 
 
 @settings(max_examples=40)
@@ -94,8 +94,42 @@ def test_dirichlet_per_client_has_equal_sizes_and_skewed_classes():
     parts = PARTITIONS["dirichlet_per_client"](alpha=0.1)(LABELS, 10, 1)
     counts = class_counts(LABELS, parts)
     assert set(counts.sum(1)) == {100}
-    # Clients drawn before classes run out hold few of the ten.
-    assert (counts[:4] > 0).sum(1).mean() < 6
+    assert (counts > 0).sum(1).mean() < 6  # of ten
+
+
+def test_dirichlet_per_client_gives_every_client_a_draw_of_its_own():
+    # 62 classes of which ten have two thirds, as FEMNIST's digits.
+    labels = np.repeat(np.arange(62), [660] * 10 + [65] * 52)
+    prior = np.bincount(labels) / len(labels)
+    shares = []
+    for seed in range(60):
+        counts = class_counts(labels, PARTITIONS["dirichlet_per_client"]()(labels, 35, seed))
+        shares.append(counts / counts.sum(1, keepdims=True))
+    found = np.stack(shares)  # (seeds, clients, classes)
+    effective = 1 / np.square(found).sum(2)
+    first, last = effective[:, :12].mean(), effective[:, -12:].mean()
+    assert abs(first - last) < 0.1
+    # Moments of Dir(a p) with a = 0.1, then of the drawing: mean p, E sum of squares below.
+    size = len(labels) // 35
+    squares = (1 + 0.1 * np.square(prior).sum()) / 1.1
+    expected = squares + (1 - squares) / size
+    assert np.square(found).sum(2).mean() == pytest.approx(expected, abs=0.015)
+    digits = found[:, :, :10].sum(2)
+    assert digits.mean() == pytest.approx(prior[:10].sum(), abs=0.03)
+    # The share of all digits is Beta(0.1 s, 0.1 (1 - s)), s theirs in the whole set.
+    s = prior[:10].sum()
+    assert digits.var() == pytest.approx(s * (1 - s) / 1.1, rel=0.08)
+
+
+def test_dirichlet_per_client_repeats_an_image_only_where_its_class_has_too_few():
+    labels = np.repeat(np.arange(20), 50)
+    make = PARTITIONS["dirichlet_per_client"]
+    for part in make(alpha=1e-6)(labels, 10, 1):  # 100 of a class of 50
+        assert len(set(labels[part])) == 1
+        assert len(np.unique(part)) < len(part) == 100
+    parts = make(alpha=1e6)(labels, 10, 1)  # about 5 of each class
+    assert all(len(np.unique(part)) == 100 for part in parts)
+    assert len(np.unique(np.concatenate(parts))) < 900  # but clients share images
 
 
 def test_classes_per_client():
@@ -144,11 +178,15 @@ def test_every_class_is_held_and_no_client_holds_more_than_its_number(n_clients,
     assert np.ptp(holders) <= 1
 
 
-@pytest.mark.parametrize("name", ["dirichlet", "dirichlet_per_client", "dirichlet_normalised"])
 @pytest.mark.parametrize("alpha", [1e-300, 1e-6, 1e6])
-def test_extreme_alphas_still_give_every_sample_once(name, alpha):
-    parts = PARTITIONS[name](alpha=alpha)(LABELS, 10, 1)
-    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+def test_extreme_alphas_still_give_what_is_promised(alpha):
+    for name in ("dirichlet", "dirichlet_normalised"):
+        parts = PARTITIONS[name](alpha=alpha)(LABELS, 10, 1)
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+    counts = class_counts(LABELS, PARTITIONS["dirichlet_per_client"](alpha=alpha)(LABELS, 10, 1))
+    assert (counts.sum(1) == 100).all()
+    # One class alone, or about as many of each.
+    assert ((counts > 0).sum(1) == 1).all() if alpha < 1 else counts.max() < 30
 
 
 def test_a_class_without_samples_is_no_obstacle():

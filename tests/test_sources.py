@@ -177,6 +177,24 @@ def test_normalisation_is_by_the_sets_mean_and_deviation():
     torch.testing.assert_close(load_dataset(config).x_train, (raw - 0.1307) / 0.3081)
 
 
+def test_each_pixel_may_be_standardised_by_its_own_mean_and_deviation():
+    config = DataConfig("mnist", "embedded", sources.EMBEDDED_VARIANT, 20, 10, per_pixel=True)
+    raw = load_dataset(DataConfig(**{**config.to_dict(), "per_pixel": False, "normalise": False}))
+    found = load_dataset(config)
+    x, seen = raw.x_train[:, 0, 14, 14], found.x_train[:, 0, 14, 14]
+    mean, deviation = x.mean(), x.std(unbiased=False)
+    assert deviation > 0
+    torch.testing.assert_close(seen, (x - mean) / (deviation + 1e-6))
+    # Test images by the training images' statistics.
+    x, seen = raw.x_test[:, 0, 14, 14], found.x_test[:, 0, 14, 14]
+    torch.testing.assert_close(seen, (x - mean) / (deviation + 1e-6))
+    # Of one image no pixel varies.
+    single = load_dataset(DataConfig(**{**config.to_dict(), "train_samples": 1}))
+    assert single.x_train.abs().max() < 1
+    with pytest.raises(ConfigError, match=r"data\.per_pixel=True"):
+        DataConfig(normalise=False, per_pixel=True)
+
+
 def test_the_root_comes_from_the_argument_the_environment_or_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "a"))
     assert data_root(tmp_path / "b") == tmp_path / "b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,7 +10,10 @@ import torch
 
 from fedlib.attacks.base import ATTACKS, Attack, AttackContext
 from fedlib.blocks import row_mean, row_std
-from fedlib.validation import check_int, check_name, check_real
+from fedlib.validation import check_name, check_real
+
+# Of the scan: between two gammas, and from the first to the last.
+_FACTOR, _FURTHEST = 1.4, 1000.0
 
 
 @ATTACKS.register("pga")
@@ -19,7 +23,8 @@ class ProjectedGradientAscent(Attack):
 
     All Byzantine clients send ``mean + gamma p`` (Shejwalkar and Houmansadr, 2021; also in
     clustering_with_outliers, appendix D.2). Gamma starts at ``start`` and is moved by half the last
-    step, up if the aggregate's distance to the benign mean has grown, else down.
+    step, up if the aggregate's distance to the benign mean has grown, else down. That is a search
+    near by: what errs most at a small gamma alone, as Krum does, it may miss.
 
     Parameters
     ----------
@@ -30,8 +35,14 @@ class ProjectedGradientAscent(Attack):
         With True, p has the other sign, as that appendix prints it.
     start
         First gamma.
-    n_steps
-        How often the rule is tried.
+    tolerance
+        The search ends when its step is no longer than this.
+    search
+        ``"halving"``, as above; ``"scan"``: gamma is ``start``, and each 1.4 times the last, up to
+        a thousandfold, as in the code of clustering_with_outliers.
+    aim
+        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
+        trial; ``"least"``, the candidate that errs least, as in that code.
     """
 
     formula: ClassVar[str] = (
@@ -40,23 +51,30 @@ class ProjectedGradientAscent(Attack):
     )
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "rule"})
+    revision: ClassVar[int] = 2  # 1 ended after twelve trials, and took any error for a growth
 
     perturbation: str = "sign"
     outward: bool = False
     start: float = 10.0
-    n_steps: int = 12
+    tolerance: float = 1e-5
+    search: str = "halving"
+    aim: str = "elected"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name("attack.perturbation", self.perturbation, ("sign", "unit", "std"))
         check_real("attack.start", self.start, 0, open_low=True)
-        check_int("attack.n_steps", self.n_steps, 1)
+        check_real("attack.tolerance", self.tolerance, 0, open_low=True)
+        check_name("attack.search", self.search, ("halving", "scan"))
+        check_name("attack.aim", self.aim, ("elected", "least"))
+        if self.aim == "least":
+            self._set_knows("benign_updates", "candidates")
 
     def _attack(
         self, updates: torch.Tensor, state: Any, context: AttackContext
     ) -> tuple[torch.Tensor, Any]:
-        rule = context.rule
-        assert rule is not None
+        follow = context.rule if self.aim == "elected" else context.candidates
+        assert follow is not None
         mean = row_mean(updates)
         if self.perturbation == "sign":
             direction = -mean.sign()
@@ -66,17 +84,33 @@ class ProjectedGradientAscent(Attack):
             direction = -row_std(updates, mean)
         if self.outward:
             direction = -direction
-        n_benign = len(updates)
         everyone = torch.cat([updates, self._everywhere(mean)])
+
+        def error(gamma: torch.Tensor) -> torch.Tensor:
+            everyone[len(updates) :] = mean + gamma * direction
+            # One aggregate, or all candidates.
+            return (follow(everyone) - mean).view(-1, len(mean)).norm(dim=1).amin()
+
+        if self.n_byzantine == 0:
+            return self._everywhere(mean), state
         # Tensors throughout: an accelerator need not be waited for.
-        gamma = torch.full((), self.start, dtype=mean.dtype, device=mean.device)
-        best, furthest, step = torch.zeros_like(gamma), torch.zeros_like(gamma), self.start
-        for _ in range(self.n_steps if self.n_byzantine else 0):
-            everyone[n_benign:] = mean + gamma * direction
-            distance = (rule(everyone) - mean).norm()
+        best = torch.zeros((), dtype=mean.dtype, device=mean.device)
+        gamma, furthest = best + self.start, error(best)
+        step = self.start
+        for number in range(self._n_trials()):
+            distance = error(gamma)
             better = distance > furthest
             best = torch.where(better, gamma, best)
             furthest = torch.where(better, distance, furthest)
             step /= 2
-            gamma = torch.where(better, gamma + step, gamma - step)
+            if self.search == "scan":
+                gamma = best.new_full((), self.start * _FACTOR ** (number + 1))
+            else:
+                gamma = torch.where(better, gamma + step, gamma - step)
         return self._everywhere(mean + best * direction), state
+
+    def _n_trials(self) -> int:
+        if self.search == "scan":
+            return 1 + math.floor(math.log(_FURTHEST) / math.log(_FACTOR))
+        # The first, and one after each step longer than the tolerance.
+        return max(math.ceil(math.log2(self.start / self.tolerance)), 1)

@@ -82,6 +82,21 @@ def _pools(labels: np.ndarray, generator: np.random.Generator) -> list[np.ndarra
     ]
 
 
+def _drawn(
+    pools: list[np.ndarray], size: int, shares: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """``size`` samples whose classes are drawn by ``shares``, of each class from its pool.
+
+    Without replacement where the pool has enough.
+    """
+    counts = generator.multinomial(size, shares)
+    drawn = [
+        generator.choice(pool, count, replace=count > len(pool))
+        for pool, count in zip(pools, counts, strict=True)
+    ]
+    return np.concatenate(drawn)
+
+
 @PARTITIONS.register("iid")
 @dataclass(frozen=True)
 class IID(Partition):
@@ -161,12 +176,15 @@ class DirichletNormalised(Partition):
 @PARTITIONS.register("dirichlet_per_client")
 @dataclass(frozen=True)
 class DirichletPerClient(Partition):
-    """Clients of equal size, each with its own class distribution from Dir(alpha p).
+    """Clients of equal size, each with its own class distribution q from Dir(alpha p).
 
-    ``p`` is the class distribution of the whole set (clustering_with_outliers, section on
-    experiments, alpha = 0.1). Samples are drawn without replacement; once a class has run
-    out, the client's distribution is renormalised over the classes that are left.
+    ``p`` is the class distribution of the whole set (clustering_with_outliers, section 5, alpha =
+    0.1). The clients' q are independent, and each client draws its images by its own: never one
+    twice as long as its class has enough, but two clients may hold the same, as of
+    ``uniform_classes``.
     """
+
+    revision: ClassVar[int] = 2  # 1 dealt the set out, and left the last clients what there was
 
     alpha: float = 0.1
 
@@ -176,30 +194,15 @@ class DirichletPerClient(Partition):
     def _split(
         self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
     ) -> list[np.ndarray]:
-        pools = _pools(labels, generator)
-        left = np.array([len(pool) for pool in pools])
-        prior = left / left.sum()
+        pools = [pool for pool in _pools(labels, generator) if len(pool)]
+        prior = np.array([len(pool) for pool in pools]) / len(labels)
+        # Of parameters that are next to nothing a draw may be all zeros.
+        concentration = np.maximum(self.alpha * prior, 1e-12)
         size = len(labels) // n_clients
-        parts = []
-        for _ in range(n_clients):
-            wish = np.zeros(len(pools))
-            present = prior > 0
-            wish[present] = generator.dirichlet(np.maximum(self.alpha * prior[present], 1e-12))
-            taken = np.zeros(len(pools), dtype=int)
-            while (need := size - taken.sum()) > 0:
-                open_ = left > taken
-                weight = np.where(open_, wish, 0.0)
-                if weight.sum() <= 0:
-                    weight = np.where(open_, left - taken, 0).astype(float)
-                drawn = generator.multinomial(need, weight / weight.sum())
-                taken = np.minimum(taken + drawn, left)
-            part = []
-            for label, count in enumerate(taken):
-                end = left[label]
-                part.append(pools[label][end - count : end])
-            left = left - taken
-            parts.append(np.concatenate(part))
-        return parts
+        return [
+            _drawn(pools, size, generator.dirichlet(concentration), generator)
+            for _ in range(n_clients)
+        ]
 
 
 @PARTITIONS.register("classes_per_client")
@@ -307,21 +310,17 @@ class UniformClasses(Partition):
     ) -> list[np.ndarray]:
         pools = [pool for pool in _pools(labels, generator) if len(pool)]
         size = len(labels) // n_clients
-        parts = []
-        for _ in range(n_clients):
-            counts = generator.multinomial(size, np.full(len(pools), 1 / len(pools)))
-            drawn = [
-                generator.choice(pool, count, replace=count > len(pool))
-                for pool, count in zip(pools, counts, strict=True)
-            ]
-            parts.append(np.concatenate(drawn))
-        return parts
+        shares = np.full(len(pools), 1 / len(pools))
+        return [_drawn(pools, size, shares, generator) for _ in range(n_clients)]
 
 
 def matched_samples(
     parts: list[np.ndarray], labels: np.ndarray, test_labels: np.ndarray, seed: int
 ) -> list[np.ndarray]:
     """Test samples for each client, from the class distribution of what it trains on.
+
+    That is the shares of the classes among its training samples: of a partition that draws them
+    from a distribution q, not q itself, which with hundreds of samples differs little.
 
     Parameters
     ----------

@@ -245,6 +245,9 @@ class DataConfig:
         A random subset of this size, the same for every run seed; None takes all.
     normalise
         Whether pixels in [0, 1] are standardised by the set's mean and deviation.
+    per_pixel
+        With True, by each pixel's own mean and deviation over the training samples instead, to
+        which 1e-6 is added (the code of clustering_with_outliers).
     """
 
     name: str = "mnist"
@@ -253,9 +256,15 @@ class DataConfig:
     train_samples: int | None = None
     test_samples: int | None = None
     normalise: bool = True
+    per_pixel: bool = False
 
     def __post_init__(self) -> None:
         check_name("data.name", self.name, DATASETS)
+        if self.per_pixel and not self.normalise:
+            raise ConfigError(
+                "data.per_pixel=True is a way to standardise, which data.normalise=False leaves "
+                "out: must be False."
+            )
         check_name("data.source", self.source, ("real", "embedded"))
         for field in ("train_samples", "test_samples"):
             if getattr(self, field) is not None:
@@ -292,9 +301,9 @@ class Dataset:
 
     @property
     def black(self) -> tuple[float, ...]:
-        """What a black pixel is in each channel."""
+        """What a black pixel is in each channel; of ``per_pixel`` the mean, as each differs."""
         info = DATASETS[self.config.name]
-        if not self.config.normalise:
+        if not self.config.normalise or self.config.per_pixel:
             return (0.0,) * self.shape[0]
         return tuple(-mean / std for mean, std in zip(info.mean, info.std, strict=True))
 
@@ -563,16 +572,19 @@ def load_dataset(config: DataConfig, root: Path | None = None) -> Dataset:
         if wanted is not None and wanted > len(labels):
             raise ConfigError(f"data.{field}={wanted} is more than the {len(labels)} there are.")
 
+    mean = torch.tensor(info.mean).view(1, -1, 1, 1)
+    std = torch.tensor(info.std).view(1, -1, 1, 1)
+    if config.per_pixel and x_train.dtype == np.uint8:
+        pixels = torch.from_numpy(x_train.mean(0, keepdims=True) / 255)
+        deviations = torch.from_numpy(x_train.std(0, keepdims=True) / 255 + 1e-6)
+        mean, std = pixels.float(), deviations.float()
+
     def tensor(images: np.ndarray) -> torch.Tensor:
         if images.dtype != np.uint8:
             # Runs may change their samples, but not those of the cache.
             return torch.from_numpy(images.copy())
         scaled = torch.from_numpy(images).float().div_(255)
-        if config.normalise:
-            mean = torch.tensor(info.mean).view(1, -1, 1, 1)
-            std = torch.tensor(info.std).view(1, -1, 1, 1)
-            scaled.sub_(mean).div_(std)
-        return scaled
+        return scaled.sub_(mean).div_(std) if config.normalise else scaled
 
     return Dataset(
         config,

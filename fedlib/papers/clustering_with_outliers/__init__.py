@@ -238,9 +238,29 @@ VARIANTS = (
         "buffer",
         "momentum buffer",
         "each client's own (text)",
-        "one for all, passed on (code)",
+        "one for all, passed on (code, but with the text's 0.99)",
         with_changes("client", buffer="shared"),
         _at(_U, "0.4", "sf/avg", "omn/cwm", "omn/krum", "sv/cwtm", "omn/cent2p"),
+    ),
+    Variant(
+        "no_momentum",
+        "clients' momentum",
+        "0.99 (text)",
+        "0 (code)",
+        with_changes("client", momentum=0.0),
+        (
+            *_at(_U, "0.4", *(f"omn/{rule}" for rule in ("avg", "cwm", "krum", "cent2p"))),
+            *_at(_U, "0.4", "sv/cwm", "sv/cclip", "gauss/cwm", "gauss/krum", "sf/avg"),
+            *_at(_U, "0.2", "omn/cent1p"),
+        ),
+    ),
+    Variant(
+        "pixels",
+        "pixels standardised",
+        "all by one mean and deviation",
+        "each by its own (code)",
+        with_changes("data", per_pixel=True),
+        _at(_U, "0.4", "omn/cwm", "omn/cent2p", "gauss/cwm", "gauss/krum", "none/avg"),
     ),
     Variant(
         "votes",
@@ -308,11 +328,19 @@ VARIANTS = (
     ),
     Variant(
         "pga",
+        "PGA",
+        "along the benign mean's signs (appendix), gamma searched by halving",
+        "against them, gamma scanned from 10 up for the candidate that errs least (code)",
+        with_changes("attack", outward=False, search="scan", aim="least"),
+        _at(_D, "0.2", "pga/avg", "pga/gm", "pga/cent2p"),
+    ),
+    Variant(
+        "pga_against",
         "direction of PGA",
         "along the benign mean's signs (appendix)",
-        "against them",
+        "against them (code)",
         with_changes("attack", outward=False),
-        _at(_D, "0.2", "pga/avg", "pga/gm"),
+        _at(_D, "0.2", "pga/avg", "pga/gm", "pga/cent2p"),
     ),
 )
 
