@@ -144,6 +144,19 @@ class Archive:
         shared = set(results[0]).intersection(*results[1:])
         return [found[max(shared)] for found in results] if shared else None
 
+    def together(self, keys: Sequence[str]) -> list[CellResult | None]:
+        """Runs of cells that stand side by side, all of one scale: None for a cell without any.
+
+        Where :meth:`common` has none because a cell is missing: on real data if there are any, of
+        the scale that most of the cells have, the larger of equals.
+        """
+        results = [self._found.get(key, {}) for key in keys]
+        counts = Counter(place for found in results for place in found)
+        if not counts:
+            return [None] * len(results)
+        chosen = max(counts, key=lambda place: (place[0], counts[place], place[1]))
+        return [found.get(chosen) for found in results]
+
     def cells(self, only: str | None = None) -> list[str]:
         """The grid's cells, those that match the pattern ``only``."""
 

@@ -9,6 +9,7 @@ from contexts import aggregator_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedlib import spectral
 from fedlib.aggregators import AGGREGATORS, AggregatorContext, make_aggregator
 from fedlib.ssim import structural_similarity
 from fedlib.validation import ConfigError
@@ -556,6 +557,81 @@ def test_gradient_guard_may_reward_everybody_in_the_first_round():
         assert state.reputation.min() == least
         _, state = rule.apply(updates, state, context)
         assert state.reputation.min() < 0.5
+
+
+def test_gradient_guard_may_look_at_the_updates_own_spectrum():
+    direction = matrix(1, 60, seed=3)[0].sign()
+    updates = matrix(4, 60)
+    updates[2] = -3 * direction  # a reversal has the same map
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=1, map_of="spectral")
+    assert rule.needs == frozenset()
+    scores = rule.scores(updates, direction, None)
+    assert scores[2] == pytest.approx(1, abs=1e-6)
+    assert scores[[0, 1, 3]].max() < 0.9
+    # Without a direction there is no map: the first round tells nobody apart.
+    _, state = rule.apply(updates, rule.init(4, 60))
+    torch.testing.assert_close(state.reputation, torch.full((4,), 0.25).double())
+    _, state = rule.apply(updates, state)
+    assert len(state.reputation.unique()) == 2
+    updates[1] = torch.nan
+    result, state = rule.apply(updates, state)
+    assert result.isfinite().all() and state.scores.isfinite().all()
+    for name, value in (("inputs", "clients"), ("score", "probability")):
+        with pytest.raises(ConfigError, match=rf"aggregator\.{name}='{value}' has no meaning"):
+            AGGREGATORS["gradient_guard"](map_of="spectral", **{name: value})
+
+
+def test_gradient_guard_may_trust_an_update_of_the_servers():
+    pattern = torch.rand(8, 8, generator=torch.Generator().manual_seed(1))
+
+    def saliency(rows, raw, score):
+        return torch.stack(
+            [(pattern if row > 1.5 else pattern.flip(0))[None] for row in rows[:, 0]]
+        )
+
+    updates = torch.tensor([[2.0], [1.0], [2.0], [2.0]])
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=1, reference="server", first="reward")
+    assert rule.needs == {"saliency", "server_update"}
+    context = AggregatorContext(saliency=saliency, server_update=torch.tensor([2.0]))
+    _, state = rule.apply(updates, rule.init(4, 1), context)
+    torch.testing.assert_close(state.scores[[0, 2, 3]], torch.ones(3).double())
+    torch.testing.assert_close(state.reputation, torch.tensor([0.5, -0.5, 0.5, 0.5]).double())
+    # Asked for another direction, of length 1, it judges by a step along that.
+    by_direction = rule.scores(updates[[1, 1, 1, 0]], torch.tensor([1.0]), context)
+    assert by_direction.argmin() == 3
+    rule = AGGREGATORS["gradient_guard"](1, map_of="spectral", reference="server")
+    assert rule.needs == {"server_update"}
+    updates = matrix(4, 60)
+    for own, same in ((updates[1], [1]), (torch.full((60,), torch.nan), [])):
+        _, state = rule.apply(updates, None, AggregatorContext(server_update=own))
+        assert (state.scores > 0.99).nonzero().flatten().tolist() == same
+
+
+def test_spectral_residual_by_its_definition():
+    from scipy import ndimage
+
+    vectors = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 58)))
+    found = spectral.spectral_residual_maps(vectors)
+    assert found.shape == (3, 8, 8)
+    for vector, own in zip(vectors.numpy(), found.numpy(), strict=True):
+        spectrum = np.fft.fft2(np.append(vector, np.zeros(6)).reshape(8, 8))
+        log = np.log(np.abs(spectrum))
+        residual = log - ndimage.uniform_filter(log, 3, mode="wrap")
+        expected = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
+        expected = ndimage.gaussian_filter(expected, 2.5, mode="wrap", truncate=8)
+        np.testing.assert_allclose(own, expected, rtol=1e-9)
+
+
+def test_spectral_residual_knows_neither_length_nor_sign(monkeypatch):
+    vectors = matrix(5, 30, dtype=torch.float64)
+    maps = spectral.spectral_residual_maps(vectors)
+    assert torch.equal(spectral.spectral_residual_maps(-vectors), maps)
+    torch.testing.assert_close(spectral.spectral_residual_maps(1e300 * vectors), maps)
+    monkeypatch.setattr(spectral, "_BLOCK", 60)  # two vectors at once
+    torch.testing.assert_close(spectral.spectral_residual_maps(vectors), maps)
+    assert maps.shape == (5, 5, 6)
+    assert not spectral.spectral_residual_maps(torch.zeros(2, 7)).any()
+    assert spectral.spectral_residual_maps(torch.ones(1, 1)).flatten().tolist() == [1]
 
 
 @pytest.mark.parametrize("window", [7, 5, 11, None])

@@ -392,6 +392,15 @@ def test_full_krum_is_taken_by_krum(knowledge):
         assert torch.equal(alone, sent[0])
 
 
+def test_full_krum_is_not_held_back_where_half_are_byzantine():
+    # The bound: least sum of two distances, 1 + 1 of the 2, over max(8 - 2 f - 1, 1), and length 5.
+    updates = torch.tensor([[1.0], [2.0], [3.0], [5.0]], dtype=torch.float64)
+    sent = send("full_krum", updates, 4)
+    assert sent.flatten().tolist() == [-7.0] * 4
+    # Fewer than half are: a copy has the benign for neighbours, and the bound is halved.
+    assert send("full_krum", updates, 1).item() > -5
+
+
 def test_sparse_rop_perturbs_the_critical_parameters_alone():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
     mask = torch.zeros(30, dtype=torch.bool)

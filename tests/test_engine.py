@@ -527,6 +527,23 @@ def test_reputations_and_their_separation_are_recorded(dataset):
         config(rule="median", track=("reputation",))
 
 
+def test_gradient_guard_by_spectra_and_by_a_trusted_update(dataset):
+    given = {}
+    for reference in ("aggregate", "server"):
+        rule = AGGREGATORS["gradient_guard"](3, map_of="spectral", reference=reference)
+        samples = {"aggregate": 0, "server": 10}[reference]
+        setting = config(
+            "full_krum", 3, aggregator=rule, server_samples=samples, track=("reputation",)
+        )
+        metrics = engine.run(setting, dataset)
+        # Copies of the honest direction's negative: no map is more like its own than theirs.
+        assert metrics["separation_honest"] == [0, 0]
+        given[reference] = metrics["separation"]
+    assert given["aggregate"] != given["server"]
+    with pytest.raises(ConfigError, match=r"server_samples=0 .* aggregator='gradient_guard'"):
+        config(aggregator=rule, server_samples=0)
+
+
 def test_gradient_guard_may_look_at_each_clients_own_samples(dataset):
     rule = AGGREGATORS["gradient_guard"](n_byzantine=2, inputs="clients")
     setting = config("sign_flip", 2, aggregator=rule, server_samples=0, rounds=2, eval_every=2)

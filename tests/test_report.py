@@ -75,6 +75,23 @@ def test_real_data_come_before_embedded_and_large_scales_before_small(toy, store
     assert only_quick.best("table/median") is None
 
 
+def test_cells_stand_side_by_side_at_the_scale_that_most_have(toy, store):
+    keys = ["table/mean", "table/median"]
+    assert Archive(toy, store).together(keys) == [None, None]
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.9)
+    for cell, accuracy in zip(toy.cells("quick", 1, real)[:2], (0.4, 0.3), strict=True):
+        assert cell.key in keys
+        put(store, cell, "quick", accuracy)
+    found = Archive(toy, store).together(keys)
+    assert [(result.scale, result.accuracy.mean) for result in found] == [
+        ("quick", 40.0),
+        ("quick", 30.0),
+    ]
+    assert Archive(toy, store).together(keys[:1])[0].scale == "paper"
+    put(store, toy.cells("paper", 1, real)[1], "paper", 0.8)
+    assert [result.scale for result in Archive(toy, store).together(keys)] == ["paper"] * 2
+
+
 def test_cells_are_compared_at_a_scale_they_share(toy, store):
     keys = ["table/mean", "table/median"]
     put(store, toy.cells("paper", 1, real)[0], "paper", 0.9)

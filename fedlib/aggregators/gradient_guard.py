@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, AggregatorContext, replace_non_finite
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.blocks import row_norms
+from fedlib.spectral import spectral_residual_maps
 from fedlib.ssim import structural_similarity
 from fedlib.validation import ConfigError, check_int, check_name
 
@@ -24,13 +25,17 @@ class GradientGuard(ReputationRule):
     on which samples it is taken, what is done in the first round, which has no direction, and the
     similarity's window and constants are left open; each reading is an option. The text says
     both that low similarity is suspect (section 2.2) and that either end is penalised (line 5).
+    The threshold of sections 3.3 to 3.5, which the algorithm does not have, is left out.
 
     Parameters
     ----------
     map_of
         ``"model"``: of the model after the update, and after a step along the direction that is
         as long as the median update; ``"update"``: of networks that have the update and the
-        direction for parameters, each map divided by its largest value.
+        direction for parameters, each map divided by its largest value; ``"spectral"``: of the
+        update and the direction themselves, as arrays, by their spectral residual (reference [7] of
+        the text; :func:`fedlib.spectral.spectral_residual_maps`), divided likewise. The last needs
+        neither samples nor a network, and an update and its negative have one map.
     inputs
         ``"server"``: samples of the server's; ``"clients"``: a batch of each client's own ("the
         associated data they trained on", section 3.2).
@@ -39,7 +44,13 @@ class GradientGuard(ReputationRule):
         of the true class", section 3.2), or its ``"probability"`` (p of equation 1).
     first
         ``"similarity"``: in the first round there is no step, and the broadcast model's own map is
-        the reference; ``"reward"``: all are treated alike in it.
+        the reference; ``"reward"``: all are treated alike in it. So they are with spectral maps,
+        whatever this says: a direction of zeros has none.
+    reference
+        What the maps are compared with: ``"aggregate"``, the map of the last aggregate's signs
+        (line 3); ``"server"``, that of an update of the server's own in this round, as it is: a
+        "trusted or known benign client update" (section 3.3, step 1). There is one in the first
+        round too, for which ``first`` then has no say.
     window
         Side of the windows of the similarity, odd. None takes the whole map as one, which is
         equation (2) to the letter.
@@ -61,31 +72,64 @@ class GradientGuard(ReputationRule):
     inputs: str = "server"
     first: str = "similarity"
     score: str = "logit"
+    reference: str = "aggregate"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name("aggregator.map_of", self.map_of, ("model", "update"))
+        check_name("aggregator.map_of", self.map_of, ("model", "update", "spectral"))
         check_name("aggregator.inputs", self.inputs, ("server", "clients"))
         check_name("aggregator.first", self.first, ("similarity", "reward"))
         check_name("aggregator.score", self.score, ("logit", "probability"))
-        if self.inputs == "clients":
-            self._set_needs("client_saliency")
+        check_name("aggregator.reference", self.reference, ("aggregate", "server"))
+        if self.map_of == "spectral":
+            for name, only in (("inputs", "server"), ("score", "logit")):
+                if getattr(self, name) != only:
+                    raise ConfigError(
+                        f"aggregator.{name}={getattr(self, name)!r} has no meaning with "
+                        f"map_of='spectral', which looks at no network: must be {only!r}."
+                    )
+        looks = {"server": "saliency", "clients": "client_saliency"}[self.inputs]
+        self._set_needs(
+            *((looks,) if self.map_of != "spectral" else ()),
+            *(("server_update",) if self.reference == "server" else ()),
+        )
         if self.window is not None:
             check_int("aggregator.window", self.window, 3)
             if self.window % 2 == 0:
                 raise ConfigError(f"aggregator.window={self.window} must be odd.")
 
+    def _judged(
+        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
+    ) -> torch.Tensor:
+        if self.reference == "aggregate":
+            return self.scores(updates, direction, context)
+        assert context is not None and context.server_update is not None
+        trusted = replace_non_finite(context.server_update[None])[0].to(updates.dtype)
+        return self._likeness(updates, trusted, context)
+
     def scores(
         self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
     ) -> torch.Tensor:
-        assert context is not None
         if self.first == "reward" and not bool(direction.any()):
             return updates.new_zeros(len(updates), dtype=torch.float64)
-        reading = {"raw": self.map_of == "update", "score": self.score}
         step = direction
         if self.map_of == "model":
             length = row_norms(updates).median().to(updates.dtype)
             step = direction * (length / direction.norm().clamp(min=1))
+        return self._likeness(updates, step, context)
+
+    def _likeness(
+        self, updates: torch.Tensor, step: torch.Tensor, context: AggregatorContext | None
+    ) -> torch.Tensor:
+        """How alike the maps of the updates are to the map of ``step`` ``(d,)``."""
+        if self.map_of == "spectral":
+            if not bool(step.any()):
+                return updates.new_zeros(len(updates), dtype=torch.float64)
+            reference = spectral_residual_maps(step[None])[:, None]
+            maps = spectral_residual_maps(updates)[:, None]
+            return _similarity(maps, reference, self.window, True)
+        assert context is not None
+        reading = {"raw": self.map_of == "update", "score": self.score}
         if self.inputs == "clients":
             assert context.client_saliency is not None
             pairs = torch.stack([

@@ -60,7 +60,7 @@ class ReputationRule(Aggregator):
         n, share = len(updates), 2 * self.n_byzantine / len(updates)
         zero = updates.new_zeros(n, dtype=torch.float64)
         before = State(zero, torch.zeros_like(updates[0]), zero) if state is None else state
-        scores = self.scores(updates, before.direction, context)
+        scores = self._judged(updates, before.direction, context)
         reputation = self.decay * before.reputation + share - self._penalties(scores)
         aggregate = reputation.softmax(0).to(updates.dtype) @ updates
         return aggregate, State(reputation, aggregate.sign(), scores)
@@ -75,6 +75,12 @@ class ReputationRule(Aggregator):
             below, level = values < limit, values == limit
             penalty += below + level * ((f - below.sum()) / level.sum())
         return penalty
+
+    def _judged(
+        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
+    ) -> torch.Tensor:
+        """The round's scores: by the last direction, unless a rule has another reference."""
+        return self.scores(updates, direction, context)
 
     @abstractmethod
     def scores(

@@ -117,6 +117,10 @@ class FullKrum(DirectedDeviation):
     tried with them; more are added one by one as long as no lambda is found: with as many as
     there are honest ones, equal updates would be each other's neighbours, and any lambda would do.
 
+    So they are with full knowledge where ``2 f >= n - 1``, for which the attack is not defined: a
+    copy's ``n - f - 2`` nearest are copies, its score in the attacker's Krum is 0, and lambda stays
+    at its upper bound, with ``n - 2 f - 1`` taken as 1.
+
     Parameters
     ----------
     least

@@ -45,6 +45,10 @@ RULE_TITLES = {
 }
 HISTORIES = ("flair", "gradient_guard")
 """The rules that keep reputations."""
+CLASSICAL = ("trimmed_mean", "median", "krum", "bulyan", "faba")
+"""The abstract's "traditional defenses"."""
+BLIND = ("fedsgd", "median", "foolsgold", "fltrust")
+"""The rules that make no use of how many they are to withstand."""
 
 
 def make_rule(name: str, n_malicious: int, **parameters: Any) -> Aggregator:
@@ -62,16 +66,19 @@ def make_rule(name: str, n_malicious: int, **parameters: Any) -> Aggregator:
     raise ConfigError(f"rule={name!r} cannot serve {N_CLIENTS} clients.")
 
 
-def make_attack(name: str, n_malicious: int) -> Attack:
-    """The attack with full knowledge, unless its name ends with ``_partial``."""
+def make_attack(name: str, n_malicious: int, seed: int = 1) -> Attack:
+    """The attack with full knowledge, unless its name ends with ``_partial``.
+
+    Full-trim has draws of its own in every run's ``seed``.
+    """
     if n_malicious == 0:
         none: Attack = ATTACKS["none"]()
         return none
-    if name.endswith("_partial"):
-        kind = name.removesuffix("_partial")
-        limited: Attack = ATTACKS[kind](n_byzantine=n_malicious, knowledge="partial")
-        return limited
-    attack: Attack = ATTACKS[name](n_byzantine=n_malicious)
+    kind = name.removesuffix("_partial")
+    parameters: dict[str, Any] = {"knowledge": "partial"} if kind != name else {}
+    if kind == "full_trim":
+        parameters["seed"] = seed - 1
+    attack: Attack = ATTACKS[kind](n_byzantine=n_malicious, **parameters)
     return attack
 
 
@@ -120,7 +127,7 @@ def config(
         n_byzantine=malicious,
         client=MomentumSGD(batch_size=32),
         aggregator=rule,
-        attack=make_attack(attack, malicious),
+        attack=make_attack(attack, malicious, seed),
         rounds=protocol.rounds,
         learning_rate=0.1,
         eval_every=protocol.eval_every,
@@ -135,7 +142,7 @@ def key(data: str, attack: str, share: str, rule: str) -> str:
     return f"{data}/{'none' if share == '0' else attack}/{share}/{rule}"
 
 
-# The readings of the text, each option by itself, and all that differ in what a map is of.
+# The readings of the text: each option by itself, and some together with what a map is of.
 READINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "highest penalised": {"penalised": "highest"},
@@ -146,6 +153,10 @@ READINGS: dict[str, dict[str, Any]] = {
     "maps of updates": {"map_of": "update"},
     "maps of updates, highest": {"map_of": "update", "penalised": "highest"},
     "maps of updates, clients' samples": {"map_of": "update", "inputs": "clients"},
+    "spectral residual": {"map_of": "spectral"},
+    "spectral residual, highest": {"map_of": "spectral", "penalised": "highest"},
+    "trusted reference": {"reference": "server"},
+    "spectral residual, trusted reference": {"map_of": "spectral", "reference": "server"},
     "probabilities": {"score": "probability"},
     "no decay": {"decay": 1.0},
     "decay 0.5": {"decay": 0.5},
