@@ -32,6 +32,7 @@ from fedlib.models import (
     flatten_parameters,
     make_model,
     output_bias,
+    output_weights,
 )
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
@@ -469,6 +470,9 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
         vote=vote if "vote" in needs else None,
         saliency=saliency if "saliency" in needs else None,
         client_saliency=client_saliency if "client_saliency" in needs else None,
+        output_weights=(
+            output_weights(state.model).to(federation.device) if "output_weights" in needs else None
+        ),
     )
 
 

@@ -269,6 +269,7 @@ def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
         ("fltrust", {}),
         ("gradient_guard", {}),
         ("mean_with_outliers", {"side": "vote"}),
+        ("foolsgold", {"features": "last_layer"}),
     ):
         rule = AGGREGATORS[name](n_byzantine=2, **parameters)
         federation, state = engine.prepare(config(aggregator=rule), dataset)
@@ -280,7 +281,10 @@ def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
         "fltrust": {"server_update"},
         "gradient_guard": {"saliency"},
         "mean_with_outliers": {"vote"},
+        "foolsgold": {"output_weights"},
     }
+    place = context.output_weights.nonzero().flatten()
+    assert place.tolist() == list(range(7840))  # of softmax regression all but the bias
 
 
 def test_a_rule_for_which_the_server_lacks_samples_is_refused():
