@@ -484,7 +484,7 @@ def test_foolsgold_compares_the_last_layer_alone_if_told_so():
     weights = slow_foolsgold((first + second)[:, 1:3].numpy())
     expected = (weights[:, None] * second.numpy()).sum(0) / weights.sum()
     torch.testing.assert_close(found, torch.from_numpy(expected))
-    with pytest.raises(ConfigError, match="needs context.output_weights"):
+    with pytest.raises(ConfigError, match=r"needs context\.output_weights"):
         rule.apply(first)
     with pytest.raises(ConfigError, match=r"aggregator.features='last'"):
         AGGREGATORS["foolsgold"](features="last")
