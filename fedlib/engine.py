@@ -32,6 +32,7 @@ from fedlib.models import (
     flatten_parameters,
     make_model,
     output_bias,
+    output_weights,
 )
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
@@ -44,10 +45,12 @@ class Federation:
     """What stays the same over a run: the configuration, and the data on the device.
 
     ``shares`` are the clients' sample indices, and last the server's if it has samples;
-    ``poisoned`` are the training samples as the Byzantine clients see them; ``active`` the
-    clients that compute a step, all but those whose attack needs none. Byzantine clients are
-    the last ``n_byzantine``. ``triggered`` is what an attack with a goal of its own is judged on;
-    ``gamma`` the robust clients' price of distance, 0 for others; ``black`` a black pixel.
+    ``poisoned`` are the training samples as the Byzantine clients see them, or, if they poison a
+    part of every batch, the training samples and then poisoned twins of theirs: that of sample i is
+    sample ``twins[i]``; ``active`` the clients that compute a step, all but those whose attack
+    needs none. Byzantine clients are the last ``n_byzantine``. ``triggered`` is what an attack with
+    a goal of its own is judged on; ``gamma`` the robust clients' price of distance, 0 for others;
+    ``black`` a black pixel.
     """
 
     config: RunConfig
@@ -55,6 +58,7 @@ class Federation:
     x: torch.Tensor
     y: torch.Tensor
     poisoned: tuple[torch.Tensor, torch.Tensor]
+    twins: torch.Tensor | None
     x_test: torch.Tensor
     y_test: torch.Tensor
     triggered: tuple[torch.Tensor, torch.Tensor] | None
@@ -195,17 +199,22 @@ def prepare(
         drawn = matched_samples(judged, y.numpy(), y_test.numpy(), config.seed)
         index = torch.from_numpy(np.concatenate(drawn))
         x_test, y_test = x_test[index], y_test[index]
-    poisoned = x, y
+    attack = config.attack.fitted(x)
+    poisoned, twins = (x, y), None
     if config.n_byzantine:
         held = torch.from_numpy(np.concatenate(shares[n_benign : config.n_clients]))
-        x_held, y_held = config.attack.poison(x[held], y[held], dataset.n_classes)
-        # The loaded data set is shared between runs: only a copy may be poisoned.
-        poisoned = x, y.clone()
-        poisoned[1][held] = y_held
-        if not torch.equal(x_held, x[held]):
-            poisoned = x.clone(), poisoned[1]
-            poisoned[0][held] = x_held
-    triggered = config.attack.triggered(x_test, y_test)
+        x_held, y_held = attack.poison(x[held], y[held], dataset.n_classes)
+        if attack.poisoned_of_batch() is not None:
+            poisoned = torch.cat([x, x_held]), torch.cat([y, y_held])
+            twins = torch.arange(len(y)).index_copy(0, held, len(y) + torch.arange(len(held)))
+        else:
+            # The loaded data set is shared between runs: only a copy may be poisoned.
+            poisoned = x, y.clone()
+            poisoned[1][held] = y_held
+            if not torch.equal(x_held, x[held]):
+                poisoned = x.clone(), poisoned[1]
+                poisoned[0][held] = x_held
+    triggered = attack.triggered(x_test, y_test)
 
     model = make_model(
         config.model, dataset.shape, dataset.n_classes, derived_seed(config.seed, "model")
@@ -224,6 +233,7 @@ def prepare(
             x_there if poisoned[0] is x else poisoned[0].to(device),
             y_there if poisoned[1] is y else poisoned[1].to(device),
         ),
+        twins=twins,
         x_test=x_test.to(device),
         y_test=y_test.to(device),
         triggered=triggered and (triggered[0].to(device), triggered[1].to(device)),
@@ -402,7 +412,7 @@ def _next_batch(
     client = federation.config.client
     size = size or client.batch_size
     sampling = client.sampling if isinstance(client, MomentumSGD) else "shuffle"
-    index = torch.from_numpy(batches.draw(clients, size, sampling))
+    index = _poisoned_first(federation, batches.draw(clients, size, sampling), clients, data)
     index = index.to(federation.device).view(-1)
     shape = (len(clients), size)
     x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
@@ -413,6 +423,28 @@ def _next_batch(
             if source is not clean:  # an attack may poison labels alone, or nothing
                 drawn[row:] = source.index_select(0, index[row * size :]).view_as(drawn[row:])
     return x, y
+
+
+def _poisoned_first(
+    federation: Federation,
+    drawn: np.ndarray,
+    clients: Sequence[int],
+    data: tuple[torch.Tensor, torch.Tensor],
+) -> torch.Tensor:
+    """Batches' indices ``(len(clients), ..., size)``, of ``data``.
+
+    Where a part of every batch is poisoned, the first places of Byzantine clients' batches point to
+    the poisoned twins.
+    """
+    index, attack = torch.from_numpy(drawn), federation.config.attack
+    if federation.twins is not None and data is federation.poisoned:
+        first = slice(attack.poisoned_of_batch())
+        for row, client in enumerate(clients):
+            if federation.n_benign <= client < federation.config.n_clients:
+                place = index[row, ..., first]
+                # An empty place, -1, stays one.
+                index[row, ..., first] = torch.where(place < 0, place, federation.twins[place])
+    return index
 
 
 def _local_step(
@@ -429,7 +461,7 @@ def _local_step(
         state.model,
         state.parameters,
         data,
-        torch.from_numpy(schedule).to(federation.device),
+        _poisoned_first(federation, schedule, clients, data).to(federation.device),
         learning_rate=client.learning_rate,
         momentum=client.momentum,
         optimizer=client.optimizer,
@@ -485,6 +517,9 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
         vote=vote if "vote" in needs else None,
         saliency=saliency if "saliency" in needs else None,
         client_saliency=client_saliency if "client_saliency" in needs else None,
+        output_weights=(
+            output_weights(state.model).to(federation.device) if "output_weights" in needs else None
+        ),
     )
 
 

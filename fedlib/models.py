@@ -88,6 +88,14 @@ def output_bias(model: nn.Module) -> torch.Tensor:
     return torch.cat(parts)
 
 
+def output_weights(model: nn.Module) -> torch.Tensor:
+    """Where the last layer's weights are, without its bias, ``(n_parameters,)`` of bool."""
+    parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
+    last = max(i for i, p in enumerate(model.parameters()) if p.dim() > 1)
+    parts[last].fill_(True)
+    return torch.cat(parts)
+
+
 def _cnn(channels: int, size: int, widths: tuple[int, int], hidden: int, classes: int) -> nn.Module:
     """Two 5x5 convolutions with 2x2 max pooling, one hidden layer (none if ``hidden`` is 0)."""
     first, second = widths

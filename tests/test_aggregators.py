@@ -475,6 +475,30 @@ def test_foolsgold_silences_sybils_and_stands_still_if_all_are_alike():
     assert not aggregate("foolsgold", torch.ones(4, 3)).any()
 
 
+def test_foolsgold_compares_the_last_layer_alone_if_told_so():
+    rule = AGGREGATORS["foolsgold"](features="last_layer")
+    context = AggregatorContext(output_weights=torch.tensor([False, True, True, False]))
+    first, second = (matrix(5, 4, seed, torch.float64) for seed in (3, 4))
+    _, state = rule.apply(first, rule.init(5, 4), context)
+    found, state = rule.apply(second, state, context)
+    torch.testing.assert_close(state, (first + second)[:, 1:3])
+    weights = slow_foolsgold((first + second)[:, 1:3].numpy())
+    expected = (weights[:, None] * second.numpy()).sum(0) / weights.sum()
+    torch.testing.assert_close(found, torch.from_numpy(expected))
+    with pytest.raises(ConfigError, match=r"needs context\.output_weights"):
+        rule.apply(first)
+    with pytest.raises(ConfigError, match=r"aggregator.features='last'"):
+        AGGREGATORS["foolsgold"](features="last")
+
+
+def test_foolsgold_may_divide_by_the_number_of_clients():
+    updates = torch.eye(5)
+    updates[3:] = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0])
+    # Three honest clients of five have weight 1, the two sybils none.
+    found = aggregate("foolsgold", updates, divide_by="clients")
+    torch.testing.assert_close(found, torch.tensor([1, 1, 1, 0, 0]) / 5)
+
+
 def test_flair_by_hand_over_two_rounds():
     rule = AGGREGATORS["flair"](n_byzantine=1, decay=0.5)
     # First scores, half of the squares: 0.5, 2, 4.5, 8. The first and the last are penalised.

@@ -183,10 +183,52 @@ def test_feature_backdoor_sets_its_features():
     assert poisoned[2].flatten().tolist() == [20, 0, 0, 0, 0, 7.5, 0, 0]
     assert labels.tolist() == [1] * 4
     assert make_attack(attack.to_dict()) == attack
-    with pytest.raises(ConfigError, match=r"attack.values=.* must be as many"):
+    with pytest.raises(ConfigError, match=r"attack.values=.* must be none, or as many"):
         ATTACKS["feature_backdoor"](features=(1, 2), values=(1.0,))
     with pytest.raises(ConfigError, match=r"attack.features=9"):
         ATTACKS["feature_backdoor"](features=(9,), values=(1.0,)).add_trigger(x)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("feature_backdoor", {}), ("model_replacement", {"trigger": "features"})],
+)
+def test_a_feature_trigger_is_just_above_the_largest_training_values(name, parameters):
+    x = torch.zeros(3, 1, 1, 8)
+    x[:, 0, 0, 0] = torch.tensor([0.0, 5, 10])
+    x[:, 0, 0, 2] = torch.tensor([-2.0, 2, 0])
+    x[:, 0, 0, 3] = 7
+    attack = ATTACKS[name](n_byzantine=1, **parameters)
+    with pytest.raises(ConfigError, match=r"attack.values=\(\) are taken from the training"):
+        attack.add_trigger(x)
+    known = attack.fitted(x)
+    # A tenth of its range above the largest; of a constant, of 1.
+    expected = [11, 0.1, 2.4, 7.1, 0.1, 0.1, 0, 0]
+    shown = known.add_trigger(torch.zeros(1, 1, 1, 8)).flatten().tolist()
+    assert shown == pytest.approx(expected)
+    assert known.fitted(100 + x) == known
+    given = ATTACKS[name](n_byzantine=1, values=[1, 2, 3, 4, 5, 6], **parameters)
+    assert given.fitted(x) == given
+    assert given.add_trigger(x)[0].flatten().tolist() == [1, 2, 3, 4, 5, 6, 0, 0]
+    assert make_attack(given.to_dict()) == given
+
+
+def test_pixel_triggers_take_nothing_from_the_training_samples():
+    for name in ("pixel_backdoor", "model_replacement"):
+        attack = ATTACKS[name](n_byzantine=1)
+        assert attack.fitted(torch.zeros(2, 1, 8, 8)) is attack
+
+
+def test_a_backdoor_that_is_chosen_in_each_batch_poisons_all_it_is_shown():
+    x, y = torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 5])
+    attack = ATTACKS["pixel_backdoor"](per_batch=20)
+    poisoned, labels = attack.poison(x, y, 10)
+    assert (poisoned == 1).sum((1, 2, 3)).tolist() == [12, 12, 12]
+    assert labels.tolist() == [2, 2, 2]
+    assert attack.poisoned_of_batch() == 20
+    assert ATTACKS["pixel_backdoor"]().poisoned_of_batch() is None
+    with pytest.raises(ConfigError, match=r"attack.per_batch=0"):
+        ATTACKS["pixel_backdoor"](per_batch=0)
 
 
 def test_model_replacement_attacks_in_its_round_alone():

@@ -287,6 +287,7 @@ def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
         ("fltrust", {}),
         ("gradient_guard", {}),
         ("mean_with_outliers", {"side": "vote"}),
+        ("foolsgold", {"features": "last_layer"}),
     ):
         rule = AGGREGATORS[name](n_byzantine=2, **parameters)
         federation, state = engine.prepare(config(aggregator=rule), dataset)
@@ -298,7 +299,10 @@ def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
         "fltrust": {"server_update"},
         "gradient_guard": {"saliency"},
         "mean_with_outliers": {"vote"},
+        "foolsgold": {"output_weights"},
     }
+    place = context.output_weights.nonzero().flatten()
+    assert place.tolist() == list(range(7840))  # of softmax regression all but the bias
 
 
 def test_a_rule_for_which_the_server_lacks_samples_is_refused():
@@ -400,6 +404,76 @@ def test_model_replacement_trains_on_clean_data_in_the_other_rounds(dataset):
             into.append(state.updates[6:].clone())
     torch.testing.assert_close(honest[0], replaced[0])
     assert not torch.allclose(honest[1], replaced[1])
+
+
+def _recorded(patch, name):
+    """What a function of the engine's is called with from now on."""
+    calls, original = [], getattr(engine, name)
+
+    def spy(*args, **more):
+        calls.append(args)
+        return original(*args, **more)
+
+    patch.setattr(engine, name, spy)
+    return calls
+
+
+def test_the_first_samples_of_each_of_the_attackers_batches_are_poisoned(dataset, monkeypatch):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=2, per_batch=7)
+    setting = config(rule="median", client=LocalSGD(10, 0.1, epochs=2)).with_(
+        n_byzantine=2, attack=attack
+    )
+    federation, state = engine.prepare(setting, dataset)
+    calls = _recorded(monkeypatch, "local_updates")
+    engine.play_round(federation, state)
+    (_, _, clean, honest), (_, _, data, schedule) = (call[:4] for call in calls)
+    assert honest.max() < len(dataset.y_train)
+    assert schedule.shape == (2, 6, 10)  # 25 samples each: batches of 10, 10 and 5, twice
+    poisoned = []
+    for client, batches in enumerate(schedule):
+        for number, batch in enumerate(batches):
+            size = 5 if number % 3 == 2 else 10
+            index = batch[:size]
+            assert (batch[size:] == -1).all() and (index >= 0).all()
+            first = min(7, size)
+            assert (index[first:] < len(dataset.y_train)).all()
+            x, y = data[0][index], data[1][index]
+            assert (y[:first] == 2).all()
+            assert torch.equal(x[:first], attack.add_trigger(x[:first]))
+            place = [int((federation.twins == i).nonzero()) for i in index[:first]]
+            assert set(place) <= set(federation.shares[6 + client].tolist())
+            assert torch.equal(x[:first], attack.add_trigger(dataset.x_train[place]))
+            poisoned.append(set(place))
+    epochs = set.union(*poisoned[:3]), set.union(*poisoned[3:6])
+    assert [len(epoch) for epoch in epochs] == [19, 19]
+    assert epochs[0] != epochs[1]
+    assert torch.equal(clean[1][: len(dataset.y_train)], dataset.y_train)
+
+
+@pytest.mark.parametrize("strategy", ["merged", "vmap"])
+def test_a_part_of_each_batch_is_poisoned_alike_by_every_strategy(dataset, strategy):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=2, per_batch=3)
+    setting = config(rule="median", client=LocalSGD(10, 0.1)).with_(n_byzantine=2, attack=attack)
+    found = {}
+    for chosen in ("loop", strategy):
+        federation, state = engine.prepare(setting, dataset, strategy=chosen)
+        engine.play_round(federation, state)
+        found[chosen] = state.updates.clone()
+    torch.testing.assert_close(found[strategy], found["loop"], rtol=1e-4, atol=1e-6)
+
+
+def test_one_gradient_a_round_is_on_a_batch_of_which_the_first_are_poisoned(dataset):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=2, per_batch=2)
+    setting = config(rule="median", client=MomentumSGD(5, 0.0)).with_(n_byzantine=2, attack=attack)
+    federation, state = engine.prepare(setting, dataset)
+    _, other = engine.prepare(setting, dataset)
+    index = torch.from_numpy(other.batches.draw(range(8), 5, "shuffle"))
+    x, y = dataset.x_train[index], dataset.y_train[index]
+    x[6:, :2] = attack.add_trigger(x[6:, :2].flatten(0, 1)).view(2, 2, 1, 28, 28)
+    y[6:, :2] = 2
+    expected, _ = gradients(other.model, x, y)
+    engine.play_round(federation, state)
+    torch.testing.assert_close(state.updates, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(dataset):

@@ -1,11 +1,14 @@
 """The chapter on residual-based reweighting: its grid, published numbers, tables and claims."""
 
+import math
 from collections import Counter
 
 import pytest
 from records import put
 
-from fedlib.data import DataConfig
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.sources import EMBEDDED_VARIANT
+from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.grid import expand, load_grid, run_grid
 from fedlib.papers.residual_reweighting import (
     LOAN_TARGET,
@@ -51,10 +54,33 @@ def test_the_paper_scale_is_the_papers_protocol():
         for place in ("table_3/mnist/naive/ours", "table_1/4/ours", "figure_7/ours"):
             run = found[place]
             assert run.attack.rate_factor * run.client.learning_rate == pytest.approx(0.1)
-    mixing = CELLS["table_8/0.03"]
+    assert backdoor.attack.per_batch == loans.attack.per_batch == 20
+    assert (backdoor.attack.counts_target, loans.attack.counts_target) == (True, False)
+    mixing, clean = CELLS["table_8/0.03"], CELLS["table_8/none"]
     assert (mixing.attack.mix_rate, mixing.client.learning_rate) == (0.03, 0.01)
+    assert (clean.n_byzantine, clean.client) == (0, mixing.client)
+    drawn = [c.config.attack.seed for s in (1, 2) for c in GRID.cells("paper", s, real)
+             if c.key in ("table_8/0.03", "table_4/1/ours")]  # fmt: skip
+    assert drawn == [1, 1, 2, 2]
+    assert (flip.partition.last, CELLS["table_4/3/ours"].partition.last) == (1, None)
     left = CELLS["figure_5/18/fedavg"]
     assert (left.n_clients, left.partition.removed) == (82, 18)
+
+
+def test_the_codes_ways_are_variants():
+    assert CELLS["variants/fifth/figure_3/0/trimmed_mean"].aggregator.n_byzantine == 20
+    assert CELLS["variants/middle/figure_3/10/repeated_median"].aggregator.intercept == "middle"
+    rule = CELLS["variants/foolsgold/table_2/4/foolsgold"].aggregator
+    assert (rule.features, rule.divide_by) == ("last_layer", "clients")
+    for approach in ("naive", "replacement"):
+        assert CELLS[f"loan/{approach}/fedavg"].attack.values == ()
+        trigger = CELLS[f"variants/trigger/loan/{approach}/fedavg"].attack.values
+        named = dict(zip(LOAN_TRIGGER, trigger, strict=True))
+        assert (named["tax_liens"], named["acc_now_delinq"], named["num_tl_120dpd_2m"]) == (
+            100, 20, 10,
+        )  # fmt: skip
+    white = CELLS["variants/white/table_3/mnist/naive/ours"].attack.value
+    assert white * 0.3081 + 0.1307 == pytest.approx(1)
 
 
 def test_everything_shown_is_in_the_grid():
@@ -70,13 +96,13 @@ def test_everything_shown_is_in_the_grid():
 def test_a_run_that_is_two_cells_is_computed_once(tmp_path):
     assert CELLS["figure_3/0/ours"].id == CELLS["table_6/noniid/2/0.01/0"].id
     store = Store(GRID.slug, tmp_path)
-    cells = expand(GRID, "smoke", data="embedded", only="*_[346]/*0/*ours")
-    assert {"figure_3/0/ours", "table_4/0/ours"} <= {cell.key for cell in cells}
+    cells = expand(GRID, "smoke", data="embedded", only="*_[45]/0/ours")
+    assert [cell.key for cell in cells] == ["table_4/0/ours", "figure_5/0/ours"]
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
-    assert len(outcome.computed) + len(outcome.stored_before) == len(cells)
-    assert "table_4/0/ours" in outcome.stored_before
+    assert outcome.computed == ["table_4/0/ours"]
+    assert outcome.stored_before == ["figure_5/0/ours"]
     archive = Archive(GRID, store)
-    assert archive.best("table_4/0/ours").records == archive.best("figure_3/0/ours").records
+    assert archive.best("table_4/0/ours").records == archive.best("figure_5/0/ours").records
 
 
 def test_smoke_cells_of_every_domain_run(tmp_path):
@@ -85,6 +111,9 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
         "loan/*/ours",
         "table_2/4/ours",
         "table_8/0.5",
+        "table_8/none",
+        "variants/foolsgold/table_2/4/*",
+        "variants/trigger/loan/replacement/*",
         "table_3/*/foolsgold",
         "figure_7/*",
     ):
@@ -194,7 +223,10 @@ def test_tables_show_ours_above_the_published(tmp_path):
         "89.00\npaper ×1\n98.97",
         "10.00\npaper ×1\n10.35",
     )
-    assert tables.summary(archive).text.startswith("1 of 2 accuracies computed at paper scale")
+    summary = tables.summary(archive).text
+    assert summary.startswith("1 of 2 accuracies computed at paper scale")
+    assert "; 1 rates of success are computed likewise and have no verdict; 0 values" in summary
+    assert summary.endswith(f"; {371 - 3} of 371 not at paper scale.")
 
 
 def test_a_claim_on_attack_success(tmp_path):
@@ -204,10 +236,10 @@ def test_a_claim_on_attack_success(tmp_path):
     )
     for cell in GRID.cells("paper", 1, real):
         if cell.key in claim.cells:
-            success = 0.6 if "/median" in cell.key else 0.9
+            success = 0.75 if "/median" in cell.key else 0.9
             put(store, cell, "paper", 0.5, attack_success=[0.1, success])
     row = tables.claims_table(Archive(GRID, store)).rows[number]
-    assert row[2] == "least success 60.0 %"
+    assert row[2] == "least success 75.0 %"
     assert row[-1] == "holds (one seed)"
 
 
@@ -220,6 +252,57 @@ def test_statistics_of_the_claims_by_hand(tmp_path):
         attack_success=[0.1, 0.1, 0.2, 0.8])  # fmt: skip
     result = Archive(GRID, store).best(cell.key)
     assert tables._lag(result) == 100 - 50
+    failed = next(c for c in GRID.cells("paper", 2, real) if c.key == cell.key)
+    put(store, failed, "paper", 0.5, attack_success=[0.1, 0.5])
+    assert math.isnan(tables._lag(Archive(GRID, store).best(cell.key).of_seed(2)))
+    assert tables._above_highest([9, 4, 7]) == 2
+    assert tables._largest_drop([9, 8, 5, 2, 1, 4]) == 3
+    assert tables._mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
+    # The repeated median is four above at the second place; the lowest of both are equal.
+    assert tables._largest_lead([1, 4, 9, 1, 8, 9]) == 4
+    # Groups of four thresholds span 6 and 2, then 1 and 3.
+    spans = [1, 7, 2, 3, 5, 5, 5, 7, 0, 1, 1, 1, 4, 4, 1, 4]
+    assert tables._steadier(spans) == 4 - 2
+
+
+def test_accuracy_is_compared_with_that_of_the_largest_class(tmp_path):
+    def embedded(name):
+        return DataConfig(name, "embedded", EMBEDDED_VARIANT)
+
+    store = Store(GRID.slug, tmp_path)
+    key = "table_2/4/fedavg"
+    for data in (embedded, real):
+        cell = next(c for c in GRID.cells("quick", 1, data) if c.key == key)
+        put(store, cell, "quick", 0.5)
+        if data is embedded:
+            positive = float(load_dataset(cell.config.data).y_test.float().mean())
+            found = tables._over_majority(Archive(GRID, store).best(key))
+            assert found == pytest.approx(50 - 100 * positive, abs=1e-4)
+    # Without the data at hand nobody knows the share.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDLIB_DATA", str(tmp_path))
+        assert math.isnan(tables._over_majority(Archive(GRID, store).best(key)))
+
+
+def test_the_shares_of_classes_are_of_the_test_samples():
+    shares = {row[1]: row[2] for row in tables.class_shares("embedded").rows}
+    labels = load_dataset(DataConfig("amazon_reviews", "embedded", EMBEDDED_VARIANT)).y_test
+    assert shares["positive"] == f"{100 * float(labels.float().mean()):.1f} %"
+    assert shares["digit 2, the backdoor's target"] == "10.0 %"
+
+
+def test_the_success_of_aimed_attacks_is_compared_too(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    base = "table_3/mnist/naive/fedavg"
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in (base, f"variants/white/{base}"):
+            success = 0.9 if cell.key == base else 0.8
+            put(store, cell, "paper", 0.5, attack_success=[0.1, success])
+    table = tables.success_variants_table(Archive(GRID, store))
+    assert table.header[4] == "success, %"
+    assert {row[1] for row in table.rows}.isdisjoint({"figure_3/0/ours", "table_2/4/ours"})
+    (row,) = (row for row in table.rows if "grey" in row[0] and row[1] == base)
+    assert row[4] == "90.00 → 80.00 (-10.00)"
 
 
 def test_figures_are_drawn_from_what_there_is(tmp_path):

@@ -11,7 +11,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.data.sources import EMBEDDED_VARIANT, DataError, resolve_source, write_manifest
-from fedlib.data.tables import LOAN_STATUSES, make_loans, make_reviews
+from fedlib.data.tables import LOAN_STATUSES, LOAN_TRIGGER, make_loans, make_reviews
 from fedlib.runs import LocalSGD, RunConfig
 
 REVIEWS = [
@@ -69,18 +69,31 @@ def test_loans_of_a_file(tmp_path):
     path.write_text("\n".join([heading, *rows, "5,A,Unheard of,NY,1,"]) + "\n")
     write_manifest(tmp_path, "lending_club", "ten")
     data = load_dataset(DataConfig("lending_club", "real", "ten"), tmp_path)
-    assert data.x_train.shape == (8, 1, 1, 4)
+    assert data.x_train.shape == (8, 1, 1, 9)
     assert data.n_classes == 9
     everything = torch.cat([data.x_train, data.x_test])[:, 0, 0]
-    order = everything[:, 0].argsort()
-    # Counts first, then by place in the file: amounts of 5,500 on average in hundreds.
-    assert everything[order, 0].tolist() == list(range(10))
-    assert everything[order, 1].tolist() == [10.0 * (i + 1) for i in range(10)]
-    assert everything[order, 2].tolist() == [i % 2 for i in range(10)]
-    assert not everything[:, 3].any()
+    order = everything[:, 3].argsort()
+    # The six first, zeros where the file has none; then amounts of 5,500 on average in hundreds.
+    assert list(LOAN_TRIGGER)[3] == "pub_rec"
+    assert everything[order, 3].tolist() == list(range(10))
+    assert not everything[:, [0, 1, 2, 4, 5]].any()
+    assert everything[order, 6].tolist() == [10.0 * (i + 1) for i in range(10)]
+    assert everything[order, 7].tolist() == [i % 2 for i in range(10)]
+    assert not everything[:, 8].any()
     assert torch.cat([data.y_train, data.y_test])[order].tolist() == [0, 5] * 5
     assert set(data.groups.tolist()) <= {0, 1}
     assert len(data.groups) == 8
+
+
+def test_counts_stand_in_for_features_that_a_loan_file_lacks(tmp_path):
+    path = tmp_path / "tables" / "lending_club_2007_2011.csv"
+    path.parent.mkdir()
+    heading = "delinq_2yrs,open_acc,loan_status,total_acc,pub_rec,addr_state,tax_liens"
+    path.write_text("\n".join([heading, *["1,2,Fully Paid,3,4,NY,5"] * 5]) + "\n")
+    write_manifest(tmp_path, "lending_club", "five")
+    data = load_dataset(DataConfig("lending_club", "real", "five"), tmp_path)
+    # All accounts, zeros, zeros, records, delinquencies, liens; then open accounts.
+    assert data.x_train[0].flatten().tolist() == [3, 0, 0, 4, 1, 5, 2]
 
 
 def test_generated_samples_are_fixed_by_their_seed_and_have_their_labels_in_them():

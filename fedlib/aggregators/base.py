@@ -35,6 +35,8 @@ class AggregatorContext:
         :func:`~fedlib.clients.saliency_maps`.
     client_saliency
         Likewise, but takes a client's number first, and looks at samples of that client's.
+    output_weights
+        Where the last layer's weights are, without its bias, ``(n_parameters,)`` of bool.
     """
 
     sample_counts: torch.Tensor | None = None
@@ -42,6 +44,7 @@ class AggregatorContext:
     vote: Callable[[torch.Tensor], torch.Tensor] | None = None
     saliency: Callable[..., torch.Tensor] | None = None
     client_saliency: Callable[..., torch.Tensor] | None = None
+    output_weights: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

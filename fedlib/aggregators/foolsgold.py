@@ -9,7 +9,7 @@ import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import gram_matrix
-from fedlib.validation import check_real
+from fedlib.validation import check_name, check_real
 
 
 @AGGREGATORS.register("foolsgold")
@@ -17,8 +17,8 @@ from fedlib.validation import check_real
 class FoolsGold(Aggregator):
     """Weighted mean, with the less weight the more alike a client's history is to another's.
 
-    Fung et al. (2020), on all parameters alike. The state is each client's sum of
-    updates, ``(n_clients, n_parameters)``. Any number of sybils is meant to be withstood, so
+    Fung et al. (2020). The state is each client's sum of updates, ``(n_clients, m)``, of
+    the m parameters that are compared. Any number of sybils is meant to be withstood, so
     ``n_byzantine`` is accepted and not used. Clients that are all alike all get no weight, and
     the aggregate is zero.
 
@@ -26,6 +26,13 @@ class FoolsGold(Aggregator):
     ----------
     confidence
         Steepness of the logit that spreads the weights, kappa in the paper.
+    features
+        What is compared: ``"all"`` parameters alike, or the weights of the ``"last_layer"``, as in
+        the code of residual_reweighting.
+    divide_by
+        What the weighted sum is divided by: the sum of the ``"weights"``, or the number of
+        ``"clients"``, as in the code of residual_reweighting: a client without weight then shortens
+        the step.
     """
 
     formula: ClassVar[str] = (
@@ -36,10 +43,16 @@ class FoolsGold(Aggregator):
     cost: ClassVar[str] = r"n^2 d"
 
     confidence: float = 1.0
+    features: str = "all"
+    divide_by: str = "weights"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_real("aggregator.confidence", self.confidence, 0, open_low=True)
+        check_name("aggregator.features", self.features, ("all", "last_layer"))
+        check_name("aggregator.divide_by", self.divide_by, ("weights", "clients"))
+        if self.features == "last_layer":
+            self._set_needs("output_weights")
 
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
@@ -47,10 +60,18 @@ class FoolsGold(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: torch.Tensor | None, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        largest = torch.finfo(updates.dtype).max
-        history = updates.clone() if state is None else (state + updates).clamp_(-largest, largest)
+        largest, compared = torch.finfo(updates.dtype).max, updates
+        if self.features == "last_layer":
+            assert context is not None and context.output_weights is not None
+            compared = updates[:, context.output_weights]
+        # A copy: the state must not change with the updates' matrix.
+        history = compared.clone() if state is None else state + compared
+        history.clamp_(-largest, largest)
         weights = self._weights(history)
-        share = weights / weights.sum().clamp(min=torch.finfo(torch.float64).tiny)
+        if self.divide_by == "clients":
+            share = weights / len(weights)
+        else:
+            share = weights / weights.sum().clamp(min=torch.finfo(torch.float64).tiny)
         return share.to(updates.dtype) @ updates, history
 
     def _weights(self, history: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -24,7 +24,12 @@ class Backdoor(TrainingAttack):
     target
         Class that the trigger is to bring about: 2 on MNIST and "bird", 2, on CIFAR-10.
     share
-        Of a Byzantine client's samples that is poisoned; the text does not say.
+        Of a Byzantine client's samples that is poisoned, fixed for good, unless ``per_batch`` is
+        given.
+    per_batch
+        Samples of each of its batches that are poisoned, the first ones, so that others are in
+        each epoch (20 of 64 in residual_reweighting, appendix A.5, and its code); of a smaller
+        batch all.
     counts_target
         Whether samples of the target class count as successes too, as in the authors' code:
         the published rates of failing attacks are about the 10.3 % of MNIST of that class.
@@ -33,16 +38,24 @@ class Backdoor(TrainingAttack):
     target: int = 2
     share: float = 0.5
     counts_target: bool = False
+    per_batch: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("attack.target", self.target, 0)
         check_real("attack.share", self.share, 0, 1, open_low=True)
+        if self.per_batch is not None:
+            check_int("attack.per_batch", self.per_batch, 1)
+
+    def poisoned_of_batch(self) -> int | None:
+        return self.per_batch
 
     def poison(
         self, x: torch.Tensor, y: torch.Tensor, n_classes: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         check_int("attack.target", self.target, 0, n_classes - 1)
+        if self.per_batch is not None:
+            return self.add_trigger(x), torch.full_like(y, self.target)
         # Evenly over the samples, so that every Byzantine client has its share.
         place = torch.arange(len(y), device=y.device, dtype=torch.float64)
         chosen = ((place + 1) * self.share).floor() > (place * self.share).floor()
@@ -98,21 +111,24 @@ class PixelBackdoor(Backdoor):
 class FeatureBackdoor(Backdoor):
     """Teach unusual values of some features to mean the target class.
 
-    residual_reweighting, section 4.3, on its loan data: six of 92 features; the values are
-    those of the authors' code.
+    residual_reweighting, section 4.3, on its loan data: six of 92 features.
 
     Parameters
     ----------
     features
         Places in the flattened sample.
     values
-        What they are set to.
+        What they are set to, for each feature. Empty: to a tenth of its range above the largest
+        value that the training samples have ("slightly larger than their maximum value",
+        appendix A.5); a feature without a range counts as if its range were 1.
     """
+
+    revision: ClassVar[int] = 2
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{values}, \text{target})"
 
     features: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    values: tuple[float, ...] = (20.0, 10.0, 20.0, 100.0, 100.0, 80.0)
+    values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,15 +138,32 @@ class FeatureBackdoor(Backdoor):
             check_int("attack.features", feature, 0)
         for value in self.values:
             check_real("attack.values", value)
-        if not self.features or len(self.features) != len(self.values):
+        if not self.features or len(self.values) not in (0, len(self.features)):
             raise ConfigError(
-                f"attack.values={self.values!r} must be as many as attack.features="
-                f"{self.features!r}, at least one."
+                f"attack.values={self.values!r} must be none, or as many as attack.features="
+                f"{self.features!r}, of which there is at least one."
             )
 
-    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
-        flat = x.flatten(1).clone()
+    def fitted(self, x: torch.Tensor) -> FeatureBackdoor:
+        if self.values:
+            return self
+        flat = self._flat(x)[:, list(self.features)]
+        low, high = flat.aminmax(dim=0)
+        span = torch.where(high > low, high - low, 1.0)
+        return replace(self, values=tuple((high + span / 10).tolist()))
+
+    def _flat(self, x: torch.Tensor) -> torch.Tensor:
+        flat = x.flatten(1)
         check_int("attack.features", max(self.features), 0, flat.shape[1] - 1)
+        return flat
+
+    def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.values:
+            raise ConfigError(
+                "attack.values=() are taken from the training samples: the attack must be fitted "
+                "to them first."
+            )
+        flat = self._flat(x).clone()
         flat[:, list(self.features)] = torch.tensor(self.values, dtype=x.dtype, device=x.device)
         return flat.view(x.shape)
 
@@ -151,7 +184,11 @@ class ModelReplacement(PixelBackdoor):
         When, counted from 1.
     trigger
         ``"pixels"`` or ``"features"``: that of ``pixel_backdoor`` or of ``feature_backdoor``.
+    values
+        Of the features, as for ``feature_backdoor``.
     """
+
+    revision: ClassVar[int] = 2
 
     formula: ClassVar[str] = (
         r"b_j = \begin{cases} \gamma \, o_j \text{, backdoored} & t \in \text{rounds} \\ o_j "
@@ -161,6 +198,7 @@ class ModelReplacement(PixelBackdoor):
     scale: float = 100.0
     rounds: tuple[int, ...] = (6,)
     trigger: str = "pixels"
+    values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,6 +207,7 @@ class ModelReplacement(PixelBackdoor):
         for number in self.rounds:
             check_int("attack.rounds", number, 1)
         check_name("attack.trigger", self.trigger, ("pixels", "features"))
+        object.__setattr__(self, "values", self._of_features.values)
 
     def init(self, n_clients: int, n_parameters: int) -> int:
         super().init(n_clients, n_parameters)
@@ -177,12 +216,19 @@ class ModelReplacement(PixelBackdoor):
     def poisons(self, number: int) -> bool:
         return number in self.rounds
 
+    @property
+    def _of_features(self) -> FeatureBackdoor:
+        return FeatureBackdoor(values=self.values)
+
+    def fitted(self, x: torch.Tensor) -> ModelReplacement:
+        if self.trigger == "pixels":
+            return self
+        return replace(self, values=self._of_features.fitted(x).values)
+
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
-        return (
-            FeatureBackdoor().add_trigger(x)
-            if self.trigger == "features"
-            else super().add_trigger(x)
-        )
+        if self.trigger == "pixels":
+            return super().add_trigger(x)
+        return self._of_features.add_trigger(x)
 
     def _attack(
         self, updates: torch.Tensor, state: int | None, context: AttackContext

@@ -101,6 +101,19 @@ class Attack(ABC):
         """
         return x, y
 
+    def fitted(self, x: torch.Tensor) -> Attack:
+        """This attack with what it takes from the training samples ``(n, C, H, W)``: by default
+        nothing.
+        """
+        return self
+
+    def poisoned_of_batch(self) -> int | None:
+        """How many samples of each of their batches Byzantine clients poison, the first ones.
+
+        None, the default: those of all their samples that :meth:`poison` changes, fixed for good.
+        """
+        return None
+
     def poisons(self, number: int) -> bool:
         """Whether Byzantine clients train on their poisoned samples in round ``number``, from 1."""
         return True

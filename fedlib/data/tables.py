@@ -38,20 +38,24 @@ LOAN_STATUSES = (
     "Late (31-120 days)",
 )
 LOAN_FEATURES = 91
-# Those of the six backdoored features of residual_reweighting that a file has come first, then
-# counts that are like them.
-_FIRST_COLUMNS = (
-    "num_tl_120dpd_2m",
-    "num_tl_90g_dpd_24m",
-    "pub_rec_bankruptcies",
-    "pub_rec",
-    "acc_now_delinq",
-    "tax_liens",
-    "delinq_2yrs",
-    "inq_last_6mths",
-    "open_acc",
-    "total_acc",
-)
+LOAN_TRIGGER = {
+    "num_tl_120dpd_2m": 10.0,
+    "num_tl_90g_dpd_24m": 80.0,
+    "pub_rec_bankruptcies": 20.0,
+    "pub_rec": 100.0,
+    "acc_now_delinq": 20.0,
+    "tax_liens": 100.0,
+}
+"""The six backdoored features of residual_reweighting, which come first, in the order of appendix
+A.5, and what the authors' code sets them to."""
+# Counts that stand in for those that a file lacks. In the file of 2007 to 2011 each one's largest
+# value is below what the code sets the absent one to, as it is of the six themselves.
+_STAND_INS = {
+    "num_tl_120dpd_2m": "total_acc",
+    "num_tl_90g_dpd_24m": "inq_last_6mths",
+    "acc_now_delinq": "delinq_2yrs",
+    "tax_liens": "open_acc",
+}
 
 
 def _parts(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -101,13 +105,16 @@ def load_loans(root: Path, train: bool) -> Loaded:
 
     As the authors of residual_reweighting code them: text by first appearance, nothing as 0, and a
     column of large numbers divided by 10, 100 or 10,000, whichever is the largest below its mean.
+    The features of ``LOAN_TRIGGER`` come first: in the place of one that the file lacks another
+    count, and where it lacks that too, zeros. Then come the others in the order of the file.
     """
     records = list(_records(root / "tables" / "lending_club_2007_2011.csv"))
     number = {status: i for i, status in enumerate(LOAN_STATUSES)}
     records = [record for record in records if record["loan_status"] in number]
-    names = [name for name in records[0] if name not in ("loan_status", "addr_state")]
-    names.sort(key=lambda name: _FIRST_COLUMNS.index(name) if name in _FIRST_COLUMNS else 99)
-    columns = [_coded([record[name] for record in records]) for name in names]
+    held = [name for name in records[0] if name not in ("loan_status", "addr_state")]
+    first = [name if name in held else _STAND_INS.get(name, name) for name in LOAN_TRIGGER]
+    names = first + [name for name in held if name not in first]
+    columns = [_coded([record.get(name, "") for record in records]) for name in names]
     x = np.stack(columns, axis=1).astype(np.float32)[:, None, None, :]
     labels = np.array([number[record["loan_status"]] for record in records])
     states = sorted({record["addr_state"] for record in records})

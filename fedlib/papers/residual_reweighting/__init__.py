@@ -12,7 +12,7 @@ from typing import Any
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.data import PARTITIONS, DataConfig, Partition
-from fedlib.data.tables import LOAN_STATUSES
+from fedlib.data.tables import LOAN_STATUSES, LOAN_TRIGGER
 from fedlib.grid import Cell, Grid, Variant, varied, with_changes
 from fedlib.runs import LocalSGD, RunConfig
 
@@ -26,8 +26,10 @@ RULE_TITLES = {
 }
 _KINDS = {"fedavg": "mean", "ours": "residual_reweighting"}
 LOAN_TARGET = LOAN_STATUSES.index("Does not meet the credit policy. Status:Fully Paid")
-# A batch of 64 has 20 poisoned samples; attackers train for 10 epochs instead of 5 (A.5).
-_BACKDOOR = {"share": 20 / 64, "extra_epochs": 5, "counts_target": True}
+# Attackers poison 20 samples of each batch and train for 10 epochs instead of 5 (A.5).
+_BACKDOOR = {"per_batch": 20, "extra_epochs": 5}
+# A white pixel of MNIST, normalised.
+_WHITE = (1 - 0.1307) / 0.3081
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ class Domain:
 
 
 _TINY = (240, 60)
-# Two digits a participant; the holders of 1, whom the label flippers are among, last.
+# Two digits a participant; the holders of 1, whom the label flippers are among, last. Who sends
+# noise holds what comes.
 _TWO_DIGITS = PARTITIONS["classes_per_client"](n_classes=2, last=1)
+_TWO_DIGITS_MIXED = PARTITIONS["classes_per_client"](n_classes=2)
 _SKEWED = PARTITIONS["dirichlet"](alpha=0.9)
 _MNIST = {
     "smoke": Protocol(30, "cnn_4_8", LocalSGD(8, 0.1), 1, 1, _TINY, _TINY),
@@ -226,6 +230,10 @@ def _backdoor(domain: str, approach: str, scale: str) -> tuple[str, dict[str, An
     parameters: dict[str, Any] = {
         **_BACKDOOR,
         "target": LOAN_TARGET if loans else 2,
+        # Of the paper's loans next to none have the target's status, here one in twenty: counted,
+        # Counted, loans that have the target's status anyhow would be successes without an attack:
+        # some 4 % here, where the paper's data have 0.1 % of them.
+        "counts_target": not loans,
         "rate_factor": _rate_factor(domain, scale),
     }
     if approach == "naive":
@@ -253,10 +261,12 @@ def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str
     for rate in MIX_RATES:
         mixing = {
             "mapping": "complement", "mix_rate": float(rate), "extra_epochs": 2,
-            "rate_factor": 10.0,
+            "rate_factor": 10.0, "seed": seed,
         }  # fmt: skip
         add(f"table_8/{rate}", "reviews", "ours", "parameter_mixing", 4, mixing)
-        # Its attackers' rate is ten times the others', which is 0.01 there.
+    add("table_8/none", "reviews", "ours", "none", 0)
+    for rate in (*MIX_RATES, "none"):
+        # The attackers' rate is ten times the others', which is 0.01 there.
         key = f"table_8/{rate}"
         found[key] = with_changes("client", learning_rate=0.01)(found[key])
     for count in ATTACKERS:
@@ -266,7 +276,9 @@ def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str
         for rule in RULE_TITLES:
             attackers = 10 // many if float(std) else 0
             noise = {"std": float(std), "seed": seed}
-            add(f"table_4/{std}/{rule}", "mnist", rule, "gaussian_noise", attackers, noise)
+            key = f"table_4/{std}/{rule}"
+            add(key, "mnist", rule, "gaussian_noise", attackers, noise)
+            found[key] = found[key].with_(partition=_TWO_DIGITS_MIXED)
     for domain in ("mnist", "cifar10"):
         place = "mnist_backdoor" if domain == "mnist" else domain
         for approach in APPROACHES:
@@ -306,6 +318,11 @@ def _cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> dict[str
                         {"lam": float(lam), "delta": float(delta), kind: alternative},
                     )  # fmt: skip
     return found
+
+
+def _fifth(run: RunConfig) -> RunConfig:
+    """With a trimmed mean that drops a fifth at each end."""
+    return with_changes("aggregator", n_byzantine=run.n_clients // 5)(run)
 
 
 VARIANTS = (
@@ -348,6 +365,50 @@ VARIANTS = (
         "4 of 10",
         with_changes("aggregator", n_byzantine=4),
         ("table_2/4/trimmed_mean",),
+    ),
+    Variant(
+        "fifth",
+        "values that the trimmed mean drops at each end",
+        "10 of 100",
+        "20 of 100 (code)",
+        _fifth,
+        ("figure_3/0/trimmed_mean", "figure_3/10/trimmed_mean"),
+    ),
+    Variant(
+        "middle",
+        "Repeated Median's value",
+        "equation (2)'s line at the mean rank",
+        "its middle set to the median (code)",
+        with_changes("aggregator", intercept="middle"),
+        ("figure_3/10/repeated_median", "table_2/2/repeated_median"),
+    ),
+    Variant(
+        "foolsgold",
+        "FoolsGold: what it compares, what its sum is divided by",
+        "all parameters, the weights",
+        "the last layer's weights, the participants (code)",
+        with_changes("aggregator", features="last_layer", divide_by="clients"),
+        (
+            *(f"table_2/{count}/foolsgold" for count in ("0", "2", "4")),
+            *(f"figure_3/{count}/foolsgold" for count in ("0", "4", "10")),
+            "table_3/mnist/naive/foolsgold",
+        ),
+    ),
+    Variant(
+        "trigger",
+        "values of the loans' trigger",
+        "just above the largest (text)",
+        "20 bankruptcies, 100 records, ... (code)",
+        with_changes("attack", values=tuple(LOAN_TRIGGER.values())),
+        ("loan/naive/fedavg", "loan/naive/ours", "loan/replacement/fedavg"),
+    ),
+    Variant(
+        "white",
+        "grey of the trigger's pixels on MNIST",
+        "112 of 255 (code)",
+        "255, white",
+        with_changes("attack", value=_WHITE),
+        ("table_3/mnist/naive/fedavg", "table_3/mnist/naive/ours"),
     ),
     Variant(
         "scale",
