@@ -412,16 +412,18 @@ def _next_batch(
     client = federation.config.client
     size = size or client.batch_size
     sampling = client.sampling if isinstance(client, MomentumSGD) else "shuffle"
-    index = _poisoned_first(federation, batches.draw(clients, size, sampling), clients, data)
-    index = index.to(federation.device).view(-1)
+    chosen = batches.draw(clients, size, sampling)
+    index = torch.from_numpy(chosen).to(federation.device).view(-1)
     shape = (len(clients), size)
     x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
     y = data[1].index_select(0, index).view(shape)
     if theirs is not None:
         row = sum(i < federation.n_benign for i in clients)
+        index = _poisoned_first(federation, chosen[row:], clients[row:], theirs)
+        index = index.to(federation.device).view(-1)
         for drawn, clean, source in zip((x, y), data, theirs, strict=True):
             if source is not clean:  # an attack may poison labels alone, or nothing
-                drawn[row:] = source.index_select(0, index[row * size :]).view_as(drawn[row:])
+                drawn[row:] = source.index_select(0, index).view_as(drawn[row:])
     return x, y
 
 
