@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from scipy.fft import next_fast_len
 
 AVERAGE = 3
 """Side of the local average of the log spectrum (Hou and Zhang, 2007)."""
@@ -17,10 +18,10 @@ _BLOCK = 1 << 22
 def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
     """Saliency maps of vectors by their spectral residual (Hou and Zhang, 2007).
 
-    Each vector is laid out row by row as a matrix that is as near to a square as can be, with zeros
-    at its end. Of the matrix's spectrum the phase is kept, and the log amplitude less its local
-    average; the map is the squared magnitude of what that is the spectrum of, smoothed. Spectrum
-    and map are taken as periodic, as the transform takes them. Neither a vector's length nor its
+    Each vector is laid out row by row as a matrix that is nearly a square, with zeros at its end. Of
+    the matrix's spectrum the phase is kept, and the log amplitude less its local average; the map is
+    the squared magnitude of what that is the spectrum of, smoothed. Spectrum and map are taken as
+    periodic, as the transform takes them, and nothing is resized. Neither a vector's length nor its
     sign changes the map but by rounding: a vector and its negative have one.
 
     Parameters
@@ -34,8 +35,9 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
         ``(n, H, W)`` in float64, not below zero; zero for a vector of zeros.
     """
     n, d = vectors.shape
-    width = math.ceil(d**0.5)
-    height = math.ceil(d / width)
+    # Small prime factors alone, or the transform would take many times as long.
+    width = next_fast_len(math.ceil(d**0.5), real=True)
+    height = next_fast_len(math.ceil(d / width))
     maps = vectors.new_zeros(n, height, width, dtype=torch.float64)
     rows = max(_BLOCK // d, 1)
     for start in range(0, n, rows):

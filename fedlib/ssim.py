@@ -34,13 +34,19 @@ def structural_similarity(
     else:
         side = min(window, *((length - 1) // 2 * 2 + 1 for length in (height, width)))
         size, correction = (side, side), side * side / max(side * side - 1, 1)
-    # Means over all windows as two products with band matrices: many times faster than pooling.
-    rows = _windows(height, size[0], x)
-    columns = _windows(width, size[1], x).t()
+    if min(size) < max(height, width) / 16:
 
-    def mean(values: torch.Tensor) -> torch.Tensor:
-        # The right product first: it is one of two matrices, whatever the leading axes.
-        return rows @ (values @ columns)
+        def mean(values: torch.Tensor) -> torch.Tensor:
+            return _shifted_mean(_shifted_mean(values, size[1], -1), size[0], -2)
+
+    else:
+        # Of small images as two products with band matrices: many times faster than pooling.
+        rows = _windows(height, size[0], x)
+        columns = _windows(width, size[1], x).t()
+
+        def mean(values: torch.Tensor) -> torch.Tensor:
+            # The right product first: it is one of two matrices, whatever the leading axes.
+            return rows @ (values @ columns)
 
     mean_x, mean_y = mean(x), mean(y)
     var_x = correction * (mean(x * x) - mean_x * mean_x)
@@ -51,6 +57,15 @@ def structural_similarity(
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     contrast = (2 * covariance + c2) / (var_x + var_y + c2)
     return (luminance * contrast).mean((-2, -1))
+
+
+def _shifted_mean(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
+    """Means over windows of ``size`` along one axis."""
+    count = values.shape[axis] - size + 1
+    total = values.narrow(axis, 0, count).clone()
+    for start in range(1, size):
+        total += values.narrow(axis, start, count)
+    return total / size
 
 
 def _windows(length: int, size: int, like: torch.Tensor) -> torch.Tensor:
