@@ -18,11 +18,11 @@ _BLOCK = 1 << 22
 def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
     """Saliency maps of vectors by their spectral residual (Hou and Zhang, 2007).
 
-    Each vector is laid out row by row as a matrix that is nearly a square, with zeros at its end. Of
-    the matrix's spectrum the phase is kept, and the log amplitude less its local average; the map is
-    the squared magnitude of what that is the spectrum of, smoothed. Spectrum and map are taken as
-    periodic, as the transform takes them, and nothing is resized. Neither a vector's length nor its
-    sign changes the map but by rounding: a vector and its negative have one.
+    Each vector is laid out row by row as a matrix that is nearly a square, with zeros at its end.
+    Of the matrix's spectrum the phase is kept, and the log amplitude less its local average; the
+    map is the squared magnitude of what that is the spectrum of, smoothed. Spectrum and map are
+    taken as periodic, as the transform takes them, and nothing is resized. Neither a vector's
+    length nor its sign changes the map but by rounding: a vector and its negative have one.
 
     Parameters
     ----------
