@@ -49,9 +49,7 @@ class Mean(Aggregator):
             and updates.is_floating_point()
         ):
             self.check(updates.shape[0])
-            # What no longer fits the cache is read faster by a product.
-            small = updates.numel() < 1 << 22
-            plain = updates.mean(0) if small else row_mean(updates)
+            plain = row_mean(updates)
             if bool(torch.isfinite(plain.sum())):
                 return plain, state
         return super().apply(updates, state, context)
@@ -62,6 +60,4 @@ class Mean(Aggregator):
         if self.weights == "samples":
             assert context is not None and context.sample_counts is not None
             return weighted_mean(updates, context.sample_counts.double()), state
-        plain = updates.mean(0)
-        # A sum of finite values may overflow where their mean does not.
-        return torch.where(torch.isfinite(plain), plain, row_mean(updates)), state
+        return row_mean(updates), state
