@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from fedlib.grid import Variant
 from fedlib.report import Archive, CellResult, Table, plural
@@ -117,10 +118,41 @@ def drop(values: list[float]) -> float:
     return values[0] - values[1]
 
 
+class Judgement(NamedTuple):
+    """A claim's row: what is found and needed, what the paper's numbers give, the verdict."""
+
+    place: str
+    text: str
+    here: str
+    needed: str
+    in_print: str
+    runs: str
+    verdict: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a verdict."""
+        return not self.verdict.startswith("undecided")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the verdict is that the claim holds."""
+        return self.verdict.startswith("holds")
+
+
+@dataclass(frozen=True)
+class ClaimsTable(Table):
+    """The table of a paper's claims, and its rows in parts."""
+
+    css: ClassVar[str] = "fedlib-table fedlib-claims"
+
+    judged: tuple[Judgement, ...] = ()
+
+
 def claims_table(
     archive: Archive, claims: Sequence[Claim], printed: Printed | None = None
-) -> Table:
-    """Each claim with its statistic, what that has to be, what it is made of, and the verdict.
+) -> ClaimsTable:
+    """Each claim with its statistic, what that has to be, and the verdict.
 
     Over several seeds the statistic has its 95 % interval. ``holds`` where all cells are of the
     paper's protocol on real data and the whole interval is as needed, ``does not hold`` where none
@@ -130,21 +162,27 @@ def claims_table(
     With ``printed`` a further column has the same statistic of the paper's own numbers, where it
     prints them all.
     """
+    judged = tuple(_judged(archive, claim, printed) for claim in claims)
     rows: list[tuple[str, ...]] = []
     classes = {}
-    for claim in claims:
-        shown, basis, said = _judged(archive, claim)
-        theirs = () if printed is None else (_in_print(claim, printed),)
-        rows.append((claim.place, claim.text, shown, str(claim.needed), *theirs, basis, said))
-        if not said.startswith("undecided"):
-            agrees = said.startswith("holds")
-            classes[len(rows) - 1, len(rows[-1]) - 1] = "agrees" if agrees else "differs"
-    heads = ("where", "claim", "here", "needed", *(("in print",) if printed else ()), "runs")
+    for number, row in enumerate(judged):
+        theirs = () if printed is None else (row.in_print,)
+        said = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
+        rows.append((f"{row.text} ({row.place})", row.needed, row.here, *theirs, said))
+        if row.decided:
+            classes[number, len(rows[-1]) - 1] = "agrees" if row.holds else "differs"
+    heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
     caption = "Claims of the paper, computed from the stored runs"
-    return Table((*heads, "verdict"), tuple(rows), caption, classes)
+    return ClaimsTable(heads, tuple(rows), caption, classes, judged=judged)
 
 
 _AGAINST = ": not as claimed"
+
+
+def _judged(archive: Archive, claim: Claim, printed: Printed | None) -> Judgement:
+    here, runs, verdict = _found(archive, claim)
+    theirs = "–" if printed is None else _in_print(claim, printed)
+    return Judgement(claim.place, claim.text, here, str(claim.needed), theirs, runs, verdict)
 
 
 def _in_print(claim: Claim, lookup: Printed) -> str:
@@ -154,7 +192,7 @@ def _in_print(claim: Claim, lookup: Printed) -> str:
     return claim.shown.format(value) + ("" if value in claim.needed else _AGAINST)
 
 
-def _judged(archive: Archive, claim: Claim) -> tuple[str, str, str]:
+def _found(archive: Archive, claim: Claim) -> tuple[str, str, str]:
     """What is found, of which runs, and what that says."""
     known = archive.common(claim.cells)
     if known is None:
@@ -196,27 +234,18 @@ def _places(shown: str) -> str:
     return found[0] if found else ".1f"
 
 
-def decided(table: Table) -> list[tuple[str, ...]]:
-    """The rows of a table of claims that have a verdict."""
-    return [row for row in table.rows if not row[-1].startswith("undecided")]
+def contradicted(table: ClaimsTable) -> list[Judgement]:
+    """The claims that the paper's own numbers do not bear out."""
+    return [row for row in table.judged if row.in_print.endswith(_AGAINST)]
 
 
-def contradicted(table: Table) -> list[tuple[str, ...]]:
-    """The rows whose claim the paper's own numbers do not bear out: where, claim, in print."""
-    if "in print" not in table.header:
-        return []
-    column = table.header.index("in print")
-    return [(*row[:2], row[column]) for row in table.rows if row[column].endswith(_AGAINST)]
-
-
-def tally(table: Table) -> str:
+def tally(table: ClaimsTable) -> str:
     """How many claims of a table hold, do not, and are undecided, in words."""
-    held = [row[-1].startswith("holds") for row in decided(table)]
+    decided = sum(row.decided for row in table.judged)
+    held = sum(row.holds for row in table.judged)
     parts = {
-        "hold": sum(held),
-        "do not hold": len(held) - sum(held),
-        "undecided": len(table.rows) - len(held),
-    }
+        "hold": held, "do not hold": decided - held, "undecided": len(table.judged) - decided,
+    }  # fmt: skip
     return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
 
 

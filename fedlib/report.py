@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from fedlib.data import DataConfig
 from fedlib.data.sources import EMBEDDED_VARIANT, describe
@@ -249,6 +249,8 @@ class Table:
     several lines. Lines of a ``compact`` table are never broken.
     """
 
+    css: ClassVar[str] = "fedlib-table"
+
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
@@ -261,7 +263,7 @@ class Table:
             f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
         )
         body = "".join(f"<tr>{self._html_row(i)}</tr>" for i in range(len(self.rows)))
-        kind = "fedlib-table fedlib-compact" if self.compact else "fedlib-table"
+        kind = f"{self.css} fedlib-compact" if self.compact else self.css
         return (
             f'<div class="{kind}"><table>{caption}<thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"

@@ -205,7 +205,7 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
     for cell in GRID.cells("paper", 1, sample):
         if cell.key in claim.cells:
             put(store, cell, "paper", 0.2 if "cent1p" in cell.key else 0.8)
-    row = tables.claims_table(Archive(GRID, store)).rows[number]
+    row = tables.claims_table(Archive(GRID, store)).judged[number]
     assert row[2] == "+60.0 points from one phase to two"
     assert row[4] == "+68.0 points from one phase to two"  # 0.80 and 0.12
     assert row[-1] == "holds (one seed, other data than the paper's)"
@@ -220,8 +220,7 @@ def test_statistics_of_the_claims_by_hand():
 
 def test_the_papers_own_numbers_are_as_it_claims(tmp_path):
     table = tables.claims_table(Archive(GRID, Store(GRID.slug, tmp_path)))
-    place = table.header.index("in print")
-    printed = {row[1]: row[place] for row in table.rows}
+    printed = {row.text: row.in_print for row in table.judged}
     assert not [text for text, value in printed.items() if value.endswith("not as claimed")]
     shown = {
         "CClip is the third method": "+18.0",  # 0.20, and 0.02 of CWM and CWTM

@@ -235,7 +235,7 @@ def test_claims_are_decided_at_paper_scale_alone(tmp_path):
         for cell in grid.cells(scale, 1, real):
             if cell.key in first.cells:
                 put(store, cell, scale, 0.8 if "/none/" in cell.key else 0.75)
-        row = tables.claims_table(Archive(grid, store)).rows[number]
+        row = tables.claims_table(Archive(grid, store)).judged[number]
         assert row[2] == "drop 5.0 points"
         assert row[-1] == ("undecided: reduced scale" if scale == "quick" else "holds (one seed)")
 
@@ -252,7 +252,7 @@ def test_over_several_seeds_the_whole_interval_decides(tmp_path):
             for cell in grid.cells("paper", seed, real):
                 if cell.key in claim.cells:
                     put(store, cell, "paper", 0.8 if "/none/" in cell.key else attacked)
-        row = tables.claims_table(Archive(grid, store)).rows[number]
+        row = tables.claims_table(Archive(grid, store)).judged[number]
         assert row[-1] == said
         assert row[-2] == "paper, Fashion-MNIST, 3 seeds"
     assert row[2].startswith("drop 6.5 points (")
@@ -433,7 +433,7 @@ def test_a_claim_within_two_numbers_fails_only_if_its_whole_interval_is_outside(
 
 def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
     grid = load_grid("centered_clipping")
-    rows = tables.claims_table(Archive(grid, Store(grid.slug, tmp_path))).rows
+    rows = tables.claims_table(Archive(grid, Store(grid.slug, tmp_path))).judged
     printed = {row[1]: row[4] for row in rows}
     # Table IV, FMNIST*, beta = 0.99, tau = 0.1: ALIE leaves 10.0, ROP 42.
     alie = "FMNIST*, CC, τ = 0.1, β = 0.99: ROP is the strongest of the attacks"

@@ -238,7 +238,7 @@ def test_a_claim_on_attack_success(tmp_path):
         if cell.key in claim.cells:
             success = 0.75 if "/median" in cell.key else 0.9
             put(store, cell, "paper", 0.5, attack_success=[0.1, success])
-    row = tables.claims_table(Archive(GRID, store)).rows[number]
+    row = tables.claims_table(Archive(GRID, store)).judged[number]
     assert row[2] == "least success 75.0 %"
     assert row[-1] == "holds (one seed)"
 

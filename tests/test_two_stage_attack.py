@@ -107,7 +107,7 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
     )
     archive = Archive(GRID, store)
     assert tables.radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
-    row = tables.claims_table(archive).rows[0]
+    row = tables.claims_table(archive).judged[0]
     assert row[-1] == ("holds (one seed)" if error < 0.3 else "does not hold (one seed)")
     assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
 
@@ -119,7 +119,7 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
             cells = {cell.key: cell for cell in GRID.cells("paper", seed, real)}
             taken = {"seconds": seconds} if seconds else None
             put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
-        rows = tables.claims_table(Archive(GRID, store)).rows
+        rows = tables.claims_table(Archive(GRID, store)).judged
         (row,) = (row for row in rows if "Synthetic, no defence: learning" in row[1])
         return row[2], row[-2].rsplit(", ")[-1], row[-1]
 
@@ -148,7 +148,7 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white
                 store, cell, "paper", accuracies.get(attack, 0.5), decision=circle,
                 test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
             )  # fmt: skip
-    rows = tables.claims_table(Archive(GRID, store)).rows
+    rows = tables.claims_table(Archive(GRID, store)).judged
     (row,) = (row for row in rows if row[1].startswith("Synthetic, Krum: the black box"))
     assert row[-1] == said
     # A model that has diverged predicts nothing.

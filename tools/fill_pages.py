@@ -33,7 +33,7 @@ from fedlib.attacks import ATTACKS
 from fedlib.grid import load_grid
 from fedlib.plots import PALETTE, STYLE
 from fedlib.published import published_slugs
-from fedlib.report import Archive, Table
+from fedlib.report import Archive
 from fedlib.validation import ConfigError
 
 MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
@@ -44,30 +44,30 @@ def coverage(slug: str) -> str:
     return Archive(load_grid(slug)).coverage()
 
 
-def _claims(slug: str) -> Table:
+def _claims(slug: str) -> claims.ClaimsTable:
     tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
-    found: Table = tables.claims_table(Archive(load_grid(slug)))
+    found: claims.ClaimsTable = tables.claims_table(Archive(load_grid(slug)))
     return found
 
 
 def verdicts(slug: str) -> str:
     """A table of a paper's claims that the stored runs decide."""
-    rows = claims.decided(_claims(slug))
-    if not rows:
-        return "None is decided yet."
-    lines = ["| claim | here | runs | verdict |", "| --- | --- | --- | --- |"]
-    for place, claim, found, needed, *_, runs, verdict in rows:
-        lines.append(_row(f"{claim} ({place})", f"{found} (needed: {needed})", runs, verdict))
-    return "\n".join(lines)
+    lines = ["| claim | needed | here | verdict, of runs |", "| --- | --- | --- | --- |"]
+    lines += [
+        _row(f"{row.text} ({row.place})", row.needed, row.here, f"{row.verdict}: {row.runs}")
+        for row in _claims(slug).judged
+        if row.decided
+    ]
+    return "\n".join(lines) if len(lines) > 2 else "None is decided yet."
 
 
 def contradicted() -> str:
     """A table of the claims, of all papers, that a paper's own numbers do not bear out."""
-    lines = ["| paper | claim | its own numbers give |", "| --- | --- | --- |"]
+    lines = ["| paper | claim | needed | its own numbers give |", "| --- | --- | --- | --- |"]
     for slug in published_slugs():
         title = slug.replace("_", " ").capitalize()
-        for place, claim, printed in claims.contradicted(_claims(slug)):
-            lines.append(_row(title, f"{claim} ({place})", printed))
+        for row in claims.contradicted(_claims(slug)):
+            lines.append(_row(title, f"{row.text} ({row.place})", row.needed, row.in_print))
     return "\n".join(lines) if len(lines) > 2 else "None."
 
 

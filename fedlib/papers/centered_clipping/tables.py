@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fedlib import claims
-from fedlib.claims import Claim, Range, above, at_least, at_most, below, drop, near
+from fedlib.claims import Claim, ClaimsTable, Range, above, at_least, at_most, below, drop, near
 from fedlib.data import PARTITIONS, class_counts
 from fedlib.models import critical_parameters, make_model
 from fedlib.papers.centered_clipping import (
@@ -915,8 +915,8 @@ CLAIMS = (
 )
 
 
-def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict."""
+def claims_table(archive: Archive) -> ClaimsTable:
+    """Each claim with its statistic, what it needs to be, and the verdict."""
     theirs, cosines = published(), _printed_cosines()
 
     def printed(cell: str, quantity: str) -> float | None:

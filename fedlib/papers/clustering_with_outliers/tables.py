@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fedlib import claims
 from fedlib.aggregators import AGGREGATORS, AggregatorContext
-from fedlib.claims import Claim, Range, above, at_least, at_most, drop
+from fedlib.claims import Claim, ClaimsTable, Range, above, at_least, at_most, drop
 from fedlib.guarantees import BOUNDS, DEFINITIONS
 from fedlib.papers.clustering_with_outliers import (
     ATTACK_TITLES,
@@ -530,8 +530,8 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict."""
+def claims_table(archive: Archive) -> ClaimsTable:
+    """Each claim with its statistic, what it needs to be, and the verdict."""
     theirs = published()
 
     def printed(cell: str, quantity: str) -> float | None:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from fedlib import claims, engine
 from fedlib.aggregators import make_aggregator
-from fedlib.claims import Claim, above, at_least, below
+from fedlib.claims import Claim, ClaimsTable, above, at_least, below
 from fedlib.clients import saliency_maps
 from fedlib.data import load_dataset, resolve_source
 from fedlib.papers.gradient_guard import (
@@ -654,6 +654,6 @@ CLAIMS = (
 )
 
 
-def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict."""
+def claims_table(archive: Archive) -> ClaimsTable:
+    """Each claim with its statistic, what it needs to be, and the verdict."""
     return claims.claims_table(archive, CLAIMS)

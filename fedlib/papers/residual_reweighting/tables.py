@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from fedlib import claims
 from fedlib.attacks.backdoor import PixelBackdoor
-from fedlib.claims import Claim, above, at_least, at_most, below, drop, near
+from fedlib.claims import Claim, ClaimsTable, above, at_least, at_most, below, drop, near
 from fedlib.data import DataConfig, DataError, load_dataset, resolve_source
 from fedlib.papers.residual_reweighting import (
     ALTERNATIVES,
@@ -820,8 +820,8 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict."""
+def claims_table(archive: Archive) -> ClaimsTable:
+    """Each claim with its statistic, what it needs to be, and the verdict."""
     theirs = published()
 
     def printed(cell: str, quantity: str) -> float | None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedlib import claims
-from fedlib.claims import Claim, above, at_most, below, drop
+from fedlib.claims import Claim, ClaimsTable, above, at_most, below, drop
 from fedlib.data.tables import make_circle
 from fedlib.inversion import load_samples
 from fedlib.papers.two_stage_attack import (
@@ -466,8 +466,8 @@ CLAIMS = (
 )
 
 
-def claims_table(archive: Archive) -> Table:
-    """Each claim with its statistic, scale and verdict."""
+def claims_table(archive: Archive) -> ClaimsTable:
+    """Each claim with its statistic, what it needs to be, and the verdict."""
     return claims.claims_table(archive, CLAIMS)
 
 
