@@ -293,21 +293,26 @@ def choices_table(
 ) -> Table:
     """Accuracy as used and taken the other way, at the best scale and data that both have.
 
-    Means over the seeds that both have; ``measure`` takes one seed's accuracy.
+    Means over the seeds that both have; ``measure`` takes one seed's accuracy. What is not computed
+    comes last, a row for each choice.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    missing: dict[tuple[str, str, str], list[str]] = {}
     for choice in choices:
-        row = (choice.question, choice.where, choice.used, choice.other)
         pair = archive.common([choice.cell, choice.other_cell])
         seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
         if pair is None or not seeds:
-            rows.append((*row, "not computed", "–"))
+            ways = choice.question, choice.used, choice.other
+            missing.setdefault(ways, []).append(choice.where)
             continue
         used, other = (
             estimate([measure(result.of_seed(seed)) for seed in seeds]).mean for result in pair
         )
         basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
-        rows.append((*row, f"{used:.2f} → {other:.2f} ({other - used:+.2f})", basis))
+        change = f"{used:.2f} → {other:.2f} ({other - used:+.2f})"
+        rows.append((choice.question, choice.where, choice.used, choice.other, change, basis))
+    for (question, way, another), places in missing.items():
+        rows.append((question, "\n".join(places), way, another, "not computed", "–"))
     return Table(
         ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption
     )

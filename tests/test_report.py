@@ -326,17 +326,19 @@ def test_a_stated_cost_fits_table_iv_or_does_not():
     assert rows["Fig. 5, text", "CIFAR-10, CC, τ = 1, β = 0.99"][-1] == "fits"
 
 
-def test_the_networks_are_compared_where_the_scale_has_them():
+def test_the_networks_are_compared_where_the_scale_has_them(tmp_path):
     grid = load_grid("centered_clipping")
     models = {
         scale: {c.config.model for c in grid.cells(scale, 1, real) if "variants/network" in c.key}
         for scale in ("smoke", "quick", "paper")
     }
     assert models == {"smoke": {"resnet20_code"}, "quick": set(), "paper": {"resnet20_code"}}
-    archive = Archive(grid)
-    where = {row[1] for row in tables.variants_table(archive).rows if row[0] == "ResNet-20"}
-    assert "CIFAR-10, CC, τ = 1, sparse ROP" in where
-    assert "CIFAR-10, CC, τ = 1, ROP, β = 0.99" in where
+    archive = Archive(grid, Store(grid.slug, tmp_path))
+    # What is not computed shares a row.
+    (row,) = (row for row in tables.variants_table(archive).rows if row[0] == "ResNet-20")
+    assert {
+        "CIFAR-10, CC, τ = 1, sparse ROP", "CIFAR-10, CC, τ = 1, ROP, β = 0.99",
+    } <= set(row[1].split("\n"))  # fmt: skip
 
 
 def test_cosines_are_averaged_over_the_run_beside_the_published(tmp_path):
@@ -372,14 +374,15 @@ def test_a_variant_is_compared_with_its_own_cell(tmp_path):
         if cell.key in (usual, variant.cell(usual)):
             put(store, cell, "quick", 0.8 if cell.key == usual else 0.7)
     rows = tables.variants_table(Archive(grid, store)).rows
+    assert rows[0][0] == "angle of ROP"
+    assert rows[0][-2:] == ("80.00 → 70.00 (-10.00)", "quick, Fashion-MNIST, 1 seed")
     assert rows[1][0] == "angle of ROP"
-    assert rows[1][-2:] == ("80.00 → 70.00 (-10.00)", "quick, Fashion-MNIST, 1 seed")
-    assert rows[0][-2:] == ("not computed", "–")
+    assert rows[1][-2:] == ("not computed", "–")
     # Another seed of one of the two changes nothing.
     for cell in grid.cells("quick", 2, real):
         if cell.key == usual:
             put(store, cell, "quick", 0.2)
-    assert tables.variants_table(Archive(grid, store)).rows[1] == rows[1]
+    assert tables.variants_table(Archive(grid, store)).rows[0] == rows[0]
 
 
 def test_every_variant_is_a_run_of_its_own():
