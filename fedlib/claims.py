@@ -135,6 +135,11 @@ class Judgement(NamedTuple):
         return not self.verdict.startswith("undecided")
 
     @property
+    def own(self) -> bool:
+        """Whether it is no claim of the paper, but a question that this book asks."""
+        return self.place == OWN
+
+    @property
     def holds(self) -> bool:
         """Whether the verdict is that the claim holds."""
         return self.verdict.startswith("holds")
@@ -165,18 +170,21 @@ def claims_table(
     judged = tuple(_judged(archive, claim, printed) for claim in claims)
     rows: list[tuple[str, ...]] = []
     classes = {}
-    for number, row in enumerate(judged):
+    for number, row in enumerate(sorted(judged, key=lambda row: row.own)):
         theirs = () if printed is None else (row.in_print,)
         said = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
         rows.append((f"{row.text} ({row.place})", row.needed, row.here, *theirs, said))
         if row.decided:
             classes[number, len(rows[-1]) - 1] = "agrees" if row.holds else "differs"
     heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
-    caption = "Claims of the paper, computed from the stored runs"
+    asked = ", then questions of this book" if any(row.own for row in judged) else ""
+    caption = f"Claims of the paper{asked}, computed from the stored runs"
     return ClaimsTable(heads, tuple(rows), caption, classes, judged=judged)
 
 
 _AGAINST = ": not as claimed"
+OWN = "this book"
+"""The place of what no paper claims, but this book asks."""
 
 
 def _judged(archive: Archive, claim: Claim, printed: Printed | None) -> Judgement:
@@ -235,17 +243,16 @@ def _places(shown: str) -> str:
 
 
 def contradicted(table: ClaimsTable) -> list[Judgement]:
-    """The claims that the paper's own numbers do not bear out."""
-    return [row for row in table.judged if row.in_print.endswith(_AGAINST)]
+    """The paper's claims that its own numbers do not bear out."""
+    return [row for row in table.judged if row.in_print.endswith(_AGAINST) and not row.own]
 
 
 def tally(table: ClaimsTable) -> str:
-    """How many claims of a table hold, do not, and are undecided, in words."""
-    decided = sum(row.decided for row in table.judged)
-    held = sum(row.holds for row in table.judged)
-    parts = {
-        "hold": held, "do not hold": decided - held, "undecided": len(table.judged) - decided,
-    }  # fmt: skip
+    """How many of the paper's claims hold, do not, and are undecided, in words."""
+    rows = [row for row in table.judged if not row.own]
+    decided = sum(row.decided for row in rows)
+    held = sum(row.holds for row in rows)
+    parts = {"hold": held, "do not hold": decided - held, "undecided": len(rows) - decided}
     return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
 
 

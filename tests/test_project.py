@@ -33,12 +33,18 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
     code = "\n".join([rule, attack, example, example.replace('"alie"', '"mirror"')])
     code = code.replace("rounds=100", "rounds=20")
     code += (
-        "from fedlib.papers.centered_clipping import RULES, RULE_TITLES, tables\n"
+        "from fedlib.papers.centered_clipping import ATTACK_NAMES, RULES, RULE_TITLES\n"
         + in_chapter
-        + "from fedlib.grid import load_grid\n"
+        + "ATTACK_NAMES['mirror'] = 'mirror'\n"
+        "from fedlib.papers.centered_clipping import tables\n"
+        "text = ' '.join(claim.text for claim in tables.CLAIMS)\n"
+        "assert 'median norm' not in text and 'mirror' not in text\n"
+        "cells = {cell for claim in tables.CLAIMS for cell in claim.cells}\n"
+        "assert not [cell for cell in cells if 'mirror' in cell or 'median_norm' in cell]\n"
+        "from fedlib.grid import load_grid\n"
         "from fedlib.report import Archive\n"
         "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
-        "assert sum(row[0] == 'median norm' for row in table.rows) == 6, table.rows\n"
+        "assert sum(row[0] == 'median norm' for row in table.rows) == 7, table.rows\n"
         "import sys, torch\n"
         "assert AGGREGATORS['median_norm']().apply(torch.full((7, 5), 3e38))[0].isfinite().all()\n"
         "sys.path.insert(0, 'tools')\n"
@@ -158,8 +164,8 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     ]  # fmt: skip
     page.write_text("{contradicted}")
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
-    momentum = "CIFAR-10: momentum strengthens the rules except against ROP"
-    assert f"| Centered clipping | {momentum} " in page.read_text()
+    assert "| Residual reweighting | MNIST, both backdoors: " in page.read_text()
+    assert "this book" not in page.read_text()
     page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
     assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())

@@ -4,7 +4,8 @@
 claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``bfloat16``),
-``{measured:machine}`` where they were measured.
+``{measured:machine}`` where they were measured. ``{contradicted}`` becomes the claims that a
+paper's own numbers do not bear out, ``{times}`` how long the stored runs took.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
 usage: fill_pages.py PAGE.md ...
@@ -17,6 +18,7 @@ import importlib
 import inspect
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,11 @@ from matplotlib.lines import Line2D
 from fedlib import claims
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
-from fedlib.grid import load_grid
+from fedlib.grid import grid_slugs, load_grid
 from fedlib.plots import PALETTE, STYLE
 from fedlib.published import published_slugs
 from fedlib.report import Archive
+from fedlib.store import Store
 from fedlib.validation import ConfigError
 
 MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
@@ -51,14 +54,37 @@ def _claims(slug: str) -> claims.ClaimsTable:
 
 
 def verdicts(slug: str) -> str:
-    """A table of a paper's claims that the stored runs decide."""
-    lines = ["| claim | needed | here | verdict, of runs |", "| --- | --- | --- | --- |"]
-    lines += [
-        _row(f"{row.text} ({row.place})", row.needed, row.here, f"{row.verdict}: {row.runs}")
-        for row in _claims(slug).judged
-        if row.decided
-    ]
-    return "\n".join(lines) if len(lines) > 2 else "None is decided yet."
+    """Tables of a paper's claims, and of this book's questions, that the stored runs decide."""
+    decided = [row for row in _claims(slug).judged if row.decided]
+    parts = []
+    for own, title in ((False, "claim"), (True, "question of this book")):
+        rows = [row for row in decided if row.own == own]
+        lines = [f"| {title} | needed | here | verdict, of runs |", "| --- | --- | --- | --- |"]
+        for row in rows:
+            text = row.text if own else f"{row.text} ({row.place})"
+            lines.append(_row(text, row.needed, row.here, f"{row.verdict}: {row.runs}"))
+        parts += ["\n".join(lines)] if rows else []
+    return "\n\n".join(parts) or "None is decided yet."
+
+
+def times() -> str:
+    """A table of how long the stored runs took on the CPU, by paper and scale."""
+    lines = ["| grid | quick | paper |", "| --- | ---: | ---: |"]
+    for slug in grid_slugs():
+        cells = []
+        for scale in ("quick", "paper"):
+            taken = [
+                record["provenance"]["wall_time_s"]
+                for record in Store(slug).read(scale).values()
+                if record["provenance"]["device"].startswith("cpu")
+            ]
+            cells.append(_duration(statistics.median(taken)) if taken else "–")
+        lines.append(f"| `{slug}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def contradicted() -> str:
@@ -294,6 +320,7 @@ def fill(text: str) -> str:
     text = re.sub(r"\{coverage:(\w+)\}", lambda match: coverage(match[1]), text)
     text = re.sub(r"\{tally:(\w+)\}", lambda match: claims.tally(_claims(match[1])), text)
     text = re.sub(r"\{verdicts:(\w+)\}", lambda match: verdicts(match[1]), text)
+    text = text.replace("{times}", times()) if "{times}" in text else text
     text = text.replace("{contradicted}", contradicted()) if "{contradicted}" in text else text
     text = re.sub(r"\{catalogue:(\w+)\}", lambda match: catalogue(match[1]), text)
     return re.sub(r"\{measured:(\w+)\}", lambda match: measured(match[1]), text)
