@@ -866,9 +866,24 @@ def claims_table(archive: Archive) -> ClaimsTable:
     return claims.claims_table(archive, CLAIMS, printed)
 
 
+def where(cell: str) -> str:
+    """A cell's key in words: ``Figure 3, 10 attackers, reweighting``."""
+    item, *places, rule = cell.split("/")
+    said = {
+        "figure_3": "MNIST, label flips (Figure 3), {} attackers",
+        "table_2": "reviews, label flips (Table 2), {} attackers",
+        "table_3": "{}, {} backdoor",
+        "table_4": "MNIST, noise of deviation {}",
+        "loan": "loans, {} backdoor",
+    }[item]
+    names = {"mnist": "MNIST", "cifar10": "CIFAR-10", "replacement": "model replacement"}
+    shown = said.format(*(names.get(place, place) for place in places))
+    return f"{shown.replace('replacement backdoor', 'replacement')}, {RULE_TITLES[rule]}"
+
+
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    return claims.variants_table(archive, VARIANTS, str, "What the choices change")
+    return claims.variants_table(archive, VARIANTS, where, "What the choices change")
 
 
 def success_variants_table(archive: Archive) -> Table:
@@ -880,5 +895,5 @@ def success_variants_table(archive: Archive) -> Table:
 
     shown = [replace(v, cells=tuple(filter(aimed, v.cells))) for v in VARIANTS]
     caption = "What the choices change of the attack's success"
-    table = claims.variants_table(archive, shown, str, caption, _success)
+    table = claims.variants_table(archive, shown, where, caption, _success)
     return replace(table, header=tuple(h.replace("accuracy", "success") for h in table.header))
