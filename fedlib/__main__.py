@@ -16,6 +16,7 @@ from fedlib import __version__, hardware
 from fedlib.clients import choose_strategy, gradients
 from fedlib.data.sources import (
     DATASETS,
+    DOWNLOADABLE,
     SOURCES,
     DataError,
     data_root,
@@ -24,7 +25,7 @@ from fedlib.data.sources import (
     verify_files,
     write_manifest,
 )
-from fedlib.grid import expand, grid_slugs, load_grid, run_grid
+from fedlib.grid import expand, grid_slugs, load_grid, none_matches, run_grid
 from fedlib.models import MODELS, make_model
 from fedlib.report import Archive
 from fedlib.store import SCALES, Store, StoreError, results_root
@@ -79,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_list)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
-    data.add_argument("--download", metavar="NAME", help="fetch a set into the data folder")
+    names = ", ".join(DOWNLOADABLE)
+    data.add_argument("--download", metavar="NAME", help=f"fetch into the data folder: {names}")
     data.add_argument("--trust", metavar="NAME", help="record the files of a set as they are")
     data.add_argument("--variant", metavar="NAME", help="with --trust: what to call that copy")
     data.set_defaults(command=_data)
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     grid = load_grid(options.slug)
-    cells = expand(grid, options.scale, options.seeds, options.data, options.only)
+    cells = expand(grid, options.scale, options.seeds, options.data, options.only or None)
     store = Store(grid.slug)
     outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
     print(
@@ -104,10 +106,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
-    for slug in slugs:
-        archive = Archive(load_grid(slug))
-        print(f"{slug}: {archive.coverage()}")
-        for key in archive.cells(options.only):
+    only = options.only or None
+    archives = [Archive(load_grid(slug)) for slug in slugs]
+    shown = [archive for archive in archives if archive.cells(only)]
+    if not shown:
+        keys = [key for archive in archives for key in archive.cells()]
+        raise none_matches(only, keys, options.slug or "all papers")
+    for archive in shown:
+        which = f"{archive.grid.slug}, {only}" if only else archive.grid.slug
+        print(f"{which}: {archive.coverage(only)}")
+        for key in archive.cells(only):
             held = archive.held(key)
             print(f"  {key:48} {held or '-'}")
     return 0
@@ -123,7 +131,6 @@ def _data(options: argparse.Namespace) -> int:
             raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
         print(f"recorded in {write_manifest(root, options.trust, options.variant)}")
     if options.download:
-        check_name("download", options.download, DATASETS)
         download(options.download)
     print(f"data folder: {root}")
     for name, info in DATASETS.items():

@@ -9,10 +9,11 @@ import multiprocessing
 import os
 import pkgutil
 import signal
+import statistics
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ import fedlib.papers
 from fedlib import engine, hardware
 from fedlib.data import DataConfig, load_dataset, resolve_source
 from fedlib.data.sources import EMBEDDED_VARIANT, DataError, Dataset
-from fedlib.progress import Progress
+from fedlib.progress import Progress, duration
 from fedlib.runs import RunConfig
 from fedlib.store import SCALES, Store, StoreError, make_record
 from fedlib.validation import ConfigError, check_int, check_name
@@ -164,18 +165,23 @@ def expand(
 
     found = [cell for seed in range(1, count + 1) for cell in grid.cells(scale, seed, resolve)]
     chosen = [cell for cell in found if only is None or fnmatch.fnmatchcase(cell.key, only)]
+    if not chosen:
+        raise none_matches(only, [cell.key for cell in found], grid.slug)
     for name in sorted({cell.config.data.name for cell in chosen}):
         trouble = troubles[name]
         if isinstance(trouble, Exception):
             raise trouble
         for said in trouble:
             warnings.warn(said.message, stacklevel=2)
-    if not chosen:
-        raise ConfigError(
-            f"only={only!r} matches none of the {len(found)} cells of {grid.slug}; their keys "
-            f"look like {found[0].key!r}."
-        )
     return chosen
+
+
+def none_matches(only: str | None, keys: Sequence[str], where: str) -> ConfigError:
+    """The error for a pattern that matches no cell."""
+    return ConfigError(
+        f"only={only!r} matches none of the {len(keys)} cells of {where}; their keys look like "
+        f"{keys[0]!r}."
+    )
 
 
 @dataclass
@@ -217,7 +223,7 @@ def run_grid(
     strategy
         Of the client step; see :mod:`fedlib.clients`.
     progress
-        Whether to print a line for each finished run and a bar.
+        Whether to print how much is to be done, a line for each finished run and a bar.
     """
     target = hardware.check_device(device)
     cells = list(cells)
@@ -241,6 +247,8 @@ def run_grid(
     for config in {cell.config.data: cell.config for cell in pending}.values():
         _dataset(config.data)
 
+    if progress and pending:
+        print(_outlook(len(pending), jobs, stored.values()), flush=True)
     with Progress(sum(cell.config.rounds for cell in pending), len(pending), progress) as bar:
         tasks = [_Task(cell, store, scale, str(target), strategy, threads) for cell in pending]
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
@@ -258,6 +266,14 @@ def run_grid(
                 outcome.computed.append(task.cell.key)
                 bar.line(f"{seeded}: {_summary(result)}")
     return outcome
+
+
+def _outlook(runs: int, jobs: int, stored: Iterable[dict[str, Any]]) -> str:
+    """How many runs there are to do, and the median time of those stored, if there are any."""
+    text = f"{runs} run{'' if runs == 1 else 's'} to compute"
+    text += f", {jobs} at a time" if jobs > 1 else ""
+    seconds = [record["provenance"]["wall_time_s"] for record in stored]
+    return f"{text}, about {duration(statistics.median(seconds))} each so far" if seconds else text
 
 
 @dataclass(frozen=True)

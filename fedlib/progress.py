@@ -15,6 +15,11 @@ except ImportError:  # the grids also run where only torch and numpy are
     tqdm = None
 
 
+def duration(seconds: float) -> str:
+    """A time in words: ``36 s``, ``38 min``."""
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
 class Progress:
     """Counts rounds. On a terminal a bar; in a log file one line for each finished run.
 
@@ -62,9 +67,7 @@ class Progress:
         left = ""
         if 0 < self._done_rounds < self._rounds:
             seconds = (time.monotonic() - self._start) * (self._rounds / self._done_rounds - 1)
-            left = (
-                f" ({seconds / 60:.0f} min left)" if seconds >= 60 else f" ({seconds:.0f} s left)"
-            )
+            left = f" ({duration(seconds)} left)"
         print(text + left, flush=True)
 
     @contextlib.contextmanager

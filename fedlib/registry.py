@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from fedlib.validation import check_name
+from fedlib.validation import check_name, make_part
 
 T = TypeVar("T", bound=type)
 
@@ -45,6 +45,16 @@ class Registry(Mapping[str, type]):
             return cls
 
         return enter
+
+    def make(self, spec: object) -> Any:
+        """The object that a dictionary of ``name`` and parameters describes.
+
+        Raises
+        ------
+        ConfigError
+            If the name or a parameter is unknown, or one is missing.
+        """
+        return make_part(self._field, self, spec)
 
     def _load(self) -> None:
         if not self._loaded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import html
 from collections import Counter
@@ -15,6 +16,7 @@ from fedlib.data.sources import EMBEDDED_VARIANT, describe
 from fedlib.grid import Grid
 from fedlib.statistics import Estimate, agrees, estimate
 from fedlib.store import SCALES, Store
+from fedlib.validation import ConfigError, check_name
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Archive:
         Where its records are; None takes the default store.
     scales
         The scales to look at.
+
+    Raises
+    ------
+    ConfigError
+        If a scale, or later a cell's key, is unknown.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Archive:
     ) -> None:
         self.grid = grid
         self.store = store or Store(grid.slug)
-        self.scales = tuple(scales)
+        self.scales = tuple(check_name("scales", scale, SCALES) for scale in scales)
 
     @cached_property
     def _found(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
@@ -130,9 +137,29 @@ class Archive:
                     )
         return found
 
+    @cached_property
+    def _keys(self) -> list[str]:
+        """Keys of the grid's cells; a scale may lack some."""
+
+        def data(name: str) -> DataConfig:
+            return DataConfig(name, "embedded", EMBEDDED_VARIANT)
+
+        cells = [cell for scale in reversed(SCALES) for cell in self.grid.cells(scale, 1, data)]
+        return list(dict.fromkeys(cell.key for cell in cells))
+
+    def _of(self, key: str) -> dict[tuple[bool, int], CellResult]:
+        """A cell's results by (real, index of scale)."""
+        if key not in self._found and key not in self._keys:
+            near = difflib.get_close_matches(key, self._keys, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"they look like {self._keys[0]!r}."
+            raise ConfigError(
+                f"cell={key!r} is none of the {len(self._keys)} cells of {self.grid.slug}; {hint}"
+            )
+        return self._found.get(key, {})
+
     def best(self, key: str) -> CellResult | None:
         """The best stored runs of a cell; None if there are none."""
-        results = self._found.get(key)
+        results = self._of(key)
         return results[max(results)] if results else None
 
     def common(self, keys: Sequence[str]) -> list[CellResult] | None:
@@ -140,7 +167,7 @@ class Archive:
 
         None if there is no scale at which all of them are stored.
         """
-        results = [self._found.get(key, {}) for key in keys]
+        results = [self._of(key) for key in keys]
         shared = set(results[0]).intersection(*results[1:])
         return [found[max(shared)] for found in results] if shared else None
 
@@ -150,7 +177,7 @@ class Archive:
         Where :meth:`common` has none because a cell is missing: on real data if there are any, of
         the scale that most of the cells have, the larger of equals.
         """
-        results = [self._found.get(key, {}) for key in keys]
+        results = [self._of(key) for key in keys]
         counts = Counter(place for found in results for place in found)
         if not counts:
             return [None] * len(results)
@@ -168,15 +195,15 @@ class Archive:
 
     def held(self, key: str) -> str:
         """What is stored of a cell in words: ``paper (MNIST, 2 seeds); quick (MNIST, 1 seed)``."""
-        results = self._found.get(key, {})
+        results = self._of(key)
         return "; ".join(
             f"{result.scale} ({result.data}, {plural(len(result.records), 'seed')})"
             for _, result in sorted(results.items(), reverse=True)
         )
 
-    def coverage(self) -> str:
-        """How far the grid is computed, in words."""
-        keys = self.cells()
+    def coverage(self, only: str | None = None) -> str:
+        """How far the grid, or its cells that match ``only``, is computed, in words."""
+        keys = self.cells(only)
         counts: Counter[str] = Counter()
         for key in keys:
             result = self.best(key)

@@ -13,7 +13,15 @@ from fedlib.attacks import Attack, make_attack
 from fedlib.data import DataConfig, Partition, make_partition
 from fedlib.data.partition import IID
 from fedlib.models import MODELS
-from fedlib.validation import ConfigError, check_int, check_name, check_real
+from fedlib.validation import (
+    ConfigError,
+    check_int,
+    check_kind,
+    check_name,
+    check_real,
+    construct,
+    make_part,
+)
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
@@ -147,6 +155,13 @@ _CLIENTS: dict[str, type[MomentumSGD | LocalSGD]] = {
     "robust_sgd": RobustSGD,
     "local_sgd": LocalSGD,
 }
+_EXAMPLES: dict[str, tuple[type | tuple[type, ...], str, str]] = {
+    "data": (DataConfig, "a DataConfig", "DataConfig('mnist')"),
+    "partition": (Partition, "a Partition", "PARTITIONS['iid']()"),
+    "client": ((MomentumSGD, LocalSGD), "a client's configuration", "MomentumSGD(momentum=0.9)"),
+    "aggregator": (Aggregator, "an Aggregator", "AGGREGATORS['krum'](n_byzantine=1)"),
+    "attack": (Attack, "an Attack", "ATTACKS['ipm'](n_byzantine=1)"),
+}
 
 
 @dataclass(frozen=True)
@@ -215,6 +230,14 @@ class RunConfig:
     vote_samples: int = 0
 
     def __post_init__(self) -> None:
+        for name, (kind, allowed, example) in _EXAMPLES.items():
+            check_kind(name, getattr(self, name), kind, allowed, example)
+        for name, what, example in (
+            ("milestones", "whole numbers", "(30, 60)"),
+            ("track", "names", "('cosines',)"),
+        ):
+            check_kind(name, getattr(self, name), (tuple, list), f"a tuple of {what}", example)
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         check_name("model", self.model, MODELS)
         check_int("n_clients", self.n_clients, 1)
         check_int("n_byzantine", self.n_byzantine, 0, self.n_clients - 1)
@@ -275,29 +298,22 @@ class RunConfig:
         ConfigError
             If a field is unknown or cannot be used.
         """
-        known = {
-            *_PLAIN,
-            "data",
-            "partition",
-            "client",
-            "aggregator",
-            "attack",
-            "milestones",
-            "track",
-        }
+        check_kind("run configuration", values, dict, "a dictionary", "RunConfig().to_dict()")
+        plain = (*_PLAIN, "milestones", "track")
         for name in values:
-            check_name("run configuration field", name, known)
-        client = dict(values["client"])
-        kind = _CLIENTS[check_name("client.name", client.pop("name"), _CLIENTS)]
+            check_name("run configuration field", name, {*plain, *_EXAMPLES})
+        missing = [name for name in _EXAMPLES if name not in values]
+        if missing:
+            raise ConfigError(
+                f"run configuration has no {missing[0]!r}: must have {', '.join(_EXAMPLES)}."
+            )
         return cls(
-            **{name: values[name] for name in _PLAIN if name in values},
-            data=DataConfig(**values["data"]),
+            **{name: values[name] for name in plain if name in values},
+            data=construct("data", DataConfig, values["data"]),
             partition=make_partition(values["partition"]),
-            client=kind(**client),
+            client=make_part("client", _CLIENTS, values["client"]),
             aggregator=make_aggregator(values["aggregator"]),
             attack=make_attack(values["attack"]),
-            milestones=tuple(values.get("milestones", ())),
-            track=tuple(values.get("track", ())),
         )
 
     @cached_property

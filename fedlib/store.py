@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fedlib.runs import RunConfig
+from fedlib.validation import check_name
 
 try:
     import fcntl
@@ -63,7 +64,14 @@ class Store:
         self.folder = results_root(root) / slug
 
     def path(self, scale: str) -> Path:
-        """The file of one scale's records."""
+        """The file of one scale's records.
+
+        Raises
+        ------
+        ConfigError
+            If the scale is none of ``SCALES``.
+        """
+        check_name("scale", scale, SCALES)
         return self.folder / f"{scale}.jsonl"
 
     def check_writable(self, scale: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any
 
 
 class ConfigError(ValueError):
@@ -41,7 +43,8 @@ def check_real(
     open_high: bool = False,
 ) -> float:
     """Return ``value`` as a float if it is finite and in the interval (closed unless said)."""
-    left, right = "(" if open_low else "[", ")" if open_high else "]"
+    left = "(" if open_low or low == -math.inf else "["
+    right = ")" if open_high or high == math.inf else "]"
     allowed = f"a finite number in {left}{low:g}, {high:g}{right}"
     try:
         usable = not isinstance(value, bool) and isinstance(value, int | float)
@@ -55,3 +58,42 @@ def check_real(
     if too_low or too_high:
         raise ConfigError(f"{field}={value!r} is out of range: must be {allowed}.")
     return number
+
+
+def check_kind(
+    field: str, value: object, kind: type | tuple[type, ...], allowed: str, example: str
+) -> None:
+    """Raise unless ``value`` is of a class in ``kind``, which the message calls ``allowed``."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{field}={value!r} must be {allowed}, such as {example}.")
+
+
+def make_part(field: str, classes: Mapping[str, type], spec: object) -> Any:
+    """The object that ``spec`` describes: the ``name`` of a dataclass, and its parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a parameter is unknown, or one is missing.
+    """
+    if not isinstance(spec, Mapping) or "name" not in spec:
+        raise ConfigError(f"{field}={spec!r} must be a dictionary with a 'name' and parameters.")
+    name = check_name(field, spec["name"], classes)
+    return construct(name, classes[name], {k: v for k, v in spec.items() if k != "name"})
+
+
+def construct(title: str, cls: Any, values: object) -> Any:
+    """``cls(**values)`` of a dataclass; a parameter that it lacks is named with those it has."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{title}={values!r} must be a dictionary of parameters.")
+    parameters = [field for field in fields(cls) if field.init]
+    names = [field.name for field in parameters]
+    for name in values:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise ConfigError(f"{title} has no parameter {name!r}; it has: {known}.")
+    for field in parameters:
+        optional = field.default is not MISSING or field.default_factory is not MISSING
+        if not optional and field.name not in values:
+            raise ConfigError(f"{title} needs the parameter {field.name!r}.")
+    return cls(**values)

@@ -8,6 +8,7 @@ import pytest
 
 from fedlib.__main__ import main
 from fedlib.compat import import_torchvision
+from fedlib.grid import Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,19 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
         (["run", "centered_clipping", "--scale", "smoke", "--device", "tpu"], "device='tpu'"),
         (["run", "centered_clipping", "--scale", "smoke", "--jobs", "0"], "jobs=0"),
         (["run", "centered_clipping", "--scale", "smoke", "--seeds", "0"], "seeds=0"),
+        (
+            ["run", "centered_clipping", "--scale", "smoke", "--only", "nonsense"],
+            "only='nonsense' matches none of the",
+        ),
+        (["list", "gradient_guard", "--only", "nonsense"], "matches none of the 614 cells of grad"),
+        (["list", "--only", "nonsense"], "cells of all papers; their keys look like 'table_iv/"),
         (["data", "--download", "mnits"], "did you mean 'mnist'"),
+        (["data", "--download", "circle"], "download='circle' is made on the spot. Allowed: cifar"),
+        (
+            ["data", "--download", "lending_club"],
+            "cannot be downloaded, goes to tables/lending_club_2007_2011.csv. Allowed: cifar10, "
+            "cifar100, emnist_byclass, fashion_mnist, mnist.",
+        ),
         (["data", "--trust", "mnist"], "--variant"),
         (["data", "--variant", "x"], "--trust"),
     ],
@@ -67,9 +80,35 @@ def test_list_shows_every_cell_and_its_best_scale(capsys):
     capsys.readouterr()
     assert main(["list", "centered_clipping", "--only", "*/mnist_noniid/ipm/*"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "1 at scale smoke, embedded data" in lines[0]
+    assert lines[0] == (
+        "centered_clipping, */mnist_noniid/ipm/*: 12 cells: 11 not computed, "
+        "1 at scale smoke, embedded data"
+    )
     assert len(lines) == 1 + 12
     assert any("ipm/tm/0.9 " in line and "smoke (embedded glyphs" in line for line in lines)
+
+
+def test_list_leaves_out_papers_without_a_match(capsys):
+    assert main(["list", "--only", "circle/rl/*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "two_stage_attack, circle/rl/*: 3 cells: 3 not computed"
+    assert len(lines) == 1 + 3
+
+
+def test_an_empty_pattern_is_none(capsys, monkeypatch):
+    asked = []
+
+    def nothing_computed(cells, *_, **__):
+        asked.append(len(cells))
+        return Outcome()
+
+    monkeypatch.setattr("fedlib.__main__.run_grid", nothing_computed)
+    command = ["run", "two_stage_attack", "--scale", "smoke", "--data", "embedded"]
+    assert main(command) == main([*command, "--only", ""]) == 0
+    assert asked[0] == asked[1] > 1
+    capsys.readouterr()
+    assert main(["list", "two_stage_attack", "--only", ""]) == 0
+    assert capsys.readouterr().out.startswith("two_stage_attack: ")
 
 
 def test_data_lists_every_set(capsys):

@@ -68,6 +68,10 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
         assert len(outcome.computed) == len(cells) > 1
     record = next(iter(store.read("smoke").values()))
     assert record["metrics"]["test_accuracy_average"][-1] is not None
+    shown = tables.camouflage_table(Archive(GRID, store)).rows
+    assert shown[0][1:3] == ("not computed", "not computed")
+    # At 0.4 the grid has not all six attacks on the rules of one phase.
+    assert shown[-1][5:7] == ("–", "not computed")
 
 
 # --- published -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
 from fedlib.clients import gradients, saliency_maps
-from fedlib.data import PARTITIONS, DataConfig, load_dataset
+from fedlib.data import PARTITIONS, DataConfig, Partition, load_dataset
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.validation import ConfigError
 
@@ -357,12 +357,12 @@ def test_an_attack_may_try_the_rule_as_it_stands(dataset):
 
 @pytest.mark.parametrize("client", [MomentumSGD(5, 0.0), LocalSGD(5, 0.1)])
 def test_honest_clients_see_clean_what_they_share_with_byzantine_ones(dataset, client):
-    class Everyone:
+    class Everyone(Partition):
         """All clients hold all samples."""
 
         name = "everyone"
 
-        def __call__(self, labels, n_clients, seed, groups=None):
+        def _split(self, labels, n_clients, generator):
             return [np.arange(len(labels))] * n_clients
 
     sent = {}

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from records import put
 
 from fedlib import grid as grid_module
 from fedlib import store as store_module
@@ -74,6 +75,19 @@ def test_a_stored_run_is_never_computed_again(toy, store, monkeypatch):
     assert played == [cells[2].config.id]
     assert outcome.stored_before == ["table/mean", "table/median"]
     assert store.path("smoke").read_bytes().startswith(before)
+
+
+def test_what_is_to_be_done_is_said_first(toy, store, capsys):
+    cells = expand(toy, "smoke", data="embedded")
+    put(store, cells[0], "smoke", 0.5, {"wall_time_s": 60.0})
+    put(store, cells[1], "smoke", 0.5, {"wall_time_s": 2400.0})
+    run_grid(cells, store, "smoke", jobs=1)
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "1 run to compute, about 20 min each so far"
+    assert out[1].startswith("[1/1] table/trimmed_mean")
+    run_grid(cells, store, "smoke", jobs=1)
+    assert capsys.readouterr().out == ""
+    assert grid_module._outlook(243, 2, []) == "243 runs to compute, 2 at a time"
 
 
 def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):

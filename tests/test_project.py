@@ -5,15 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
 from records import put
 
+from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
 from fedlib.grid import load_grid
 from fedlib.store import Store
+from fedlib.validation import ConfigError
 
 ROOT = Path(__file__).parent.parent
 
@@ -187,8 +190,29 @@ def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
     assert "| [`krum`](#aggregators-krum) | The update closest to" in text
     assert "| 11 |" in next(line for line in text.splitlines() if "[`krum`]" in line)
     assert "benign updates, last aggregate" in text
+    for name in ("full_krum", "full_trim"):  # an option decides
+        assert "Is told: benign updates." in text.split(f"\n### {name}\n")[1].split("\n### ")[0]
+        row = next(line for line in text.splitlines() if f"| [`{name}`]" in line)
+        assert row.endswith("| benign updates |")
     krum = text.split("\n### krum\n")[1].split("\n### ")[0]
     assert "Cost: $O(n^2 d)$" in krum and "tensor([1.0000, 2.1000])" in krum
+
+
+def test_a_field_that_no_docstring_describes_is_named(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import fill_pages
+
+    @dataclass(frozen=True)
+    class MedianNorm(Aggregator):
+        """Of the median norm."""
+
+        factor: float = 1.0
+
+        def _aggregate(self, updates, state, context):
+            raise NotImplementedError
+
+    with pytest.raises(ConfigError, match="MedianNorm: field 'factor' has no entry under Param"):
+        fill_pages._section("aggregators", "median_norm", MedianNorm)
 
 
 def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch):

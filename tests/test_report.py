@@ -109,6 +109,24 @@ def test_records_of_other_configurations_do_not_count(toy, store):
     assert Archive(toy, store).best("table/mean") is None
 
 
+def test_a_cell_that_the_grid_does_not_have_is_named(toy, store):
+    archive = Archive(toy, store)
+    message = "cell='table/medean' is none of the 3 cells of toy; did you mean 'table/median'?"
+    for ask in (
+        lambda: archive.best("table/medean"),
+        lambda: archive.held("table/medean"),
+        lambda: archive.common(["table/mean", "table/medean"]),
+        lambda: archive.together(["table/mean", "table/medean"]),
+    ):
+        with pytest.raises(ConfigError) as error:
+            ask()
+        assert str(error.value) == message
+    with pytest.raises(ConfigError, match="they look like 'table/mean'"):
+        archive.best("0")
+    with pytest.raises(ConfigError, match="scales='papr' is unknown"):
+        Archive(toy, store, scales=("papr",))
+
+
 def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
     from fedlib.data import DataConfig
 
@@ -138,6 +156,7 @@ def test_coverage_and_held_in_words(toy, store):
     assert archive.coverage() == "3 cells: 2 not computed, 1 at scale paper"
     assert archive.held("table/mean") == "paper (MNIST, 1 seed); quick (MNIST, 1 seed)"
     assert archive.held("table/median") == ""
+    assert archive.coverage("*/mean") == "1 cell: 1 at scale paper"
 
 
 def test_curves_turn_none_into_nan(toy, store):

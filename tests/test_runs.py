@@ -73,6 +73,17 @@ def test_a_field_with_its_default_stays_out_of_the_identity():
         ({"seed": -1}, "seed=-1"),
         ({"eval_every": 0}, "eval_every=0"),
         ({"milestones": (0,)}, "milestones=0"),
+        ({"milestones": 5}, r"milestones=5 must be a tuple of whole numbers, such as \(30, 60\)"),
+        ({"track": "cosines"}, r"track='cosines' must be a tuple of names"),
+        ({"data": "mnist"}, r"data='mnist' must be a DataConfig, such as DataConfig\('mnist'\)"),
+        ({"partition": "iid"}, r"partition='iid' must be a Partition, such as PARTITIONS\['iid'\]"),
+        ({"client": "momentum_sgd"}, r"client='momentum_sgd' must be .* such as MomentumSGD\("),
+        (
+            {"aggregator": "krum"},
+            r"^aggregator='krum' must be an Aggregator, such as "
+            r"AGGREGATORS\['krum'\]\(n_byzantine=1\)\.$",
+        ),
+        ({"attack": ATTACKS["ipm"]}, r"attack=<class .* must be an Attack, such as ATTACKS\["),
         ({"track": ("cosine",)}, "did you mean 'cosines'"),
         ({"n_byzantine": 3}, r"attack.n_byzantine=0 must be the run's n_byzantine=3"),
         ({"n_byzantine": 25}, "n_byzantine=25"),
@@ -88,6 +99,32 @@ def test_bad_values_are_named_before_any_compute(changes, message):
 def test_momentum_is_a_share(momentum):
     with pytest.raises(ConfigError, match=r"client\.momentum"):
         MomentumSGD(momentum=momentum)
+
+
+def test_a_list_of_milestones_is_a_tuple_of_them():
+    config = RunConfig(milestones=[])
+    assert (config, config.id) == (RunConfig(), RunConfig().id)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "has no 'data': must have data, partition, client, aggregator, attack"),
+        ([], r"run configuration=\[\] must be a dictionary"),
+        ({"client": "momentum_sgd"}, "client='momentum_sgd' must be a dictionary with a 'name'"),
+        ({"client": {"name": "momentum"}}, "client='momentum' is unknown; did you mean"),
+        (
+            {"client": {"name": "momentum_sgd", "beta": 0.9}},
+            "momentum_sgd has no parameter 'beta'; it has: batch_size, momentum",
+        ),
+        ({"data": {"title": "mnist"}}, "data has no parameter 'title'; it has: name"),
+        ({"data": "mnist"}, "data='mnist' must be a dictionary of parameters"),
+        ({"milestones": 5}, "milestones=5 must be a tuple"),
+    ],
+)
+def test_a_stored_configuration_that_cannot_be_used_is_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        RunConfig.from_dict({**RunConfig().to_dict(), **values} if values else values)
 
 
 def test_an_unknown_field_of_a_stored_configuration_is_named():

@@ -10,6 +10,7 @@ import pytest
 from fedlib import store as store_module
 from fedlib.runs import RunConfig
 from fedlib.store import Store, StoreError, make_record, results_root
+from fedlib.validation import ConfigError
 
 
 def record(seed=1):
@@ -30,6 +31,12 @@ def test_what_is_written_is_read_in_order(store):
     assert [entry["seed"] for entry in read.values()] == [3, 1, 2]
     assert RunConfig.from_dict(read[RunConfig(seed=1).id]["config"]) == RunConfig(seed=1)
     assert store.read("paper") == {}
+
+
+def test_an_unknown_scale_is_named(store):
+    for action in (lambda: store.read("papr"), lambda: store.append("papr", record())):
+        with pytest.raises(ConfigError, match="scale='papr' is unknown; did you mean 'paper'"):
+            action()
 
 
 def test_a_stored_run_is_not_stored_again(store):

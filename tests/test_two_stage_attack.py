@@ -160,6 +160,33 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white
     assert shown["no attack"] == ("90.00", "0.1")
 
 
+def test_a_line_of_the_certificate_is_a_seeds_and_ends_where_its_model_diverges(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    levels = {1: [0.1, 0.2], 2: [0.3, None], 3: [None, None]}
+    for seed, level in levels.items():
+        cell = next(c for c in GRID.cells("paper", seed, real) if c.key == "circle/ipm/mean")
+        put(store, cell, "paper", 0.9, robustness_level=level, worst_loss=level)
+    figure = tables.certificate_curves(Archive(GRID, store), "circle")
+    lines = figure.axes[0].lines
+    assert [list(line.get_ydata()) for line in lines] == [[0.1, 0.2], [0.3], []]
+    assert [list(line.get_xdata()) for line in lines] == [[1, 2], [1], []]
+    assert [line.get_markevery() for line in lines] == [[], [0], []]
+    assert len(figure.legends[0].get_texts()) == 5
+
+
+def test_the_caption_says_what_a_constant_answer_is_worth(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key.endswith("/none/mean") and "variants" not in cell.key:
+            put(store, cell, "paper", 0.9, test_loss=[2.0, 1.0], robustness_level=[0.1])
+    archive = Archive(GRID, store)
+    # 1,375 of the 10,000 test points are further than 2 from the middle; exp(-2) of all would be.
+    said = "Of the test points 86.25 % lie inside the circle: a model that always says inside has"
+    caption = tables.accuracy_table(archive, "circle").caption
+    assert said in caption and caption.endswith("always says outside 13.75 %.")
+    assert "circle" not in tables.accuracy_table(archive, "mnist").caption
+
+
 def test_decisions_are_the_models_on_the_plane():
     setting = CELLS["circle/none/mean"].with_(rounds=1, eval_every=1)
     dataset = load_dataset(setting.data)

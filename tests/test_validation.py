@@ -2,12 +2,15 @@
 
 import importlib
 import math
+from dataclasses import dataclass
 
 import pytest
 
-from fedlib.aggregators import AGGREGATORS
+from fedlib.aggregators import AGGREGATORS, make_aggregator
+from fedlib.attacks import make_attack
+from fedlib.data import make_partition
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int, check_name, check_real
+from fedlib.validation import ConfigError, check_int, check_name, check_real, construct
 
 
 def test_a_known_name_is_returned():
@@ -44,6 +47,10 @@ def test_real_numbers_and_open_bounds():
         check_real("x", 0, 0, 1, open_low=True)
     with pytest.raises(ConfigError, match=r"in \[0, 1\)"):
         check_real("x", 1.0, 0, 1, open_high=True)
+    with pytest.raises(ConfigError, match=r"in \(0, inf\)\.$"):
+        check_real("x", 0, 0, open_low=True)
+    with pytest.raises(ConfigError, match=r"in \(-inf, inf\)\.$"):
+        check_real("x", math.nan)
     for value in (math.nan, math.inf, "1", True):
         with pytest.raises(ConfigError, match="must be a finite number"):
             check_real("x", value)
@@ -92,6 +99,45 @@ def test_a_registry_that_failed_to_load_is_not_half_filled_afterwards(tmp_path, 
     broken.write_text(whole)
     importlib.invalidate_caches()
     assert list(parts) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_aggregator("krum"), "aggregator='krum' must be a dictionary with a 'name'"),
+        (lambda: make_aggregator({"n_byzantine": 1}), "must be a dictionary with a 'name'"),
+        (lambda: make_aggregator({"name": "crum"}), "aggregator='crum' is unknown; did you mean"),
+        (
+            lambda: make_aggregator({"name": "krum", "n_byz": 5}),
+            r"krum has no parameter 'n_byz'; it has: n_byzantine\.$",
+        ),
+        (
+            lambda: make_attack({"name": "ipm", "eps": 1}),
+            "ipm has no parameter 'eps'; it has: n_byzantine, epsilon",
+        ),
+        (
+            lambda: make_partition({"name": "dirichlet", "a": 1}),
+            "dirichlet has no parameter 'a'; it has: alpha",
+        ),
+        (lambda: make_partition({"name": "iid", "a": 1}), r"has no parameter 'a'; it has: none\."),
+    ],
+)
+def test_a_part_is_made_of_its_name_and_its_own_parameters(make, message):
+    assert make_aggregator({"name": "krum", "n_byzantine": 5}) == AGGREGATORS["krum"](5)
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_a_parameter_without_a_default_must_be_given():
+    @dataclass(frozen=True)
+    class Part:
+        size: int
+
+    assert construct("part", Part, {"size": 3}) == Part(3)
+    with pytest.raises(ConfigError, match="part needs the parameter 'size'"):
+        construct("part", Part, {})
+    with pytest.raises(ConfigError, match="part=3 must be a dictionary of parameters"):
+        construct("part", Part, 3)
 
 
 def test_registry_refuses_a_second_class_of_a_name():

@@ -111,7 +111,8 @@ def catalogue(kind: str) -> str:
     lines = [f"| name | what it does | {last} |", "| --- | --- | --- |"]
     registry = _REGISTRIES[kind]
     for name, cls in registry.items():
-        value = str(_most_byzantine(cls)) if kind == "aggregators" else _listed(cls.knows)
+        rule = kind == "aggregators"
+        value = str(_most_byzantine(cls)) if rule else _listed(cls(n_byzantine=1).knows)
         lines.append(f"| [`{name}`](#{kind}-{name}) | {_described(cls)[0]} | {value} |")
     return "\n".join([*lines, "", *(_section(kind, name, registry[name]) for name in registry)])
 
@@ -125,24 +126,29 @@ def _section(kind: str, name: str, cls: Any) -> str:
     for field in dataclasses.fields(cls):
         if field.name == "n_byzantine":
             continue
+        if field.name not in documented:
+            raise ConfigError(
+                f"{cls.__name__}: field {field.name!r} has no entry under Parameters."
+            )
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         lines.append(f"- `{field.name}={default!r}`: {documented[field.name]}")
     lines.append("")
+    part = cls(n_byzantine=1)  # an option may decide what it needs or is told
     if kind == "aggregators":
-        lines.append(f"Cost: $O({cls.cost})$. Needs beside the updates: {_listed(cls.needs)}.")
+        lines.append(f"Cost: $O({cls.cost})$. Needs beside the updates: {_listed(part.needs)}.")
     else:
-        lines.append(f"Is told: {_listed(cls.knows)}.")
-    code = f'{kind.upper()}["{name}"](n_byzantine=1).apply({_arguments(kind, cls)})[0]'
+        lines.append(f"Is told: {_listed(part.knows)}.")
+    code = f'{kind.upper()}["{name}"](n_byzantine=1).apply({_arguments(kind, part)})[0]'
     shown = eval(code, _EXAMPLE)
     return "\n".join([*lines, "", "```python", f">>> {code}", repr(shown), "```", ""])
 
 
-def _arguments(kind: str, cls: Any) -> str:
+def _arguments(kind: str, part: Any) -> str:
     if kind == "attacks":
-        return "benign, None, told" if cls.knows - {"benign_updates"} else "benign"
-    return "updates, None, context" if cls.needs else "updates"
+        return "benign, None, told" if part.knows - {"benign_updates"} else "benign"
+    return "updates, None, context" if part.needs else "updates"
 
 
 def _listed(names: frozenset[str]) -> str:

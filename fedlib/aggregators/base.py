@@ -126,6 +126,11 @@ class Aggregator(ABC):
         aggregate, state
             ``(n_parameters,)``, finite, of the same dtype and device; the state to pass on.
         """
+        if not isinstance(updates, torch.Tensor):
+            raise ConfigError(
+                f"updates of type {type(updates).__name__} cannot be aggregated: must be a "
+                "torch.Tensor, such as torch.from_numpy(updates)."
+            )
         if updates.dim() != 2 or not updates.is_floating_point():
             raise ConfigError(
                 f"updates of shape {tuple(updates.shape)} and type {updates.dtype} cannot be "
@@ -178,5 +183,5 @@ def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:
     """The aggregator that ``spec`` (as from ``to_dict``) describes."""
     if isinstance(spec, Aggregator):
         return spec
-    parameters = dict(spec)
-    return AGGREGATORS[parameters.pop("name")](**parameters)
+    made: Aggregator = AGGREGATORS.make(spec)
+    return made

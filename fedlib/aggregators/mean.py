@@ -43,7 +43,8 @@ class Mean(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         """As for every aggregator; a NaN or an Inf in a row would show in the plain mean."""
         if (
-            self.weights == "equal"
+            isinstance(updates, torch.Tensor)
+            and self.weights == "equal"
             and updates.device.type == "cpu"
             and updates.dim() == 2
             and updates.is_floating_point()

@@ -218,5 +218,5 @@ def make_attack(spec: dict[str, Any] | Attack) -> Attack:
     """The attack that ``spec`` (as from ``to_dict``) describes."""
     if isinstance(spec, Attack):
         return spec
-    parameters = dict(spec)
-    return ATTACKS[parameters.pop("name")](**parameters)
+    made: Attack = ATTACKS.make(spec)
+    return made

@@ -358,8 +358,8 @@ def make_partition(spec: dict[str, Any] | Partition) -> Partition:
     """The partition that ``spec`` (as from ``to_dict``) describes."""
     if isinstance(spec, Partition):
         return spec
-    parameters = dict(spec)
-    return PARTITIONS[parameters.pop("name")](**parameters)
+    made: Partition = PARTITIONS.make(spec)
+    return made
 
 
 def class_counts(labels: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:

@@ -226,6 +226,7 @@ DATASETS: dict[str, DatasetInfo] = {
         make_circle,
     ),
 }
+DOWNLOADABLE = tuple(name for name, info in DATASETS.items() if info.generate is None)
 
 
 @dataclass(frozen=True)
@@ -431,12 +432,17 @@ def download(name: str, root: Path | None = None) -> None:
 
     Raises
     ------
+    ConfigError
+        If it is none of ``DOWNLOADABLE``.
     DataError
         If it cannot be reached.
     """
     folder = data_root(root)
-    if DATASETS[check_name("data.name", name, DATASETS)].generate is not None:
-        raise _absent(name, folder)
+    if name in DATASETS and name not in DOWNLOADABLE:
+        files = ", ".join(DATASETS[name].files)
+        why = f"cannot be downloaded, goes to {files}" if files else "is made on the spot"
+        raise ConfigError(f"download={name!r} {why}. Allowed: {', '.join(sorted(DOWNLOADABLE))}.")
+    check_name("download", name, DOWNLOADABLE)
     datasets = import_torchvision().datasets
     classes = {
         "mnist": (datasets.MNIST, {}),
@@ -474,6 +480,8 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
             )
         return DataConfig(name, "embedded", EMBEDDED_VARIANT)
     if not on_disk(name, folder):
+        if name not in DOWNLOADABLE:
+            raise _absent(name, folder)
         download(name, folder)
     variant, _ = _verified(name, _state(name, folder))
     return DataConfig(name, "real", variant)

@@ -123,6 +123,8 @@ def nearness(archive: Archive) -> Note:
     gaps = []
     near = 0
     for place, value in published().items():
+        if not value.attack:
+            continue  # the worst of the attacks is no cell
         result = archive.best(place)
         if result is None or result.scale != "paper" or not result.real:
             continue
@@ -187,11 +189,16 @@ CAMOUFLAGED = (
 def camouflage_table(archive: Archive) -> Table:
     """The adaptive attack beside the worst of the paper's six and beside no attack."""
     rows = []
+    cells = set(archive.cells())
     for rule in (*RULES, *ONE_PHASE):
         row = [RULE_TITLES[rule]]
         for setting, rate in CAMOUFLAGED:
             for attacks in (("none",), PUBLISHED_ATTACKS, ("camouflage",)):
-                found = archive.common(_row(setting, rate, rule, attacks))
+                wanted = _row(setting, rate, rule, attacks)
+                if not cells.issuperset(wanted):
+                    row.append("–")  # not part of the grid
+                    continue
+                found = archive.common(wanted)
                 if found is None:
                     row.append("not computed")
                 else:

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from fedlib import claims
 from fedlib.claims import Claim, ClaimsTable, above, at_most, below, drop
+from fedlib.data import DataConfig, load_dataset
 from fedlib.data.tables import make_circle
 from fedlib.inversion import load_samples
 from fedlib.papers.two_stage_attack import (
@@ -159,7 +160,8 @@ def figure_3(archive: Archive, data: str) -> Figure:
 def certificate_curves(archive: Archive, data: str) -> Figure:
     """What a model certifies over training: the level above, the worst loss up to it below.
 
-    A panel a rule, a line an attack, means over seeds; a line ends where a model has diverged.
+    A panel a rule, a colour an attack, a line a seed; it ends, in a cross, where its model has
+    diverged.
     """
     known: list[CellResult] = []
     quantities = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
@@ -175,11 +177,14 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
                 if result is None:
                     continue
                 known.append(result)
-                rounds = result.records[0]["metrics"]["rounds"]
                 for axis, quantity in zip(axes[:, column], quantities, strict=True):
-                    curves = [record["metrics"][quantity] for record in result.records]
-                    mean = np.array(curves, dtype=float).mean(axis=0)
-                    axis.plot(rounds, mean, color=_COLOURS[attack], lw=1)
+                    rounds, curves = result.curve(quantity)
+                    for curve in curves:
+                        end = int(np.max(np.flatnonzero(np.isfinite(curve)), initial=-1)) + 1
+                        axis.plot(
+                            rounds[:end], curve[:end], color=_COLOURS[attack], lw=0.7,
+                            marker="x", ms=4, markevery=[end - 1] if 0 < end < len(curve) else [],
+                        )  # fmt: skip
         for axis, text in zip(axes[:, 0], quantities.values(), strict=True):
             axis.set_ylabel(text)
         for axis in axes.flat:
@@ -234,7 +239,10 @@ def reward_curves(archive: Archive, data: str) -> Figure:
 
 
 def accuracy_table(archive: Archive, data: str) -> Table:
-    """Accuracy and certified level after the last round."""
+    """Accuracy and certified level after the last round.
+
+    On the synthetic data, also what a model that always says the same is worth.
+    """
     known: list[CellResult] = []
     rows = []
     for attack, title in ATTACK_TITLES.items():
@@ -265,7 +273,15 @@ def accuracy_table(archive: Archive, data: str) -> Table:
         for title in RULE_TITLES.values()
         for head in (f"{title}\naccuracy, %", "\ncertified level")
     ]
-    return Table(("attack", *heads), tuple(rows), f"{DATA_TITLES[data]}: {basis_of(known)}")
+    caption = f"{DATA_TITLES[data]}: {basis_of(known)}"
+    sets = {DataConfig(**record["config"]["data"]) for r in known for record in r.records}
+    if data == "circle" and len(sets) == 1:
+        outside = 100 * float((load_dataset(sets.pop()).y_test == 1).double().mean())
+        caption += (
+            f". Of the test points {100 - outside:.2f} % lie inside the circle: a model that "
+            f"always says inside has that accuracy, one that always says outside {outside:.2f} %."
+        )
+    return Table(("attack", *heads), tuple(rows), caption)
 
 
 def stage_one_figure(archive: Archive) -> Figure:
