@@ -113,6 +113,54 @@ def test_the_order_of_clients_does_not_matter(seed, name):
     torch.testing.assert_close(aggregate(name, updates, 2), aggregate(name, updates[order], 2))
 
 
+BY_DISTANCES = (
+    "bulyan", "center_with_outliers", "faba", "krum", "mda", "mean_with_outliers", "multi_krum",
+    "nearest_neighbour_mixing", "smea",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_DISTANCES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_place_of_a_very_far_row_does_not_matter(name, dtype):
+    updates = matrix(11, 30, 1, dtype)
+    updates[9:] *= 1e10
+    usual = aggregate(name, updates, 2)
+    assert usual.norm() < 2 * updates[:9].norm(dim=1).max()
+    for first in range(11):
+        order = torch.arange(11).roll(first)
+        torch.testing.assert_close(aggregate(name, updates[order], 2), usual)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e10])
+def test_buckets_keep_a_very_far_row_out_wherever_they_put_it(scale):
+    updates = matrix(14, 30, 1)
+    updates[13] *= scale
+    rule = AGGREGATORS["bucketing"](n_byzantine=1, rule={"name": "multi_krum"})
+    state = rule.init(14, 30)
+    firsts = set()
+    for rounds in range(40):
+        mixing = rule._mixing(updates, rounds).float()
+        found, state = rule.apply(updates, state)
+        clean = (mixing @ updates)[mixing[:, 13] == 0]
+        torch.testing.assert_close(found, clean.mean(0))  # of seven buckets six are clean
+        firsts.add(bool(mixing[0, 13]))
+    assert firsts == {False, True}
+
+
+@pytest.mark.parametrize("name", sorted(set(AGGREGATORS) - {"gradient_guard"}))
+@pytest.mark.parametrize("places", [(0, 1), (4, 10)])
+@pytest.mark.parametrize("extreme", [torch.finfo(torch.float64).max, 1e200])
+def test_the_largest_double_does_no_harm(name, places, extreme):
+    updates = matrix(11, 30, 1, torch.float64)
+    updates[places[0]], updates[places[1]] = extreme, -extreme
+    assert torch.isfinite(aggregate(name, updates, 2)).all()
+    # Of Bulyan's last picks two may tie, and then what the far rows' distances are matters.
+    if name in BY_DISTANCES and name != "bulyan":
+        found = aggregate(name, updates, 2)
+        updates[list(places)] = updates[list(places)].sign() * 1e5
+        torch.testing.assert_close(found, aggregate(name, updates, 2))
+
+
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(STEADY))
 def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
@@ -298,6 +346,33 @@ def test_norm_clipping_by_hand():
     )
 
 
+@pytest.mark.parametrize(
+    ("dtype", "length"),
+    [
+        (torch.float16, 6e4),
+        (torch.float32, 1e19),
+        (torch.float32, 3e38),
+        (torch.float64, 1e200),
+        (torch.float64, torch.finfo(torch.float64).max),
+    ],
+)
+def test_a_row_too_long_for_its_dtype_is_clipped_too(dtype, length):
+    updates = torch.tensor([[length, length], [0.3, 0.4], [0.0, -length]], dtype=dtype)
+    expected = torch.tensor([0.5**0.5 + 0.3, 0.5**0.5 + 0.4 - 1], dtype=dtype) / 3
+    found = aggregate("norm_clipping", updates, threshold=1.0)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_long_row_leaves_the_weights_of_the_others_as_they_are():
+    updates = matrix(5, 30)
+    usual = aggregate("norm_clipping", torch.cat([updates, torch.zeros(1, 30)]), threshold=2.0)
+    row = torch.zeros(1, 30)
+    row[0, 7] = 3e38
+    found = aggregate("norm_clipping", torch.cat([updates, row]), threshold=2.0)
+    usual[7] += 2 / 6
+    torch.testing.assert_close(found, usual)
+
+
 @pytest.mark.parametrize(("name", "measure"), [("mda", "diameter"), ("smea", "eigenvalue")])
 def test_subset_rules_against_enumeration(name, measure):
     from itertools import combinations
@@ -431,6 +506,34 @@ def test_fltrust_without_anybody_to_trust_stays_where_it_is(own):
     context = AggregatorContext(server_update=torch.tensor(own))
     found, _ = AGGREGATORS["fltrust"]().apply(updates, None, context)
     assert torch.equal(found, torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "row", "own"),
+    [
+        (torch.float32, 2e-18, 1e22),
+        (torch.float32, 3e38, 3e38),
+        (torch.float64, torch.finfo(torch.float64).max, 1.0),
+        (torch.float64, 1e-150, torch.finfo(torch.float64).max / 2),
+        (torch.float64, 1e-150, 1e200),
+    ],
+)
+def test_fltrust_at_extreme_lengths(dtype, row, own):
+    # Both rows point half way between the axes, whatever their lengths; the third is at 90 degrees.
+    updates = torch.tensor([[row, row], [1.0, 1.0], [1.0, -1.0]], dtype=dtype)
+    server = torch.tensor([own, own], dtype=dtype)
+    found, _ = AGGREGATORS["fltrust"]().apply(
+        updates, None, AggregatorContext(server_update=server)
+    )
+    torch.testing.assert_close(found / own, torch.ones(2, dtype=dtype), rtol=1e-4, atol=0)
+
+
+def test_fltrust_cuts_what_is_longer_than_the_largest_float():
+    largest = torch.finfo(torch.float32).max
+    context = AggregatorContext(server_update=torch.full((4,), largest))
+    # The server's update is twice the largest float long, and so is the only row in one place.
+    found, _ = AGGREGATORS["fltrust"]().apply(torch.tensor([[0.0, 5.0, 0.0, 0.0]]), None, context)
+    assert found.tolist() == [0, largest, 0, 0]
 
 
 # --- rules with a history ----------------------------------------------------------------
