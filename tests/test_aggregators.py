@@ -442,6 +442,66 @@ def test_the_rule_must_withstand_what_is_left_after_bucketing():
     assert AGGREGATORS["bucketing"](n_byzantine=5, bucket_size=2).init(25, 1) == (0, None)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"name": "mean", "weights": "samples"},
+        {"name": "gradient_guard", "inputs": "clients"},
+        {"name": "gradient_guard", "map_of": "spectral"},
+        {"name": "flair"},
+        {"name": "foolsgold"},
+        {"name": "nearest_neighbour_mixing", "rule": {"name": "foolsgold"}},
+        {"name": "nearest_neighbour_mixing", "rule": {"name": "mean", "weights": "samples"}},
+    ],
+)
+def test_a_bucket_is_no_client(rule):
+    with pytest.raises(ConfigError, match=rf"aggregator\.rule='{rule['name']}' .* must be a rule"):
+        AGGREGATORS["bucketing"](rule=rule)
+    # Of mixed updates each stands for a client.
+    AGGREGATORS["nearest_neighbour_mixing"](rule=rule).init(11, 3)
+
+
+def test_a_mixed_update_has_the_weight_of_the_client_in_whose_place_it_is():
+    updates = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
+    rule = {"name": "mean", "weights": "samples"}
+    mixing = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=1, rule=rule)
+    context = AggregatorContext(sample_counts=torch.tensor([1, 1, 1, 3]))
+    found, _ = mixing.apply(updates, None, context)
+    assert found.item() == pytest.approx((3 * 1 + 3 * 13 / 3) / 6)
+
+
+def test_the_candidates_after_mixing_are_those_of_the_mixed_updates():
+    updates = matrix(11, 6)
+    updates[4, 2] = math.nan
+    zeroed = updates.clone()
+    zeroed[4] = 0
+    inner = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    for name, parameters in (
+        ("nearest_neighbour_mixing", {}),
+        ("bucketing", {"bucket_size": 2}),
+    ):
+        rule = AGGREGATORS[name](n_byzantine=2, rule=inner, **parameters)
+        for rounds in (0, 3):
+            found = rule.candidates(updates, (rounds, None))
+            expected = inner.candidates(rule._mixing(zeroed, rounds).float() @ zeroed)
+            assert found.shape == (2, 6)
+            assert torch.equal(found, expected)
+
+
+def test_a_majority_is_one_of_the_voters_and_not_of_the_buckets():
+    updates = torch.tensor([[-3.0], [-2.0], [2.0], [3.0], [0.5], [0.51]])
+    rule = AGGREGATORS["bucketing"](
+        n_byzantine=1, bucket_size=2, rule={"name": "mean_with_outliers", "side": "vote"}
+    )
+    inner, outer = rule.candidates(updates)
+    assert not torch.equal(inner, outer)
+    for for_inner, expected in ((4, inner), (3, outer), (2, outer)):
+        context = AggregatorContext(
+            vote=lambda _, for_inner=for_inner: (torch.arange(6) >= for_inner).long()
+        )
+        assert torch.equal(rule.apply(updates, None, context)[0], expected)
+
+
 def test_the_inner_rule_is_a_part_of_a_runs_identity():
     from fedlib.runs import RunConfig
 

@@ -42,6 +42,8 @@ class FoolsGold(Aggregator):
     )
     cost: ClassVar[str] = r"n^2 d"
 
+    knows_clients: ClassVar[bool] = True
+
     confidence: float = 1.0
     features: str = "all"
     divide_by: str = "weights"
