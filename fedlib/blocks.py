@@ -49,19 +49,24 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
     return total.sqrt().to(matrix.dtype)
 
 
-def gram_matrix(matrix: torch.Tensor, from_first: bool = False) -> torch.Tensor:
-    """Inner products of all rows (``from_first``: minus the first), ``(n, n)`` in float64."""
-    return _gram(matrix, from_first, torch.float64)
+def gram_matrix(matrix: torch.Tensor) -> torch.Tensor:
+    """Inner products of all rows, ``(n, n)`` in float64."""
+    return _gram(matrix, None, torch.float64)
 
 
-def _gram(matrix: torch.Tensor, from_first: bool, dtype: torch.dtype) -> torch.Tensor:
-    """:func:`gram_matrix` with products in ``dtype``, summed over the blocks in float64."""
+def _gram(
+    matrix: torch.Tensor, centre: slice | torch.Tensor | None, dtype: torch.dtype
+) -> torch.Tensor:
+    """Inner products of all rows minus the row ``centre``, if any, ``(n, n)``.
+
+    Products are in ``dtype``, summed over the blocks in float64.
+    """
     n = matrix.shape[0]
     gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
         block = matrix[:, columns].to(dtype)
-        if from_first:
-            block = block - block[:1]
+        if centre is not None:
+            block = block - block[centre]
         if dtype == torch.float64:
             gram.addmm_(block, block.t())
         else:
@@ -78,30 +83,68 @@ def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
 
 
 def row_norms(matrix: torch.Tensor) -> torch.Tensor:
-    """Euclidean length of each row, ``(n,)`` in float64, finite for finite input."""
+    """Euclidean length of each row, ``(n,)`` in float64.
+
+    Finite for finite input, but for float64 rows longer than about 1e154, whose length is ``inf``:
+    see :func:`shortened`.
+    """
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
         total += matrix[:, columns].double().square().sum(1)
     return total.sqrt_()
 
 
-def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
-    """Squared distances of all rows, ``(n, n)`` in float64, by one Gram product.
+def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows ``(n, d)`` of the same directions with finite lengths, and their divisors ``(n,)``.
 
-    Each block of columns is centred on its first row. On a CPU float32 is multiplied as it is,
-    unless a distance is small beside the rows' lengths, where it would cancel, or not finite;
-    then, and elsewhere, in float64. Equal rows (an attacker's, often) are looked at once.
+    Only float64 rows longer than about 1e154 are divided, by their largest value.
     """
-    if matrix.device.type == "cpu":
+    divisors = matrix.new_ones(len(matrix), dtype=torch.float64)
+    if matrix.dtype != torch.float64:
+        return matrix, divisors
+    far = row_norms(matrix).isinf()
+    if not bool(far.any()):
+        return matrix, divisors
+    divisors = torch.where(far, matrix.abs().amax(1), divisors)
+    return matrix / divisors[:, None], divisors
+
+
+def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
+    """Squared distances of all rows, ``(n, n)`` in float64 and finite, by one Gram product.
+
+    All rows are centred on the first. On a CPU float32 is multiplied as it is, unless a distance is
+    small beside the rows' lengths, where it would cancel, or not finite; then, and elsewhere, in
+    float64. Where the first row is so far out that the others' distances would be lost even so,
+    the shortest row is the centre, which no attacker can make longer. Equal rows (an attacker's,
+    often) are looked at once. Of float64 rows, squares beyond 1e300 count as 1e300.
+    """
+    first, on_cpu = slice(0, 1), matrix.device.type == "cpu"
+    if on_cpu:
         distinct, which = _distinct_rows(matrix)
         if len(distinct) < len(matrix):
             of_distinct = pairwise_squared_distances(matrix[distinct])
             return of_distinct[which][:, which]
         if matrix.dtype == torch.float32:
-            squared, least = _squared_distances(_gram(matrix, True, torch.float32))
+            squared, least = _squared_distances(_gram(matrix, first, torch.float32))
             if least > _CANCELS:
                 return squared
-    return _squared_distances(gram_matrix(matrix, from_first=True))[0]
+        squared, least = _squared_distances(_gram(matrix, first, torch.float64))
+        if least >= _LOST:
+            return squared
+    centre = _centre(matrix)
+    if not on_cpu or int(centre):
+        squared, _ = _squared_distances(_gram(matrix, centre, torch.float64))
+    if matrix.dtype == torch.float64:
+        squared.nan_to_num_(nan=_FARTHEST, posinf=_FARTHEST).clamp_(max=_FARTHEST)
+    return squared
+
+
+def _centre(matrix: torch.Tensor) -> torch.Tensor:
+    """Index ``(1,)`` of the first row, or of the shortest if the first is far longer."""
+    # A tensor: an accelerator need not be waited for.
+    lengths = torch.linalg.vector_norm(matrix, dim=1, dtype=torch.float64)
+    least, shortest = lengths.min(0)
+    return torch.where(lengths[0] > _FAR * least, shortest, 0).view(1)
 
 
 def _distinct_rows(matrix: torch.Tensor) -> tuple[list[int], list[int]]:
@@ -121,8 +164,13 @@ def _distinct_rows(matrix: torch.Tensor) -> tuple[list[int], list[int]]:
     return distinct, which
 
 
-# Of a squared distance to the squared lengths that it is the difference of.
-_CANCELS = 0.05
+# Of a squared distance to the squared lengths that it is the difference of: too little for float32,
+# and for float64.
+_CANCELS, _LOST = 0.05, 1e-8
+# Times the shortest row: a first row beyond it is not the centre.
+_FAR = 1e3
+# Sums of many squared distances stay finite.
+_FARTHEST = 1e300
 
 
 def _squared_distances(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,7 +194,10 @@ def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
 
 
 def row_mean(matrix: torch.Tensor) -> torch.Tensor:
-    """Mean of the rows, ``(d,)``, without overflow of the sum (each row is scaled first)."""
+    """Mean of the rows, ``(d,)``, without overflow of the sum: each row is scaled first.
+
+    But for its rounding: the mean of equal rows may be one digit in the last place larger.
+    """
     weights = matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0])
     return weights @ matrix
 

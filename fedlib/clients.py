@@ -495,7 +495,8 @@ def _local_vmap(
     for step in range(schedule.shape[1]):
         index = schedule[:, step]
         mask = (index >= 0).to(start.dtype)
-        index = index.clamp(min=0)
+        # An empty place holds a sample of the same client's: another's might not be finite.
+        index = torch.where(index < 0, index.amax(1, keepdim=True), index).clamp(min=0)
         grads, loss = step_all(flats, data[0][index], data[1][index], mask)
         active = mask.amax(1, keepdim=True)
         before = [part.clone() for part in kept]
@@ -503,8 +504,8 @@ def _local_vmap(
         # A step without a sample is none: the client stays as it was.
         for part, old in zip(kept, before, strict=True):
             torch.where(active > 0, part, old, out=part)
-        flats -= active * change
-        losses += loss * mask.sum(1)
+        flats -= change.masked_fill_(active == 0, 0)
+        losses += (loss * mask.sum(1)).masked_fill_(active[:, 0] == 0, 0)
     torch.sub(start, flats, out=out)
     return losses / (schedule >= 0).sum((1, 2)).clamp(min=1)
 

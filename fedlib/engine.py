@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from fedlib.aggregators.base import replace_non_finite
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
-from fedlib.clients import choose_strategy, forward, gradients, local_updates, saliency_maps
+from fedlib.clients import Batch, choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
@@ -49,8 +50,8 @@ class Federation:
     part of every batch, the training samples and then poisoned twins of theirs: that of sample i is
     sample ``twins[i]``; ``active`` the clients that compute a step, all but those whose attack
     needs none. Byzantine clients are the last ``n_byzantine``. ``triggered`` is what an attack with
-    a goal of its own is judged on; ``gamma`` the robust clients' price of distance, 0 for others;
-    ``black`` a black pixel.
+    a goal of its own is judged on, None if no test sample is fit for that; ``gamma`` the robust
+    clients' price of distance, 0 for others; ``black`` a black pixel.
     """
 
     config: RunConfig
@@ -85,7 +86,8 @@ class State:
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
     the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
     ``server`` ``(d,)`` is the server's own, ``shared`` ``(d,)`` what clients pass on if they share
-    one; ``average`` ``(d,)`` the mean of the models broadcast, if tracked.
+    one; ``average`` ``(d,)`` the mean of the models broadcast, if tracked. ``trial_votes`` and
+    ``trial_probes`` are what the clients vote on and show where the attacker tries the rule.
     """
 
     model: nn.Module
@@ -97,6 +99,8 @@ class State:
     batches: Batches
     vote_batches: Batches
     probe_batches: Batches
+    trial_votes: Batches
+    trial_probes: Batches
     moves: list[np.random.Generator]
     aggregator: Any
     attack: Any
@@ -215,6 +219,8 @@ def prepare(
                 poisoned = x.clone(), poisoned[1]
                 poisoned[0][held] = x_held
     triggered = attack.triggered(x_test, y_test)
+    if triggered is not None and len(triggered[1]) == 0:
+        triggered = None
 
     model = make_model(
         config.model, dataset.shape, dataset.n_classes, derived_seed(config.seed, "model")
@@ -256,6 +262,8 @@ def prepare(
         batches=Batches(shares, config.seed),
         vote_batches=Batches(shares, config.seed, "votes"),
         probe_batches=Batches(shares, config.seed, "probes"),
+        trial_votes=Batches(shares, config.seed, "trial_votes"),
+        trial_probes=Batches(shares, config.seed, "trial_probes"),
         moves=[stream(config.seed, "augment", i) for i in range(config.n_clients)],
         aggregator=config.aggregator.init(config.n_clients, d),
         attack=config.attack.init(config.n_clients, d),
@@ -295,12 +303,13 @@ def play_round(federation: Federation, state: State) -> State:
     if config.n_byzantine:
         knows = config.attack.knows
         benign = state.updates[:n_benign]
+        tried = context and _trial_context(federation, state, context)
 
         def rule(updates: torch.Tensor) -> torch.Tensor:
-            return config.aggregator.apply(updates, state.aggregator, context)[0]
+            return config.aggregator.apply(updates, state.aggregator, tried)[0]
 
         def candidates(updates: torch.Tensor) -> torch.Tensor:
-            return config.aggregator.candidates(updates, state.aggregator, context)
+            return config.aggregator.candidates(updates, state.aggregator, tried)
 
         told = {
             "own_updates": state.own,
@@ -372,14 +381,23 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     if client.buffer == "shared":
         # Of the client before; the first goes on from the last client of the round before.
         for grad in grads:
-            state.shared.lerp_(grad, 1 - client.momentum)
+            _into(state.shared, grad, client.momentum)
             grad.copy_(state.shared)
         state.updates[:n_benign] = grads[:n_benign]
         state.own.copy_(grads[n_benign:])
         return losses
-    state.updates[:n_benign].lerp_(grads[:n_benign], 1 - client.momentum)
-    state.own.lerp_(grads[n_benign:], 1 - client.momentum)
+    _into(state.updates[:n_benign], grads[:n_benign], client.momentum)
+    _into(state.own, grads[n_benign:], client.momentum)
     return losses
+
+
+def _into(buffer: torch.Tensor, grads: torch.Tensor, momentum: float) -> None:
+    """Average gradients into momenta, in place."""
+    if momentum == 0:
+        # To lerp_, a NaN or an Inf that is in the buffer would stay there.
+        buffer.copy_(grads)
+    else:
+        buffer.lerp_(grads, 1 - momentum)
 
 
 def _moved(federation: Federation, state: State, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -488,31 +506,20 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
         else:
             x, y = _next_batch(federation, state.batches, [server], clean)
             grads, _ = gradients(state.model, x, y, strategy=federation.strategy)
-            state.server.lerp_(grads[0], 1 - client.momentum)
+            _into(state.server, grads[0], client.momentum)
         own = state.server
-
-    def vote(candidates: torch.Tensor) -> torch.Tensor:
-        return _votes(federation, state, candidates)
-
-    def maps(
-        updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
-        # One at a time: the models of all clients at once would be as large as all updates.
-        rate = state.learning_rate
-        models = (-update if raw else state.parameters - rate * update for update in updates)
-        return saliency_maps(state.model, models, x, y, score)
 
     def saliency(updates: torch.Tensor, raw: bool = False, score: str = "logit") -> torch.Tensor:
         index = torch.from_numpy(federation.shares[server]).to(federation.device)
         x, y = clean[0].index_select(0, index), clean[1].index_select(0, index)
-        return maps(updates, raw, score, x, y)
+        return _maps(state, updates, raw, score, x, y)
 
-    def client_saliency(
-        number: int, updates: torch.Tensor, raw: bool = False, score: str = "logit"
-    ) -> torch.Tensor:
-        x, y = _next_batch(federation, state.probe_batches, [number], clean)
-        return maps(updates, raw, score, x[0], y[0])
-
+    vote, client_saliency = _asked(
+        federation,
+        state,
+        lambda: _vote_batch(federation, state.vote_batches),
+        lambda number: _next_batch(federation, state.probe_batches, [number], clean),
+    )
     return AggregatorContext(
         sample_counts=federation.sample_counts if "sample_counts" in needs else None,
         server_update=own,
@@ -525,15 +532,77 @@ def _aggregator_context(federation: Federation, state: State) -> AggregatorConte
     )
 
 
-def _votes(federation: Federation, state: State, candidates: torch.Tensor) -> torch.Tensor:
+def _trial_context(
+    federation: Federation, state: State, context: AggregatorContext
+) -> AggregatorContext:
+    """The context in which the attacker tries the rule.
+
+    Clients vote and show their samples on batches drawn for that, the same in all of a round's
+    trials: the attacker does not foresee the true ones, nor do they depend on how often it tries.
+    """
+    clean = federation.x, federation.y
+
+    @cache
+    def vote_batch() -> Batch:
+        return _vote_batch(federation, state.trial_votes)
+
+    @cache
+    def probe(number: int) -> Batch:
+        return _next_batch(federation, state.trial_probes, [number], clean)
+
+    vote, client_saliency = _asked(federation, state, vote_batch, probe)
+    return replace(
+        context,
+        vote=context.vote and vote,
+        client_saliency=context.client_saliency and client_saliency,
+    )
+
+
+def _asked(
+    federation: Federation,
+    state: State,
+    vote_batch: Callable[[], Batch],
+    probe: Callable[[int], Batch],
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[..., torch.Tensor]]:
+    """``vote`` and ``client_saliency`` of a context, on the batches that these draw."""
+
+    def vote(candidates: torch.Tensor) -> torch.Tensor:
+        return _votes(federation, state, candidates, *vote_batch())
+
+    def client_saliency(
+        number: int, updates: torch.Tensor, raw: bool = False, score: str = "logit"
+    ) -> torch.Tensor:
+        x, y = probe(number)
+        return _maps(state, updates, raw, score, x[0], y[0])
+
+    return vote, client_saliency
+
+
+def _maps(
+    state: State, updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
+    """Saliency maps of the models after each update on some samples."""
+    # One at a time: the models of all clients at once would be as large as all updates.
+    rate = state.learning_rate
+    models = (-update if raw else state.parameters - rate * update for update in updates)
+    return saliency_maps(state.model, models, x, y, score)
+
+
+def _vote_batch(federation: Federation, batches: Batches) -> Batch:
+    """What each client compares candidates on, ``(n_clients, size, C, H, W)``, and labels."""
+    config, clean = federation.config, (federation.x, federation.y)
+    return _next_batch(federation, batches, range(config.n_clients), clean, config.vote_samples)
+
+
+def _votes(
+    federation: Federation, state: State, candidates: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
     """Each client's vote between server steps, ``(n_clients,)``.
 
-    An honest client votes for the smaller loss on a new batch, a Byzantine one for the larger
+    An honest client votes for the smaller loss on its batch, a Byzantine one for the larger
     (clustering_with_outliers, section 5).
     """
-    n, clean = federation.config.n_clients, (federation.x, federation.y)
-    size = federation.config.vote_samples
-    x, y = _next_batch(federation, state.vote_batches, range(n), clean, size)
+    n = federation.config.n_clients
     losses = []
     before = state.parameters.clone()
     # Batch norm looks at each client's batch alone; without it all go through at once.
@@ -647,7 +716,8 @@ def run(
         ``rounds``: the rounds after which was evaluated; ``test_accuracy`` (a share),
         ``test_loss`` there; ``train_loss``: mean over benign clients and the rounds since the
         last evaluation; tracked cosines likewise; ``attack_success``: the share of the triggered
-        test samples that an attack with a goal of its own has where it wants them;
+        test samples that an attack with a goal of its own has where it wants them, if there are
+        any;
         ``reputation`` and ``separation`` (the area under the ROC curve of low scores, mean over the
         rounds since the last evaluation) of rules that keep them, if tracked, and
         ``separation_honest``, by the evaluated round's scores against the direction of the honest;

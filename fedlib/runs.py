@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from fedlib.aggregators import Aggregator, make_aggregator
+from fedlib.aggregators.clustering import ClusteringRule
 from fedlib.attacks import Attack, make_attack
 from fedlib.data import DataConfig, Partition, make_partition
 from fedlib.data.partition import IID
@@ -329,11 +330,24 @@ class RunConfig:
             for name in ("data", "partition", "client", "aggregator", "attack")
         }
         text = json.dumps(
-            {"numerics": NUMERICS, **_told_apart(self), **parts},
+            {"numerics": NUMERICS, **_told_apart(self), **parts, **self._revised()},
             sort_keys=True,
             separators=(",", ":"),
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _revised(self) -> dict[str, int]:
+        """What of this combination of parts is done otherwise than it once was."""
+        found = {}
+        asks = self.aggregator.needs & {"vote", "client_saliency"}
+        # The candidates of such a rule are named without a vote.
+        named = isinstance(self.aggregator, ClusteringRule)
+        tries = self.attack.knows & ({"rule"} if named else {"rule", "candidates"})
+        if self.n_byzantine and asks and tries:
+            found["trials"] = 2  # 1 asked the clients on the server's own batches
+        if self.attack.agent and self.milestones:
+            found["rates"] = 2  # 1 took a step that a milestone follows for one of the next rate
+        return found
 
     def with_(self, **changes: Any) -> RunConfig:
         """A copy with some fields changed."""

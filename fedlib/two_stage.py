@@ -145,7 +145,7 @@ class Agent:
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._last: torch.Tensor | None = None
+        self._last: tuple[torch.Tensor, float] | None = None
         self._left: float | None = None
         self._rounds: list[float] = []
         self._estimate: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -181,8 +181,10 @@ class Agent:
         now = state.parameters.clone()
         if self._last is not None:
             # The aggregate is what the model moved by: the server need not tell it.
-            self._seen.append((self._last, (self._last - now) / state.learning_rate))
-        self._last = now
+            before, rate = self._last
+            self._seen.append((before, (before - now) / rate))
+        # The rate of the coming step: after it, a milestone may have lowered it.
+        self._last = now, state.learning_rate
         if not self._seen or len(self._seen) % self.attack.epoch:
             return
         started = time.perf_counter()

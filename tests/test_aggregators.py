@@ -113,6 +113,57 @@ def test_the_order_of_clients_does_not_matter(seed, name):
     torch.testing.assert_close(aggregate(name, updates, 2), aggregate(name, updates[order], 2))
 
 
+BY_DISTANCES = (
+    "bulyan", "center_with_outliers", "faba", "krum", "mda", "mean_with_outliers", "multi_krum",
+    "nearest_neighbour_mixing", "smea",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_DISTANCES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("far", [1, 2])
+def test_the_place_of_a_very_far_row_does_not_matter(name, dtype, far):
+    updates = matrix(11, 30, 1, dtype)
+    updates[11 - far :] *= 1e10
+    usual = aggregate(name, updates, 2)
+    assert usual.norm() < 2 * updates[:9].norm(dim=1).max()
+    for first in range(11):
+        order = torch.arange(11).roll(first)
+        torch.testing.assert_close(aggregate(name, updates[order], 2), usual)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e10])
+def test_buckets_keep_a_very_far_row_out_wherever_they_put_it(scale):
+    updates = matrix(14, 30, 1)
+    updates[13] *= scale
+    inner = AGGREGATORS["multi_krum"](n_byzantine=1, n_selected=3)
+    rule = AGGREGATORS["bucketing"](n_byzantine=1, rule=inner)
+    state = rule.init(14, 30)
+    firsts = set()
+    for rounds in range(40):
+        mixing = rule._mixing(updates, rounds).float()
+        found, state = rule.apply(updates, state)
+        mixed = (mixing @ updates)[mixing[:, 13].argsort()]  # the far bucket last
+        torch.testing.assert_close(found, inner.apply(mixed)[0])
+        assert found.norm() < updates[:13].norm(dim=1).max()
+        firsts.add(bool(mixing[0, 13]))
+    assert firsts == {False, True}
+
+
+@pytest.mark.parametrize("name", sorted(set(AGGREGATORS) - {"gradient_guard"}))
+@pytest.mark.parametrize("places", [(0, 1), (4, 10)])
+@pytest.mark.parametrize("extreme", [torch.finfo(torch.float64).max, 1e200])
+def test_the_largest_double_does_no_harm(name, places, extreme):
+    updates = matrix(11, 30, 1, torch.float64)
+    updates[places[0]], updates[places[1]] = extreme, -extreme
+    assert torch.isfinite(aggregate(name, updates, 2)).all()
+    # Of Bulyan's last picks two may tie, and then what the far rows' distances are matters.
+    if name in BY_DISTANCES and name != "bulyan":
+        found = aggregate(name, updates, 2)
+        updates[list(places)] = updates[list(places)].sign() * 1e5
+        torch.testing.assert_close(found, aggregate(name, updates, 2))
+
+
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(STEADY))
 def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
@@ -304,6 +355,33 @@ def test_norm_clipping_by_hand():
     )
 
 
+@pytest.mark.parametrize(
+    ("dtype", "length"),
+    [
+        (torch.float16, 6e4),
+        (torch.float32, 1e19),
+        (torch.float32, 3e38),
+        (torch.float64, 1e200),
+        (torch.float64, torch.finfo(torch.float64).max),
+    ],
+)
+def test_a_row_too_long_for_its_dtype_is_clipped_too(dtype, length):
+    updates = torch.tensor([[length, length], [0.3, 0.4], [0.0, -length]], dtype=dtype)
+    expected = torch.tensor([0.5**0.5 + 0.3, 0.5**0.5 + 0.4 - 1], dtype=dtype) / 3
+    found = aggregate("norm_clipping", updates, threshold=1.0)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_long_row_leaves_the_weights_of_the_others_as_they_are():
+    updates = matrix(5, 30)
+    usual = aggregate("norm_clipping", torch.cat([updates, torch.zeros(1, 30)]), threshold=2.0)
+    row = torch.zeros(1, 30)
+    row[0, 7] = 3e38
+    found = aggregate("norm_clipping", torch.cat([updates, row]), threshold=2.0)
+    usual[7] += 2 / 6
+    torch.testing.assert_close(found, usual)
+
+
 @pytest.mark.parametrize(("name", "measure"), [("mda", "diameter"), ("smea", "eigenvalue")])
 def test_subset_rules_against_enumeration(name, measure):
     from itertools import combinations
@@ -373,6 +451,66 @@ def test_the_rule_must_withstand_what_is_left_after_bucketing():
     assert AGGREGATORS["bucketing"](n_byzantine=5, bucket_size=2).init(25, 1) == (0, None)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"name": "mean", "weights": "samples"},
+        {"name": "gradient_guard", "inputs": "clients"},
+        {"name": "gradient_guard", "map_of": "spectral"},
+        {"name": "flair"},
+        {"name": "foolsgold"},
+        {"name": "nearest_neighbour_mixing", "rule": {"name": "foolsgold"}},
+        {"name": "nearest_neighbour_mixing", "rule": {"name": "mean", "weights": "samples"}},
+    ],
+)
+def test_a_bucket_is_no_client(rule):
+    with pytest.raises(ConfigError, match=rf"aggregator\.rule='{rule['name']}' .* must be a rule"):
+        AGGREGATORS["bucketing"](rule=rule)
+    # Of mixed updates each stands for a client.
+    AGGREGATORS["nearest_neighbour_mixing"](rule=rule).init(11, 3)
+
+
+def test_a_mixed_update_has_the_weight_of_the_client_in_whose_place_it_is():
+    updates = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
+    rule = {"name": "mean", "weights": "samples"}
+    mixing = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=1, rule=rule)
+    context = AggregatorContext(sample_counts=torch.tensor([1, 1, 1, 3]))
+    found, _ = mixing.apply(updates, None, context)
+    assert found.item() == pytest.approx((3 * 1 + 3 * 13 / 3) / 6)
+
+
+def test_the_candidates_after_mixing_are_those_of_the_mixed_updates():
+    updates = matrix(11, 6)
+    updates[4, 2] = math.nan
+    zeroed = updates.clone()
+    zeroed[4] = 0
+    inner = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    for name, parameters in (
+        ("nearest_neighbour_mixing", {}),
+        ("bucketing", {"bucket_size": 2}),
+    ):
+        rule = AGGREGATORS[name](n_byzantine=2, rule=inner, **parameters)
+        for rounds in (0, 3):
+            found = rule.candidates(updates, (rounds, None))
+            expected = inner.candidates(rule._mixing(zeroed, rounds).float() @ zeroed)
+            assert found.shape == (2, 6)
+            assert torch.equal(found, expected)
+
+
+def test_a_majority_is_one_of_the_voters_and_not_of_the_buckets():
+    updates = torch.tensor([[-3.0], [-2.0], [2.0], [3.0], [0.5], [0.51]])
+    rule = AGGREGATORS["bucketing"](
+        n_byzantine=1, bucket_size=2, rule={"name": "mean_with_outliers", "side": "vote"}
+    )
+    inner, outer = rule.candidates(updates)
+    assert not torch.equal(inner, outer)
+    for for_inner, expected in ((4, inner), (3, outer), (2, outer)):
+        context = AggregatorContext(
+            vote=lambda _, for_inner=for_inner: (torch.arange(6) >= for_inner).long()
+        )
+        assert torch.equal(rule.apply(updates, None, context)[0], expected)
+
+
 def test_the_inner_rule_is_a_part_of_a_runs_identity():
     from fedlib.runs import RunConfig
 
@@ -437,6 +575,34 @@ def test_fltrust_without_anybody_to_trust_stays_where_it_is(own):
     context = AggregatorContext(server_update=torch.tensor(own))
     found, _ = AGGREGATORS["fltrust"]().apply(updates, None, context)
     assert torch.equal(found, torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "row", "own"),
+    [
+        (torch.float32, 2e-18, 1e22),
+        (torch.float32, 3e38, 3e38),
+        (torch.float64, torch.finfo(torch.float64).max, 1.0),
+        (torch.float64, 1e-150, torch.finfo(torch.float64).max / 2),
+        (torch.float64, 1e-150, 1e200),
+    ],
+)
+def test_fltrust_at_extreme_lengths(dtype, row, own):
+    # Both rows point half way between the axes, whatever their lengths; the third is at 90 degrees.
+    updates = torch.tensor([[row, row], [1.0, 1.0], [1.0, -1.0]], dtype=dtype)
+    server = torch.tensor([own, own], dtype=dtype)
+    found, _ = AGGREGATORS["fltrust"]().apply(
+        updates, None, AggregatorContext(server_update=server)
+    )
+    torch.testing.assert_close(found / own, torch.ones(2, dtype=dtype), rtol=1e-4, atol=0)
+
+
+def test_fltrust_cuts_what_is_longer_than_the_largest_float():
+    largest = torch.finfo(torch.float32).max
+    context = AggregatorContext(server_update=torch.full((4,), largest))
+    # The server's update is twice the largest float long, and so is the only row in one place.
+    found, _ = AGGREGATORS["fltrust"]().apply(torch.tensor([[0.0, 5.0, 0.0, 0.0]]), None, context)
+    assert found.tolist() == [0, largest, 0, 0]
 
 
 # --- rules with a history ----------------------------------------------------------------

@@ -95,6 +95,50 @@ def test_close_rows_far_from_the_origin_keep_every_digit():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e4, 1e10, 1e15])
+def test_a_far_first_row_does_not_cost_the_others_their_distances(dtype, scale):
+    m = matrix((6, 300), dtype)
+    m[[0, 3]] *= scale
+    near = m[[1, 2, 4, 5]].double()
+    expected = (near[:, None] - near[None]).square().sum(-1)
+    found = blocks.pairwise_squared_distances(m)[[1, 2, 4, 5]][:, [1, 2, 4, 5]]
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+def test_distances_are_centred_on_the_first_row_unless_it_is_far_out(monkeypatch):
+    centres = []
+    gram = blocks._gram
+    monkeypatch.setattr(blocks, "_gram", lambda m, c, t: centres.append(c) or gram(m, c, t))
+    m = matrix((5, 20), torch.float64)
+    usual = blocks.pairwise_squared_distances(m)
+    blocks.pairwise_squared_distances(m.repeat(2, 1))
+    m[4] = m[3] + 1e-9  # too close for the digits of rows of length 1, and no centre helps
+    blocks.pairwise_squared_distances(m)
+    assert centres == [slice(0, 1)] * 3
+    assert torch.equal(usual[:4, :4], blocks.pairwise_squared_distances(m)[:4, :4])
+    m[0], m[2] = 1e10, 0.1
+    blocks.pairwise_squared_distances(m)
+    assert centres[-1].tolist() == [2]
+
+
+def test_the_largest_floats_are_at_finite_distances_and_cost_the_others_none():
+    m = matrix((6, 30), torch.float64)
+    expected = blocks.pairwise_squared_distances(m[2:])
+    for extreme in (torch.finfo(torch.float64).max, 1e200):
+        m[0], m[1] = extreme, -extreme
+        found = blocks.pairwise_squared_distances(m)
+        torch.testing.assert_close(found[2:, 2:], expected)
+        assert (found[:2, 2:] == 1e300).all()
+        assert found[0, 1] == found[1, 0] == 1e300
+        assert not found.diagonal().any()
+        assert blocks.row_norms(m)[:2].isinf().all()
+        rows, divisors = blocks.shortened(m)
+        assert divisors.tolist() == [extreme, extreme, 1, 1, 1, 1]
+        torch.testing.assert_close(rows[:2], torch.tensor([[1.0], [-1.0]]).double().expand(2, 30))
+        assert torch.equal(rows[2:], m[2:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_weighted_and_selected_means(dtype):
     m = matrix((6, 33), dtype)
     weights = torch.tensor([0.0, 1.0, 2.0, 3.0, 0.0, 4.0], dtype=torch.float64)

@@ -200,6 +200,29 @@ def test_a_client_without_samples_changes_nothing(strategy):
     assert losses[1] == 0
 
 
+@pytest.mark.parametrize(("momentum", "optimizer"), [(0.0, "sgd"), (0.9, "sgd"), (0.0, "adam")])
+@pytest.mark.parametrize("bad", [torch.inf, torch.nan])
+def test_a_clients_empty_places_do_not_see_another_clients_sample(momentum, optimizer, bad):
+    model, (x, y) = double("cnn_4_8"), batches(1, 12)
+    start = flatten_parameters(model).clone()
+    x[0, 0] = bad
+    schedule = torch.tensor([
+        [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
+        [[5, -1, -1], [-1, -1, -1], [-1, 5, 6]],
+        [[7, 8, -1], [7, 9, 8], [-1, -1, -1]],
+    ])  # fmt: skip
+    found = {}
+    for strategy in ("loop", "vmap"):
+        found[strategy] = local_updates(
+            model, start, (x[0], y[0]), schedule,
+            learning_rate=0.1, momentum=momentum, optimizer=optimizer, strategy=strategy,
+        )  # fmt: skip
+    for ours, theirs in zip(found["vmap"], found["loop"], strict=True):
+        assert ours[1:].isfinite().all()
+        torch.testing.assert_close(ours[1:], theirs[1:], rtol=1e-8, atol=1e-5)
+    assert not found["vmap"][0][0].isfinite().all()
+
+
 @pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
 def test_local_out_is_written_in_place(strategy):
     whole = torch.zeros(3, ParameterLayout.of(double("cnn_4_8")).size, dtype=torch.float64)

@@ -1,6 +1,7 @@
 """The round loop: equations by hand, determinism, knowledge of attacks, both client regimes."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -355,6 +356,85 @@ def test_an_attack_may_try_the_rule_as_it_stands(dataset):
     torch.testing.assert_close(told[0], expected)
 
 
+def _drawn(batches, calls):
+    """Note what is drawn from these batches from now on."""
+    draw = batches.draw
+
+    def spy(who, *more):
+        found = draw(who, *more)
+        calls.append((list(who), found.tolist()))
+        return found
+
+    batches.draw = spy
+
+
+def test_trial_elections_leave_the_servers_own_alone(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    own, trials, elections = {}, {}, {}
+    for attack in ("ipm", "camouflage", "pga"):
+        setting = config(attack, 2, aggregator=rule)
+        federation, state = engine.prepare(setting, dataset)
+        own[attack], trials[attack] = [], []
+        _drawn(state.vote_batches, own[attack])
+        _drawn(state.trial_votes, trials[attack])
+        with pytest.MonkeyPatch.context() as patch:
+            calls = _recorded(patch, "_votes")
+            for _ in range(3):
+                engine.play_round(federation, state)
+        elections[attack] = calls
+    assert own["ipm"] == own["camouflage"] == own["pga"]
+    assert len(own["ipm"]) == 3
+    assert trials["ipm"] == []
+    # One draw a round for all the trials, and not what the server's election is on.
+    assert trials["camouflage"] == trials["pga"]
+    assert len(trials["pga"]) == 3
+    assert not any(batch in own["pga"] for batch in trials["pga"])
+    # Each round three trials of camouflage and the election; the trials are on the same samples.
+    assert len(elections["camouflage"]) == 12
+    for start in (0, 4, 8):
+        (first, *others), true = (
+            [call[3:] for call in elections["camouflage"][start : start + 3]],
+            elections["camouflage"][start + 3][3:],
+        )
+        assert all(other[0] is first[0] and other[1] is first[1] for other in others)
+        assert not torch.equal(first[0], true[0])
+
+
+def test_trial_probes_leave_the_servers_own_alone(dataset):
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2, inputs="clients")
+    own, trials = {}, {}
+    for attack in ("ipm", "camouflage"):
+        setting = config(attack, 2, aggregator=rule, server_samples=0)
+        federation, state = engine.prepare(setting, dataset)
+        own[attack], trials[attack] = [], []
+        _drawn(state.probe_batches, own[attack])
+        _drawn(state.trial_probes, trials[attack])
+        for _ in range(2):
+            engine.play_round(federation, state)
+    assert own["ipm"] == own["camouflage"]
+    assert trials["ipm"] == []
+    assert [who for who, _ in trials["camouflage"]] == [[i] for i in range(8)] * 2
+    assert not any(batch in own["ipm"] for batch in trials["camouflage"])
+
+
+@pytest.mark.parametrize("buffer", ["own", "shared"])
+def test_without_momentum_a_client_recovers_from_a_gradient_that_was_not_finite(dataset, buffer):
+    setting = config("sign_flip", 2, "fltrust", client=MomentumSGD(5, momentum=0.0, buffer=buffer))
+    federation, state = engine.prepare(setting, dataset)
+    for rows in (state.updates, state.own, state.server, state.shared):
+        rows.fill_(math.nan)
+        rows.view(-1)[::2] = math.inf
+    engine.play_round(federation, state)
+    assert state.updates.isfinite().all() and state.own.isfinite().all()
+    assert state.server.isfinite().all()
+    # The gradients themselves, to the last digit.
+    _, other = engine.prepare(setting, dataset)
+    x, y = engine._next_batch(federation, other.batches, range(8), (federation.x, federation.y))
+    grads, _ = gradients(other.model, x, y)
+    assert torch.equal(state.updates[:6], grads[:6])
+    assert torch.equal(state.own, grads[6:])
+
+
 @pytest.mark.parametrize("client", [MomentumSGD(5, 0.0), LocalSGD(5, 0.1)])
 def test_honest_clients_see_clean_what_they_share_with_byzantine_ones(dataset, client):
     class Everyone(Partition):
@@ -486,6 +566,24 @@ def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(da
     predicted = state.model(attack.add_trigger(dataset.x_test[others])).argmax(1)
     expected = float((predicted == 2).float().mean())
     assert metrics["attack_success"][-1] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("attack", "parameters"),
+    [("label_flip", {"mapping": "pair", "source": 3}), ("pixel_backdoor", {"target": 3})],
+)
+def test_without_a_test_sample_to_succeed_on_there_is_no_attack_success(
+    dataset, attack, parameters
+):
+    # Only threes in the test set: all of them the backdoor's target, none of them without it.
+    threes = (dataset.y_test == 3) == (attack == "pixel_backdoor")
+    few = replace(dataset, x_test=dataset.x_test[threes], y_test=dataset.y_test[threes])
+    attack = ATTACKS[attack](n_byzantine=2, **parameters)
+    setting = config(rounds=1, eval_every=1).with_(n_byzantine=2, attack=attack)
+    assert "attack_success" in engine.run(setting, dataset)
+    metrics = engine.run(setting, few)
+    assert "attack_success" not in metrics
+    assert metrics["test_accuracy"][-1] is not None
 
 
 def test_pixels_standardised_each_on_its_own_are_not_moved():

@@ -1,6 +1,7 @@
 """A run's configuration and its identity."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,42 @@ def test_identities_are_those_of_stored_runs():
     # If this fails, stored results lose their runs: a default or the form of identities changed.
     assert RunConfig().id == "b6f33b0179ba1dc0"
     assert attacked().id == "2ed2cfd9c7fba3ca"
+
+
+VOTE = AGGREGATORS["mean_with_outliers"](n_byzantine=5, side="vote")
+MIXED = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=5, rule=VOTE)
+PROBED = AGGREGATORS["gradient_guard"](n_byzantine=5, inputs="clients")
+LEAST, ELECTED = (ATTACKS["camouflage"](n_byzantine=5, aim=aim) for aim in ("least", "elected"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "identity"),
+    [
+        ({"aggregator": VOTE}, "4213a669db914b1d"),
+        ({"aggregator": PROBED}, "09c4dc4aebd4fd87"),
+        ({"aggregator": VOTE, "attack": LEAST}, "2375c7062cb0c4c0"),
+        ({"attack": ATTACKS["pga"](n_byzantine=5)}, "193635abf0662a4d"),
+    ],
+)
+def test_runs_whose_clients_are_not_asked_in_trials_keep_their_identity(changes, identity):
+    assert attacked(**changes).id == identity
+
+
+@pytest.mark.parametrize("rule", [VOTE, MIXED, PROBED])
+@pytest.mark.parametrize("attack", [LEAST, ELECTED])
+def test_runs_whose_clients_are_asked_in_trials_have_a_new_identity(rule, attack):
+    run = attacked(aggregator=rule, attack=attack)
+    # The candidates of a vote are named without one.
+    assert run._revised() == ({} if rule is VOTE and attack is LEAST else {"trials": 2})
+    alone = attacked(n_byzantine=0, aggregator=rule, attack=replace(attack, n_byzantine=0))
+    assert alone._revised() == {}
+
+
+def test_a_learning_attacker_and_milestones_have_a_new_identity():
+    from fedlib.attacks.dictated import TwoStage
+
+    assert attacked(attack=TwoStage(n_byzantine=5))._revised() == {"rates": 2}
+    assert attacked(attack=TwoStage(n_byzantine=5), milestones=())._revised() == {}
 
 
 def test_every_field_tells_runs_apart():

@@ -99,7 +99,9 @@ def test_what_it_has_seen_are_the_aggregates():
             kept.append(state.last_aggregate.clone())
         agent(federation, state)
 
-    engine.run(setting.with_(rounds=3), dataset, before_round=watch)
+    # After the second round the rate falls: its step was still of the first rate.
+    engine.run(setting.with_(rounds=4, milestones=(2,)), dataset, before_round=watch)
+    assert len(agent._seen) == len(kept) == 3
     for (_, gradient), aggregate in zip(agent._seen, kept, strict=True):
         torch.testing.assert_close(gradient, aggregate, rtol=1e-3, atol=1e-5)
 

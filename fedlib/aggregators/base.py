@@ -66,6 +66,8 @@ class Aggregator(ABC):
     """Fields of :class:`AggregatorContext` that the rule cannot do without."""
     keeps_reputations: ClassVar[bool] = False
     """Whether the state has ``reputation`` and ``scores`` of the clients, ``(n_clients,)``."""
+    knows_clients: ClassVar[bool] = False
+    """Whether the state is of each client: a row must be of the same client in every round."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""
@@ -124,7 +126,8 @@ class Aggregator(ABC):
         Returns
         -------
         aggregate, state
-            ``(n_parameters,)``, finite, of the same dtype and device; the state to pass on.
+            ``(n_parameters,)``, finite (unless rounding takes a mean of the largest floats over
+            the edge), of the same dtype and device; the state to pass on.
         """
         if not isinstance(updates, torch.Tensor):
             raise ConfigError(

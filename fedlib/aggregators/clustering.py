@@ -49,8 +49,8 @@ class ClusteringRule(Aggregator):
         if self.side != "vote":
             return candidates[0], state
         assert context is not None and context.vote is not None
-        for_inner = (context.vote(candidates) == 0).sum()
-        winner = torch.where(2 * for_inner > len(updates), 0, 1)
+        votes = context.vote(candidates)
+        winner = torch.where(2 * (votes == 0).sum() > len(votes), 0, 1)
         return candidates.index_select(0, winner.view(1)).squeeze(0), state
 
     def candidates(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, replace_non_finite
-from fedlib.blocks import inner_products, row_norms
+from fedlib.blocks import inner_products, row_norms, shortened
 
 
 @AGGREGATORS.register("fltrust")
@@ -37,12 +37,23 @@ class FLTrust(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         assert context is not None and context.server_update is not None
         own = replace_non_finite(context.server_update[None])[0].to(updates.dtype)
+        (own,), divisor = shortened(own[None])
+        updates, _ = shortened(updates)
         length, lengths = row_norms(own[None]), row_norms(updates)
         # Below this a direction is lost in rounding, and scaling it up could overflow.
-        least = torch.finfo(updates.dtype).tiny ** 0.5
-        usable = (lengths > least) & (length > least)
+        least, largest = torch.finfo(updates.dtype).tiny ** 0.5, torch.finfo(updates.dtype).max
         trust = inner_products(updates, own) / (lengths * length)
+        usable = (lengths > least) & (length > least) & trust.isfinite()
         trust = torch.where(usable, trust, 0.0).clamp(0, 1)
         weights = trust * length / lengths / trust.sum()
-        weights = torch.where(trust > 0, weights, 0.0)
-        return weights.to(updates.dtype) @ updates, state
+        weights = torch.where(trust > 0, weights, 0.0) * divisor
+        if updates.device.type == "cpu":
+            most = torch.maximum(weights.amax(), length * divisor)
+            if most <= largest / 2:
+                return weights.to(updates.dtype) @ updates, state
+        # The length last: the mean of the directions cannot overflow, and what is longer than the
+        # largest float is cut there. An accelerator would wait to be asked whether it need be so.
+        weights = torch.where(trust > 0, trust / lengths / trust.sum(), 0.0)
+        towards = (weights.to(updates.dtype) @ updates).double()
+        scaled = (towards * length).clamp(-largest, largest) * divisor
+        return scaled.clamp(-largest, largest).to(updates.dtype), state

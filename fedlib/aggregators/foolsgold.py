@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import gram_matrix
+from fedlib.blocks import gram_matrix, shortened
 from fedlib.validation import check_name, check_real
 
 
@@ -41,6 +41,8 @@ class FoolsGold(Aggregator):
         r"= \sum_t x_i^t"
     )
     cost: ClassVar[str] = r"n^2 d"
+
+    knows_clients: ClassVar[bool] = True
 
     confidence: float = 1.0
     features: str = "all"
@@ -76,7 +78,8 @@ class FoolsGold(Aggregator):
 
     def _weights(self, history: torch.Tensor) -> torch.Tensor:
         """Each client's weight in [0, 1], ``(n,)``."""
-        gram = gram_matrix(history)
+        # The cosines are the same.
+        gram = gram_matrix(shortened(history)[0])
         n = len(gram)
         if n == 1:
             return gram.new_ones(1)

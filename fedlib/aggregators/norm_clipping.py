@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.blocks import row_norms, shortened
 from fedlib.validation import check_real
 
 
@@ -38,6 +40,20 @@ class NormClipping(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:
-        norms = torch.linalg.vector_norm(updates, dim=1).double()
+        on_cpu = updates.device.type == "cpu"
+        # In float64 a float32 row's norm is finite; on an accelerator that costs nothing.
+        exact = None if on_cpu else torch.float64
+        norms = torch.linalg.vector_norm(updates, dim=1, dtype=exact).double()
+        if on_cpu and math.isinf(norms.max()):
+            far = norms.isinf()
+            updates = updates.clone()
+            updates[far] = self._clipped(updates[far])
+            norms = norms.masked_fill(far, 0)
         weights = (self.threshold / norms).clamp(max=1.0) / len(updates)
         return weights.to(updates.dtype) @ updates, state
+
+    def _clipped(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows ``(m, n_parameters)`` too long for their dtype, scaled down."""
+        shorter, divisors = shortened(rows)
+        factors = torch.minimum(divisors, self.threshold / row_norms(shorter))
+        return (shorter.double() * factors[:, None]).to(rows.dtype)

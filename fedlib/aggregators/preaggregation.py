@@ -9,11 +9,17 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, make_aggregator
+from fedlib.aggregators.base import (
+    AGGREGATORS,
+    Aggregator,
+    AggregatorContext,
+    make_aggregator,
+    replace_non_finite,
+)
 from fedlib.aggregators.trimmed_mean import TrimmedMean
 from fedlib.blocks import pairwise_squared_distances
 from fedlib.seeds import stream
-from fedlib.validation import check_int
+from fedlib.validation import ConfigError, check_int
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class PreAggregation(Aggregator):
         rule = replace(make_aggregator(self.rule), n_byzantine=self.n_byzantine)
         object.__setattr__(self, "rule", rule)
         self._set_needs(*rule.needs)
+        object.__setattr__(self, "knows_clients", rule.knows_clients)
 
     def check(self, n_clients: int) -> None:
         super().check(n_clients)
@@ -50,9 +57,19 @@ class PreAggregation(Aggregator):
         context: AggregatorContext | None,
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
-        mixing = self._mixing(updates, rounds).to(updates.dtype)
-        aggregate, inner = self.rule.apply(mixing @ updates, inner, context)
+        aggregate, inner = self.rule.apply(self._mixed(updates, rounds), inner, context)
         return aggregate, (rounds + 1, inner)
+
+    def candidates(
+        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+    ) -> torch.Tensor:
+        self.check(updates.shape[0])
+        rounds, inner = state or self.init(*updates.shape)
+        mixed = self._mixed(replace_non_finite(updates), rounds)
+        return self.rule.candidates(mixed, inner, context)
+
+    def _mixed(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
+        return self._mixing(updates, rounds).to(updates.dtype) @ updates
 
     def _rows(self, n_clients: int) -> int:
         """How many updates the rule gets."""
@@ -68,7 +85,9 @@ class PreAggregation(Aggregator):
 class NearestNeighbourMixing(PreAggregation):
     """Replace each update by the mean of its ``n - f`` nearest ones, then apply ``rule``.
 
-    NNM, Allouah et al. (2023), Algorithm 2; an update is its own nearest neighbour.
+    NNM, Allouah et al. (2023), Algorithm 2; an update is its own nearest neighbour. Mixed updates
+    stay in the clients' order: to a rule that knows clients (by their numbers of samples, their
+    samples, or a history) each stands for the client whose neighbours it averages.
     """
 
     formula: ClassVar[str] = (
@@ -89,7 +108,12 @@ class NearestNeighbourMixing(PreAggregation):
 class Bucketing(PreAggregation):
     """Average the updates in random buckets, then apply ``rule`` to the averages.
 
-    Karimireddy et al. (2022), Algorithm 1. The buckets are drawn anew every round.
+    Karimireddy et al. (2022), Algorithm 1. The buckets are drawn anew every round. An attack that
+    knows the rule (``rule`` or ``candidates`` of its context) tries it on the round's own buckets:
+    a stronger attacker than one for whom the draw is a matter of chance.
+
+    A bucket is no client, so ``rule`` must not know clients: neither weigh by their numbers of
+    samples, nor look at their samples, nor keep anything of each.
 
     Parameters
     ----------
@@ -112,6 +136,15 @@ class Bucketing(PreAggregation):
         super().__post_init__()
         check_int("aggregator.bucket_size", self.bucket_size, 1)
         check_int("aggregator.seed", self.seed, 0)
+        if self.knows_clients or self.needs & {"sample_counts", "client_saliency"}:
+            raise ConfigError(
+                f"aggregator.rule={self.rule.name!r} as it is set knows clients, and a bucket is "
+                "none: must be a rule that needs neither sample_counts nor client_saliency and "
+                "keeps nothing of each client."
+            )
+        if "vote" in self.needs:
+            # Before, a majority was one of the buckets' number.
+            object.__setattr__(self, "revision", 2)
 
     def _rows(self, n_clients: int) -> int:
         return math.ceil(n_clients / self.bucket_size)

@@ -40,6 +40,7 @@ class ReputationRule(Aggregator):
     """
 
     keeps_reputations: ClassVar[bool] = True
+    knows_clients: ClassVar[bool] = True
     # Before, clients that tied across the limit were not penalised at all.
     revision: ClassVar[int] = 2
 

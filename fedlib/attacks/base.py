@@ -30,7 +30,9 @@ class AttackContext:
         The broadcast model's parameters, ``(n_parameters,)``.
     rule
         The server's rule as it stands: takes all updates ``(n_clients, n_parameters)``, the
-        Byzantine ones last, and gives the aggregate ``(n_parameters,)``.
+        Byzantine ones last, and gives the aggregate ``(n_parameters,)``. What the rule draws
+        itself is drawn as the server will, such as the round's buckets; what clients are asked is
+        on batches of their own, the same in all of a round's trials and not those of the server's.
     candidates
         Likewise, but gives all aggregates that the clients will vote on, ``(n_candidates,
         n_parameters)``; of a rule without a vote its one.
@@ -123,7 +125,8 @@ class Attack(ABC):
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Test samples on which the attack succeeds if the model gives these labels.
 
-        None, the default, for an attack without a goal of its own.
+        None, the default, for an attack without a goal of its own. If there are none among these,
+        the run has no ``attack_success``.
         """
         return None
 
