@@ -113,6 +113,11 @@ Printed = Callable[[str, str], float | None]
 """The number that a paper prints for a cell and a quantity, in the statistic's unit."""
 
 
+def percent_left(clean: float, left: float) -> float:
+    """What is ``left`` of the ``clean`` accuracy, in percent; NaN of nothing, there is none."""
+    return 100 * left / clean if clean else math.nan
+
+
 def drop(values: list[float]) -> float:
     """How far the second value is below the first: a claim's statistic."""
     return values[0] - values[1]

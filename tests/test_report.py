@@ -462,3 +462,9 @@ def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
     assert printed[alie] == "next strongest attack leaves -32.0 points: not as claimed"
     # No accuracy without an attack is printed.
     assert printed["FMNIST, CC, τ = 1, β = 0.99: ROP costs 7 points"] == "–"
+
+
+def test_nothing_is_left_to_measure_of_a_model_that_knew_nothing():
+    assert tables._most_left([50, 25, 80, 20]) == 50
+    assert math.isnan(tables._most_left([50, 25, 0, 20]))
+    assert math.isnan(tables._weakest_strongest(1)([0, 0, 50, 25]))

@@ -8,7 +8,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fedlib import claims
-from fedlib.claims import Claim, ClaimsTable, Range, above, at_least, at_most, below, drop, near
+from fedlib.claims import (
+    Claim,
+    ClaimsTable,
+    Range,
+    above,
+    at_least,
+    at_most,
+    below,
+    drop,
+    near,
+    percent_left,
+)
 from fedlib.data import PARTITIONS, class_counts
 from fedlib.models import critical_parameters, make_model
 from fedlib.papers.centered_clipping import (
@@ -483,8 +494,12 @@ def _least_gain(values: list[float]) -> float:
 
 
 def _shares_left(values: list[float]) -> list[float]:
-    """Percent of the clean accuracy that is left; values in pairs of clean and attacked."""
-    return [100 * left / clean for clean, left in _groups(values, 2)]
+    """Percent of the clean accuracy that is left; values in pairs of clean and attacked.
+
+    All NaN if there is a pair without any.
+    """
+    shares = [percent_left(*pair) for pair in _groups(values, 2)]
+    return [math.nan] * len(shares) if any(map(math.isnan, shares)) else shares
 
 
 def _most_left(values: list[float]) -> float:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from fedlib import claims, engine
 from fedlib.aggregators import make_aggregator
-from fedlib.claims import Claim, ClaimsTable, above, at_least, below
+from fedlib.claims import Claim, ClaimsTable, above, at_least, below, percent_left
 from fedlib.clients import saliency_maps
 from fedlib.data import load_dataset, resolve_source
 from fedlib.papers.gradient_guard import (
@@ -458,7 +458,7 @@ def _separation_honest(result: CellResult) -> float:
 
 def _kept(values: list[float]) -> float:
     """Percent of the first accuracy that the least of the others is."""
-    return 100 * min(values[1:]) / values[0]
+    return percent_left(values[0], min(values[1:]))
 
 
 def _where(data: str, attack: str) -> str:
