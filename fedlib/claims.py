@@ -97,7 +97,9 @@ class Claim:
             pairs = zip(results, self.quantities, strict=True)
             return self.statistic([result.mean_of(name).mean for result, name in pairs])
         if self.measure is not None:
-            return self.statistic([self.measure(result) for result in results])
+            measured = [self.measure(result) for result in results]
+            unknown = any(map(math.isnan, measured))
+            return math.nan if unknown else self.statistic(measured)
         return self.statistic([result.accuracy.mean for result in results])
 
     def printed(self, lookup: Printed) -> float | None:

@@ -46,7 +46,8 @@ class CellResult:
 
     def final(self, quantity: str) -> Estimate:
         """A share recorded after the last round, in percent."""
-        return estimate([100 * record["metrics"][quantity][-1] for record in self.records])
+        _, curves = self.curve(quantity)
+        return estimate([100 * curve[-1] for curve in curves])
 
     def has(self, quantity: str) -> bool:
         """Whether the quantity was recorded."""
@@ -69,10 +70,17 @@ class CellResult:
         return self.scale == "paper" and self.real and self.canonical
 
     def curve(self, quantity: str = "test_accuracy") -> tuple[list[int], list[list[float]]]:
-        """Rounds, and the quantity at each of them for every seed."""
+        """Rounds, and the quantity at each of them for every seed; NaN where it is not known.
+
+        An attack's success is not, where no test sample is fit to show it.
+        """
         rounds = list(self.records[0]["metrics"]["rounds"])
+        none = {"attack_success": [None] * len(rounds)}
         return rounds, [
-            [float("nan") if value is None else value for value in record["metrics"][quantity]]
+            [
+                float("nan") if value is None else value
+                for value in {**none, **record["metrics"]}[quantity]
+            ]
             for record in self.records
         ]
 

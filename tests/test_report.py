@@ -1,6 +1,7 @@
 """From records to what a reader sees."""
 
 import math
+from importlib import import_module
 
 import pytest
 from records import put
@@ -8,7 +9,7 @@ from records import put
 from fedlib import statistics
 from fedlib.book import open_chapter
 from fedlib.claims import above, at_least, at_most, below, near
-from fedlib.grid import expand, load_grid, run_grid
+from fedlib.grid import expand, grid_slugs, load_grid, run_grid
 from fedlib.papers import centered_clipping
 from fedlib.papers.centered_clipping import tables
 from fedlib.report import Archive, Table, verdict
@@ -468,3 +469,11 @@ def test_nothing_is_left_to_measure_of_a_model_that_knew_nothing():
     assert tables._most_left([50, 25, 80, 20]) == 50
     assert math.isnan(tables._most_left([50, 25, 0, 20]))
     assert math.isnan(tables._weakest_strongest(1)([0, 0, 50, 25]))
+
+
+@pytest.mark.parametrize("slug", grid_slugs())
+def test_every_claim_takes_accuracies_of_nothing(slug):
+    claims = import_module(f"fedlib.papers.{slug}.tables").CLAIMS
+    for claim in claims:
+        for value in (0.0, math.nan):
+            assert isinstance(claim.statistic([value] * len(claim.cells)), float | int), claim.text

@@ -88,7 +88,8 @@ class _Cells:
         found = result.final(quantity)
         spread = "" if found.spread is None else f" ± {found.spread:.2f}"
         basis = f"{result.scale}{'' if result.real else ', generated'} ×{found.n}"
-        return f"{found.mean:.2f}{spread}{' ' if short else chr(10)}{basis}\n{shown}"
+        ours = "no such sample" if math.isnan(found.mean) else f"{found.mean:.2f}{spread}"
+        return f"{ours}{' ' if short else chr(10)}{basis}\n{shown}"
 
     def caption(self, title: str) -> str:
         """``title`` with the data of the cells that were shown."""
