@@ -82,6 +82,16 @@ def _pools(labels: np.ndarray, generator: np.random.Generator) -> list[np.ndarra
     ]
 
 
+def _cut(pools: list[np.ndarray], proportions: np.ndarray) -> list[np.ndarray]:
+    """Each client's piece of every pool, by proportions ``(len(pools), n_clients)``."""
+    shares: list[list[np.ndarray]] = [[] for _ in range(proportions.shape[1])]
+    for pool, proportion in zip(pools, proportions, strict=True):
+        cuts = np.round(np.cumsum(proportion)[:-1] * len(pool)).astype(int)
+        for share, piece in zip(shares, np.split(pool, cuts), strict=True):
+            share.append(piece)
+    return [np.concatenate(share) for share in shares]
+
+
 def _drawn(
     pools: list[np.ndarray], size: int, shares: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
@@ -132,13 +142,8 @@ class DirichletSplit(Partition):
     def _split(
         self, labels: np.ndarray, n_clients: int, generator: np.random.Generator
     ) -> list[np.ndarray]:
-        shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
-        for pool in _pools(labels, generator):
-            proportions = generator.dirichlet(np.full(n_clients, self.alpha))
-            cuts = np.round(np.cumsum(proportions)[:-1] * len(pool)).astype(int)
-            for share, piece in zip(shares, np.split(pool, cuts), strict=True):
-                share.append(piece)
-        return [np.concatenate(share) for share in shares]
+        pools = _pools(labels, generator)
+        return _cut(pools, generator.dirichlet(np.full(n_clients, self.alpha), len(pools)))
 
 
 @PARTITIONS.register("dirichlet_normalised")
@@ -164,13 +169,7 @@ class DirichletNormalised(Partition):
         wishes = generator.dirichlet(np.full(len(pools), self.alpha), n_clients)
         # A class that nobody wants, as happens for a tiny alpha, goes to all alike.
         wishes[:, wishes.sum(0) == 0] = 1
-        ends = np.cumsum(wishes / wishes.sum(0), axis=0)
-        shares: list[list[np.ndarray]] = [[] for _ in range(n_clients)]
-        for pool, end in zip(pools, ends.T, strict=True):
-            cuts = np.round(end[:-1] * len(pool)).astype(int)
-            for share, piece in zip(shares, np.split(pool, cuts), strict=True):
-                share.append(piece)
-        return [np.concatenate(share) for share in shares]
+        return _cut(pools, (wishes / wishes.sum(0)).T)
 
 
 @PARTITIONS.register("dirichlet_per_client")
