@@ -259,7 +259,12 @@ def tally(table: ClaimsTable) -> str:
     rows = [row for row in table.judged if not row.own]
     decided = sum(row.decided for row in rows)
     held = sum(row.holds for row in rows)
-    parts = {"hold": held, "do not hold": decided - held, "undecided": len(rows) - decided}
+    fallen = decided - held
+    parts = {
+        "holds" if held == 1 else "hold": held,
+        "does not hold" if fallen == 1 else "do not hold": fallen,
+        "undecided": len(rows) - decided,
+    }
     return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
 
 

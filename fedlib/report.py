@@ -212,14 +212,21 @@ class Archive:
     def coverage(self, only: str | None = None) -> str:
         """How far the grid, or its cells that match ``only``, is computed, in words."""
         keys = self.cells(only)
-        counts: Counter[str] = Counter()
+        held: dict[tuple[bool, int], list[int]] = {}
         for key in keys:
-            result = self.best(key)
-            if result is None:
-                counts["not computed"] += 1
-            else:
-                counts[f"at scale {result.scale}" + ("" if result.real else ", embedded data")] += 1
-        parts = [f"{count} {what}" for what, count in counts.most_common()]
+            results = self._of(key)
+            if results:
+                place = max(results)
+                held.setdefault(place, []).append(len(results[place].records))
+        parts = []
+        for place, seeds in sorted(held.items(), reverse=True):
+            real, index = place
+            least, most = min(seeds), max(seeds)
+            scale = SCALES[index] + ("" if real else ", embedded data")
+            count = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+            parts.append(f"{len(seeds)} at scale {scale} ({count})")
+        if missing := len(keys) - sum(map(len, held.values())):
+            parts.append(f"{missing} not computed")
         return f"{plural(len(keys), 'cell')}: " + ", ".join(parts)
 
 

@@ -15,10 +15,13 @@ def matrix(shape, dtype, seed=0):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 class TestAgainstTorch:
-    def test_sort_rows(self, shape, dtype):
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_of_sorted(self, shape, dtype, threads, monkeypatch):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
         m = matrix(shape, dtype)
-        parts = [ordered for _, ordered in blocks.sort_rows(m)]
-        assert torch.equal(torch.cat(parts).t(), m.sort(dim=0).values)
+        for k in range(len(m)):
+            kth = blocks.of_sorted(m, lambda ordered, k=k: ordered[:, k])
+            assert torch.equal(kth, m.sort(dim=0).values[k])
         assert torch.equal(m, matrix(shape, dtype))
 
     def test_blocks_cover_every_column_once(self, shape, dtype):
@@ -83,7 +86,7 @@ def test_values_of_1e30(dtype):
     expected = 4e60 * m.shape[1]
     assert float(squared[0, 1]) == pytest.approx(expected, rel=1e-6)
     assert not blocks.row_std(m, blocks.row_mean(m)).isnan().any()
-    assert all(ordered.isfinite().all() for _, ordered in blocks.sort_rows(m))
+    assert blocks.of_sorted(m, lambda ordered: ordered.amax(1)).isfinite().all()
 
 
 def test_close_rows_far_from_the_origin_keep_every_digit():
@@ -167,3 +170,17 @@ def test_equal_rows_are_at_distance_zero_and_change_no_other(dtype):
     assert found[0, 3] == 0
     assert found[2, 6] == 0
     assert torch.equal(found, blocks.pairwise_squared_distances(rows)[order][:, order])
+
+
+def test_an_error_in_a_block_of_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with pytest.raises(ZeroDivisionError):
+        blocks.of_sorted(torch.zeros(2, 3 * blocks.CPU_BLOCK), lambda ordered: 1 // 0)
+
+
+def test_threads_of_blocks_leave_the_main_thread_its_own(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    blocks.of_sorted(torch.zeros(2, 3 * blocks.CPU_BLOCK), lambda ordered: ordered[:, 0])
+    monkeypatch.undo()
+    assert torch.get_num_threads() == before

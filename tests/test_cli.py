@@ -81,8 +81,8 @@ def test_list_shows_every_cell_and_its_best_scale(capsys):
     assert main(["list", "centered_clipping", "--only", "*/mnist_noniid/ipm/*"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "centered_clipping, */mnist_noniid/ipm/*: 12 cells: 11 not computed, "
-        "1 at scale smoke, embedded data"
+        "centered_clipping, */mnist_noniid/ipm/*: 12 cells: "
+        "1 at scale smoke, embedded data (1 seed), 11 not computed"
     )
     assert len(lines) == 1 + 12
     assert any("ipm/tm/0.9 " in line and "smoke (embedded glyphs" in line for line in lines)

@@ -161,7 +161,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("tools/fill_pages.py", page, env=environment).returncode == 0
     counted, _, table = page.read_text().partition("\n\n")
-    assert re.fullmatch(r"1 hold, 1 do not hold, \d+ undecided", counted)
+    assert re.fullmatch(r"1 holds, 1 does not hold, \d+ undecided", counted)
     assert [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] == [
         "does not hold (one seed)", "holds (one seed)",
     ]  # fmt: skip

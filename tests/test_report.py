@@ -154,10 +154,20 @@ def test_coverage_and_held_in_words(toy, store):
     put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
     put(store, toy.cells("quick", 1, real)[0], "quick", 0.5)
     archive = Archive(toy, store)
-    assert archive.coverage() == "3 cells: 2 not computed, 1 at scale paper"
+    assert archive.coverage() == "3 cells: 1 at scale paper (1 seed), 2 not computed"
     assert archive.held("table/mean") == "paper (MNIST, 1 seed); quick (MNIST, 1 seed)"
     assert archive.held("table/median") == ""
-    assert archive.coverage("*/mean") == "1 cell: 1 at scale paper"
+    assert archive.coverage("*/mean") == "1 cell: 1 at scale paper (1 seed)"
+
+
+def test_coverage_names_the_best_scale_first_and_the_range_of_seeds(toy, store):
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.5)
+    for seed in (1, 2, 3):
+        put(store, toy.cells("paper", seed, real)[1], "paper", 0.5)
+    put(store, toy.cells("paper", 1, real)[2], "paper", 0.5)
+    assert Archive(toy, store).coverage() == (
+        "3 cells: 2 at scale paper (1 to 3 seeds), 1 at scale quick (1 seed)"
+    )
 
 
 def test_curves_turn_none_into_nan(toy, store):

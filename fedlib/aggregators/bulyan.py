@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import pairwise_squared_distances, sort_rows
+from fedlib.blocks import of_sorted, pairwise_squared_distances
 
 
 @AGGREGATORS.register("bulyan")
@@ -35,8 +35,8 @@ class Bulyan(Aggregator):
         n, f = updates.shape[0], self.n_byzantine
         chosen = updates.index_select(0, self._select(pairwise_squared_distances(updates)))
         kept, windows = n - 4 * f, 2 * f + 1
-        out = updates.new_empty(updates.shape[1])
-        for columns, ordered in sort_rows(chosen):
+
+        def central(ordered: torch.Tensor) -> torch.Tensor:
             count = ordered.shape[1]
             median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
             # The values closest to the median are neighbours in the order: a window of it.
@@ -44,8 +44,9 @@ class Bulyan(Aggregator):
             above = ordered[:, kept - 1 :] - median[:, None]
             start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
             places = start + torch.arange(kept, device=updates.device)
-            out[columns] = (ordered.gather(1, places) / kept).sum(1)
-        return out, state
+            return (ordered.gather(1, places) / kept).sum(1)
+
+        return of_sorted(chosen, central), state
 
     def _select(self, squared: torch.Tensor) -> torch.Tensor:
         """Indices of the rows that Krum picks when each pick is taken out, ``(n - 2 f,)``."""

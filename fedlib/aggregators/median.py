@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import sort_rows
+from fedlib.blocks import of_sorted
 
 
 @AGGREGATORS.register("median")
@@ -27,8 +27,9 @@ class Median(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
         low, high = (n - 1) // 2, n // 2
-        out = updates.new_empty(updates.shape[1])
-        for columns, ordered in sort_rows(updates):
+
+        def middle(ordered: torch.Tensor) -> torch.Tensor:
             # Halved before they are added, so that the sum cannot overflow.
-            out[columns] = ordered[:, low] / 2 + ordered[:, high] / 2
-        return out, state
+            return ordered[:, low] / 2 + ordered[:, high] / 2
+
+        return of_sorted(updates, middle), state

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import sort_rows
+from fedlib.blocks import of_sorted
 
 
 @AGGREGATORS.register("trimmed_mean")
@@ -30,8 +30,5 @@ class TrimmedMean(Aggregator):
         n, f = updates.shape[0], self.n_byzantine
         kept = updates.new_zeros(n)
         kept[f : n - f] = 1 / (n - 2 * f)
-        out = updates.new_empty(updates.shape[1])
-        for columns, ordered in sort_rows(updates):
-            # A product with weights; a value that is trimmed is finite, so zero times it is zero.
-            out[columns] = ordered @ kept
-        return out, state
+        # A product with weights; a value that is trimmed is finite, so zero times it is zero.
+        return of_sorted(updates, lambda ordered: ordered @ kept), state

@@ -230,7 +230,6 @@ def _backdoor(domain: str, approach: str, scale: str) -> tuple[str, dict[str, An
     parameters: dict[str, Any] = {
         **_BACKDOOR,
         "target": LOAN_TARGET if loans else 2,
-        # Of the paper's loans next to none have the target's status, here one in twenty: counted,
         # Counted, loans that have the target's status anyhow would be successes without an attack:
         # some 4 % here, where the paper's data have 0.1 % of them.
         "counts_target": not loans,
