@@ -136,9 +136,10 @@ def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
     """Squared distances of all rows, ``(n, n)`` in float64 and finite, by one Gram product.
 
-    All rows are centred on the first. On a CPU float32 is multiplied as it is, unless a distance is
-    small beside the rows' lengths, where it would cancel, or not finite; then, and elsewhere, in
-    float64. Where the first row is so far out that the others' distances would be lost even so,
+    All rows are centred on the first. On a CPU float32 is multiplied as it is; a distance that is
+    small beside the rows' lengths, where that would cancel, or not finite, is then summed from the
+    rows' differences, or, if there are many of them, all products are taken in float64, as they are
+    elsewhere. Where the first row is so far out that the others' distances would be lost even so,
     the shortest row is the centre, which no attacker can make longer. Equal rows (an attacker's,
     often) are looked at once. Of float64 rows, squares beyond 1e300 count as 1e300.
     """
@@ -149,11 +150,13 @@ def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
             of_distinct = pairwise_squared_distances(matrix[distinct])
             return of_distinct[which][:, which]
         if matrix.dtype == torch.float32:
-            squared, least = _squared_distances(_gram(matrix, first, torch.float32))
-            if least > _CANCELS:
+            squared, relative = _squared_distances(_gram(matrix, first, torch.float32))
+            i, j = (relative <= _CANCELS).triu(1).nonzero(as_tuple=True)
+            if len(i) <= len(matrix):
+                squared[i, j] = squared[j, i] = _squared_differences(matrix, i, j)
                 return squared
-        squared, least = _squared_distances(_gram(matrix, first, torch.float64))
-        if least >= _LOST:
+        squared, relative = _squared_distances(_gram(matrix, first, torch.float64))
+        if bool((relative >= _LOST).all()):
             return squared
     centre = _centre(matrix)
     if not on_cpu or int(centre):
@@ -161,6 +164,17 @@ def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
     if matrix.dtype == torch.float64:
         squared.nan_to_num_(nan=_FARTHEST, posinf=_FARTHEST).clamp_(max=_FARTHEST)
     return squared
+
+
+def _squared_differences(matrix: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    """Squared distances of the rows ``i`` to the rows ``j``, in float64."""
+    total = torch.zeros(len(i), dtype=torch.float64)
+    if len(i) == 0:
+        return total
+    for columns in column_blocks(matrix):
+        block = matrix[:, columns]
+        total += (block[i].double() - block[j].double()).square_().sum(1)
+    return total
 
 
 def _centre(matrix: torch.Tensor) -> torch.Tensor:
@@ -198,16 +212,18 @@ _FARTHEST = 1e300
 
 
 def _squared_distances(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared distances from inner products, and the least of them relative to the lengths."""
+    """Squared distances from inner products, and those relative to the lengths.
+
+    The latter are 0 where a length is not finite, and 1 on the diagonal.
+    """
     norms = gram.diagonal()
     lengths = norms[:, None] + norms[None, :]
     squared = (lengths - 2 * gram).clamp_(min=0)
     # A product need not be symmetric to the last digit, and rules break ties by equality.
     squared = torch.maximum(squared, squared.t())
     relative = torch.where(torch.isfinite(lengths), squared / lengths, 0.0)
-    least = relative.fill_diagonal_(1).amin() if len(gram) > 1 else relative.new_ones(())
     squared.fill_diagonal_(0)
-    return squared, least
+    return squared, relative.fill_diagonal_(1)
 
 
 def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:

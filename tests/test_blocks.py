@@ -124,6 +124,25 @@ def test_distances_are_centred_on_the_first_row_unless_it_is_far_out(monkeypatch
     assert centres[-1].tolist() == [2]
 
 
+@pytest.mark.parametrize(("close", "products"), [(0, 1), (3, 1), (9, 2)])
+def test_a_few_close_pairs_are_summed_from_differences_and_many_in_float64(
+    close, products, monkeypatch
+):
+    kinds = []
+    gram = blocks._gram
+    monkeypatch.setattr(blocks, "_gram", lambda m, c, t: kinds.append(t) or gram(m, c, t))
+    m = matrix((10, 3000), torch.float32)
+    for row in range(1, close + 1):
+        m[row] = m[0] + 1e-3 * m[row]
+    if close:
+        m[0] += 3 * m[9]  # rows that are close to each other and not to the centre
+    expected = (m.double()[:, None] - m.double()[None]).square().sum(-1)
+    found = blocks.pairwise_squared_distances(m)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    assert torch.equal(found, found.t())
+    assert kinds == [torch.float32, torch.float64][:products]
+
+
 def test_the_largest_floats_are_at_finite_distances_and_cost_the_others_none():
     m = matrix((6, 30), torch.float64)
     expected = blocks.pairwise_squared_distances(m[2:])
