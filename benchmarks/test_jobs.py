@@ -8,17 +8,14 @@ import multiprocessing
 import time
 
 import pytest
-import torch
-import torch.nn.functional as F
 
 from fedlib import hardware
 from fedlib.compat import import_torchvision
-from fedlib.models import make_model
 
 # In a process of a benchmark there is no conftest.py to do it.
 import_torchvision()
 
-from test_round import LIBRARIES, dataset_of  # noqa: E402
+from test_round import LIBRARIES  # noqa: E402
 
 ROUNDS = {"cnn_4_8": 60, "cnn_20_50": 15}
 
@@ -65,22 +62,3 @@ def test_rounds_a_second(benchmark, model, name, library, jobs):
     benchmark.extra_info.update(
         kind="jobs", name=model, library=name, size=[25, 32], seconds=seconds
     )
-
-
-@pytest.mark.parametrize("model", [*ROUNDS, "cnn_32_64"])
-@pytest.mark.parametrize("library", ["float32", "bfloat16"])
-def test_what_bfloat16_could_gain(benchmark, model, library):
-    """One merged pass without gradients of each client, under autocast and not."""
-    dataset = dataset_of(model)
-    network = make_model(model, dataset.shape, dataset.n_classes, 1)
-    x, y = dataset.x_train[:800], dataset.y_train[:800]
-
-    def step():
-        network.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=library == "bfloat16"):
-            logits = network(x)
-        F.cross_entropy(logits.float(), y).backward()
-
-    benchmark.group = f"bfloat16 {model}"
-    benchmark.extra_info.update(kind="bfloat16", name=model, library=library, size=[800])
-    benchmark.pedantic(step, rounds=10, warmup_rounds=2, iterations=1)

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
-from fedlib.clients import local_updates
+from fedlib.clients import gradients, local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.models import flatten_parameters, make_model
 from fedlib.runs import MomentumSGD, RunConfig
@@ -160,5 +160,23 @@ def test_local_epoch(benchmark, strategy, model):
         ),
         rounds=5,
         warmup_rounds=1,
+        iterations=1,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
+def test_what_bfloat16_could_gain(benchmark, model, dtype):
+    """Gradients of 25 clients with everything in bfloat16, and in float32."""
+    dataset = dataset_of(model)
+    network = make_model(model, dataset.shape, dataset.n_classes, 1).to(getattr(torch, dtype))
+    x = dataset.x_train[: 25 * BATCH].view(25, BATCH, *dataset.shape).to(getattr(torch, dtype))
+    y = dataset.y_train[: 25 * BATCH].view(25, BATCH)
+    benchmark.group = f"bfloat16 {model}"
+    benchmark.extra_info.update(kind="bfloat16", name=model, library=dtype, size=[25, BATCH])
+    benchmark.pedantic(
+        lambda: gradients(network, x, y, strategy="merged"),
+        rounds=10,
+        warmup_rounds=2,
         iterations=1,
     )

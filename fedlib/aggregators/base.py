@@ -68,6 +68,9 @@ class Aggregator(ABC):
     """Whether the state has ``reputation`` and ``scores`` of the clients, ``(n_clients,)``."""
     knows_clients: ClassVar[bool] = False
     """Whether the state is of each client: a row must be of the same client in every round."""
+    shows_non_finite: ClassVar[bool] = False
+    """Whether a NaN or an Inf in any row is bound to show in the aggregate: it is then looked for
+    there, which spares a read of the matrix."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""
@@ -143,6 +146,10 @@ class Aggregator(ABC):
         for name in sorted(self.needs):
             if getattr(context, name, None) is None:
                 raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
+        if self.shows_non_finite and updates.device.type == "cpu":
+            hopeful = self._aggregate(updates, state, context)
+            if bool(torch.isfinite(hopeful[0].sum())):
+                return hopeful
         return self._aggregate(replace_non_finite(updates), state, context)
 
     def candidates(

@@ -24,6 +24,7 @@ class Mean(Aggregator):
         from the clients' word.
     """
 
+    shows_non_finite: ClassVar[bool] = True
     formula: ClassVar[str] = r"\frac{1}{n} \sum_i x_i"
     cost: ClassVar[str] = r"n d"
 
@@ -37,23 +38,6 @@ class Mean(Aggregator):
 
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
-
-    def apply(
-        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
-    ) -> tuple[torch.Tensor, Any]:
-        """As for every aggregator; a NaN or an Inf in a row would show in the plain mean."""
-        if (
-            isinstance(updates, torch.Tensor)
-            and self.weights == "equal"
-            and updates.device.type == "cpu"
-            and updates.dim() == 2
-            and updates.is_floating_point()
-        ):
-            self.check(updates.shape[0])
-            plain = row_mean(updates)
-            if bool(torch.isfinite(plain.sum())):
-                return plain, state
-        return super().apply(updates, state, context)
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
