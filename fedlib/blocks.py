@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -234,10 +235,16 @@ def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
 
 
 def row_mean(matrix: torch.Tensor) -> torch.Tensor:
-    """Mean of the rows, ``(d,)``, without overflow of the sum: each row is scaled first.
+    """Mean of the rows, ``(d,)``, even where their sum would overflow.
 
     But for its rounding: the mean of equal rows may be one digit in the last place larger.
     """
+    if matrix.device.type == "cpu" and torch.get_num_threads() > 1:
+        # A product with a vector takes one thread alone.
+        plain = matrix.mean(0)
+        if math.isfinite(plain.sum()):
+            return plain
+    # Each row is scaled first.
     weights = matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0])
     return weights @ matrix
 

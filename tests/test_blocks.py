@@ -69,8 +69,10 @@ def test_close_rows_far_from_the_origin_do_not_cancel():
     assert float(squared[0, 1]) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_mean_does_not_overflow_where_the_sum_would(dtype):
+def test_the_mean_does_not_overflow_where_the_sum_would(dtype, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     largest = torch.finfo(dtype).max
     m = torch.full((4, 10), 0.9 * largest, dtype=dtype)
     torch.testing.assert_close(blocks.row_mean(m), m[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -148,7 +149,7 @@ class Aggregator(ABC):
                 raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
         if self.shows_non_finite and updates.device.type == "cpu":
             hopeful = self._aggregate(updates, state, context)
-            if bool(torch.isfinite(hopeful[0].sum())):
+            if math.isfinite(hopeful[0].sum()):
                 return hopeful
         return self._aggregate(replace_non_finite(updates), state, context)
 
