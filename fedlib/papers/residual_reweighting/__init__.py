@@ -110,7 +110,7 @@ DOMAINS = {
         _SKEWED,
         {
             "smoke": _SMOKE,
-            "quick": Protocol(10, "cnn_4_8", LocalSGD(64, 0.05), 40, 2, (10_000, 2_000)),
+            "quick": Protocol(10, "cnn_4_8", LocalSGD(64, 0.05), 40, 2, (5_000, 2_000)),
             "paper": Protocol(
                 10, "resnet18", LocalSGD(64, 0.01, epochs=5), 100, 2, generated=(50_000, 10_000)
             ),
