@@ -886,18 +886,26 @@ def slow_line(y, estimator="repeated_median", intercept="repeated_median"):
     return b1, np.median([np.median([start[i, j] for j in range(n) if j != i]) for i in range(n)])
 
 
-def slow_reweighting(models, lam, delta, estimator, weighting, intercept):
-    """residual_reweighting, Algorithm 1, on models ``(K, N)``."""
+def slow_reweighting(models, lam, delta, estimator, weighting, intercept, version="text"):
+    """residual_reweighting, Algorithm 1, on models ``(K, N)``, as the text or the code has it."""
+    code = version == "code"
     k, n = models.shape
     corrected, confidence = models.copy(), np.zeros((k, n))
     x = np.arange(1, k + 1)
     h = x**2 / (x**2).sum()
+    if code:  # the diagonal of the hat matrix of (1, x)
+        design = np.stack([np.ones(k), x], axis=1)
+        h = np.diag(design @ np.linalg.inv(design.T @ design) @ design.T)
     for column in range(n):
         order = np.argsort(models[:, column])
         y = models[order, column]
         b1, b0 = slow_line(y, estimator, intercept)
         r = y - b0 - b1 * x
-        e = r / (1.48 * np.median(np.abs(r)) * (1 + 5 / (k - 1)))
+        if code:
+            scale = 1.4826 * np.median(np.sort(np.abs(r))[1:]) * (1 + 5 / (k - 1)) + 1e-7
+        else:
+            scale = 1.48 * np.median(np.abs(r)) * (1 + 5 / (k - 1))
+        e = r / scale
         if weighting == "gaussian":
             w = np.exp(-(e**2) / (2 * lam**2))
         else:
@@ -906,10 +914,12 @@ def slow_reweighting(models, lam, delta, estimator, weighting, intercept):
             e = np.where(zero, 1e-12, e)
             w = np.where(zero, 1, s / e * np.clip(e / s, -z, z))
         low = w <= delta
-        w = np.where(low, 0, w)
+        w = np.where(low & (not code), 0, w)
         corrected[order, column] = np.where(low, b0 + b1 * x, y)
         confidence[order, column] = w * w.std(ddof=1)
     weights = confidence.sum(1)
+    if code:
+        weights = (weights / weights.max()) ** 2
     return (weights / weights.sum()) @ corrected
 
 
@@ -925,15 +935,58 @@ def test_repeated_median_is_its_definition(n, intercept):
 @pytest.mark.parametrize("n", [5, 8])
 @pytest.mark.parametrize("estimator", ["repeated_median", "theil_sen", "median"])
 @pytest.mark.parametrize("weighting", ["irls", "gaussian"])
-def test_residual_reweighting_is_its_definition(n, estimator, weighting):
+@pytest.mark.parametrize("version", ["text", "code"])
+def test_residual_reweighting_is_its_definition(n, estimator, weighting, version):
     broadcast = matrix(1, 12, 5, torch.float64)[0]
     updates = matrix(n, 12, 4, torch.float64)
     updates[0, :3] = 30  # values to correct
     options = {"lam": 1.0, "delta": 0.1, "estimator": estimator, "weighting": weighting}
+    options |= {
+        "version": version,
+        "intercept": "middle" if version == "code" else "repeated_median",
+    }
     found = aggregate("residual_reweighting", updates, 1, **options)
     models = (broadcast - updates).numpy()
-    expected = slow_reweighting(models, **options, intercept="repeated_median")
+    expected = slow_reweighting(models, **options)
     torch.testing.assert_close(broadcast - found, torch.from_numpy(expected))
+
+
+def test_reweighting_of_five_values_by_hand_as_the_text_and_as_the_code_has_it():
+    # Models 0, 1, 2, 3, 14: the line y = x - 1, residuals 0, 0, 0, 0, 10. Of the text the median
+    # residual is 0, and so the last confidence 0 and its value replaced by 4.
+    models = torch.tensor([[0.0], [1.0], [2.0], [3.0], [14.0]], dtype=torch.float64)
+    text = AGGREGATORS["residual_reweighting"](delta=0.1).apply(-models)[0]
+    torch.testing.assert_close(-text, torch.tensor([1.5]).double())  # the mean of the first four
+    # In the code the scale is 1e-7: the last value is replaced, but its confidence stays 1e-8 of
+    # the others' at most, and its weight is the square of that.
+    code = AGGREGATORS["residual_reweighting"](delta=0.1, version="code", intercept="middle")
+    torch.testing.assert_close(-code.apply(-models)[0], torch.tensor([1.5]).double())
+    # Models -1, 0, 2, 4, 5 and the line by the median, y = 2: residuals 3, 2, 0, 2, 3. The text's
+    # scale is 1.48 * 2 * 2.25, the code's 1.4826 * 2.5 * 2.25 (the zero is left out); errors beyond
+    # the bound 0.1 * sqrt(0.4) * sqrt(1 - h) with h = x^2 / 55, and 1/5 + (x - 3)^2 / 10.
+    models = torch.tensor([[-1.0], [0.0], [2.0], [4.0], [5.0]], dtype=torch.float64)
+    size = np.array([3.0, 2.0, 0.0, 2.0, 3.0])
+    leverages = {"text": np.array([1, 4, 9, 16, 25]) / 55, "code": np.array([6, 3, 2, 3, 6]) / 10}
+    scales = {"text": 1.48 * 2 * 2.25, "code": 1.4826 * 2.5 * 2.25 + 1e-7}
+    for version, leverage in leverages.items():
+        bound = 0.1 * np.sqrt(0.4) * np.sqrt(1 - leverage)
+        confidence = np.where(size > 0, bound / np.maximum(size / scales[version], 1e-9), 1)
+        weight = confidence if version == "text" else confidence**2
+        expected = (weight * models[:, 0].numpy()).sum() / weight.sum()
+        rule = AGGREGATORS["residual_reweighting"](
+            delta=0, lam=0.1, estimator="median", version=version
+        )
+        assert -float(rule.apply(-models)[0]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_code_s_reweighting_serves_a_few_clients(n):
+    updates = matrix(n, 20, 9)
+    rule = AGGREGATORS["residual_reweighting"](version="code", intercept="middle")
+    found = rule.apply(updates)[0]
+    assert found.isfinite().all()
+    alike = rule.apply(updates[:1].repeat(n, 1))[0]
+    torch.testing.assert_close(alike, updates[0])
 
 
 def test_residual_reweighting_corrects_a_few_extreme_parameters():

@@ -21,7 +21,10 @@ from fedlib.aggregators.repeated_median import (
 from fedlib.blocks import column_blocks
 from fedlib.validation import check_name, check_real
 
-_GAMMA = 1.48
+_VERSIONS = ("text", "code")
+_GAMMA = {"text": 1.48, "code": 1.4826}
+# In the authors' code no scale is zero.
+_LEAST_SCALE = {"text": 0.0, "code": 1e-7}
 
 
 @AGGREGATORS.register("residual_reweighting")
@@ -47,6 +50,11 @@ class ResidualReweighting(Aggregator):
         ``"irls"`` (equation 6) or ``"gaussian"`` (section 4.5, Table 7).
     intercept
         As for :func:`~fedlib.aggregators.repeated_median.fit_lines`.
+    version
+        ``"text"``, or ``"code"``, the authors': the leverages are of a line with an intercept, the
+        median of the residuals leaves out the smallest, their scale is never zero, a replaced
+        value keeps its confidence, and the weights are squared. Its lines have ``intercept``
+        ``"middle"``.
     """
 
     formula: ClassVar[str] = (
@@ -61,6 +69,7 @@ class ResidualReweighting(Aggregator):
     estimator: str = "repeated_median"
     weighting: str = "irls"
     intercept: str = "repeated_median"
+    version: str = "text"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +78,7 @@ class ResidualReweighting(Aggregator):
         check_name("aggregator.estimator", self.estimator, ESTIMATORS)
         check_name("aggregator.weighting", self.weighting, ("irls", "gaussian"))
         check_name("aggregator.intercept", self.intercept, INTERCEPTS)
+        check_name("aggregator.version", self.version, _VERSIONS)
 
     def _max_byzantine(self, n_clients: int) -> int:
         return most_byzantine(n_clients)
@@ -88,6 +98,8 @@ class ResidualReweighting(Aggregator):
             weights.index_add_(0, owner.flatten(), confidence.flatten().double())
             values = torch.empty_like(values).scatter_(1, owner, -values).clamp_(-limit, limit)
             corrected[:, columns] = values.t().to(updates.dtype)
+        if self.version == "code":
+            weights = (weights / weights.max().clamp(min=torch.finfo(weights.dtype).tiny)) ** 2
         total = weights.sum()
         share = torch.where(total > 0, weights / total, 1 / n)
         return share.to(updates.dtype) @ corrected, state
@@ -98,17 +110,31 @@ class ResidualReweighting(Aggregator):
         rank = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device)
         slope, start = fit_lines(ordered, self.estimator, self.intercept)
         line = start[:, None] + slope[:, None] * rank
-        residual = ordered - line
-        size = residual.abs()
-        middle = median_of_sorted(sort_last(size.clone()))[:, None]
-        scale = _GAMMA * middle * (1 + 5 / max(n - 1, 1))
-        error = torch.where(size > 0, size / scale, 0.0)
+        size = (ordered - line).abs()
+        sizes = sort_last(size.clone())
+        if self.version == "code" and n > 1:
+            sizes = sizes[:, 1:]
+        middle = median_of_sorted(sizes)[:, None]
+        scale = _GAMMA[self.version] * middle * (1 + 5 / max(n - 1, 1))
+        error = torch.where(size > 0, size / (scale + _LEAST_SCALE[self.version]), 0.0)
         if self.weighting == "gaussian":
             confidence = torch.exp(-(error**2) / (2 * self.lam**2))
         else:
             # Equation (6): Psi cuts at Z, so the confidence is Z over the error, at most 1.
-            leverage = (1 - rank**2 / (rank**2).sum()).sqrt() if n > 1 else torch.ones_like(rank)
-            bound = self.lam * math.sqrt(2 / n) * leverage
+            bound = self.lam * math.sqrt(2 / n) * self._spread(rank)
             confidence = (bound / error.clamp(min=torch.finfo(error.dtype).tiny)).clamp(max=1)
         kept = confidence > self.delta
-        return torch.where(kept, ordered, line), torch.where(kept, confidence, 0.0)
+        if self.version == "text":
+            confidence = torch.where(kept, confidence, 0.0)
+        return torch.where(kept, ordered, line), confidence
+
+    def _spread(self, rank: torch.Tensor) -> torch.Tensor:
+        """Root of one minus the leverage of each rank (equation 7), ``(n,)``."""
+        n = len(rank)
+        if n == 1:
+            return torch.ones_like(rank)
+        if self.version == "text":
+            return (1 - rank**2 / (rank**2).sum()).sqrt()
+        centred = rank - (n + 1) / 2
+        leverage = 1 / n + centred**2 / (centred**2).sum()
+        return (1 - leverage).clamp(min=0).sqrt()

@@ -358,6 +358,14 @@ VARIANTS = (
         ("figure_3/10/ours", "table_2/4/ours"),
     ),
     Variant(
+        "code",
+        "reweighting",
+        "equations (1) to (11)",
+        "the code's: leverages, scale, kept confidences, squared weights",
+        with_changes("aggregator", version="code", intercept="middle"),
+        ("figure_3/0/ours", "figure_3/10/ours", "table_2/4/ours", "table_3/mnist/naive/ours"),
+    ),
+    Variant(
         "trimmed",
         "values that the trimmed mean drops at each end",
         "2 of 10",
