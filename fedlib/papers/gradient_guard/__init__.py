@@ -106,7 +106,7 @@ SCALES = {
     "fashion_mnist": _GREY,
     "cifar10": {
         "smoke": Protocol("softmax_regression", 2, 1, _TINY, _TINY),
-        "quick": Protocol("cnn_4_8", 300, 50, (None, 2_000)),
+        "quick": Protocol("cnn_4_8", 150, 25, (None, 2_000)),
         "paper": Protocol("cnn_20_50", 3000, 200, glyphs=(50_000, 10_000)),
     },
 }
