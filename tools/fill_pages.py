@@ -240,7 +240,7 @@ def measured(kind: str) -> str:
         else:
             last = seconds["merged pass"] / ours
         ratio = f"{theirs / ours:.1f}" if theirs else "not in byzfl"
-        cells += [f"{1000 * ours:.3g}", ratio, f"{last:.1f}"]
+        cells += [_number(1000 * ours), ratio, f"{last:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -258,9 +258,14 @@ def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
     for entry in entries:
         seconds = entry["seconds"]
         shown = [1 / seconds[name] if kind == "jobs" else 1000 * seconds[name] for name in names]
-        cells = [f"`{entry['name']}`", *(f"{value:.3g}" for value in shown)]
+        cells = [f"`{entry['name']}`", *map(_number, shown)]
         lines.append("| " + " | ".join([*cells, f"{seconds[second] / seconds[first]:.1f}"]) + " |")
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _shown(entry: dict[str, Any]) -> bool:
