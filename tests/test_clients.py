@@ -33,6 +33,36 @@ def test_gradients_of_every_strategy_agree(name, strategy, clients, batch):
     torch.testing.assert_close(losses, expected_losses, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["cnn_4_8", "cnn_20_50", "cnn_32_64", "three"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_float32_agrees_whoever_convolves(name, threads, monkeypatch):
+    # One thread convolves by NNPACK, where there is one, 64 images at a time.
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    torch.manual_seed(0)
+    three = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 5), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(6, 3, (5, 3)), nn.ReLU(), nn.Conv2d(3, 5, 3), nn.Flatten(), nn.Linear(175, 10),
+    )  # fmt: skip
+    model = three if name == "three" else make_model(name, (1, 28, 28), 10, 3)
+    x, y = batches(3, 30)
+    expected, expected_losses = gradients(model.double(), x, y, strategy="loop")
+    found, losses = gradients(model.float(), x.float(), y, strategy="merged")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(losses.double(), expected_losses, rtol=1e-5, atol=1e-5)
+    whole = x.float().flatten(0, 1)
+    torch.testing.assert_close(forward(model, whole), model(whole).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_without_nnpack_the_numbers_are_the_same(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    model, (x, y) = make_model("cnn_4_8", (1, 28, 28), 10, 3), batches(2, 5, torch.float32)
+    found, _ = gradients(model, x, y, strategy="merged")
+    monkeypatch.setattr("fedlib.clients._has_nnpack", lambda: False)
+    other, _ = gradients(model, x, y, strategy="merged")
+    torch.testing.assert_close(found, other, rtol=1e-4, atol=1e-6)
+
+
 def test_the_loop_is_autograd_of_the_mean_loss():
     model, (x, y) = double("cnn_4_8"), batches()
     found, losses = gradients(model, x, y, strategy="loop")
