@@ -211,10 +211,16 @@ def share_panels(archive: Archive, data: str) -> Figure:
                     [late(result).spread or 0 for _, result in line],
                     color=colour, ls=style, marker=".", lw=1.2,
                 )  # fmt: skip
-            axis.set(title=_panel_title(attack, scales), ylim=(0, 102), xlim=(-2, 52))
+            axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
             if not scales:
-                axis.text(25, 50, "not computed", ha="center", va="center", fontsize=9)
+                axis.text(
+                    0.5, 0.5, "not computed", ha="center", va="center", fontsize=9,
+                    transform=axis.transAxes,
+                )  # fmt: skip
             axis.grid(alpha=0.25)
+        highest = max((late(result).mean for result in known), default=100)
+        # A network that learns little would have its lines on the floor of a whole axis.
+        axes.flat[0].set_ylim(0, 102 if highest > 50 else 1.15 * highest)
         figure.supxlabel("malicious clients, %", fontsize=9)
         figure.supylabel(f"test accuracy, %, mean of the last {_LAST} evaluations", fontsize=9)
         handles = [
