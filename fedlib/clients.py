@@ -268,7 +268,7 @@ def _has_nnpack() -> bool:
 def _nnpack_wins(layer: nn.Conv2d, h: torch.Tensor) -> bool:
     """Whether to convolve by NNPACK: in one thread it was up to three times faster than oneDNN."""
     # With more threads it is not; these kernels were measured.
-    alone = h.device.type == "cpu" and torch.get_num_threads() == 1
+    alone = h.device.type == "cpu" and torch.get_num_threads() == 1 and len(h) > 0
     known = h.dtype == torch.float32 and layer.kernel_size in ((3, 3), (5, 5))
     return alone and known and _has_nnpack()
 

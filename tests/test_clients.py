@@ -54,6 +54,12 @@ def test_float32_agrees_whoever_convolves(name, threads, monkeypatch):
     torch.testing.assert_close(forward(model, whole), model(whole).detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_no_images_have_no_outputs(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    model = make_model("cnn_4_8", (1, 28, 28), 10, 3)
+    assert forward(model, torch.zeros(0, 1, 28, 28)).shape == (0, 10)
+
+
 def test_without_nnpack_the_numbers_are_the_same(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     model, (x, y) = make_model("cnn_4_8", (1, 28, 28), 10, 3), batches(2, 5, torch.float32)
