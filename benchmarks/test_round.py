@@ -180,3 +180,28 @@ def test_what_bfloat16_could_gain(benchmark, model, dtype):
         warmup_rounds=2,
         iterations=1,
     )
+
+
+@pytest.mark.parametrize("library", ["oneDNN", "NNPACK"])
+@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
+def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
+    """Gradients of 25 clients by one thread, as in a grid's process."""
+    monkeypatch.setattr("fedlib.clients._has_nnpack", lambda: library == "NNPACK")
+    dataset = dataset_of(model)
+    network = make_model(model, dataset.shape, dataset.n_classes, 1)
+    x = dataset.x_train[: 25 * BATCH].view(25, BATCH, *dataset.shape)
+    y = dataset.y_train[: 25 * BATCH].view(25, BATCH)
+    benchmark.group = f"nnpack {model}"
+    benchmark.extra_info.update(kind="nnpack", name=model, library=library, size=[25, BATCH])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.backends.nnpack.is_available()  # makes it ready
+    try:
+        benchmark.pedantic(
+            lambda: gradients(network, x, y, strategy="merged"),
+            rounds=20,
+            warmup_rounds=2,
+            iterations=1,
+        )
+    finally:
+        torch.set_num_threads(threads)

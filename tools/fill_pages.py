@@ -203,6 +203,10 @@ def _most_byzantine(cls: type) -> int:
     return accepted
 
 
+_SIDE_BY_SIDE = ("jobs", "bfloat16", "local", "nnpack")
+"""Kinds of benchmark whose tables have a row for each network."""
+
+
 def measured(kind: str) -> str:
     """A Markdown table of one kind of benchmark, or a line on the machine."""
     summary: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
@@ -215,7 +219,7 @@ def measured(kind: str) -> str:
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
-    if kind in ("jobs", "bfloat16", "local"):
+    if kind in _SIDE_BY_SIDE:
         return _side_by_side(kind, chosen)
     reads = {
         tuple(entry["size"]): entry["seconds"]["memory"]
@@ -272,7 +276,7 @@ def _shown(entry: dict[str, Any]) -> bool:
     """Whether a table has the entry; the other sizes are for the figure."""
     if entry["kind"] == "round":
         return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
-    if entry["kind"] in ("jobs", "bfloat16", "local"):
+    if entry["kind"] in _SIDE_BY_SIDE:
         return True
     return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
 
