@@ -99,9 +99,10 @@ notebooks: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@mkdir -p $(BUILD)
-	python -m pytest -q benchmarks $(if $(ONLY),-k '$(ONLY)') --benchmark-json=$(BUILD)/benchmark.json \
-		--benchmark-columns=median --benchmark-sort=name
-	python benchmarks/summarise.py $(BUILD)/benchmark.json benchmarks/measured.json
+	python -m pytest -q benchmarks $(if $(ONLY),-k '$(ONLY)') $(if $(DEVICE),--device $(DEVICE)) \
+		--benchmark-json=$(BUILD)/benchmark.json --benchmark-columns=median --benchmark-sort=name
+	python benchmarks/summarise.py $(BUILD)/benchmark.json \
+		benchmarks/measured$(if $(filter cuda,$(DEVICE)),_gpu).json
 
 clean:
 	rm -rf $(BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,4 +1,4 @@
-"""Benchmarks of fedlib side by side with byzfl: ``make bench``.
+"""Benchmarks of fedlib side by side with byzfl: ``make bench`` (``DEVICE=cuda`` on a GPU).
 
 Each pair has the same input, in one run on one machine; what counts is their ratio.
 """
@@ -13,6 +13,33 @@ from fedlib.compat import import_torchvision
 import_torchvision()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="where to measure: cpu or cuda")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def waited(device):
+    """``waited(function)``: the function, and what it makes a GPU do, done."""
+
+    def wait_for(function):
+        if device.type == "cpu":
+            return function
+
+        def until_done():
+            result = function()
+            torch.cuda.synchronize()
+            return result
+
+        return until_done
+
+    return wait_for
+
+
 @pytest.fixture(autouse=True, scope="session")
 def machine():
     """All cores for either library, and memory kept, as in a grid's process."""
@@ -20,19 +47,21 @@ def machine():
 
 
 @pytest.fixture(scope="session")
-def matrix():
+def matrix(device):
     """Update matrices ``(n, d)`` by size, made once."""
     made = {}
 
     def make(n, d):
         if (n, d) not in made:
             made.clear()
-            made[n, d] = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+            drawn = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+            made[n, d] = drawn.to(device)
         return made[n, d]
 
     return make
 
 
 def pytest_benchmark_update_machine_info(config, machine_info):
-    machine_info["fedlib"] = hardware.describe(torch.device("cpu"))
+    device = torch.device(config.getoption("--device"))
+    machine_info["fedlib"] = hardware.describe(device)
     machine_info["cores"] = hardware.cores()

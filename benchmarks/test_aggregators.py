@@ -69,31 +69,31 @@ def timed(benchmark, function, rule, library, size):
 @pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
-def test_aggregator(benchmark, matrix, rule, library, size):
+def test_aggregator(benchmark, matrix, waited, rule, library, size):
     updates = matrix(*size)
     parameters, build = RULES[rule]
     if library == "byzfl":
         other = build(size[0] // 5)
         if rule == "norm_clipping":
             updates = updates.clone()  # it clips in place
-        timed(benchmark, lambda: other(updates), rule, library, size)
+        timed(benchmark, waited(lambda: other(updates)), rule, library, size)
         return
     ours = AGGREGATORS[rule](n_byzantine=size[0] // 5, **parameters)
-    result, _ = timed(benchmark, lambda: ours.apply(updates), rule, library, size)
+    result, _ = timed(benchmark, waited(lambda: ours.apply(updates)), rule, library, size)
     assert result.shape == (size[1],)
 
 
 @pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
 @pytest.mark.parametrize("rule", OWN)
-def test_rule_of_our_own(benchmark, matrix, rule, size):
+def test_rule_of_our_own(benchmark, matrix, device, waited, rule, size):
     n, d = size
     # Bulyan needs n >= 4 f + 3.
     ours = AGGREGATORS[rule](n_byzantine=min(n // 5, (n - 3) // 4))
-    updates, context = matrix(n, d), AggregatorContext(server_update=torch.ones(d))
-    timed(benchmark, lambda: ours.apply(updates, None, context), rule, "fedlib", size)
+    updates, context = matrix(n, d), AggregatorContext(server_update=torch.ones(d, device=device))
+    timed(benchmark, waited(lambda: ours.apply(updates, None, context)), rule, "fedlib", size)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_one_read_of_the_matrix(benchmark, matrix, size):
+def test_one_read_of_the_matrix(benchmark, matrix, waited, size):
     updates = matrix(*size)
-    timed(benchmark, updates.sum, "one read", "memory", size)
+    timed(benchmark, waited(updates.sum), "one read", "memory", size)

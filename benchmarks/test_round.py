@@ -17,6 +17,7 @@ from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
 from fedlib.clients import gradients, local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
+from fedlib.grouped import Graphs
 from fedlib.models import flatten_parameters, make_model
 from fedlib.runs import MomentumSGD, RunConfig
 
@@ -35,7 +36,7 @@ def dataset_of(model: str) -> Dataset:
     return load_dataset(DataConfig(MODELS[model][0], "embedded", "glyphs-1", 5000, 100))
 
 
-def fedlib_round(model: str, n_clients: int) -> Callable[[], object]:
+def fedlib_round(model: str, n_clients: int, device: str = "cpu") -> Callable[[], object]:
     dataset = dataset_of(model)
     config = RunConfig(
         data=dataset.config,
@@ -44,11 +45,11 @@ def fedlib_round(model: str, n_clients: int) -> Callable[[], object]:
         client=MomentumSGD(BATCH, MOMENTUM),
         aggregator=AGGREGATORS["mean"](),
     )
-    federation, state = engine.prepare(config, dataset)
+    federation, state = engine.prepare(config, dataset, device)
     return lambda: engine.play_round(federation, state)
 
 
-def byzfl_round(model: str, n_clients: int) -> Callable[[], object]:
+def byzfl_round(model: str, n_clients: int, device: str = "cpu") -> Callable[[], object]:
     dataset = dataset_of(model)
     # byzfl finds networks by name in this module.
     setattr(byzfl_models, model, lambda: make_model(model, dataset.shape, dataset.n_classes, 1))
@@ -62,7 +63,7 @@ def byzfl_round(model: str, n_clients: int) -> Callable[[], object]:
         byzfl.Client(
             {
                 "model_name": model,
-                "device": "cpu",
+                "device": device,
                 "optimizer_name": None,
                 "learning_rate": None,
                 "weight_decay": None,
@@ -79,7 +80,7 @@ def byzfl_round(model: str, n_clients: int) -> Callable[[], object]:
     ]
     server = byzfl.Server(
         {
-            "device": "cpu",
+            "device": device,
             "model_name": model,
             "optimizer_name": "SGD",
             "learning_rate": 0.1,
@@ -105,11 +106,11 @@ def byzfl_round(model: str, n_clients: int) -> Callable[[], object]:
     return one_round
 
 
-def merged_pass(model: str, n_clients: int) -> Callable[[], object]:
+def merged_pass(model: str, n_clients: int, device: str = "cpu") -> Callable[[], object]:
     dataset = dataset_of(model)
-    network = make_model(model, dataset.shape, dataset.n_classes, 1)
+    network = make_model(model, dataset.shape, dataset.n_classes, 1).to(device)
     rows = torch.arange(n_clients * BATCH)
-    x, y = dataset.x_train[rows], dataset.y_train[rows]
+    x, y = dataset.x_train[rows].to(device), dataset.y_train[rows].to(device)
 
     def step() -> None:
         network.zero_grad()
@@ -121,11 +122,11 @@ def merged_pass(model: str, n_clients: int) -> Callable[[], object]:
 LIBRARIES = {"fedlib": fedlib_round, "byzfl": byzfl_round, "merged pass": merged_pass}
 
 
-def timed(benchmark, library, model, n_clients):
-    function = LIBRARIES[library](model, n_clients)
+def timed(benchmark, waited, library, model, n_clients, device):
+    function = waited(LIBRARIES[library](model, n_clients, device.type))
     benchmark.group = f"round {model} {n_clients}"
     benchmark.extra_info.update(kind="round", name=model, library=library, size=[n_clients, BATCH])
-    slow = model.startswith("resnet")
+    slow = model.startswith("resnet") and device.type == "cpu"
     benchmark.pedantic(
         function, rounds=3 if slow else 10, warmup_rounds=1 if slow else 2, iterations=1
     )
@@ -133,14 +134,38 @@ def timed(benchmark, library, model, n_clients):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("model", MODELS)
-def test_round(benchmark, library, model):
-    timed(benchmark, library, model, MODELS[model][1])
+def test_round(benchmark, waited, device, library, model):
+    timed(benchmark, waited, library, model, MODELS[model][1], device)
 
 
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
 @pytest.mark.parametrize("n_clients", [5, 10, 50, 100])
-def test_round_against_clients(benchmark, library, n_clients):
-    timed(benchmark, library, "cnn_20_50", n_clients)
+def test_round_against_clients(benchmark, waited, device, library, n_clients):
+    timed(benchmark, waited, library, "cnn_20_50", n_clients, device)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "vmap", "grouped", "replayed"])
+@pytest.mark.parametrize("model", [*MODELS, "resnet20", "resnet9"])
+def test_gradients_of_a_gpu(benchmark, waited, device, model, strategy):
+    """Gradients of a round's clients; *replayed* is grouped, as one graph."""
+    if device.type == "cpu":
+        pytest.skip("strategies of a GPU")
+    data, n_clients = MODELS.get(model, ("cifar10", 25))
+    shape = (3, 32, 32) if data == "cifar10" else (1, 28, 28)
+    network = make_model(model, shape, 10, 1).to(device)
+    d = len(flatten_parameters(network))
+    x = torch.randn(n_clients, BATCH, *shape, device=device)
+    y = torch.randint(10, (n_clients, BATCH), device=device)
+    out, graphs = torch.empty(n_clients, d, device=device), None
+    if strategy == "replayed":
+        strategy, graphs = "grouped", Graphs()
+    step = waited(lambda: gradients(network, x, y, out=out, strategy=strategy, graphs=graphs))
+    benchmark.group = f"strategies {model}"
+    library = strategy if graphs is None else "replayed"
+    benchmark.extra_info.update(
+        kind="strategy", name=model, library=library, size=[n_clients, BATCH]
+    )
+    benchmark.pedantic(step, rounds=10, warmup_rounds=3, iterations=1)
 
 
 @pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])

@@ -15,8 +15,12 @@ on the device at hand (``python -m fedlib doctor`` measures it):
     One forward and backward pass over all clients' samples, which share the broadcast
     model; only the weight gradients are formed client by client. In local epochs, where
     models differ, each client's passes without autograd. Fastest on a CPU.
+``grouped``
+    One forward and backward pass over all clients' samples by autograd, through layers that keep
+    the clients' weight gradients and batch statistics apart (:mod:`fedlib.grouped`). For GPUs,
+    which can replay it as one graph. In local epochs, where models differ, as ``vmap``.
 ``vmap``
-    All clients at once through ``torch.func``. For GPUs.
+    All clients at once through ``torch.func``: for GPUs, and models of any layers.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fedlib import grouped
 from fedlib.models import ParameterLayout, batch_norms, flatten_parameters
 from fedlib.validation import ConfigError, check_name
 
@@ -47,6 +52,7 @@ def gradients(
     *,
     out: torch.Tensor | None = None,
     strategy: str = "auto",
+    graphs: grouped.Graphs | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradient of each client's mean cross-entropy at the model's parameters.
 
@@ -59,7 +65,9 @@ def gradients(
     out
         Where to write the gradients, ``(n_clients, n_parameters)``; made if None.
     strategy
-        ``auto``, ``loop``, ``merged`` or ``vmap``.
+        ``auto``, ``loop``, ``merged``, ``grouped`` or ``vmap``.
+    graphs
+        Where the steps of ``grouped`` that a GPU replays are kept; None launches each anew.
 
     Returns
     -------
@@ -75,6 +83,8 @@ def gradients(
     if out is None:
         out = x.new_empty(x.shape[0], layout.size)
     chosen = choose_strategy(model, x.device, strategy)
+    if chosen == "grouped" and graphs is not None and x.device.type == "cuda":
+        return out, graphs(model, x, y, out)
     return out, _GRADIENTS[chosen](model, layout, x, y, out)
 
 
@@ -82,13 +92,18 @@ def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "aut
     """The strategy of :func:`gradients` that ``auto`` stands for, or ``strategy`` checked."""
     if strategy == "auto":
         if device.type != "cpu":
-            return "vmap"
+            return "grouped" if grouped.supports(model) else "vmap"
         return "merged" if _supports_merged(model) else "loop"
     check_name("strategy", strategy, _GRADIENTS)
     if strategy == "merged" and not _supports_merged(model):
         raise ConfigError(
             "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, ELU, "
             "Flatten and Linear layers; allowed for this model: loop, vmap."
+        )
+    if strategy == "grouped" and not grouped.supports(model):
+        raise ConfigError(
+            "strategy='grouped' needs Conv2d, BatchNorm2d, Linear and plain layers alone; allowed "
+            "for this model: loop, vmap."
         )
     return strategy
 
@@ -121,6 +136,12 @@ def _vmap(
     for name, view in layout.views(out).items():
         view.copy_(grads[name])
     return losses
+
+
+def _grouped(
+    model: nn.Module, layout: ParameterLayout, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor
+) -> torch.Tensor:
+    return grouped.client_gradients(model, x, y, out)
 
 
 # Layer rules of ``merged``: what a layer keeps of its forward pass, and its backward pass,
@@ -342,6 +363,7 @@ def _backward(
 _GRADIENTS: dict[str, Callable[..., torch.Tensor]] = {
     "loop": _loop,
     "merged": _merged,
+    "grouped": _grouped,
     "vmap": _vmap,
 }
 
@@ -381,7 +403,7 @@ def local_updates(
     out
         Where to write, ``(n_clients, n_parameters)``; made if None.
     strategy
-        ``auto``, ``loop``, ``merged`` or ``vmap``.
+        ``auto``, ``loop``, ``merged``, ``grouped`` or ``vmap``.
 
     Returns
     -------
@@ -393,7 +415,8 @@ def local_updates(
     if out is None:
         out = start.new_empty(schedule.shape[0], layout.size)
     chosen = choose_strategy(model, start.device, strategy)
-    if chosen == "vmap" and batch_norms(model) and bool((schedule < 0).any()):
+    at_once = chosen in ("grouped", "vmap")
+    if at_once and batch_norms(model) and bool((schedule < 0).any()):
         # Empty places are masked in the loss, but would count in a batch's statistics.
         chosen = "loop"
     run = _LOCAL[chosen]
@@ -551,5 +574,6 @@ def _local_vmap(
 _LOCAL: dict[str, Callable[..., torch.Tensor]] = {
     "loop": _local_loop,
     "merged": _local_merged,
+    "grouped": _local_vmap,
     "vmap": _local_vmap,
 }

@@ -26,6 +26,7 @@ from fedlib.attacks.base import TrainingAttack
 from fedlib.clients import Batch, choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
+from fedlib.grouped import Graphs
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
 from fedlib.models import (
     batch_norms,
@@ -85,6 +86,8 @@ class State:
     ``parameters`` ``(d,)`` is the flat vector that the model's parameters are views of.
     ``updates`` ``(n_clients, d)`` holds the round's updates; with momentum, the benign rows are
     the clients' momenta, and ``own`` ``(n_byzantine, d)`` those of Byzantine clients that train;
+    ``gradients`` are the clients' where these are not the updates, and ``graphs`` how a GPU
+    replays the step that takes them;
     ``server`` ``(d,)`` is the server's own, ``shared`` ``(d,)`` what clients pass on if they share
     one; ``average`` ``(d,)`` the mean of the models broadcast, if tracked. ``trial_votes`` and
     ``trial_probes`` are what the clients vote on and show where the attacker tries the rule.
@@ -94,6 +97,8 @@ class State:
     parameters: torch.Tensor
     updates: torch.Tensor
     own: torch.Tensor
+    gradients: torch.Tensor | None
+    graphs: Graphs
     server: torch.Tensor
     shared: torch.Tensor
     batches: Batches
@@ -257,6 +262,8 @@ def prepare(
         parameters=parameters,
         updates=torch.zeros(config.n_clients, d, device=device),
         own=torch.zeros(federation.active - n_benign, d, device=device),
+        gradients=None,
+        graphs=Graphs(),
         server=torch.zeros(d, device=device),
         shared=torch.zeros(d, device=device),
         batches=Batches(shares, config.seed),
@@ -367,17 +374,31 @@ def _clients_step(federation: Federation, state: State) -> torch.Tensor:
     x, y = _next_batch(federation, state.batches, range(active), clean, theirs=data)
     if client.augment != "none":
         drawn = np.concatenate([draw_moves(state.moves[i], x.shape[1]) for i in range(active)])
-        moves = torch.from_numpy(drawn).to(federation.device)
+        moves = _sent(torch.from_numpy(drawn), federation.device)
         x = crop_and_flip(x.flatten(0, 1), moves, federation.black).view(x.shape)
     if isinstance(client, RobustSGD):
         x = _moved(federation, state, x, y)
     if client.momentum == 0 and active == n_benign:
         # The gradients are the updates: no second matrix.
         _, losses = gradients(
-            state.model, x, y, out=state.updates[:n_benign], strategy=federation.strategy
+            state.model,
+            x,
+            y,
+            out=state.updates[:n_benign],
+            strategy=federation.strategy,
+            graphs=state.graphs,
         )
         return losses
-    grads, losses = gradients(state.model, x, y, strategy=federation.strategy)
+    if state.gradients is None:
+        state.gradients = state.updates.new_empty(active, state.updates.shape[1])
+    grads, losses = gradients(
+        state.model,
+        x,
+        y,
+        out=state.gradients,
+        strategy=federation.strategy,
+        graphs=state.graphs,
+    )
     if client.buffer == "shared":
         # Of the client before; the first goes on from the last client of the round before.
         for grad in grads:
@@ -431,18 +452,25 @@ def _next_batch(
     size = size or client.batch_size
     sampling = client.sampling if isinstance(client, MomentumSGD) else "shuffle"
     chosen = batches.draw(clients, size, sampling)
-    index = torch.from_numpy(chosen).to(federation.device).view(-1)
+    index = _sent(torch.from_numpy(chosen), federation.device).view(-1)
     shape = (len(clients), size)
     x = data[0].index_select(0, index).view(*shape, *data[0].shape[1:])
     y = data[1].index_select(0, index).view(shape)
     if theirs is not None:
         row = sum(i < federation.n_benign for i in clients)
         index = _poisoned_first(federation, chosen[row:], clients[row:], theirs)
-        index = index.to(federation.device).view(-1)
+        index = _sent(index, federation.device).view(-1)
         for drawn, clean, source in zip((x, y), data, theirs, strict=True):
             if source is not clean:  # an attack may poison labels alone, or nothing
                 drawn[row:] = source.index_select(0, index).view_as(drawn[row:])
     return x, y
+
+
+def _sent(index: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Indices on the device; a GPU is not waited for."""
+    if device.type == "cuda":
+        return index.pin_memory().to(device, non_blocking=True)
+    return index.to(device)
 
 
 def _poisoned_first(
@@ -481,7 +509,7 @@ def _local_step(
         state.model,
         state.parameters,
         data,
-        _poisoned_first(federation, schedule, clients, data).to(federation.device),
+        _sent(_poisoned_first(federation, schedule, clients, data), federation.device),
         learning_rate=client.learning_rate,
         momentum=client.momentum,
         optimizer=client.optimizer,

@@ -91,7 +91,10 @@ def device_name(device: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """The commit of the library's working tree, with ``+`` if it was changed; or the version."""
+    """The commit of the library's working tree, with ``+`` if it was changed; or the version.
+
+    ``FEDLIB_COMMIT`` names it where the tree was brought without its repository.
+    """
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -103,6 +106,8 @@ def commit() -> str:
         # Only what the numbers depend on: the library's own files, not results beside them.
         return head + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
     except (OSError, subprocess.CalledProcessError):
+        if told := os.environ.get("FEDLIB_COMMIT", ""):
+            return told
         return f"fedlib {metadata.version('fedlib')}" if _installed("fedlib") else "unknown"
 
 
@@ -121,11 +126,17 @@ def versions() -> dict[str, str]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What a record's provenance says of machine and software."""
+    """What a record's provenance says of machine and software.
+
+    ``tf32``, of a GPU: whether convolutions may round their factors to 11 bits, as torch does by
+    default.
+    """
+    convolutions = {"tf32": torch.backends.cudnn.allow_tf32} if device.type == "cuda" else {}
     return {
         "commit": commit(),
         "device": device.type,
         "device_name": device_name(device),
+        **convolutions,
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "platform": f"{sys.platform} {platform.machine()}",

@@ -141,7 +141,7 @@ def cnn_32_64(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     return _cnn(shape[0], shape[1], (32, 64), 0, n_classes)
 
 
-class _Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, added to their input (He et al., 2016, figure 2)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -175,7 +175,7 @@ def _resnet(channels: int, widths: tuple[int, ...], blocks: int, classes: int) -
     inputs = widths[0]
     for stage, width in enumerate(widths):
         for block in range(blocks):
-            layers.append(_Block(inputs, width, 2 if stage and not block else 1))
+            layers.append(ResidualBlock(inputs, width, 2 if stage and not block else 1))
             inputs = width
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
     return nn.Sequential(*layers, *head)

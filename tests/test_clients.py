@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from fedlib.clients import choose_strategy, forward, gradients, local_updates
+from fedlib.grouped import Graphs
 from fedlib.models import MODELS as SHIPPED
 from fedlib.models import ParameterLayout, flatten_parameters, make_model
 from fedlib.validation import ConfigError
@@ -23,7 +24,7 @@ def batches(clients=3, batch=4, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("strategy", ["merged", "vmap", "auto"])
+@pytest.mark.parametrize("strategy", ["merged", "grouped", "vmap", "auto"])
 @pytest.mark.parametrize(("clients", "batch"), [(3, 4), (1, 3), (2, 1)])
 def test_gradients_of_every_strategy_agree(name, strategy, clients, batch):
     model, (x, y) = double(name), batches(clients, batch)
@@ -78,7 +79,7 @@ def test_the_loop_is_autograd_of_the_mean_loss():
     torch.testing.assert_close(losses[1], loss.detach())
 
 
-@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
+@pytest.mark.parametrize("strategy", ["loop", "merged", "grouped", "vmap"])
 def test_out_is_written_and_the_model_left_alone(strategy):
     model, (x, y) = double("cnn_4_8"), batches()
     before = [parameter.clone() for parameter in model.parameters()]
@@ -105,6 +106,76 @@ def test_batch_norm_uses_each_clients_own_batch():
     assert choose_strategy(model, torch.device("cpu")) == "loop"
 
 
+@pytest.mark.parametrize("name", ["resnet20", "resnet9", "elu_cnn"])
+@pytest.mark.parametrize("few", [0, 32, 10_000])
+def test_grouped_serves_strides_padding_and_batch_norm(name, few, monkeypatch):
+    # Whichever way the weight gradients are formed.
+    monkeypatch.setattr("fedlib.grouped._FEW_COLUMNS", few)
+    shape = (1, 28, 28) if name == "elu_cnn" else (3, 16, 16)
+    model = make_model(name, shape, 10, 3).double()
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 4, *shape, generator=generator, dtype=torch.float64)
+    y = torch.randint(10, (3, 4), generator=generator)
+    expected, expected_losses = gradients(model, x, y, strategy="loop")
+    found, losses = gradients(model, x, y, strategy="grouped")
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(losses, expected_losses)
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_grouped_serves_every_setting_of_a_convolution(few, monkeypatch):
+    monkeypatch.setattr("fedlib.grouped._FEW_COLUMNS", few)
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2), (1, 3)), nn.ELU(), nn.Conv2d(4, 3, 3, bias=False),
+        nn.AdaptiveAvgPool2d(4), nn.Flatten(2), nn.Linear(16, 5, bias=False), nn.Flatten(),
+        nn.Linear(15, 10),
+    ).double()  # fmt: skip
+    x, y = batches()
+    expected, _ = gradients(model, x, y, strategy="loop")
+    found, _ = gradients(model, x, y, strategy="grouped")
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
+UNGROUPED = {
+    "a layer that mixes samples": lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784)),
+    "statistics that are kept": lambda: nn.Sequential(nn.BatchNorm2d(1), nn.Flatten()),
+    "groups": lambda: nn.Sequential(nn.Conv2d(2, 2, 3, groups=2)),
+    "padding that is not zeros": lambda: nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect")
+    ),
+    "random choices": lambda: nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(784, 10)),
+    "a subclass with a forward of its own": lambda: nn.Sequential(
+        nn.Flatten(), DoubledLinear(784, 10)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNGROUPED)
+def test_grouped_refuses_a_model_that_it_cannot_serve(kind):
+    with pytest.raises(ConfigError, match=r"strategy='grouped' .* loop, vmap"):
+        gradients(UNGROUPED[kind](), *batches(dtype=torch.float32), strategy="grouped")
+    assert choose_strategy(UNGROUPED[kind](), torch.device("cuda")) == "vmap"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="replays are a GPU's")
+@pytest.mark.parametrize("name", ["cnn_4_8", "resnet20"])
+def test_a_replayed_step_follows_the_model_and_the_batch(name):
+    shape = (3, 32, 32)
+    model = make_model(name, shape, 10, 3).cuda().double()
+    parameters, graphs = flatten_parameters(model), Graphs()
+    out = torch.empty(3, len(parameters), device="cuda", dtype=torch.float64)
+    for seed in range(4):
+        torch.manual_seed(seed)
+        x = torch.randn(3, 4, *shape, device="cuda", dtype=torch.float64)
+        y = torch.randint(10, (3, 4), device="cuda")
+        found, losses = gradients(model, x, y, out=out, strategy="grouped", graphs=graphs)
+        expected, expected_losses = gradients(model, x, y, strategy="loop")
+        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(losses, expected_losses)
+        parameters.sub_(found.mean(0))
+
+
 def test_merged_refuses_a_model_that_it_cannot_serve():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * 784, 10))
     with pytest.raises(ConfigError, match=r"strategy='merged' .* loop, vmap"):
@@ -118,7 +189,7 @@ def test_the_processor_takes_merged_where_it_can(name):
     # Residual connections, padding and strides are not provided for.
     expected = "loop" if name.startswith(("resnet", "elu_cnn")) else "merged"
     assert choose_strategy(double(name), torch.device("cpu")) == expected
-    assert choose_strategy(double(name), torch.device("cuda")) == "vmap"
+    assert choose_strategy(double(name), torch.device("cuda")) == "grouped"
 
 
 class DoubledLinear(nn.Linear):

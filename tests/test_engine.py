@@ -213,7 +213,7 @@ def test_local_epochs_with_one_full_batch_are_a_gradient_step(dataset):
 def test_strategies_give_the_same_run(dataset):
     setting = config("alie", 2, "trimmed_mean", model="cnn_4_8")
     parameters = []
-    for strategy in ("loop", "merged", "vmap"):
+    for strategy in ("loop", "merged", "grouped", "vmap"):
         federation, state = engine.prepare(setting, dataset, strategy=strategy)
         for _ in range(2):
             engine.play_round(federation, state)
