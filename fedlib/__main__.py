@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", metavar="PATTERN", help="cells whose key matches, as '*/rop/*'")
     run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
     run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
-    run.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    run.add_argument(
+        "--jobs", type=int, metavar="N", help="processes (default: one a core, one on a GPU)"
+    )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
     run.set_defaults(command=_run)
 

@@ -91,10 +91,7 @@ def device_name(device: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """The commit of the library's working tree, with ``+`` if it was changed; or the version.
-
-    ``FEDLIB_COMMIT`` names it where the tree was brought without its repository.
-    """
+    """The commit of the library's working tree, with ``+`` if it was changed; or the version."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -106,8 +103,6 @@ def commit() -> str:
         # Only what the numbers depend on: the library's own files, not results beside them.
         return head + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
     except (OSError, subprocess.CalledProcessError):
-        if told := os.environ.get("FEDLIB_COMMIT", ""):
-            return told
         return f"fedlib {metadata.version('fedlib')}" if _installed("fedlib") else "unknown"
 
 

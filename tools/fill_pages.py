@@ -4,8 +4,10 @@
 claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``bfloat16``),
-``{measured:machine}`` where they were measured. ``{contradicted}`` becomes the claims that a
-paper's own numbers do not bear out, ``{times}`` how long the stored runs took.
+``{measured:machine}`` where they were measured. ``{gpu:KIND}`` is what a GPU was found to take
+(``strategy``, ``rule``, ``jobs``), and ``{gpu:runs}`` what whole runs give there and on a CPU.
+``{contradicted}`` becomes the claims that a paper's own numbers do not bear out, ``{times}`` how
+long the stored runs took.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
 
 usage: fill_pages.py PAGE.md ...
@@ -39,7 +41,8 @@ from fedlib.report import Archive
 from fedlib.store import Store
 from fedlib.validation import ConfigError
 
-MEASURED = Path(__file__).resolve().parent.parent / "benchmarks" / "measured.json"
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+MEASURED = BENCHMARKS / "measured.json"
 
 
 def coverage(slug: str) -> str:
@@ -267,6 +270,46 @@ def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def gpu(kind: str) -> str:
+    """A table of what a GPU took, in milliseconds: a row a network or rule, a column a way."""
+    if kind == "runs":
+        return _gpu_runs()
+    summary = json.loads((BENCHMARKS / "measured_gpu.json").read_text(encoding="utf-8"))
+    if kind == "machine":
+        versions = summary["versions"]
+        return (
+            f"{summary['processor']} and {summary['cores']} cores, torch {versions['torch']}, "
+            f"{summary['date']}"
+        )
+    entries = [entry for entry in summary["measured"] if entry["kind"] == kind]
+    names = list(max((entry["seconds"] for entry in entries), key=len))
+    first = "rule" if kind == "rule" else "network"
+    lines = [f"| {first} | " + " | ".join(f"{name}, ms" for name in names) + " |"]
+    lines.append("| --- |" + " ---: |" * len(names))
+    for entry in entries:
+        taken = entry["seconds"]
+        shown = [_number(1000 * taken[name]) if name in taken else "–" for name in names]
+        lines.append("| " + " | ".join([f"`{entry['name']}`", *shown]) + " |")
+    return "\n".join(lines)
+
+
+def _gpu_runs() -> str:
+    """Whole runs on a GPU, which are not in the store, beside the same runs on a CPU, which are."""
+    lines = [
+        "| cell | data | CPU, % | GPU, % | CPU, one core | GPU, of several at once |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for line in (BENCHMARKS / "gpu_runs.jsonl").read_text(encoding="utf-8").splitlines():
+        there = json.loads(line)
+        here = Store(there["slug"]).read(there["scale"])[there["id"]]
+        runs = (here, there)
+        accuracies = [f"{100 * run['metrics']['test_accuracy'][-1]:.2f}" for run in runs]
+        times = [_duration(run["provenance"]["wall_time_s"]) for run in runs]
+        cell, data = f"`{there['cell']}`", there["provenance"]["data"]
+        lines.append("| " + " | ".join([cell, data, *accuracies, *times]) + " |")
+    return "\n".join(lines)
+
+
 def _number(value: float) -> str:
     """Three digits, or all before the point."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
@@ -338,6 +381,7 @@ def fill(text: str) -> str:
     text = text.replace("{times}", times()) if "{times}" in text else text
     text = text.replace("{contradicted}", contradicted()) if "{contradicted}" in text else text
     text = re.sub(r"\{catalogue:(\w+)\}", lambda match: catalogue(match[1]), text)
+    text = re.sub(r"\{gpu:(\w+)\}", lambda match: gpu(match[1]), text)
     return re.sub(r"\{measured:(\w+)\}", lambda match: measured(match[1]), text)
 
 
