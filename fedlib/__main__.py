@@ -26,6 +26,7 @@ from fedlib.data.sources import (
     write_manifest,
 )
 from fedlib.grid import expand, grid_slugs, load_grid, none_matches, run_grid
+from fedlib.grouped import Graphs
 from fedlib.models import MODELS, make_model
 from fedlib.report import Archive
 from fedlib.store import SCALES, Store, StoreError, results_root
@@ -179,12 +180,13 @@ def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
     model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
     x = torch.rand(20, 32, 1, 28, 28, device=device)
     y = torch.randint(10, (20, 32), device=device)
-    times = {}
-    for strategy in ("loop", "merged", "vmap"):
+    out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
+    times, graphs = {}, Graphs()
+    for strategy in ("loop", "merged", "grouped", "vmap"):
         best = float("inf")
         for _ in range(3):
             start = time.perf_counter()
-            _, losses = gradients(model, x, y, strategy=strategy)
+            _, losses = gradients(model, x, y, out=out, strategy=strategy, graphs=graphs)
             float(losses.sum())  # waits for an accelerator
             best = min(best, time.perf_counter() - start)
         times[strategy] = best

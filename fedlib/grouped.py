@@ -205,9 +205,9 @@ def _by_products(
 class Graphs:
     """CUDA graphs of client steps: a step's kernels are launched once, and then replayed.
 
-    Without them a GPU waits for Python between kernels. One graph is kept for each shape of the
-    batches and place of the output; the model's parameters are read where they are, so that they
-    may change in place between steps.
+    Without them a GPU waits for Python between kernels. One graph is kept for each model, shape of
+    the batches and place of the output; the parameters are read where they are, so that they may
+    change in place between steps.
     """
 
     def __init__(self) -> None:
@@ -217,7 +217,8 @@ class Graphs:
         self, model: nn.Module, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor
     ) -> torch.Tensor:
         """As :func:`client_gradients`."""
-        key = (id(model), x.shape, x.dtype, out.data_ptr())
+        place = next(model.parameters()).data_ptr()
+        key = (model, place, x.shape, x.dtype, out.data_ptr())
         if key not in self._kept:
             self._kept[key] = _capture(model, x, y, out)
         graph, x_there, y_there, losses = self._kept[key]
