@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="compute the runs of a paper that are not stored yet")
     run.add_argument("slug", metavar="SLUG", help=", ".join(grid_slugs()))
     run.add_argument("--scale", required=True, metavar="S", help=", ".join(SCALES))
-    run.add_argument("--only", metavar="PATTERN", help="cells whose key matches, as '*/rop/*'")
+    run.add_argument(
+        "--only",
+        action="append",
+        metavar="PATTERN",
+        help="cells whose key matches, as '*/rop/*'; given several times: those of the first first",
+    )
     run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
     run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
     run.add_argument(
@@ -96,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     grid = load_grid(options.slug)
-    cells = expand(grid, options.scale, options.seeds, options.data, options.only or None)
+    found = {
+        (cell.key, cell.config.seed): cell
+        for only in options.only or [None]
+        for cell in expand(grid, options.scale, options.seeds, options.data, only or None)
+    }
+    cells = list(found.values())
     store = Store(grid.slug)
     outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
     print(

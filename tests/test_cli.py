@@ -111,6 +111,23 @@ def test_an_empty_pattern_is_none(capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("two_stage_attack: ")
 
 
+def test_cells_of_the_first_pattern_come_first_and_each_once(capsys, monkeypatch):
+    asked = []
+
+    def nothing_computed(cells, *_, **__):
+        asked.extend(cell.key for cell in cells)
+        return Outcome()
+
+    monkeypatch.setattr("fedlib.__main__.run_grid", nothing_computed)
+    patterns = ["--only", "circle/rl/*", "--only", "circle/*/mean", "--only", "circle/r*"]
+    command = ["run", "two_stage_attack", "--scale", "smoke", "--data", "embedded"]
+    assert main([*command, *patterns]) == 0
+    assert len(set(asked)) == len(asked)
+    kinds = [key.split("/")[1] for key in asked]
+    assert kinds[:3] == ["rl"] * 3
+    assert asked[3:6] == [f"circle/{kind}/mean" for kind in ("none", "random", "ipm")]
+
+
 def test_data_lists_every_set(capsys):
     assert main(["data"]) == 0
     out = capsys.readouterr().out
