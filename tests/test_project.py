@@ -174,6 +174,20 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())
 
 
+def test_the_page_on_speed_has_a_gpus_times_and_whole_runs(tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text("{gpu:machine}\n\n{gpu:strategy}\n\n{gpu:jobs}\n\n{gpu:runs}")
+    assert run("tools/fill_pages.py", page).returncode == 0
+    machine, strategies, jobs, runs = page.read_text().split("\n\n")
+    assert machine.startswith("Measured ")
+    header, _, *rows = (line.split(" | ") for line in strategies.splitlines())
+    assert all(len(row) == len(header) for row in rows)
+    assert "vmap, ms" in header and rows
+    assert "multi-process service" in jobs
+    # What a CPU gave is looked up in the store.
+    assert len(runs.splitlines()) == 2 + 3 and runs.count(" min | ") == 3
+
+
 def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
     from fedlib.aggregators import AGGREGATORS
     from fedlib.attacks import ATTACKS

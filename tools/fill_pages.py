@@ -215,10 +215,8 @@ def measured(kind: str) -> str:
     summary: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     if kind == "machine":
         versions = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
-        dates = sorted({entry["date"] for entry in summary["measured"]})
-        when = f"on {dates[0]}" if len(dates) == 1 else f"between {dates[0]} and {dates[-1]}"
         return (
-            f"Measured {when} on {summary['cores']} cores ({summary['processor']}), "
+            f"Measured {_when(summary)} on {summary['cores']} cores ({summary['processor']}), "
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
@@ -270,16 +268,21 @@ def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _when(summary: dict[str, Any]) -> str:
+    dates = sorted({entry["date"] for entry in summary["measured"]})
+    return f"on {dates[0]}" if len(dates) == 1 else f"between {dates[0]} and {dates[-1]}"
+
+
 def gpu(kind: str) -> str:
     """A table of what a GPU took, in milliseconds: a row a network or rule, a column a way."""
     if kind == "runs":
         return _gpu_runs()
     summary = json.loads((BENCHMARKS / "measured_gpu.json").read_text(encoding="utf-8"))
     if kind == "machine":
-        versions = summary["versions"]
+        torch_version = summary["versions"]["torch"]
         return (
-            f"{summary['processor']} and {summary['cores']} cores, torch {versions['torch']}, "
-            f"{summary['date']}"
+            f"Measured {_when(summary)} on an {summary['processor']} with {summary['cores']} "
+            f"cores, by torch {torch_version}."
         )
     entries = [entry for entry in summary["measured"] if entry["kind"] == kind]
     names = list(max((entry["seconds"] for entry in entries), key=len))
