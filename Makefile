@@ -102,7 +102,7 @@ bench: setup
 	python -m pytest -q benchmarks $(if $(ONLY),-k '$(ONLY)') $(if $(DEVICE),--device $(DEVICE)) \
 		--benchmark-json=$(BUILD)/benchmark.json --benchmark-columns=median --benchmark-sort=name
 	python benchmarks/summarise.py $(BUILD)/benchmark.json \
-		benchmarks/measured$(if $(filter cuda,$(DEVICE)),_gpu).json
+		benchmarks/measured$(if $(filter-out cpu,$(DEVICE)),_gpu).json
 
 clean:
 	rm -rf $(BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

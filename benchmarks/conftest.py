@@ -17,6 +17,15 @@ def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="where to measure: cpu or cuda")
 
 
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "cpu":
+        return
+    for item in items:
+        # What does not ask for the device would measure the processor, in the GPU's name.
+        if "device" not in item.fixturenames:
+            item.add_marker(pytest.mark.skip(reason="measures a processor"))
+
+
 @pytest.fixture(scope="session")
 def device(request):
     return torch.device(request.config.getoption("--device"))

@@ -35,7 +35,8 @@ class Chapter:
             for record in result.records if result else ():
                 made = record["provenance"]
                 versions = ", ".join(f"{name} {v}" for name, v in made["versions"].items())
-                group = (record["scale"], made["commit"], made["device_name"], versions)
+                device = made["device_name"] + (", TF32" if made.get("tf32") else "")
+                group = (record["scale"], made["commit"], device, versions)
                 groups.setdefault(group, []).append(record)
         rows = []
         for (scale, commit, device, versions), records in sorted(groups.items()):

@@ -219,8 +219,8 @@ def run_grid(
         ``auto``, ``cpu``, ``cuda``, ...
     jobs
         Processes; None takes as many as there are cores on a CPU (single-threaded clients
-        side by side do more than one run on all cores), and 1 on a GPU, where several do more
-        only under NVIDIA's multi-process service.
+        side by side do more than one run on all cores), and 1 on a GPU, which several share
+        well only under NVIDIA's multi-process service.
     strategy
         Of the client step; see :mod:`fedlib.clients`.
     progress

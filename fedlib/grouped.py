@@ -69,8 +69,10 @@ def _twin(model: nn.Module) -> nn.Module:
 def _of_clients(layer: nn.Module) -> nn.Module:
     if type(layer) in _OWN:
         return _OWN[type(layer)](layer)
-    for name, child in layer.named_children():
-        setattr(layer, name, _of_clients(child))
+    # Not named_children(), which leaves out a layer's second place.
+    for name, child in layer._modules.items():
+        if child is not None:
+            setattr(layer, name, _of_clients(child))
     return layer
 
 

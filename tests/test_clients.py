@@ -137,6 +137,14 @@ def test_grouped_serves_every_setting_of_a_convolution(few, monkeypatch):
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
+def test_grouped_sums_the_gradients_of_a_layer_that_stands_twice():
+    torch.manual_seed(0)
+    model, (x, y) = shared().double(), batches()
+    expected, _ = gradients(model, x, y, strategy="loop")
+    found, _ = gradients(model, x, y, strategy="grouped")
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
 UNGROUPED = {
     "a layer that mixes samples": lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784)),
     "statistics that are kept": lambda: nn.Sequential(nn.BatchNorm2d(1), nn.Flatten()),

@@ -5,7 +5,8 @@ claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggre
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``bfloat16``),
 ``{measured:machine}`` where they were measured. ``{gpu:KIND}`` is what a GPU was found to take
-(``strategy``, ``rule``, ``jobs``), and ``{gpu:runs}`` what whole runs give there and on a CPU.
+(``strategy``, ``layer``, ``rule``, ``jobs``, ``round``), and ``{gpu:runs}`` what whole runs give
+there and on a CPU.
 ``{contradicted}`` becomes the claims that a paper's own numbers do not bear out, ``{times}`` how
 long the stored runs took.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
@@ -43,6 +44,7 @@ from fedlib.validation import ConfigError
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 MEASURED = BENCHMARKS / "measured.json"
+MEASURED_GPU = BENCHMARKS / "measured_gpu.json"
 
 
 def coverage(slug: str) -> str:
@@ -210,9 +212,9 @@ _SIDE_BY_SIDE = ("jobs", "bfloat16", "local", "nnpack")
 """Kinds of benchmark whose tables have a row for each network."""
 
 
-def measured(kind: str) -> str:
+def measured(kind: str, path: Path = MEASURED) -> str:
     """A Markdown table of one kind of benchmark, or a line on the machine."""
-    summary: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if kind == "machine":
         versions = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
         return (
@@ -220,6 +222,8 @@ def measured(kind: str) -> str:
             f"{summary['threads']} threads, with {versions}."
         )
     chosen = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
+    if not chosen:
+        return "Not measured yet."
     if kind in _SIDE_BY_SIDE:
         return _side_by_side(kind, chosen)
     reads = {
@@ -252,8 +256,6 @@ def measured(kind: str) -> str:
 
 def _side_by_side(kind: str, entries: list[dict[str, Any]]) -> str:
     """Of each network, what the libraries took: as rounds a second, or as time of a pass."""
-    if not entries:
-        return "Not measured yet."
     names = list(entries[0]["seconds"])
     unit = "rounds/s" if kind == "jobs" else "ms"
     first, second = names[:2] if kind == "jobs" else (names[1], names[0])
@@ -277,7 +279,9 @@ def gpu(kind: str) -> str:
     """A table of what a GPU took, in milliseconds: a row a network or rule, a column a way."""
     if kind == "runs":
         return _gpu_runs()
-    summary = json.loads((BENCHMARKS / "measured_gpu.json").read_text(encoding="utf-8"))
+    if kind == "round":
+        return measured(kind, MEASURED_GPU)
+    summary = json.loads(MEASURED_GPU.read_text(encoding="utf-8"))
     if kind == "machine":
         torch_version = summary["versions"]["torch"]
         return (
@@ -285,14 +289,20 @@ def gpu(kind: str) -> str:
             f"cores, by torch {torch_version}."
         )
     entries = [entry for entry in summary["measured"] if entry["kind"] == kind]
+    if not entries:
+        return "Not measured yet."
     names = list(max((entry["seconds"] for entry in entries), key=len))
-    first = "rule" if kind == "rule" else "network"
+    first = {"rule": "rule | n × d", "layer": "layer | clients × batch"}.get(
+        kind, "network | clients × batch"
+    )
     lines = [f"| {first} | " + " | ".join(f"{name}, ms" for name in names) + " |"]
-    lines.append("| --- |" + " ---: |" * len(names))
+    lines.append("| --- |" + " ---: |" * (1 + len(names)))
     for entry in entries:
         taken = entry["seconds"]
         shown = [_number(1000 * taken[name]) if name in taken else "–" for name in names]
-        lines.append("| " + " | ".join([f"`{entry['name']}`", *shown]) + " |")
+        name = entry["name"] if kind == "layer" else f"`{entry['name']}`"
+        size = " × ".join(f"{part:,}" for part in entry["size"])
+        lines.append("| " + " | ".join([name, size, *shown]) + " |")
     return "\n".join(lines)
 
 
