@@ -212,9 +212,9 @@ _SIDE_BY_SIDE = ("jobs", "bfloat16", "local", "nnpack")
 """Kinds of benchmark whose tables have a row for each network."""
 
 
-def measured(kind: str, path: Path = MEASURED) -> str:
+def measured(kind: str, path: Path | None = None) -> str:
     """A Markdown table of one kind of benchmark, or a line on the machine."""
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    summary: dict[str, Any] = json.loads((path or MEASURED).read_text(encoding="utf-8"))
     if kind == "machine":
         versions = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
         return (
