@@ -179,13 +179,7 @@ def _merged(
     k, b = y.shape
     views = layout.views(out)
     with torch.no_grad():
-        h = x.reshape(k * b, *x.shape[2:])
-        if h.dim() == 4:
-            h = _channels_last(h)
-        tape: list[tuple[torch.Tensor, ...]] = []
-        for layer in model:
-            h, kept = _forward(layer, h)
-            tape.append(kept)
+        h, tape = _recorded(model, x.reshape(k * b, *x.shape[2:]))
         log_p = torch.log_softmax(h, dim=1)
         labels = y.reshape(-1, 1)
         losses = -log_p.gather(1, labels).view(k, b).mean(1)
@@ -193,8 +187,22 @@ def _merged(
         g.scatter_add_(1, labels, g.new_full(labels.shape, -1.0)).div_(b)
         first = next(i for i, layer in enumerate(model) if any(True for _ in layer.parameters()))
         for i in range(len(model) - 1, first - 1, -1):
-            g = _backward(model[i], f"{i}.", tape.pop(), g, k, views, need_input=i > first)
+            _weight_gradients(model[i], f"{i}.", tape[i][0], g, k, views)
+            if i > first:
+                g = _input_gradient(model[i], tape[i], g)
     return losses
+
+
+def _recorded(
+    model: nn.Sequential, x: torch.Tensor
+) -> tuple[torch.Tensor, list[tuple[torch.Tensor, ...]]]:
+    """Outputs for samples ``(n, ...)``, and what each layer keeps of the pass."""
+    h = _channels_last(x) if x.dim() == 4 else x
+    tape = []
+    for layer in model:
+        h, kept = _forward(layer, h)
+        tape.append(kept)
+    return h, tape
 
 
 def forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -240,16 +248,39 @@ def saliency_maps(
     """
     local = copy.deepcopy(model).requires_grad_(False)
     flat = flatten_parameters(local)
+    merged = x.device.type == "cpu" and _supports_merged(local)
+    gradient = _merged_pixel_gradient if merged else _pixel_gradient
     maps = []
     for one in parameters:
         flat.copy_(one)
-        pixels = x.detach().clone().requires_grad_()
-        scores = local(pixels)
-        if score == "probability":
-            scores = scores.softmax(1)
-        (grad,) = torch.autograd.grad(scores.gather(1, y[:, None]).sum(), pixels)
-        maps.append(grad.abs().amax(1))
+        maps.append(gradient(local, x.detach(), y[:, None], score).abs().amax(1))
     return torch.stack(maps)
+
+
+def _pixel_gradient(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
+) -> torch.Tensor:
+    pixels = x.clone().requires_grad_()
+    scores = model(pixels)
+    if score == "probability":
+        scores = scores.softmax(1)
+    return torch.autograd.grad(scores.gather(1, labels).sum(), pixels)[0]
+
+
+def _merged_pixel_gradient(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
+) -> torch.Tensor:
+    """The same by the passes of ``merged``: without autograd, about twice as fast."""
+    assert isinstance(model, nn.Sequential)
+    with torch.no_grad():
+        logits, tape = _recorded(model, x)
+        g = torch.zeros_like(logits).scatter_(1, labels, 1.0)
+        if score == "probability":
+            p = logits.softmax(1)
+            g = p.gather(1, labels) * (g - p)
+        for layer, kept in zip(reversed(model), reversed(tape), strict=True):
+            g = _input_gradient(layer, kept, g)
+    return g
 
 
 def _channels_last(h: torch.Tensor) -> torch.Tensor:
@@ -310,42 +341,46 @@ def _nnpack(
     return out
 
 
-def _backward(
+def _weight_gradients(
     layer: nn.Module,
     prefix: str,
-    kept: tuple[torch.Tensor, ...],
+    h: torch.Tensor,
     g: torch.Tensor,
     k: int,
     views: dict[str, torch.Tensor],
-    *,
-    need_input: bool,
-) -> torch.Tensor:
-    h = kept[0]
+) -> None:
+    """Write those of each of ``k`` clients, where the layer's input is ``h``."""
     b = h.shape[0] // k
     if isinstance(layer, nn.Linear):
         per_client = g.view(k, b, -1)
         torch.bmm(per_client.transpose(1, 2), h.view(k, b, -1), out=views[prefix + "weight"])
         views[prefix + "bias"].copy_(per_client.sum(1))
-        return g @ layer.weight if need_input else g
     if isinstance(layer, nn.Conv2d):
-        settings = ([1, 1], [0, 0], [1, 1], False, [0, 0], 1)
         weight = layer.weight.contiguous(memory_format=torch.channels_last)
-        convolution_backward = torch.ops.aten.convolution_backward
         for i in range(k):
             rows = slice(i * b, (i + 1) * b)
-            _, dw, db = convolution_backward(
-                g[rows], h[rows], weight, [weight.shape[0]], *settings, [False, True, True]
+            _, dw, db = torch.ops.aten.convolution_backward(
+                g[rows], h[rows], weight, [weight.shape[0]], *_PLAIN, [False, True, True]
             )
             views[prefix + "weight"][i].copy_(dw)
             views[prefix + "bias"][i].copy_(db)
-        if need_input and _nnpack_wins(layer, g):
+
+
+def _input_gradient(
+    layer: nn.Module, kept: tuple[torch.Tensor, ...], g: torch.Tensor
+) -> torch.Tensor:
+    h = kept[0]
+    if isinstance(layer, nn.Linear):
+        return g @ layer.weight
+    if isinstance(layer, nn.Conv2d):
+        if _nnpack_wins(layer, g):
             # The gradient of a convolution's input is a convolution, by the turned kernel.
             turned = layer.weight.flip(2, 3).transpose(0, 1).contiguous()
             height, width = layer.kernel_size
             return _nnpack(g, turned, None, (height - 1, width - 1))
-        if need_input:
-            return convolution_backward(g, h, weight, None, *settings, [True, False, False])[0]
-        return g
+        weight = layer.weight.contiguous(memory_format=torch.channels_last)
+        only = [True, False, False]
+        return torch.ops.aten.convolution_backward(g, h, weight, None, *_PLAIN, only)[0]
     if isinstance(layer, nn.MaxPool2d):
         size = [layer.kernel_size] * 2 if isinstance(layer.kernel_size, int) else layer.kernel_size
         return torch.ops.aten.max_pool2d_with_indices_backward(
@@ -358,6 +393,10 @@ def _backward(
     assert isinstance(layer, nn.Flatten)
     g = g.reshape(h.shape)
     return _channels_last(g) if h.dim() == 4 else g
+
+
+# Of a convolution: stride, padding, dilation, whether transposed, its output's padding, groups.
+_PLAIN = ([1, 1], [0, 0], [1, 1], False, [0, 0], 1)
 
 
 _GRADIENTS: dict[str, Callable[..., torch.Tensor]] = {

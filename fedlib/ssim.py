@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
+
+# Pixels looked at together: what is made of them stays in the cache.
+_PIXELS = 40_000
 
 
 def structural_similarity(
@@ -34,43 +39,46 @@ def structural_similarity(
     else:
         side = min(window, *((length - 1) // 2 * 2 + 1 for length in (height, width)))
         size, correction = (side, side), side * side / max(side * side - 1, 1)
-    if min(size) < max(height, width) / 16:
 
-        def mean(values: torch.Tensor) -> torch.Tensor:
-            return _shifted_mean(_shifted_mean(values, size[1], -1), size[0], -2)
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        sums = _window_sums(_window_sums(values, size[1], -1), size[0], -2)
+        return sums / (size[0] * size[1])
 
-    else:
-        # Of small images as two products with band matrices: many times faster than pooling.
-        rows = _windows(height, size[0], x)
-        columns = _windows(width, size[1], x).t()
+    def of_part(
+        x: torch.Tensor, y: torch.Tensor, mean_y: torch.Tensor, var_y: torch.Tensor,
+        span: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        mean_x = mean(x)
+        var_x = correction * (mean(x * x) - mean_x * mean_x)
+        covariance = correction * (mean(x * y) - mean_x * mean_y)
+        c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+        luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+        contrast = (2 * covariance + c2) / (var_x + var_y + c2)
+        return (luminance * contrast).mean((-2, -1))
 
-        def mean(values: torch.Tensor) -> torch.Tensor:
-            # The right product first: it is one of two matrices, whatever the leading axes.
-            return rows @ (values @ columns)
-
-    mean_x, mean_y = mean(x), mean(y)
-    var_x = correction * (mean(x * x) - mean_x * mean_x)
+    # Those of y once, however many images are compared with it.
+    mean_y = mean(y)
     var_y = correction * (mean(y * y) - mean_y * mean_y)
-    covariance = correction * (mean(x * y) - mean_x * mean_y)
     span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
-    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    contrast = (2 * covariance + c2) / (var_x + var_y + c2)
-    return (luminance * contrast).mean((-2, -1))
+    lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], span.shape[:-2])
+    arrays = [a.expand(*lead, *a.shape[-2:]) for a in (x, y, mean_y, var_y, span)]
+    if not lead or 0 in lead:
+        return of_part(*arrays)
+    rows = max(1, _PIXELS // (lead[1:].numel() * height * width))
+    parts = zip(*(a.split(rows) for a in arrays), strict=True)
+    return torch.cat([of_part(*part) for part in parts])
 
 
-def _shifted_mean(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
-    """Means over windows of ``size`` along one axis."""
+def _window_sums(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
+    """Sums over windows of ``size`` along one axis, by sums over windows that double."""
     count = values.shape[axis] - size + 1
-    total = values.narrow(axis, 0, count).clone()
-    for start in range(1, size):
-        total += values.narrow(axis, start, count)
-    return total / size
-
-
-def _windows(length: int, size: int, like: torch.Tensor) -> torch.Tensor:
-    """Matrix ``(length - size + 1, length)`` that takes means over windows of ``size``."""
-    count = length - size + 1
-    starts = torch.arange(count, device=like.device)[:, None]
-    place = torch.arange(length, device=like.device) - starts
-    return ((place >= 0) & (place < size)).to(like.dtype) / size
+    parts, start = [], 0
+    for power in range(size.bit_length()):
+        if power:
+            half = 2 ** (power - 1)
+            left = values.shape[axis] - half
+            values = values.narrow(axis, 0, left) + values.narrow(axis, half, left)
+        if size >> power & 1:
+            parts.append(values.narrow(axis, start, count))
+            start += 2**power
+    return functools.reduce(torch.add, parts)

@@ -853,6 +853,11 @@ def test_structural_similarity_is_scikit_images(window):
                     x[i, j].numpy(), y[i, j].numpy(), win_size=window, data_range=float(span[i])
                 )
             assert abs(float(found[i, j]) - float(expected)) < 1e-10
+    # Many are looked at part by part.
+    many = structural_similarity(
+        x.repeat(40, 1, 1, 1), y.repeat(40, 1, 1, 1), span.repeat(40, 1), window
+    )
+    assert torch.equal(many, found.repeat(40, 1))
     small = structural_similarity(x[..., :4, :6], y[..., :4, :6], 1.0, 7)
     assert (
         abs(

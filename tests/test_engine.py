@@ -675,8 +675,9 @@ def test_saliency_maps_do_not_see_the_output_bias(dataset):
 
 
 @pytest.mark.parametrize("score", ["logit", "probability"])
-def test_saliency_maps_are_gradients_of_the_score(dataset, score):
-    federation, state = engine.prepare(config(model="cnn_4_8"), dataset)
+@pytest.mark.parametrize("model", ["cnn_4_8", "mlp_100", "resnet20_code"])
+def test_saliency_maps_are_gradients_of_the_score(dataset, model, score):
+    federation, state = engine.prepare(config(model=model), dataset)
     x, y = federation.x[:3].clone().requires_grad_(), federation.y[:3]
     out = state.model(x)
     out = out.softmax(1) if score == "probability" else out
