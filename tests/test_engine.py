@@ -179,6 +179,9 @@ def test_non_finite_updates_never_reach_the_model(dataset, monkeypatch, rule, va
 
 def test_cosines_are_those_of_the_definitions(dataset):
     metrics = engine.run(config("rop", 2, rounds=4, eval_every=2, track=("cosines",)), dataset)
+    # To record them changes nothing else of a run.
+    bare = engine.run(config("rop", 2, rounds=4, eval_every=2), dataset)
+    assert bare == {name: series for name, series in metrics.items() if name in bare}
     for name in (
         "benign_to_last_aggregate",
         "byzantine_to_last_aggregate",

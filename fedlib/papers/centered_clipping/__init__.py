@@ -309,6 +309,9 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     found.sort(key=_telling)
     by_key = {cell.key: cell.config for cell in found}
     extras = {extra.key: extra.change(by_key[extra.base]) for extra in EXTRAS}
+    # A run whose cosines are recorded besides serves Table IV too.
+    twins = {extra.base: extras[extra.key] for extra in EXTRAS if extra.change is _tracked}
+    found = [Cell(cell.key, twins.get(cell.key, cell.config)) for cell in found]
     found += [Cell(name, run) for name, run in extras.items()]
     variants = VARIANTS if scale == "quick" else (*VARIANTS, NETWORK_VARIANT)
     return found + varied(variants, {**by_key, **extras})
