@@ -2,8 +2,11 @@
 
 from fedlib.store import make_record
 
+COSINES = ("benign_to_last_aggregate", "byzantine_to_last_aggregate", "consecutive_perturbations")
+
 
 def put(store, cell, scale, accuracy, provenance=None, **metrics):
+    tracked = COSINES if "cosines" in cell.config.track else ()
     store.append(
         scale,
         make_record(
@@ -16,6 +19,7 @@ def put(store, cell, scale, accuracy, provenance=None, **metrics):
                 "test_accuracy": [0.1, accuracy],
                 "test_loss": [2.0, None],
                 "train_loss": [2.0, 1.0],
+                **{f"cosine_{name}": [None, None] for name in tracked},
                 **metrics,
             },
             provenance={
