@@ -148,7 +148,7 @@ class Aggregator(ABC):
             if getattr(context, name, None) is None:
                 raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
         if self.shows_non_finite and updates.device.type == "cpu":
-            hopeful = self._aggregate(updates, state, context)
+            hopeful = self._first_try(updates, state, context)
             if math.isfinite(hopeful[0].sum()):
                 return hopeful
         return self._aggregate(replace_non_finite(updates), state, context)
@@ -169,6 +169,12 @@ class Aggregator(ABC):
     def _set_needs(self, *names: str) -> None:
         """Of this object alone: where a hyperparameter decides what the rule needs."""
         object.__setattr__(self, "needs", frozenset(names))
+
+    def _first_try(
+        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Of a rule that ``shows_non_finite``: what counts if it is finite."""
+        return self._aggregate(updates, state, context)
 
     @abstractmethod
     def _aggregate(
