@@ -6,6 +6,7 @@ direction in which the benign updates would change the model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -145,28 +146,39 @@ class FullKrum(DirectedDeviation):
         if f == 0:
             return updates[:0], state
         sign = row_mean(known).sign()
-        lam = 0.0
+        squared, along = pairwise_squared_distances(known), inner_products(known, sign)
+        lengths, changed = row_norms(known), float(sign.abs().sum())
+
+        def distances(lam: float) -> torch.Tensor:
+            """Squared, of the known updates to ``-lam sign``."""
+            return lengths.square() + 2 * lam * along + lam**2 * changed
+
+        lam, root = 0.0, known.shape[1] ** 0.5
         for copies in (f,) if self.knowledge == "full" else range(1, f + 1):
-            lam = self._largest(known, sign, copies)
+            lam = self._largest(squared, distances, float(lengths.max()) / root, root, copies)
             if lam >= self.least:
                 break
         return self._everywhere(-lam * sign), state
 
-    def _largest(self, known: torch.Tensor, sign: torch.Tensor, copies: int) -> float:
+    def _largest(
+        self,
+        squared: torch.Tensor,
+        distances: Callable[[float], torch.Tensor],
+        extent: float,
+        root: float,
+        copies: int,
+    ) -> float:
         """The largest lambda tried with which Krum takes one of ``copies``, or less than least."""
-        benign, d = known.shape
+        benign = len(squared)
         n = benign + copies
         # Krum needs a neighbour to judge by.
         f = max(min(copies, n - 3), 0)
-        squared = pairwise_squared_distances(known)
-        lengths, along = row_norms(known), inner_products(known, sign)
         others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
-        lam = float(others.min()) / (max(n - 2 * f - 1, 1) * d**0.5) + float(lengths.max()) / d**0.5
+        lam = float(others.min()) / (max(n - 2 * f - 1, 1) * root) + extent
         table = squared.new_zeros(n, n)
         table[:benign, :benign] = squared
         while lam >= self.least:
-            # Squared distances of the benign updates to -lam sign.
-            away = lengths.square() + 2 * lam * along + lam**2 * sign.abs().sum().double()
+            away = distances(lam)
             table[:benign, benign:] = away[:, None]
             table[benign:, :benign] = away
             scores = krum_scores(table, f)
