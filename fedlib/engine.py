@@ -23,6 +23,7 @@ from fedlib.aggregators.base import replace_non_finite
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
+from fedlib.blocks import row_mean
 from fedlib.clients import Batch, choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
@@ -342,6 +343,9 @@ def play_round(federation: Federation, state: State) -> State:
     aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
     if separates:
         state.separations.append(separation(state.aggregator.scores, n_benign))
+    if config.server_step == "honest_mean":
+        aggregate = row_mean(replace_non_finite(state.updates[:n_benign]))
+        state.aggregator = state.aggregator._replace(direction=aggregate.sign())
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
     state.last_aggregate = aggregate
     state.round += 1

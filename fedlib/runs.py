@@ -204,6 +204,11 @@ class RunConfig:
         honest ones alone.
     vote_samples
         Samples on which a client compares the models it votes on; 0 is as many as a batch has.
+    server_step
+        ``"aggregate"``: along the rule's aggregate. ``"honest_mean"``: along the mean of the honest
+        clients' updates, which no server knows. The rule, one that keeps reputations, is only
+        watched: it judges every update, by the last such mean, on a model that no attacker has
+        touched.
 
     Raises
     ------
@@ -229,6 +234,7 @@ class RunConfig:
     server_samples: int = 0
     test_set: str = "pooled"
     vote_samples: int = 0
+    server_step: str = "aggregate"
 
     def __post_init__(self) -> None:
         for name, (kind, allowed, example) in _EXAMPLES.items():
@@ -250,6 +256,7 @@ class RunConfig:
         check_int("server_samples", self.server_samples, 0)
         check_name("test_set", self.test_set, TEST_SETS)
         check_int("vote_samples", self.vote_samples, 0)
+        check_name("server_step", self.server_step, ("aggregate", "honest_mean"))
         of_server = self.aggregator.needs & {"server_update", "saliency"}
         if of_server and self.server_samples == 0:
             raise ConfigError(
@@ -264,11 +271,15 @@ class RunConfig:
             raise ConfigError(
                 f"track='robustness' is for client='robust_sgd', not {self.client.name!r}."
             )
-        if "reputation" in self.track and not self.aggregator.keeps_reputations:
-            raise ConfigError(
-                f"track='reputation' is for rules that keep reputations, which "
-                f"aggregator={self.aggregator.name!r} does not."
-            )
+        for asked, why in (
+            ("reputation" in self.track, "track='reputation'"),
+            (self.server_step == "honest_mean", "server_step='honest_mean'"),
+        ):
+            if asked and not self.aggregator.keeps_reputations:
+                raise ConfigError(
+                    f"{why} is for rules that keep reputations, which "
+                    f"aggregator={self.aggregator.name!r} does not."
+                )
         if self.attack.n_byzantine != self.n_byzantine:
             raise ConfigError(
                 f"attack.n_byzantine={self.attack.n_byzantine} must be the run's "
@@ -366,4 +377,5 @@ _PLAIN = (
     "server_samples",
     "test_set",
     "vote_samples",
+    "server_step",
 )

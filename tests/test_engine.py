@@ -703,6 +703,26 @@ def test_reputations_and_their_separation_are_recorded(dataset):
         config(rule="median", track=("reputation",))
 
 
+def test_a_rule_may_be_watched_while_the_server_follows_the_honest(dataset):
+    watched = {"track": ("reputation",), "rounds": 6, "eval_every": 3, "server_step": "honest_mean"}
+    runs = [engine.run(config(a, 3, "flair", **watched), dataset) for a in ("sign_flip", "ipm")]
+    # The model is the same under any attack.
+    assert runs[0]["test_accuracy"] == runs[1]["test_accuracy"]
+    assert runs[0]["reputation"] != runs[1]["reputation"]
+    # Against the honest mean of the round before, what the sign flippers send turns most.
+    assert runs[0]["separation"][1] == 0
+    federation, state = engine.prepare(config("sign_flip", 3, "flair", **watched), dataset)
+    before = state.parameters.clone()
+    engine.play_round(federation, state)
+    mean = state.updates[:5].mean(0)
+    torch.testing.assert_close(state.parameters, before - federation.config.learning_rate * mean)
+    assert torch.equal(state.aggregator.direction, state.last_aggregate.sign())
+    with pytest.raises(ConfigError, match="server_step='honest_mean' is for rules that keep"):
+        config(rule="median", server_step="honest_mean")
+    with pytest.raises(ConfigError, match="server_step='none' is unknown"):
+        config(rule="flair", server_step="none")
+
+
 def test_gradient_guard_by_spectra_and_by_a_trusted_update(dataset):
     given = {}
     for reference in ("aggregate", "server"):
