@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -20,7 +19,6 @@ from torch import nn
 
 from fedlib.aggregators import AggregatorContext
 from fedlib.aggregators.base import replace_non_finite
-from fedlib.aggregators.reputation import ReputationRule
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.blocks import row_mean
@@ -118,7 +116,6 @@ class State:
     train_losses: list[torch.Tensor] = field(default_factory=list)
     cosines: dict[str, list[torch.Tensor]] = field(default_factory=dict)
     separations: list[torch.Tensor] = field(default_factory=list)
-    separation_honest: float | None = None
 
 
 class Batches:
@@ -337,11 +334,8 @@ def play_round(federation: Federation, state: State) -> State:
     if "cosines" in config.track:
         _record_cosines(federation, state)
 
-    separates = "reputation" in config.track and config.n_byzantine > 0
-    if separates and _is_evaluated(config, state.round + 1):
-        state.separation_honest = _separation_honest(federation, state, context)
     aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
-    if separates:
+    if "reputation" in config.track and config.n_byzantine:
         state.separations.append(separation(state.aggregator.scores, n_benign))
     if config.server_step == "honest_mean":
         aggregate = row_mean(replace_non_finite(state.updates[:n_benign]))
@@ -657,24 +651,6 @@ def _is_evaluated(config: RunConfig, number: int) -> bool:
     return number % config.eval_every == 0 or number == config.rounds
 
 
-def _separation_honest(
-    federation: Federation, state: State, context: AggregatorContext | None
-) -> float | None:
-    """The separation by scores against the honest clients' own mean direction of this round.
-
-    The rule itself judges by the last aggregate, which the attacker may already have turned.
-    """
-    rule = federation.config.aggregator
-    assert isinstance(rule, ReputationRule)
-    updates = replace_non_finite(state.updates)
-    direction = updates[: federation.n_benign].mean(0).sign()
-    # A look at the clients' samples must not move what they draw next.
-    kept, state.probe_batches = state.probe_batches, deepcopy(state.probe_batches)
-    scores = rule.scores(updates, direction, context)
-    state.probe_batches = kept
-    return _rounded(float(separation(scores, federation.n_benign)))
-
-
 def _record_cosines(federation: Federation, state: State) -> None:
     """Cosines of this round: updates to the last aggregate, perturbation to the one before."""
     n_benign = federation.n_benign
@@ -751,8 +727,7 @@ def run(
         test samples that an attack with a goal of its own has where it wants them, if there are
         any;
         ``reputation`` and ``separation`` (the area under the ROC curve of low scores, mean over the
-        rounds since the last evaluation) of rules that keep them, if tracked, and
-        ``separation_honest``, by the evaluated round's scores against the direction of the honest;
+        rounds since the last evaluation) of rules that keep them, if tracked;
         ``robustness_level`` (rho-hat) and ``worst_loss``, if tracked, and after the last round
         ``perturbation_level`` and ``perturbation_error``: of test data moved at falling prices;
         ``decision``, if tracked: classes on a grid of the plane;
@@ -791,7 +766,6 @@ def run(
                 values = state.aggregator.reputation.tolist()
                 metrics.setdefault("reputation", []).append([_rounded(v) for v in values])
                 metrics.setdefault("separation", []).append(_mean(state.separations))
-                metrics.setdefault("separation_honest", []).append(state.separation_honest)
                 state.separations.clear()
             metrics["train_loss"].append(_mean(state.train_losses))
             state.train_losses.clear()

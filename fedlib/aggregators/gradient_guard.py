@@ -23,9 +23,10 @@ class GradientGuard(ReputationRule):
     A client's score is the structural similarity of two saliency maps, averaged over some samples:
     of what it sent, and of the last direction. What a map of an update and of a direction is,
     on which samples it is taken, what is done in the first round, which has no direction, and the
-    similarity's window and constants are left open; each reading is an option. The text says
-    both that low similarity is suspect (section 2.2) and that either end is penalised (line 5).
-    The threshold of sections 3.3 to 3.5, which the algorithm does not have, is left out.
+    similarity's window are left open; each reading is an option. So are its constants, which are
+    those of Wang et al. (2004) here. The text says both that low similarity is suspect (section
+    2.2) and that either end is penalised (line 5). The threshold of sections 3.3 to
+    3.5, which the algorithm does not have, is left out.
 
     Parameters
     ----------

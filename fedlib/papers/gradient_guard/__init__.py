@@ -175,9 +175,9 @@ def reading_key(data: str, attack: str, share: str, reading: str) -> str:
     return f"readings/{reading.replace(' ', '-')}/{data}/{attack}/{share}"
 
 
-def watched_key(data: str, attack: str, share: str) -> str:
-    """A cell in which Gradient Guard judges, but the server takes the honest clients' mean."""
-    return f"watched/{data}/{attack}/{share}"
+def watched(place: str) -> str:
+    """The cell in which the rule of cell ``place`` judges, but the honest mean is taken."""
+    return f"watched/{place}"
 
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
@@ -200,9 +200,13 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     for (name, attack, share), (reading, parameters) in product(ABLATED, READINGS.items()):
         place = reading_key(name, attack, share, reading)
         add(place, name, attack, share, "gradient_guard", **parameters)
-    for name, attack, share in product(grey, PUBLISHED_ATTACKS[:2], SHARES[1:]):
-        run = found[key(name, attack, share, "gradient_guard")]
-        found[watched_key(name, attack, share)] = run.with_(server_step="honest_mean")
+    judged = [
+        key(name, attack, share, "gradient_guard")
+        for name, attack, share in product(grey, PUBLISHED_ATTACKS[:2], SHARES[1:])
+    ]
+    judged += [place for place in found if place.startswith("readings/")]
+    for place in judged:
+        found[watched(place)] = found[place].with_(server_step="honest_mean")
     compare(grey, ("saliency_matching",), ("median", "fltrust", *HISTORIES))
     for name, share in product(grey, SHARES[1:]):
         place = reading_key(name, "saliency_matching", share, PROBED)
