@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedlib.report import CellResult, basis_of
+from fedlib.store import SCALES
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.
 PALETTE = (
@@ -45,7 +46,8 @@ def accuracy_panels(
     """Test accuracy or training loss over training, a panel a rule and setting, a line a curve.
 
     The line's style tells the scale. Since scales differ in length, the abscissa is the share
-    of the run; a band spans the seeds where there are several.
+    of the run; a band spans the seeds where there are several. Lines of a smaller scale are pale
+    beside those of a larger one in the same panel.
 
     Parameters
     ----------
@@ -75,18 +77,21 @@ def accuracy_panels(
         )
         scales: set[str] = set()
         data: set[str] = set()
+        mixed = False
         for row, panels in enumerate(rows):
             for column, panel in enumerate(panels):
                 axis = axes[row, column]
                 axis.set_title(panel.title)
                 axis.grid(alpha=0.25)
                 axis.set(xlim=(0, 100), ylim=(0, top))
-                for name in labels:
-                    result = panel.curves.get(name)
-                    if result is not None:
-                        scales.add(result.scale)
-                        data.add(result.data)
-                        _draw_curve(axis, result, colours[name], quantity)
+                held = {n: r for n in labels if (r := panel.curves.get(n)) is not None}
+                best = max((SCALES.index(result.scale) for result in held.values()), default=0)
+                for name, result in held.items():
+                    scales.add(result.scale)
+                    data.add(result.data)
+                    pale = SCALES.index(result.scale) < best
+                    mixed |= pale
+                    _draw_curve(axis, result, colours[name], quantity, 0.35 if pale else 1.0)
         for axis in axes[-1]:
             axis.set_xlabel("share of the run, %")
         for axis in axes[:, 0]:
@@ -99,7 +104,9 @@ def accuracy_panels(
         ]
         figure.legend(
             handles=handles,
-            title="data: " + (", ".join(sorted(data)) or "nothing stored"),
+            title="data: "
+            + (", ".join(sorted(data)) or "nothing stored")
+            + ("; compare lines of one style only (pale: the smaller scale)" if mixed else ""),
             loc="outside upper center",
             ncols=(len(handles) + 1) // 2,
         )
@@ -116,16 +123,20 @@ def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: s
     return min(1.08 * max(finite, default=limit), limit)
 
 
-def _draw_curve(axis: plt.Axes, result: CellResult, colour: str, quantity: str) -> None:
+def _draw_curve(
+    axis: plt.Axes, result: CellResult, colour: str, quantity: str, alpha: float
+) -> None:
     rounds, curves = result.curve(quantity)
     share = 100 * np.asarray(rounds) / rounds[-1]
     # A diverged run's loss is no number; it lies above every picture.
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
-    axis.plot(share, values.mean(0), color=colour, linestyle=_DASHES[result.scale], linewidth=width)
+    dashes = _DASHES[result.scale]
+    axis.plot(share, values.mean(0), color=colour, ls=dashes, lw=width, alpha=alpha)
     if len(values) > 1:
-        axis.fill_between(share, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
+        low, high = values.min(0), values.max(0)
+        axis.fill_between(share, low, high, color=colour, alpha=0.2 * alpha, lw=0)
 
 
 def final_lines(
