@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser("list", help="which cells are stored, at which scale")
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
-    show.add_argument("--only", metavar="PATTERN", help="cells whose key matches")
+    show.add_argument("--only", action="append", metavar="PATTERN", help="cells whose key matches")
     show.set_defaults(command=_list)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
@@ -119,15 +119,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
-    only = options.only or None
     archives = [Archive(load_grid(slug)) for slug in slugs]
-    shown = [archive for archive in archives if archive.cells(only)]
-    if not shown:
-        keys = [key for archive in archives for key in archive.cells()]
-        raise none_matches(only, keys, options.slug or "all papers")
-    for archive in shown:
-        which = f"{archive.grid.slug}, {only}" if only else archive.grid.slug
-        print(f"{which}: {archive.coverage(only)}")
+    for pattern in options.only or [None]:
+        only = pattern or None
+        shown = [archive for archive in archives if archive.cells(only)]
+        if not shown:
+            keys = [key for archive in archives for key in archive.cells()]
+            raise none_matches(only, keys, options.slug or "all papers")
+        for archive in shown:
+            which = f"{archive.grid.slug}, {only}" if only else archive.grid.slug
+            print(f"{which}: {archive.coverage(only)}")
         for key in archive.cells(only):
             held = archive.held(key)
             print(f"  {key:48} {held or '-'}")

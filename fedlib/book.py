@@ -56,7 +56,12 @@ class Chapter:
         return Table(
             ("scale", "runs", "data", "time of all", "commit", "device", "versions"),
             tuple(rows),
-            "Where the shown runs come from",
+            "Where the shown runs come from"
+            + (
+                " (+: with changes that were committed later)"
+                if any(row[4].endswith("+") for row in rows)
+                else ""
+            ),
         )
 
 

@@ -77,7 +77,7 @@ def gradients(
     Raises
     ------
     ConfigError
-        If the strategy is unknown, or ``merged`` cannot serve the model.
+        If the strategy is unknown, or cannot serve the model (``merged``, ``grouped``).
     """
     layout = ParameterLayout.of(model)
     if out is None:
@@ -89,7 +89,13 @@ def gradients(
 
 
 def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "auto") -> str:
-    """The strategy of :func:`gradients` that ``auto`` stands for, or ``strategy`` checked."""
+    """The strategy that ``auto`` stands for with this model and device, or ``strategy`` itself.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown, or cannot serve the model.
+    """
     if strategy == "auto":
         if device.type != "cpu":
             return "grouped" if grouped.supports(model) else "vmap"
@@ -98,12 +104,14 @@ def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "aut
     if strategy == "merged" and not _supports_merged(model):
         raise ConfigError(
             "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, ELU, "
-            "Flatten and Linear layers; allowed for this model: loop, vmap."
+            "Flatten and Linear layers; allowed for this model: "
+            + ("grouped, loop, vmap." if grouped.supports(model) else "loop, vmap.")
         )
     if strategy == "grouped" and not grouped.supports(model):
         raise ConfigError(
             "strategy='grouped' needs Conv2d, BatchNorm2d, Linear and plain layers alone; allowed "
-            "for this model: loop, vmap."
+            "for this model: "
+            + ("loop, merged, vmap." if _supports_merged(model) else "loop, vmap.")
         )
     return strategy
 
@@ -449,6 +457,12 @@ def local_updates(
     updates, losses
         ``start - local``, so that a server step of rate 1 subtracts it, ``(n_clients,
         n_parameters)``; and the mean loss over the client's samples, ``(n_clients,)``.
+
+    Raises
+    ------
+    ConfigError
+        If strategy or optimizer is unknown, or the strategy cannot serve the model. With batch norm
+        and empty places in ``schedule`` clients are computed one by one, whatever it is.
     """
     layout = ParameterLayout.of(model)
     if out is None:

@@ -24,8 +24,10 @@ import torch
 
 import fedlib.papers
 from fedlib import engine, hardware
+from fedlib.clients import choose_strategy
 from fedlib.data import DataConfig, load_dataset, resolve_source
 from fedlib.data.sources import EMBEDDED_VARIANT, DataError, Dataset
+from fedlib.models import make_model
 from fedlib.progress import Progress, duration
 from fedlib.runs import RunConfig
 from fedlib.store import SCALES, Store, StoreError, make_record
@@ -318,6 +320,7 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
                 name: task.store.keep(task.scale, config.id, name, content)
                 for name, content in metrics.pop("files").items()
             }
+        model = make_model(config.model, dataset.shape, dataset.n_classes, config.seed)
         record = make_record(
             config,
             slug=task.store.slug,
@@ -329,7 +332,7 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
                 "data_checksum": dataset.checksum,
                 "started": started.isoformat(timespec="seconds"),
                 "wall_time_s": elapsed,
-                "strategy": task.strategy,
+                "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
                 **extra,
                 **hardware.describe(torch.device(task.device)),
             },

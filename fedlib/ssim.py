@@ -6,6 +6,8 @@ import functools
 
 import torch
 
+from fedlib.validation import ConfigError, check_int
+
 # Pixels looked at together: what is made of them stays in the cache.
 _PIXELS = 40_000
 
@@ -31,11 +33,19 @@ def structural_similarity(
     Returns
     -------
     torch.Tensor
-        ``(...)``, from -1 to 1.
+        ``(...)``, from -1 to 1; NaN where images without any contrast are compared with a
+        ``data_range`` of 0.
+
+    Raises
+    ------
+    ConfigError
+        If ``window`` is not an odd number.
     """
     height, width = x.shape[-2:]
     if window is None:
         size, correction = (height, width), 1.0
+    elif check_int("window", window, 1) % 2 == 0:
+        raise ConfigError(f"window={window} must be odd.")
     else:
         side = min(window, *((length - 1) // 2 * 2 + 1 for length in (height, width)))
         size, correction = (side, side), side * side / max(side * side - 1, 1)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+import torch
+
 
 class ConfigError(ValueError):
     """A value that cannot be used: the message names the field, the value and what is allowed."""
@@ -66,6 +68,20 @@ def check_kind(
     """Raise unless ``value`` is of a class in ``kind``, which the message calls ``allowed``."""
     if not isinstance(value, kind):
         raise ConfigError(f"{field}={value!r} must be {allowed}, such as {example}.")
+
+
+def check_matrix(field: str, value: object, axes: str) -> None:
+    """Raise unless ``value`` is a floating-point matrix; ``axes`` names its two axes."""
+    if not isinstance(value, torch.Tensor):
+        raise ConfigError(
+            f"{field} of type {type(value).__name__} cannot be used: must be a torch.Tensor, such "
+            f"as torch.from_numpy({field})."
+        )
+    if value.dim() != 2 or not value.is_floating_point():
+        raise ConfigError(
+            f"{field} of shape {tuple(value.shape)} and type {value.dtype} cannot be used: must be "
+            f"a floating-point matrix {axes}."
+        )
 
 
 def make_part(field: str, classes: Mapping[str, type], spec: object) -> Any:

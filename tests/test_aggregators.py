@@ -540,6 +540,28 @@ def test_mean_weighted_by_samples():
     assert found.item() == pytest.approx(11 / 4)
     with pytest.raises(ConfigError, match=r"needs context\.sample_counts"):
         AGGREGATORS["mean"](weights="samples").apply(updates)
+    for counts, said in (([0, 0, 0], "not all 0"), ([2, -1, 2], "at least 0")):
+        context = AggregatorContext(sample_counts=torch.tensor(counts))
+        with pytest.raises(ConfigError, match=said):
+            AGGREGATORS["mean"](weights="samples").apply(updates, None, context)
+
+
+@pytest.mark.parametrize(
+    ("rule", "context"),
+    [
+        (("mean", {"weights": "samples"}), {"sample_counts": torch.ones(4)}),
+        (("fltrust", {}), {"server_update": torch.ones(3)}),
+        (("fltrust", {}), {"server_update": torch.ones(1, 2)}),
+        (
+            ("foolsgold", {"features": "last_layer"}),
+            {"output_weights": torch.ones(3, dtype=torch.bool)},
+        ),
+    ],
+)
+def test_a_context_of_another_shape_is_named(rule, context):
+    name, parameters = rule
+    with pytest.raises(ConfigError, match=rf"context\.{next(iter(context))} of shape .* must be"):
+        AGGREGATORS[name](**parameters).apply(torch.ones(5, 2), None, AggregatorContext(**context))
 
 
 @pytest.mark.parametrize("rule", ["center_with_outliers", "mean_with_outliers"])
@@ -854,6 +876,8 @@ def test_structural_similarity_is_scikit_images(window):
                 )
             assert abs(float(found[i, j]) - float(expected)) < 1e-10
     # Many are looked at part by part.
+    with pytest.raises(ConfigError, match="window=6 must be odd"):
+        structural_similarity(x, y, span, 6)
     many = structural_similarity(
         x.repeat(40, 1, 1, 1), y.repeat(40, 1, 1, 1), span.repeat(40, 1), window
     )

@@ -57,7 +57,7 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
             ["run", "centered_clipping", "--scale", "smoke", "--only", "nonsense"],
             "only='nonsense' matches none of the",
         ),
-        (["list", "gradient_guard", "--only", "nonsense"], "matches none of the 614 cells of grad"),
+        (["list", "gradient_guard", "--only", "nonsense"], "cells of gradient_guard; their keys"),
         (["list", "--only", "nonsense"], "cells of all papers; their keys look like 'table_iv/"),
         (["data", "--download", "mnits"], "did you mean 'mnist'"),
         (["data", "--download", "circle"], "download='circle' is made on the spot. Allowed: cifar"),
@@ -93,6 +93,8 @@ def test_list_leaves_out_papers_without_a_match(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "two_stage_attack, circle/rl/*: 3 cells: 3 not computed"
     assert len(lines) == 1 + 3
+    assert main(["list", "--only", "circle/rl/*", "--only", "circle/ipm/*"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 * (1 + 3)
 
 
 def test_an_empty_pattern_is_none(capsys, monkeypatch):

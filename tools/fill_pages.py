@@ -3,7 +3,7 @@
 ``{coverage:SLUG}`` becomes the coverage of that paper's grid, ``{tally:SLUG}`` how many of its
 claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggregators}`` and
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
-benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``bfloat16``),
+benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``nnpack``, ``bfloat16``),
 ``{measured:machine}`` where they were measured. ``{gpu:KIND}`` is what a GPU was found to take
 (``strategy``, ``layer``, ``rule``, ``jobs``, ``round``), and ``{gpu:runs}`` what whole runs give
 there and on a CPU.

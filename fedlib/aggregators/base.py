@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int
+from fedlib.validation import ConfigError, check_int, check_matrix
 
 AGGREGATORS = Registry("aggregator", "fedlib.aggregators")
 
@@ -132,21 +132,29 @@ class Aggregator(ABC):
         aggregate, state
             ``(n_parameters,)``, finite (unless rounding takes a mean of the largest floats over
             the edge), of the same dtype and device; the state to pass on.
+
+        Raises
+        ------
+        ConfigError
+            If ``updates`` is no floating-point matrix, the rule cannot serve so many clients or
+            Byzantine ones, or the context lacks what it needs or has it in another shape.
         """
-        if not isinstance(updates, torch.Tensor):
-            raise ConfigError(
-                f"updates of type {type(updates).__name__} cannot be aggregated: must be a "
-                "torch.Tensor, such as torch.from_numpy(updates)."
-            )
-        if updates.dim() != 2 or not updates.is_floating_point():
-            raise ConfigError(
-                f"updates of shape {tuple(updates.shape)} and type {updates.dtype} cannot be "
-                "aggregated: must be a floating-point matrix (n_clients, n_parameters)."
-            )
+        check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
+        lengths = {
+            "sample_counts": updates.shape[0],
+            "server_update": updates.shape[1],
+            "output_weights": updates.shape[1],
+        }
         for name in sorted(self.needs):
-            if getattr(context, name, None) is None:
+            value = getattr(context, name, None)
+            if value is None:
                 raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
+            if name in lengths and tuple(value.shape) != (lengths[name],):
+                raise ConfigError(
+                    f"context.{name} of shape {tuple(value.shape)} does not fit updates of shape "
+                    f"{tuple(updates.shape)}: must be ({lengths[name]},)."
+                )
         if self.shows_non_finite and updates.device.type == "cpu":
             hopeful = self._first_try(updates, state, context)
             if math.isfinite(hopeful[0].sum()):

@@ -9,7 +9,7 @@ import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
 from fedlib.blocks import row_mean, weighted_mean
-from fedlib.validation import check_name
+from fedlib.validation import ConfigError, check_name
 
 
 @AGGREGATORS.register("mean")
@@ -51,5 +51,11 @@ class Mean(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         if self.weights == "samples":
             assert context is not None and context.sample_counts is not None
-            return weighted_mean(updates, context.sample_counts.double()), state
+            counts = context.sample_counts
+            # On an accelerator the question would wait for the device every round.
+            if counts.device.type == "cpu" and not (counts.min() >= 0 and counts.any()):
+                raise ConfigError(
+                    f"context.sample_counts={counts.tolist()} must be at least 0, and not all 0."
+                )
+            return weighted_mean(updates, counts.double()), state
         return row_mean(updates), state

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int, check_real
+from fedlib.validation import ConfigError, check_int, check_matrix, check_real
 
 ATTACKS = Registry("attack", "fedlib.attacks")
 
@@ -153,8 +153,10 @@ class Attack(ABC):
         Raises
         ------
         ConfigError
-            If the attack is not told something it needs.
+            If ``updates`` is no floating-point matrix, or the attack is not told something it
+            needs.
         """
+        check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         context = context or AttackContext()
         if "benign_updates" in self.knows and updates.shape[0] == 0:
             raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
