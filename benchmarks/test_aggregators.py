@@ -55,18 +55,21 @@ class Chain:
         return self.rule(self.first(updates))
 
 
-def timed(benchmark, function, rule, library, size, other=None):
-    """Time ``function``; before each call ``other``, so that a pair finds the same caches."""
+def timed(benchmark, function, rule, library, size, updates=None):
+    """Time ``function``; before each call ``updates`` are read, so that a pair finds them alike."""
     benchmark.group = f"{rule} {size}"
     benchmark.extra_info.update(kind="aggregator", name=rule, library=library, size=list(size))
     function()
     start = time.perf_counter()
     function()
-    seconds = time.perf_counter() - start
     # The shorter, the noisier: about a second in all, if that is enough.
-    rounds = min(max(round(1 / seconds), 7), 101)
-    before = other if seconds < 0.02 else None
-    return benchmark.pedantic(function, setup=before, rounds=rounds, iterations=1)
+    rounds = min(max(round(1 / (time.perf_counter() - start)), 7), 101)
+
+    def read():
+        if updates is not None:
+            updates.sum()
+
+    return benchmark.pedantic(function, setup=read, rounds=rounds, iterations=1)
 
 
 @pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
@@ -78,17 +81,8 @@ def test_aggregator(benchmark, matrix, waited, rule, library, size):
     ours, theirs = AGGREGATORS[rule](n_byzantine=f, **parameters), build(f)
     if rule == "norm_clipping":
         updates = updates.clone()  # byzfl clips in place
-    calls = {
-        "fedlib": waited(lambda: ours.apply(updates)[0]),
-        "byzfl": waited(lambda: theirs(updates)),
-    }
-    function = calls.pop(library)
-    (other,) = calls.values()
-
-    def before():
-        other()  # pytest-benchmark would take what this returns for arguments
-
-    result = timed(benchmark, function, rule, library, size, before)
+    call = {"fedlib": lambda: ours.apply(updates)[0], "byzfl": lambda: theirs(updates)}[library]
+    result = timed(benchmark, waited(call), rule, library, size, updates)
     assert result.shape == (size[1],)
 
 
