@@ -104,16 +104,20 @@ def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "aut
     if strategy == "merged" and not _supports_merged(model):
         raise ConfigError(
             "strategy='merged' needs a Sequential of unpadded Conv2d, MaxPool2d, ReLU, ELU, "
-            "Flatten and Linear layers; allowed for this model: "
-            + ("grouped, loop, vmap." if grouped.supports(model) else "loop, vmap.")
+            f"Flatten and Linear layers; allowed for this model: {_serving(model)}."
         )
     if strategy == "grouped" and not grouped.supports(model):
         raise ConfigError(
             "strategy='grouped' needs Conv2d, BatchNorm2d, Linear and plain layers alone; allowed "
-            "for this model: "
-            + ("loop, merged, vmap." if _supports_merged(model) else "loop, vmap.")
+            f"for this model: {_serving(model)}."
         )
     return strategy
+
+
+def _serving(model: nn.Module) -> str:
+    """The strategies that can serve the model, in words."""
+    fits = {"grouped": grouped.supports(model), "merged": _supports_merged(model)}
+    return ", ".join(name for name in sorted(_GRADIENTS) if fits.get(name, True))
 
 
 def _loop(
@@ -278,7 +282,7 @@ def _pixel_gradient(
 def _merged_pixel_gradient(
     model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
 ) -> torch.Tensor:
-    """The same by the passes of ``merged``: without autograd, about twice as fast."""
+    """The same by the passes of ``merged``, which do without autograd."""
     assert isinstance(model, nn.Sequential)
     with torch.no_grad():
         logits, tape = _recorded(model, x)

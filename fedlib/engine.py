@@ -19,6 +19,7 @@ from torch import nn
 
 from fedlib.aggregators import AggregatorContext
 from fedlib.aggregators.base import replace_non_finite
+from fedlib.aggregators.reputation import ReputationRule
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.blocks import row_mean
@@ -338,8 +339,9 @@ def play_round(federation: Federation, state: State) -> State:
     if "reputation" in config.track and config.n_byzantine:
         state.separations.append(separation(state.aggregator.scores, n_benign))
     if config.server_step == "honest_mean":
+        assert isinstance(config.aggregator, ReputationRule)
         aggregate = row_mean(replace_non_finite(state.updates[:n_benign]))
-        state.aggregator = state.aggregator._replace(direction=aggregate.sign())
+        state.aggregator = config.aggregator.led_by(state.aggregator, aggregate)
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
     state.last_aggregate = aggregate
     state.round += 1

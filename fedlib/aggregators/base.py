@@ -156,7 +156,7 @@ class Aggregator(ABC):
                     f"{tuple(updates.shape)}: must be ({lengths[name]},)."
                 )
         if self.shows_non_finite and updates.device.type == "cpu":
-            hopeful = self._first_try(updates, state, context)
+            hopeful = self._aggregate(updates, state, context)
             if math.isfinite(hopeful[0].sum()):
                 return hopeful
         return self._aggregate(replace_non_finite(updates), state, context)
@@ -177,12 +177,6 @@ class Aggregator(ABC):
     def _set_needs(self, *names: str) -> None:
         """Of this object alone: where a hyperparameter decides what the rule needs."""
         object.__setattr__(self, "needs", frozenset(names))
-
-    def _first_try(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
-    ) -> tuple[torch.Tensor, Any]:
-        """Of a rule that ``shows_non_finite``: what counts if it is finite."""
-        return self._aggregate(updates, state, context)
 
     @abstractmethod
     def _aggregate(

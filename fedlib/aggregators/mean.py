@@ -39,13 +39,6 @@ class Mean(Aggregator):
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
 
-    def _first_try(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
-    ) -> tuple[torch.Tensor, Any]:
-        if self.weights == "samples" or torch.get_num_threads() == 1:
-            return self._aggregate(updates, state, context)
-        return updates.mean(0), state
-
     def _aggregate(
         self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
     ) -> tuple[torch.Tensor, Any]:

@@ -66,6 +66,10 @@ class ReputationRule(Aggregator):
         aggregate = reputation.softmax(0).to(updates.dtype) @ updates
         return aggregate, State(reputation, aggregate.sign(), scores)
 
+    def led_by(self, state: State, aggregate: torch.Tensor) -> State:
+        """``state`` where the server goes along ``aggregate`` ``(d,)``, not the rule's own."""
+        return state._replace(direction=aggregate.sign())
+
     def _penalties(self, scores: torch.Tensor) -> torch.Tensor:
         """Each client's share of a penalty, ``(n,)`` from 0 to 1; ``n_byzantine`` in all an end."""
         f = self.n_byzantine

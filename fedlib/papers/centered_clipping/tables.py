@@ -386,9 +386,9 @@ def _pair(setting: str, rule: str, momentum: float, attack: str = "rop") -> tupl
 _IV = load_published("centered_clipping", "table_iv")
 # What the claims are about, whatever else the grid comes to have.
 ATTACKS_IV = tuple(dict.fromkeys(value.attack for value in _IV))
+"""The attacks of Table IV, ROP first and ALIE second."""
 RULES_IV = tuple(dict.fromkeys(value.aggregator for value in _IV))
 _TITLES_IV = {rule: RULE_TITLES[rule] for rule in RULES_IV}
-"""The attacks of Table IV, ROP first and ALIE second."""
 
 
 def _against(

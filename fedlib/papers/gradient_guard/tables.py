@@ -628,7 +628,7 @@ def _told_apart() -> tuple[Claim, ...]:
         "this book": (
             "malicious clients' maps are less like that of the last aggregate, as the rule itself "
             "judges",
-            str,
+            lambda place: place,
         ),
     }
     return tuple(
