@@ -357,7 +357,7 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
         "How probably a malicious client's score is below an honest one's (0.5 tells nothing), "
         "mean over all rounds: against the last aggregate, as the rule itself judges, on the model "
         f"that it makes; and against the {_HONEST}, on the model that the honest clients make "
-        f"alone. {DATA_TITLES[data]}, {basis_of(basis)}",
+        f"alone. {basis_of(basis)}",
     )
 
 
