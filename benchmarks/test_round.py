@@ -17,8 +17,8 @@ from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
 from fedlib.clients import gradients, local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
-from fedlib.grouped import Graphs
 from fedlib.models import flatten_parameters, make_model
+from fedlib.replay import Graphs
 from fedlib.runs import MomentumSGD, RunConfig
 
 BATCH, MOMENTUM = 32, 0.9

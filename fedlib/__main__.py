@@ -26,8 +26,8 @@ from fedlib.data.sources import (
     write_manifest,
 )
 from fedlib.grid import expand, grid_slugs, load_grid, none_matches, run_grid
-from fedlib.grouped import Graphs
 from fedlib.models import MODELS, make_model
+from fedlib.replay import Graphs
 from fedlib.report import Archive
 from fedlib.store import SCALES, Store, StoreError, results_root
 from fedlib.validation import ConfigError, check_name

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from itertools import dropwhile
 from typing import Any
 
@@ -37,6 +37,7 @@ from torch import nn
 
 from fedlib import grouped
 from fedlib.models import ParameterLayout, batch_norms, flatten_parameters
+from fedlib.replay import Graphs
 from fedlib.validation import ConfigError, check_name
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -52,7 +53,7 @@ def gradients(
     *,
     out: torch.Tensor | None = None,
     strategy: str = "auto",
-    graphs: grouped.Graphs | None = None,
+    graphs: Graphs | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradient of each client's mean cross-entropy at the model's parameters.
 
@@ -83,8 +84,11 @@ def gradients(
     if out is None:
         out = x.new_empty(x.shape[0], layout.size)
     chosen = choose_strategy(model, x.device, strategy)
-    if chosen == "grouped" and graphs is not None and x.device.type == "cuda":
-        return out, graphs(model, x, y, out)
+    if chosen == "grouped" and graphs is not None and graphs.serve(x.device):
+        step = partial(grouped.client_gradients, model, out=out)
+        # The graph has the parameters' place in it, and that of the gradients.
+        key = "gradients", model, next(model.parameters()).data_ptr(), out.data_ptr()
+        return out, graphs(key, step, x, y).clone()
     return out, _GRADIENTS[chosen](model, layout, x, y, out)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from fedlib.blocks import row_mean
 from fedlib.clients import Batch, choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
-from fedlib.grouped import Graphs
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
 from fedlib.models import (
     batch_norms,
@@ -36,6 +35,7 @@ from fedlib.models import (
     output_bias,
     output_weights,
 )
+from fedlib.replay import Graphs
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 from fedlib.seeds import derived_seed, stream
@@ -307,35 +307,11 @@ def play_round(federation: Federation, state: State) -> State:
 
     context = _aggregator_context(federation, state)
     if config.n_byzantine:
-        knows = config.attack.knows
-        benign = state.updates[:n_benign]
-        tried = context and _trial_context(federation, state, context)
-
-        def rule(updates: torch.Tensor) -> torch.Tensor:
-            return config.aggregator.apply(updates, state.aggregator, tried)[0]
-
-        def candidates(updates: torch.Tensor) -> torch.Tensor:
-            return config.aggregator.candidates(updates, state.aggregator, tried)
-
-        told = {
-            "own_updates": state.own,
-            "last_aggregate": state.last_aggregate,
-            "model": state.parameters,
-            "rule": rule,
-            "candidates": candidates,
-            "critical_parameters": federation.critical,
-            "output_bias": federation.output_bias,
-        }
-        byzantine, state.attack = config.attack.apply(
-            benign if "benign_updates" in knows else benign[:0],
-            state.attack,
-            AttackContext(**{name: value for name, value in told.items() if name in knows}),  # type: ignore[arg-type]
-        )
-        state.updates[n_benign:] = byzantine
+        state.updates[n_benign:] = _byzantine_updates(federation, state, context)
     if "cosines" in config.track:
         _record_cosines(federation, state)
 
-    aggregate, state.aggregator = config.aggregator.apply(state.updates, state.aggregator, context)
+    aggregate, state.aggregator = _aggregated(federation, state, context)
     if "reputation" in config.track and config.n_byzantine:
         state.separations.append(separation(state.aggregator.scores, n_benign))
     if config.server_step == "honest_mean":
@@ -348,6 +324,51 @@ def play_round(federation: Federation, state: State) -> State:
     if state.round in config.milestones:
         state.learning_rate *= config.decay
     return state
+
+
+def _byzantine_updates(
+    federation: Federation, state: State, context: AggregatorContext | None
+) -> torch.Tensor:
+    """What the Byzantine clients send, ``(n_byzantine, d)``; ``context`` is the rule's."""
+    rule, attack = federation.config.aggregator, federation.config.attack
+    tried = context and _trial_context(federation, state, context)
+    benign = state.updates[: federation.n_benign if "benign_updates" in attack.knows else 0]
+
+    def told(last_aggregate: torch.Tensor | None) -> AttackContext:
+        everything = {
+            "own_updates": state.own,
+            "last_aggregate": last_aggregate,
+            "model": state.parameters,
+            "rule": lambda updates: rule.apply(updates, state.aggregator, tried)[0],
+            "candidates": lambda updates: rule.candidates(updates, state.aggregator, tried),
+            "critical_parameters": federation.critical,
+            "output_bias": federation.output_bias,
+        }
+        return AttackContext(**{name: everything[name] for name in attack.knows & {*everything}})  # type: ignore[arg-type]
+
+    if attack.replayable and state.attack is None and _replays(federation, state):
+        last = state.last_aggregate if "last_aggregate" in attack.knows else None
+        sent: torch.Tensor = state.graphs(
+            "attack", lambda last: attack.apply(benign, None, told(last))[0], last
+        )
+        return sent
+    byzantine, state.attack = attack.apply(benign, state.attack, told(state.last_aggregate))
+    return byzantine
+
+
+def _aggregated(
+    federation: Federation, state: State, context: AggregatorContext | None
+) -> tuple[torch.Tensor, Any]:
+    """The aggregate, ``(d,)``, and the rule's next state."""
+    rule = federation.config.aggregator
+    if rule.replayable and context is None and _replays(federation, state):
+        return state.graphs("rule", partial(rule.apply, state.updates), state.aggregator)  # type: ignore[no-any-return]
+    return rule.apply(state.updates, state.aggregator, context)
+
+
+def _replays(federation: Federation, state: State) -> bool:
+    # From the second round on, when what is kept from round to round is there.
+    return state.round > 0 and state.graphs.serve(federation.device)
 
 
 def _clients_step(federation: Federation, state: State) -> torch.Tensor:

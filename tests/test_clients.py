@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from fedlib.clients import choose_strategy, forward, gradients, local_updates
-from fedlib.grouped import Graphs
 from fedlib.models import MODELS as SHIPPED
 from fedlib.models import ParameterLayout, flatten_parameters, make_model
+from fedlib.replay import Graphs
 from fedlib.validation import ConfigError
 
 MODELS = ["cnn_4_8", "cnn_20_50", "elu_4_2", "softmax_regression"]

@@ -72,6 +72,9 @@ class Aggregator(ABC):
     shows_non_finite: ClassVar[bool] = False
     """Whether a NaN or an Inf in any row is bound to show in the aggregate: it is then looked for
     there, which spares a read of the matrix."""
+    replayable: ClassVar[bool] = False
+    """Whether nothing is drawn, decided or kept on the CPU, and the state is None or one tensor: a
+    GPU may then replay the rule (:class:`~fedlib.replay.Graphs`)."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""
@@ -192,7 +195,8 @@ def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
         return updates
     # A sum may also overflow, so the values decide; extremes propagate NaN and show Inf. On an
     # accelerator the question "all finite?" would wait for the device every round.
-    finite = torch.isfinite(updates.amin(1)) & torch.isfinite(updates.amax(1))
+    least, largest = torch.aminmax(updates, dim=1)
+    finite = torch.isfinite(least) & torch.isfinite(largest)
     return torch.where(
         finite[:, None], updates, torch.zeros((), dtype=updates.dtype, device=updates.device)
     )

@@ -28,6 +28,7 @@ class CenteredClipping(Aggregator):
         Clipping steps a round, l in the papers.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
         r"- v \rVert}\right)"

@@ -28,6 +28,7 @@ class GeometricMedian(Aggregator):
         ``"zero"`` (that code) or ``"mean"``: where the first step begins.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
         r"\lVert x_i - z \rVert)}"

@@ -27,6 +27,7 @@ class NormClipping(Aggregator):
     """
 
     shows_non_finite: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n} \sum_i x_i \min\!\left(1, \frac{M}{\lVert x_i \rVert}\right)"
     )

@@ -19,6 +19,7 @@ class TrimmedMean(Aggregator):
     Yin et al. (2018), Algorithm 1, option II, with the trimmed share f / n.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - 2f} \sum_{k = f + 1}^{n - f} x_{(k)} \text{ of each coordinate}"
     )

@@ -32,6 +32,7 @@ class ALittleIsEnough(Attack):
         with ``mean - z std``. The state is then the number of rounds past.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})

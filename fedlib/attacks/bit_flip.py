@@ -15,6 +15,7 @@ from fedlib.attacks.base import ATTACKS, Attack, AttackContext
 class BitFlip(Attack):
     """Send one's own honest update with its sign flipped (centered_clipping, section VI-B)."""
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b_j = -o_j"
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})

@@ -23,6 +23,7 @@ class InnerProductManipulation(Attack):
         Strength; centered_clipping, section VI-B, takes 0.2.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = -\epsilon \, \bar x"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})

@@ -44,6 +44,7 @@ class RelocatedOrthogonalPerturbation(Attack):
         the perturbation there; here it is added to the last aggregate, as everywhere.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \tilde m + z p, \quad p \propto \mathbf 1 - \langle \mathbf 1, u \rangle u, "
         r"\quad u \propto \lambda \tilde m + (1 - \lambda) \bar x"

@@ -22,6 +22,7 @@ class SignFlip(Attack):
         Length relative to the honest update.
     """
 
+    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b_j = -s \, o_j"
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
