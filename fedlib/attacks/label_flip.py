@@ -34,7 +34,6 @@ class LabelFlip(TrainingAttack):
         Of the permutation.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"
 
     mapping: str = "complement"

@@ -28,7 +28,6 @@ class ParameterMixing(LabelFlip):
         Share of adversarial parameters.
     """
 
-    replayable: ClassVar[bool] = False  # it draws
     formula: ClassVar[str] = (
         r"b_{jk} = \begin{cases} o_{jk} & \text{with probability } \rho \\ x_{jk} & "
         r"\text{else} \end{cases}"
