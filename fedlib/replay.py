@@ -1,6 +1,6 @@
 """CUDA graphs: what a GPU computes every round is launched once, and then replayed.
 
-Without them a GPU that has little to compute waits for Python between kernels.
+Without them a GPU may wait for Python between kernels.
 """
 
 from __future__ import annotations
