@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
 from fedlib.clients import gradients, local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.models import flatten_parameters, make_model
@@ -36,14 +37,19 @@ def dataset_of(model: str) -> Dataset:
     return load_dataset(DataConfig(MODELS[model][0], "embedded", "glyphs-1", 5000, 100))
 
 
-def fedlib_round(model: str, n_clients: int, device: str = "cpu") -> Callable[[], object]:
+def fedlib_round(
+    model: str, n_clients: int, device: str = "cpu", rule: str = "mean", attack: str = "none"
+) -> Callable[[], object]:
     dataset = dataset_of(model)
+    f = 0 if attack == "none" else n_clients // 5
     config = RunConfig(
         data=dataset.config,
         model=model,
         n_clients=n_clients,
+        n_byzantine=f,
         client=MomentumSGD(BATCH, MOMENTUM),
-        aggregator=AGGREGATORS["mean"](),
+        aggregator=AGGREGATORS[rule](n_byzantine=f),
+        attack=ATTACKS[attack](n_byzantine=f),
     )
     federation, state = engine.prepare(config, dataset, device)
     return lambda: engine.play_round(federation, state)
@@ -166,6 +172,33 @@ def test_gradients_of_a_gpu(benchmark, waited, device, model, strategy):
         kind="strategy", name=model, library=library, size=[n_clients, BATCH]
     )
     benchmark.pedantic(step, rounds=10, warmup_rounds=3, iterations=1)
+
+
+@pytest.mark.parametrize("library", ["launched", "replayed"])
+@pytest.mark.parametrize(
+    ("rule", "attack"), [("centered_clipping", "rop"), ("trimmed_mean", "alie")]
+)
+def test_attack_and_rule_of_a_gpu(benchmark, waited, device, monkeypatch, rule, attack, library):
+    """Whole rounds in which these are launched kernel by kernel, and replayed."""
+    if device.type == "cpu":
+        pytest.skip("replays are a GPU's")
+    if library == "launched":
+        monkeypatch.setattr(engine, "_replays", lambda federation, state: False)
+    step = fedlib_round("cnn_20_50", 25, device.type, rule, attack)
+
+    def rounds() -> None:
+        for _ in range(50):
+            step()
+
+    benchmark.group = f"replay {rule}"
+    benchmark.pedantic(waited(rounds), rounds=5, warmup_rounds=1, iterations=1)
+    benchmark.extra_info.update(
+        kind="replay",
+        name=f"{rule} under {attack}",
+        library=library,
+        size=[25, BATCH],
+        seconds=benchmark.stats.stats.median / 50,
+    )
 
 
 @pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
