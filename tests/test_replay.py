@@ -90,7 +90,7 @@ def test_a_gpu_replays_what_it_would_launch(monkeypatch, rule, attack):
 
 
 def test_an_attack_that_counts_rounds_is_launched(stand_in):
-    played(setting("mean", "alie", alternating=True))
+    played(setting("trimmed_mean", "alie", alternating=True))
     assert len(stand_in) == 2  # client step, rule
 
 

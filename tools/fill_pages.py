@@ -5,8 +5,8 @@ claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggre
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``nnpack``, ``bfloat16``),
 ``{measured:machine}`` where they were measured. ``{gpu:KIND}`` is what a GPU was found to take
-(``strategy``, ``layer``, ``rule``, ``replay``, ``jobs``, ``round``), and ``{gpu:runs}`` what whole
-runs give there and on a CPU.
+(``strategy``, ``layer``, ``rule``, ``replay``, ``kernel``, ``jobs``, ``round``), and ``{gpu:runs}``
+what whole runs give there and on a CPU.
 ``{contradicted}`` becomes the claims that a paper's own numbers do not bear out, ``{times}`` how
 long the stored runs took.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
@@ -296,13 +296,14 @@ def gpu(kind: str) -> str:
         "rule": "rule | n × d",
         "layer": "layer | clients × batch",
         "replay": "rule | clients × batch",
+        "kernel": "kernels | clients × batch",
     }.get(kind, "network | clients × batch")
     lines = [f"| {first} | " + " | ".join(f"{name}, ms" for name in names) + " |"]
     lines.append("| --- |" + " ---: |" * (1 + len(names)))
     for entry in entries:
         taken = entry["seconds"]
         shown = [_number(1000 * taken[name]) if name in taken else "–" for name in names]
-        name = entry["name"] if kind in ("layer", "replay") else f"`{entry['name']}`"
+        name = entry["name"] if kind in ("layer", "replay", "kernel") else f"`{entry['name']}`"
         size = " × ".join(f"{part:,}" for part in entry["size"])
         lines.append("| " + " | ".join([name, size, *shown]) + " |")
     return "\n".join(lines)

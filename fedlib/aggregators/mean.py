@@ -25,7 +25,6 @@ class Mean(Aggregator):
     """
 
     shows_non_finite: ClassVar[bool] = True
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"\frac{1}{n} \sum_i x_i"
     cost: ClassVar[str] = r"n d"
 

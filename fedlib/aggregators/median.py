@@ -19,7 +19,6 @@ class Median(Aggregator):
     With an even number of clients, the mean of the two middle values.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
     cost: ClassVar[str] = r"n d \log n"
 
