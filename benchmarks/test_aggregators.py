@@ -72,9 +72,10 @@ def timed(benchmark, function, rule, library, size, updates=None):
     return benchmark.pedantic(function, setup=read, rounds=rounds, iterations=1)
 
 
-@pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
-@pytest.mark.parametrize("rule", RULES)
+# The last varies slowest: a pair is measured one right after the other.
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("size", SIZES + MORE_SIZES, ids=str)
 def test_aggregator(benchmark, matrix, waited, rule, library, size):
     updates, f = matrix(*size), size[0] // 5
     parameters, build = RULES[rule]

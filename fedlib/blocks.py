@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -234,24 +233,40 @@ def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
     return others.sort(dim=1).values[:, : n - n_byzantine - 2].sum(1)
 
 
+def weighted_sum(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum of the rows ``(n, d)`` times their ``weights`` ``(n,)``; shape ``(d,)``."""
+    n, d = matrix.shape
+    weights, threads = weights.to(matrix.dtype), torch.get_num_threads()
+    parts = _PARTS * threads
+    width = d // parts
+    if matrix.device.type != "cpu" or threads == 1 or width < _NARROW:
+        return weights @ matrix
+    # One product with a vector has one thread alone; of many, each thread has some.
+    down, along = matrix.stride()
+    body = matrix.as_strided((parts, n, width), (width * along, down, along))
+    sums = torch.bmm(weights.expand(parts, 1, n), body).view(-1)
+    if len(sums) == d:
+        return sums
+    return torch.cat((sums, weights @ matrix[:, len(sums) :]))
+
+
+# Products that a thread gets: a few, so that none is left waiting for the slower. Narrower ones are
+# not worth sharing out.
+_PARTS, _NARROW = 4, 512
+
+
 def row_mean(matrix: torch.Tensor) -> torch.Tensor:
     """Mean of the rows, ``(d,)``, even where their sum would overflow.
 
     But for its rounding: the mean of equal rows may be one digit in the last place larger.
     """
-    if matrix.device.type == "cpu" and torch.get_num_threads() > 1:
-        # A product with a vector takes one thread alone.
-        plain = matrix.mean(0)
-        if math.isfinite(plain.sum()):
-            return plain
     # Each row is scaled first.
-    weights = matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0])
-    return weights @ matrix
+    return weighted_sum(matrix, matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0]))
 
 
 def weighted_mean(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Mean of the rows by ``weights`` ``(n,)`` of any positive sum, ``(d,)``."""
-    return (weights / weights.sum()).to(matrix.dtype) @ matrix
+    return weighted_sum(matrix, weights / weights.sum())
 
 
 def selected_mean(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -172,6 +172,23 @@ def test_weighted_and_selected_means(dtype):
     torch.testing.assert_close(blocks.selected_mean(m, rows), m[rows].mean(0))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("d", [1, 4095, 8 * 512, 12 * 512 + 5, 20_011])
+@pytest.mark.parametrize("layout", ["rows", "columns", "part"])
+def test_weighted_sum_shared_out_over_threads(threads, d, layout, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    m = matrix((7, d), torch.float32)
+    if layout == "columns":
+        m = m.t().contiguous().t()
+    elif layout == "part":
+        m = matrix((9, d + 6), torch.float32)[1:8, 3 : d + 3]
+    weights = torch.tensor([0.0, 0.5, -2.0, 3.0, 0.25, 4.0, 1.0], dtype=torch.float64)
+    expected = (m.double() * weights[:, None]).sum(0)
+    torch.testing.assert_close(
+        blocks.weighted_sum(m, weights).double(), expected, rtol=1e-5, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("n", [2, 5, 11, 25])
 def test_distances_are_symmetric_to_the_last_digit(n):
     for d in (1, 9, 1000):

@@ -144,20 +144,8 @@ class Aggregator(ABC):
         """
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
-        lengths = {
-            "sample_counts": updates.shape[0],
-            "server_update": updates.shape[1],
-            "output_weights": updates.shape[1],
-        }
-        for name in sorted(self.needs):
-            value = getattr(context, name, None)
-            if value is None:
-                raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
-            if name in lengths and tuple(value.shape) != (lengths[name],):
-                raise ConfigError(
-                    f"context.{name} of shape {tuple(value.shape)} does not fit updates of shape "
-                    f"{tuple(updates.shape)}: must be ({lengths[name]},)."
-                )
+        if self.needs:
+            self._check_context(updates, context)
         if self.shows_non_finite and updates.device.type == "cpu":
             hopeful = self._aggregate(updates, state, context)
             if math.isfinite(hopeful[0].sum()):
@@ -172,6 +160,22 @@ class Aggregator(ABC):
         Of a rule whose clients do not vote, its one aggregate.
         """
         return self.apply(updates, state, context)[0][None]
+
+    def _check_context(self, updates: torch.Tensor, context: AggregatorContext | None) -> None:
+        lengths = {
+            "sample_counts": updates.shape[0],
+            "server_update": updates.shape[1],
+            "output_weights": updates.shape[1],
+        }
+        for name in sorted(self.needs):
+            value = getattr(context, name, None)
+            if value is None:
+                raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
+            if name in lengths and tuple(value.shape) != (lengths[name],):
+                raise ConfigError(
+                    f"context.{name} of shape {tuple(value.shape)} does not fit updates of shape "
+                    f"{tuple(updates.shape)}: must be ({lengths[name]},)."
+                )
 
     def _max_byzantine(self, n_clients: int) -> int:
         """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
@@ -193,13 +197,12 @@ def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
     if updates.device.type == "cpu" and bool(torch.isfinite(updates.sum(1)).all()):
         # A NaN or an Inf would show in its row's sum: one read, and nothing to do.
         return updates
-    # A sum may also overflow, so the values decide; extremes propagate NaN and show Inf. On an
-    # accelerator the question "all finite?" would wait for the device every round.
+    # A sum may also overflow, so the values decide; extremes propagate NaN, which is in no range.
+    # On an accelerator the question "all finite?" would wait for the device every round.
     least, largest = torch.aminmax(updates, dim=1)
-    finite = torch.isfinite(least) & torch.isfinite(largest)
-    return torch.where(
-        finite[:, None], updates, torch.zeros((), dtype=updates.dtype, device=updates.device)
-    )
+    limit = torch.finfo(updates.dtype).max
+    finite = (least >= -limit) & (largest <= limit)
+    return torch.where(finite[:, None], updates, 0.0)
 
 
 def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:

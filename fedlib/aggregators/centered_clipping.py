@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import distances_to
+from fedlib.blocks import distances_to, weighted_sum
 from fedlib.validation import check_int, check_real
 
 
@@ -53,7 +53,6 @@ class CenteredClipping(Aggregator):
             distance = distances_to(updates, centre).double()
             weights = (self.tau / distance).clamp(max=1.0) / n
             # centre + sum_i w_i (m_i - centre), without a matrix of differences.
-            centre = (1 - weights.sum()).to(centre.dtype) * centre + (
-                weights.to(updates.dtype) @ updates
-            )
+            kept = (1 - weights.sum()).to(centre.dtype)
+            centre = kept * centre + weighted_sum(updates, weights)
         return centre, centre

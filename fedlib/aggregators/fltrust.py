@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, replace_non_finite
-from fedlib.blocks import inner_products, row_norms, shortened
+from fedlib.blocks import inner_products, row_norms, shortened, weighted_sum
 
 
 @AGGREGATORS.register("fltrust")
@@ -50,10 +50,10 @@ class FLTrust(Aggregator):
         if updates.device.type == "cpu":
             most = torch.maximum(weights.amax(), length * divisor)
             if most <= largest / 2:
-                return weights.to(updates.dtype) @ updates, state
+                return weighted_sum(updates, weights), state
         # The length last: the mean of the directions cannot overflow, and what is longer than the
         # largest float is cut there. An accelerator would wait to be asked whether it need be so.
         weights = torch.where(trust > 0, trust / lengths / trust.sum(), 0.0)
-        towards = (weights.to(updates.dtype) @ updates).double()
+        towards = weighted_sum(updates, weights).double()
         scaled = (towards * length).clamp(-largest, largest) * divisor
         return scaled.clamp(-largest, largest).to(updates.dtype), state

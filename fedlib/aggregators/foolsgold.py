@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import gram_matrix, shortened
+from fedlib.blocks import gram_matrix, shortened, weighted_sum
 from fedlib.validation import check_name, check_real
 
 
@@ -74,7 +74,7 @@ class FoolsGold(Aggregator):
             share = weights / len(weights)
         else:
             share = weights / weights.sum().clamp(min=torch.finfo(torch.float64).tiny)
-        return share.to(updates.dtype) @ updates, history
+        return weighted_sum(updates, share), history
 
     def _weights(self, history: torch.Tensor) -> torch.Tensor:
         """Each client's weight in [0, 1], ``(n,)``."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import distances_to, row_mean
+from fedlib.blocks import distances_to, row_mean, weighted_sum
 from fedlib.validation import check_int, check_name, check_real
 
 
@@ -55,5 +55,5 @@ class GeometricMedian(Aggregator):
             total = weights.sum()
             # Rows too far for the dtype have weight 0; if all are, they count alike.
             weights = torch.where(total > 0, weights / total, 1 / len(weights))
-            centre = weights.to(updates.dtype) @ updates
+            centre = weighted_sum(updates, weights)
         return centre, state

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
-from fedlib.blocks import row_norms, shortened
+from fedlib.blocks import row_norms, shortened, weighted_sum
 from fedlib.validation import check_real
 
 
@@ -52,7 +52,7 @@ class NormClipping(Aggregator):
             updates[far] = self._clipped(updates[far])
             norms = norms.masked_fill(far, 0)
         weights = (self.threshold / norms).clamp(max=1.0) / len(updates)
-        return weights.to(updates.dtype) @ updates, state
+        return weighted_sum(updates, weights), state
 
     def _clipped(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows ``(m, n_parameters)`` too long for their dtype, scaled down."""

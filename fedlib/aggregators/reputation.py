@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from fedlib.aggregators.base import Aggregator, AggregatorContext
+from fedlib.blocks import weighted_sum
 from fedlib.validation import check_name, check_real
 
 
@@ -63,7 +64,7 @@ class ReputationRule(Aggregator):
         before = State(zero, torch.zeros_like(updates[0]), zero) if state is None else state
         scores = self._judged(updates, before.direction, context)
         reputation = self.decay * before.reputation + share - self._penalties(scores)
-        aggregate = reputation.softmax(0).to(updates.dtype) @ updates
+        aggregate = weighted_sum(updates, reputation.softmax(0))
         return aggregate, State(reputation, aggregate.sign(), scores)
 
     def led_by(self, state: State, aggregate: torch.Tensor) -> State:

@@ -18,7 +18,7 @@ from fedlib.aggregators.repeated_median import (
     sort_last,
     working_copy,
 )
-from fedlib.blocks import column_blocks
+from fedlib.blocks import column_blocks, weighted_sum
 from fedlib.validation import check_name, check_real
 
 _VERSIONS = ("text", "code")
@@ -102,7 +102,7 @@ class ResidualReweighting(Aggregator):
             weights = (weights / weights.max().clamp(min=torch.finfo(weights.dtype).tiny)) ** 2
         total = weights.sum()
         share = torch.where(total > 0, weights / total, 1 / n)
-        return share.to(updates.dtype) @ corrected, state
+        return weighted_sum(corrected, share), state
 
     def _confidence(self, ordered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Corrected values and confidences of sorted values, ``(m, n)`` each."""
