@@ -173,7 +173,7 @@ def test_weighted_and_selected_means(dtype):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("d", [1, 4095, 8 * 512, 12 * 512 + 5, 20_011])
+@pytest.mark.parametrize("d", [1, 4095, 8 * 4096, 12 * 4096 + 5, 70_011])
 @pytest.mark.parametrize("layout", ["rows", "columns", "part"])
 def test_weighted_sum_shared_out_over_threads(threads, d, layout, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
