@@ -5,8 +5,8 @@ claims hold, ``{verdicts:SLUG}`` the claims that are decided, ``{catalogue:aggre
 ``{catalogue:attacks}`` what there is, entry by entry, ``{measured:KIND}`` the table of
 benchmarked ratios (``aggregator``, ``round``, ``local``, ``jobs``, ``nnpack``, ``bfloat16``),
 ``{measured:machine}`` where they were measured. ``{gpu:KIND}`` is what a GPU was found to take
-(``strategy``, ``layer``, ``rule``, ``replay``, ``kernel``, ``jobs``, ``round``), and ``{gpu:runs}``
-what whole runs give there and on a CPU.
+(``round``, ``strategy``, ``layer``, ``rule``, ``aggregator``, ``replay``, ``kernel``, ``jobs``),
+and ``{gpu:runs}`` what whole runs give there and on a CPU.
 ``{contradicted}`` becomes the claims that a paper's own numbers do not bear out, ``{times}`` how
 long the stored runs took.
 Beside a page with marks of benchmarks, their figure is drawn to ``_static/performance.png``.
@@ -279,7 +279,7 @@ def gpu(kind: str) -> str:
     """A table of what a GPU took, in milliseconds: a row a network or rule, a column a way."""
     if kind == "runs":
         return _gpu_runs()
-    if kind == "round":
+    if kind in ("round", "aggregator"):
         return measured(kind, MEASURED_GPU)
     summary = json.loads(MEASURED_GPU.read_text(encoding="utf-8"))
     if kind == "machine":
