@@ -221,9 +221,8 @@ class Archive:
         parts = []
         for place, seeds in sorted(held.items(), reverse=True):
             real, index = place
-            least, most = min(seeds), max(seeds)
             scale = SCALES[index] + ("" if real else ", embedded data")
-            count = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+            count = _range_of(seeds)
             parts.append(f"{len(seeds)} at scale {scale} ({count})")
         if missing := len(keys) - sum(map(len, held.values())):
             parts.append(f"{missing} not computed")
@@ -240,10 +239,22 @@ def _sources(records: Any) -> dict[str, set[tuple[str, str]]]:
 
 
 def basis_of(results: Sequence[CellResult]) -> str:
-    """Scales and data of some results, for a caption: ``quick scale, MNIST``."""
+    """Scales, data and seeds of some results, for a caption: ``quick scale, MNIST, 2 seeds``."""
+    if not results:
+        return "nothing stored"
     scales = sorted({f"{result.scale} scale" for result in results})
     data = sorted({result.data for result in results})
-    return ", ".join([*scales, *data]) or "nothing stored"
+    return ", ".join([*scales, *data, seeds_of(results)])
+
+
+def seeds_of(results: Sequence[CellResult]) -> str:
+    """How many seeds some results have, in words: ``1 seed``, ``1 to 3 seeds``."""
+    return _range_of([len(result.seeds) for result in results])
+
+
+def _range_of(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return plural(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def plural(count: int, noun: str) -> str:

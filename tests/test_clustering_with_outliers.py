@@ -194,7 +194,7 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     table = tables.accuracy_table(Archive(GRID, store), "femnist_uniform", "0.4")
     row = dict(zip(table.header, table.rows[RULES.index("cent2p")], strict=True))
     assert row["SF"] == "0.63 ± 0.01\npaper ×2\n0.62 ± 0.03"
-    assert row["worst"] == "0.63\npaper\n0.62"
+    assert row["worst"] == "0.63\npaper ×2\n0.62"
     assert table.rows[0][1] == "–\n\n0.56 ± 0.03"
     assert "differs" not in table.classes.values()  # another sample: no verdict
     said = tables.nearness(Archive(GRID, store)).text

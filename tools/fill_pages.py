@@ -73,18 +73,22 @@ def verdicts(slug: str) -> str:
 
 
 def times() -> str:
-    """A table of how long the stored runs took on the CPU, by paper and scale."""
-    lines = ["| grid | quick | paper |", "| --- | ---: | ---: |"]
+    """A table of how long the stored runs took on the CPU, by paper, data and scale."""
+    lines = ["| grid | data | quick | paper |", "| --- | --- | ---: | ---: |"]
     for slug in grid_slugs():
-        cells = []
+        taken: dict[str, dict[str, list[float]]] = {}
         for scale in ("quick", "paper"):
-            taken = [
-                record["provenance"]["wall_time_s"]
-                for record in Store(slug).read(scale).values()
-                if record["provenance"]["device"].startswith("cpu")
+            for record in Store(slug).read(scale).values():
+                provenance = record["provenance"]
+                if provenance["device"].startswith("cpu"):
+                    of_data = taken.setdefault(provenance["data"], {})
+                    of_data.setdefault(scale, []).append(provenance["wall_time_s"])
+        for data, by_scale in sorted(taken.items()):
+            cells = [
+                _duration(statistics.median(by_scale[scale])) if scale in by_scale else "–"
+                for scale in ("quick", "paper")
             ]
-            cells.append(_duration(statistics.median(taken)) if taken else "–")
-        lines.append(f"| `{slug}` | " + " | ".join(cells) + " |")
+            lines.append(f"| `{slug}` | {data} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

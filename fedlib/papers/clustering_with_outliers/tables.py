@@ -73,8 +73,15 @@ def _worst(results: Sequence[CellResult] | None, theirs: PublishedValue | None) 
     shown = "not published" if theirs is None else f"{theirs.value:.2f}"
     if results is None:
         return f"–\n\n{shown}"
+    return f"{_least(results)}\n{shown}"
+
+
+def _least(results: Sequence[CellResult]) -> str:
+    """The least mean accuracy of results at one scale, with that and the numbers of seeds."""
+    counts = sorted({result.accuracy.n for result in results})
+    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     least = min(result.accuracy.mean for result in results)
-    return f"{_share(least)}\n{results[0].scale}\n{shown}"
+    return f"{_share(least)}\n{results[0].scale} ×{seeds}"
 
 
 def accuracy_table(
@@ -108,14 +115,17 @@ def accuracy_table(
             classes[len(rows), len(row)] = f"scale-{together[0].scale}"
         row.append(_worst(together, theirs.get(key(setting, rate, "worst", rule))))
         rows.append(tuple(row))
-    where = " and ".join(sorted(data)) or "nothing stored"
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
         tuple(rows),
-        f"{item + ', ' if item else ''}{_TITLES[setting]}, rate {rate}, on {where}",
+        f"{item + ', ' if item else ''}{_TITLES[setting]}, rate {rate}, on {_where(data)}",
         classes,
         compact=True,
     )
+
+
+def _where(data: set[str]) -> str:
+    return " and ".join(sorted(data)) or "nothing stored"
 
 
 def nearness(archive: Archive) -> Note:
@@ -160,7 +170,8 @@ def figure_2_rows(archive: Archive, setting: str, rate: str) -> list[list[Panel]
 
 def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
     """Accuracy of the last model, and of the mean of all models, which Algorithm 1 returns."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    data: set[str] = set()
     for rule in RULES:
         row = [RULE_TITLES[rule]]
         for attack in PUBLISHED_ATTACKS:
@@ -168,13 +179,14 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
             if result is None:
                 row.append("not computed")
                 continue
-            average = result.final("test_accuracy_average").mean
-            row.append(f"{_share(result.accuracy.mean)} → {_share(average)}\n{result.scale}")
+            data.add(result.data)
+            last, average = result.accuracy, result.final("test_accuracy_average").mean
+            row.append(f"{_share(last.mean)} → {_share(average)}\n{result.scale} ×{last.n}")
         rows.append(tuple(row))
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Last iterate → average iterate, {_TITLES[setting]}, rate {rate}",
+        f"Last iterate → average iterate, {_TITLES[setting]}, rate {rate}, on {_where(data)}",
         compact=True,
     )
 
@@ -188,7 +200,8 @@ CAMOUFLAGED = (
 
 def camouflage_table(archive: Archive) -> Table:
     """The adaptive attack beside the worst of the paper's six and beside no attack."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    data: set[str] = set()
     cells = set(archive.cells())
     for rule in (*RULES, *ONE_PHASE):
         row = [RULE_TITLES[rule]]
@@ -202,8 +215,8 @@ def camouflage_table(archive: Archive) -> Table:
                 if found is None:
                     row.append("not computed")
                 else:
-                    least = min(result.accuracy.mean for result in found)
-                    row.append(f"{_share(least)}\n{found[0].scale}")
+                    data.update(result.data for result in found)
+                    row.append(_least(found))
         rows.append(tuple(row))
     heads = [
         head
@@ -213,7 +226,7 @@ def camouflage_table(archive: Archive) -> Table:
     return Table(
         ("rule", *heads),
         tuple(rows),
-        "An attacker that sits in both candidates: test accuracy",
+        f"An attacker that sits in both candidates: test accuracy on {_where(data)}",
         compact=True,
     )
 
@@ -231,7 +244,7 @@ def constants_table() -> Table:
     return Table(
         ("rule", "definition", "constant", *heads),
         tuple(rows),
-        f"Theorem 2 with n = {N_CLIENTS} and δ = f / n",
+        f"Theorem 2 with n = {N_CLIENTS}, δ = f / n and ν = 1/2 − δ",
     )
 
 
