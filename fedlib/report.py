@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import html
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -244,12 +244,12 @@ def basis_of(results: Sequence[CellResult]) -> str:
         return "nothing stored"
     scales = sorted({f"{result.scale} scale" for result in results})
     data = sorted({result.data for result in results})
-    return ", ".join([*scales, *data, seeds_of(results)])
+    return ", ".join([*scales, *data, _range_of([len(result.seeds) for result in results])])
 
 
-def seeds_of(results: Sequence[CellResult]) -> str:
-    """How many seeds some results have, in words: ``1 seed``, ``1 to 3 seeds``."""
-    return _range_of([len(result.seeds) for result in results])
+def data_named(names: Iterable[str]) -> str:
+    """Data sets for a caption: ``CIFAR-10 and MNIST``."""
+    return " and ".join(sorted(set(names))) or "nothing stored"
 
 
 def _range_of(counts: Sequence[int]) -> str:

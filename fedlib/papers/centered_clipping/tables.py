@@ -36,7 +36,7 @@ from fedlib.papers.centered_clipping import (
 )
 from fedlib.plots import Panel
 from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, plural, verdict
+from fedlib.report import Archive, CellResult, Note, Table, data_named, plural, verdict
 from fedlib.statistics import MARGIN, difference, margin
 
 CLIPPING = ("cc_tau0.1", "cc_tau1")
@@ -89,11 +89,10 @@ def table_iv(archive: Archive, setting: str) -> Table:
                 row.append(f"{ours(result)}\n{_theirs(result, value, said)}")
             rows.append(tuple(row))
     title = next(s.title for s in SETTINGS if s.key == setting)
-    where = " and ".join(sorted(data)) or "nothing stored"
     return Table(
         ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
         tuple(rows),
-        f"Table IV, {title}: test accuracy in %, on {where}",
+        f"Table IV, {title}: test accuracy in %, on {data_named(data)}",
         classes,
         compact=True,
     )
@@ -402,8 +401,7 @@ def cosines_table(archive: Archive) -> Table:
             *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA),
         ),
         tuple(rows),
-        "Tables II and III: cosines, averaged over the run, on "
-        f"{' and '.join(sorted(data)) or 'nothing stored'}",
+        f"Tables II and III: cosines, averaged over the run, on {data_named(data)}",
         compact=True,
     )
 

@@ -26,7 +26,7 @@ from fedlib.papers.clustering_with_outliers import (
 )
 from fedlib.plots import PALETTE, STYLE, Panel
 from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, verdict
+from fedlib.report import Archive, CellResult, Note, Table, data_named, verdict
 from fedlib.statistics import MARGIN, margin
 from fedlib.validation import ConfigError
 
@@ -118,14 +118,10 @@ def accuracy_table(
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
         tuple(rows),
-        f"{item + ', ' if item else ''}{_TITLES[setting]}, rate {rate}, on {_where(data)}",
+        f"{item + ', ' if item else ''}{_TITLES[setting]}, rate {rate}, on {data_named(data)}",
         classes,
         compact=True,
     )
-
-
-def _where(data: set[str]) -> str:
-    return " and ".join(sorted(data)) or "nothing stored"
 
 
 def nearness(archive: Archive) -> Note:
@@ -186,7 +182,7 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Last iterate → average iterate, {_TITLES[setting]}, rate {rate}, on {_where(data)}",
+        f"Last iterate → average iterate, {_TITLES[setting]}, rate {rate}, on {data_named(data)}",
         compact=True,
     )
 
@@ -226,7 +222,7 @@ def camouflage_table(archive: Archive) -> Table:
     return Table(
         ("rule", *heads),
         tuple(rows),
-        f"An attacker that sits in both candidates: test accuracy on {_where(data)}",
+        f"An attacker that sits in both candidates: test accuracy on {data_named(data)}",
         compact=True,
     )
 

@@ -45,7 +45,7 @@ from fedlib.papers.residual_reweighting import (
 )
 from fedlib.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
 from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, verdict
+from fedlib.report import Archive, CellResult, Note, Table, data_named, verdict
 from fedlib.statistics import MARGIN
 
 BASELINES = tuple(rule for rule in RULE_TITLES if rule != "ours")
@@ -93,7 +93,7 @@ class _Cells:
 
     def caption(self, title: str) -> str:
         """``title`` with the data of the cells that were shown."""
-        return f"{title}, on {' and '.join(sorted(self.data)) or 'nothing stored'}"
+        return f"{title}, on {data_named(self.data)}"
 
 
 def rules_table(
