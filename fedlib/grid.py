@@ -309,7 +309,7 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
         dataset = _dataset(config.data)
         started = datetime.now(UTC)
         clock = time.perf_counter()
-        metrics = _runner(config)(config, dataset, task.device, task.strategy, on_round)
+        metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
         elapsed = round(time.perf_counter() - clock, 1)
         # An agent's own: how long its parts took, and what it leaves beside the record.
         extra: dict[str, Any] = {}
@@ -340,12 +340,19 @@ def compute(task: _Task, on_round: Callable[[int], None] | None = None) -> dict[
         return record if task.store.append(task.scale, record) else None
 
 
-def _runner(config: RunConfig) -> Callable[..., dict[str, Any]]:
-    """What plays a run: the engine, or an attack's agent with the engine."""
+def compute_metrics(
+    config: RunConfig,
+    dataset: Dataset,
+    device: str = "cpu",
+    strategy: str = "auto",
+    on_round: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Play a run by the engine, or by its attack's agent with the engine; return its metrics."""
+    player = engine.run
     if config.attack.agent:
-        # It may need an extra: it is loaded for those runs that need it.
-        return importlib.import_module(config.attack.agent).run  # type: ignore[no-any-return]
-    return engine.run
+        # An agent may need an extra: it is loaded for those runs alone that need it.
+        player = importlib.import_module(config.attack.agent).run
+    return player(config, dataset, device, strategy, on_round)
 
 
 _Results = Iterable[tuple[_Task, "dict[str, Any] | Exception | None"]]
