@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
-from fedlib.clients import gradients, local_updates
 from fedlib.data import DataConfig, Dataset, load_dataset
+from fedlib.gradients import gradients, local_updates
+from fedlib.gradients.replay import Graphs
 from fedlib.models import flatten_parameters, make_model
-from fedlib.replay import Graphs
 from fedlib.runs import MomentumSGD, RunConfig
 
 BATCH, MOMENTUM = 32, 0.9
@@ -244,7 +244,7 @@ def test_what_bfloat16_could_gain(benchmark, model, dtype):
 @pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
 def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
     """Gradients of 25 clients by one thread, as in a grid's process."""
-    monkeypatch.setattr("fedlib.clients._has_nnpack", lambda: library == "NNPACK")
+    monkeypatch.setattr("fedlib.gradients._has_nnpack", lambda: library == "NNPACK")
     dataset = dataset_of(model)
     network = make_model(model, dataset.shape, dataset.n_classes, 1)
     x = dataset.x_train[: 25 * BATCH].view(25, BATCH, *dataset.shape)

@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 
 from fedlib import __version__, hardware
-from fedlib.clients import choose_strategy, gradients
-from fedlib.data.sources import (
+from fedlib.data.datasets import (
     DATASETS,
     DOWNLOADABLE,
     SOURCES,
@@ -25,11 +24,12 @@ from fedlib.data.sources import (
     verify_files,
     write_manifest,
 )
-from fedlib.grid import expand, grid_slugs, load_grid, none_matches, run_grid
+from fedlib.evidence.report import Archive
+from fedlib.gradients import choose_strategy, gradients
+from fedlib.gradients.replay import Graphs
+from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
 from fedlib.models import MODELS, make_model
-from fedlib.replay import Graphs
-from fedlib.report import Archive
-from fedlib.store import SCALES, Store, StoreError, results_root
+from fedlib.runs.store import SCALES, Store, StoreError, results_root
 from fedlib.validation import ConfigError, check_name
 
 

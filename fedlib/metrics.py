@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fedlib.clients import forward
+from fedlib.gradients import forward
 from fedlib.models import batch_norms
 
 _EVALUATION_BATCH = 500

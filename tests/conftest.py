@@ -5,9 +5,9 @@ from hypothesis import settings
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.data import DataConfig
-from fedlib.grid import Cell, Grid
+from fedlib.grids import Cell, Grid
 from fedlib.runs import MomentumSGD, RunConfig
-from fedlib.store import Store
+from fedlib.runs.store import Store
 
 # The same examples every time: a check that turns red points to a change.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

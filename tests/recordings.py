@@ -16,8 +16,8 @@ from fedlib import hardware
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
-from fedlib.data.sources import EMBEDDED_VARIANT
-from fedlib.grid import compute_metrics, grid_slugs, load_grid
+from fedlib.data.datasets import EMBEDDED_VARIANT
+from fedlib.grids import compute_metrics, grid_slugs, load_grid
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -162,7 +162,8 @@ def runs():
         ),
         "network": small(
             data=embedded("mnist"), model="mlp_100", test_set="benign_clients",
-            aggregator=AGGREGATORS["bucketing"](rule=AGGREGATORS["median"](n_byzantine=1), n_byzantine=1), attack=attack("ipm"),
+            aggregator=AGGREGATORS["bucketing"](1, rule=AGGREGATORS["median"](n_byzantine=1)),
+            attack=attack("ipm"),
         ),
     }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Records of runs that nobody made, for tests of what is shown of them."""
 
-from fedlib.store import make_record
+from fedlib.runs.store import make_record
 
 COSINES = ("benign_to_last_aggregate", "byzantine_to_last_aggregate", "consecutive_perturbations")
 

@@ -9,9 +9,8 @@ from contexts import aggregator_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedlib import spectral
-from fedlib.aggregators import AGGREGATORS, AggregatorContext, make_aggregator
-from fedlib.ssim import structural_similarity
+from fedlib.aggregators import AGGREGATORS, AggregatorContext, make_aggregator, spectral
+from fedlib.aggregators.ssim import structural_similarity
 from fedlib.validation import ConfigError
 
 # Rules that withstand only a minority; the others say why in their docstrings.

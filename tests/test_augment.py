@@ -7,7 +7,7 @@ import torch
 from fedlib import engine
 from fedlib.data import DataConfig, load_dataset, resolve_source
 from fedlib.data.augment import crop_and_flip, draw_moves
-from fedlib.data.sources import EMBEDDED_VARIANT
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.runs import MomentumSGD, RunConfig
 from fedlib.validation import ConfigError
 

@@ -8,7 +8,7 @@ import pytest
 
 from fedlib.__main__ import main
 from fedlib.compat import import_torchvision
-from fedlib.grid import Outcome
+from fedlib.grids import Outcome
 
 
 @pytest.fixture(autouse=True)

@@ -6,18 +6,13 @@ import pytest
 from records import put
 
 from fedlib.data import DataConfig
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.papers.clustering_with_outliers import (
-    N_CLIENTS,
-    RATES,
-    RULES,
-    VARIANTS,
-    tables,
-    transcribe,
-)
-from fedlib.published import load_published
-from fedlib.report import Archive
-from fedlib.store import Store
+from fedlib.evidence.published import load_published
+from fedlib.evidence.report import Archive
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.papers.clustering_with_outliers import tables
+from fedlib.papers.clustering_with_outliers.grid import N_CLIENTS, RATES, RULES, VARIANTS
+from fedlib.runs.store import Store
+from tools.transcribe import clustering_with_outliers as transcribe
 
 GRID = load_grid("clustering_with_outliers")
 

@@ -12,8 +12,8 @@ from fedlib import engine, models
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
-from fedlib.clients import gradients, saliency_maps
 from fedlib.data import PARTITIONS, DataConfig, Partition, load_dataset
+from fedlib.gradients import gradients, saliency_maps
 from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
 from fedlib.validation import ConfigError
 

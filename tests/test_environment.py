@@ -5,11 +5,11 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
+from fedlib.agents.environment import DIVERGED, FederationEnvironment
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
-from fedlib.clients import gradients
 from fedlib.data import Dataset, resolve_source
-from fedlib.environment import DIVERGED, FederationEnvironment
+from fedlib.gradients import gradients
 from fedlib.runs import MomentumSGD, RobustSGD, RunConfig
 from fedlib.validation import ConfigError
 

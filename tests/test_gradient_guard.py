@@ -5,18 +5,18 @@ import torch
 from records import put
 
 from fedlib.data import DataConfig
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.papers.gradient_guard import (
+from fedlib.evidence.report import Archive
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.papers.gradient_guard import tables
+from fedlib.papers.gradient_guard.grid import (
     BLIND,
     N_CLIENTS,
     READINGS,
     RULE_TITLES,
     SHARES,
     make_rule,
-    tables,
 )
-from fedlib.report import Archive
-from fedlib.store import Store
+from fedlib.runs.store import Store
 
 GRID = load_grid("gradient_guard")
 

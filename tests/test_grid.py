@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from records import put
 
-from fedlib import grid as grid_module
-from fedlib import store as store_module
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.progress import Progress
-from fedlib.store import Store, StoreError
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.grids import grid as grid_module
+from fedlib.grids.progress import Progress
+from fedlib.runs import store as store_module
+from fedlib.runs.store import Store, StoreError
 from fedlib.validation import ConfigError
 
 
@@ -223,7 +223,7 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys; from fedlib.store import Store\n"
+            "import sys; from fedlib.runs.store import Store\n"
             f"with Store('toy', {str(tmp_path)!r}).claim({cells[0].config.id!r}) as mine:\n"
             "    print(mine, flush=True); sys.stdin.read()",
         ],

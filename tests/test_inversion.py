@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fedlib.clients import gradients
-from fedlib.inversion import match_gradients, wasserstein_distance
+from fedlib.agents.inversion import match_gradients, wasserstein_distance
+from fedlib.gradients import gradients
 from fedlib.models import flatten_parameters, make_model
 from fedlib.validation import ConfigError
 

@@ -4,10 +4,10 @@ import matplotlib
 import numpy as np
 from test_report import put, real
 
-from fedlib.grid import expand
+from fedlib.evidence.plots import Panel, accuracy_panels, partition_bars
+from fedlib.evidence.report import Archive
+from fedlib.grids import expand
 from fedlib.papers.centered_clipping import tables
-from fedlib.plots import Panel, accuracy_panels, partition_bars
-from fedlib.report import Archive
 
 matplotlib.use("Agg")
 

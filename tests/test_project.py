@@ -14,8 +14,8 @@ from records import put
 
 from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
-from fedlib.grid import load_grid
-from fedlib.store import Store
+from fedlib.grids import load_grid
+from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
     code = "\n".join([rule, attack, example, example.replace('"alie"', '"mirror"')])
     code = code.replace("rounds=100", "rounds=20")
     code += (
-        "from fedlib.papers.centered_clipping import ATTACK_NAMES, RULES, RULE_TITLES\n"
+        "from fedlib.papers.centered_clipping.grid import ATTACK_NAMES, RULES, RULE_TITLES\n"
         + in_chapter
         + "ATTACK_NAMES['mirror'] = 'mirror'\n"
         "from fedlib.papers.centered_clipping import tables\n"
@@ -44,8 +44,8 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
         "assert 'median norm' not in text and 'mirror' not in text\n"
         "cells = {cell for claim in tables.CLAIMS for cell in claim.cells}\n"
         "assert not [cell for cell in cells if 'mirror' in cell or 'median_norm' in cell]\n"
-        "from fedlib.grid import load_grid\n"
-        "from fedlib.report import Archive\n"
+        "from fedlib.grids import load_grid\n"
+        "from fedlib.evidence.report import Archive\n"
         "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
         "assert sum(row[0] == 'median norm' for row in table.rows) == 7, table.rows\n"
         "import sys, torch\n"

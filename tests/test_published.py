@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fedlib.papers.centered_clipping import transcribe
-from fedlib.published import load_published, published_slugs
+from fedlib.evidence.published import load_published, published_slugs
+from tools.transcribe import centered_clipping as transcribe
 
 SETTINGS = (
     "fmnist_iid",

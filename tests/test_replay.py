@@ -11,7 +11,7 @@ from fedlib import engine, replay
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.data import DataConfig, load_dataset
-from fedlib.replay import Graphs
+from fedlib.gradients.replay import Graphs
 from fedlib.runs import MomentumSGD, RunConfig
 
 DATA = DataConfig("mnist", "embedded", "glyphs-1", train_samples=200, test_samples=100)

@@ -6,14 +6,14 @@ from importlib import import_module
 import pytest
 from records import put
 
-from fedlib import statistics
-from fedlib.book import open_chapter
-from fedlib.claims import above, at_least, at_most, below, near
-from fedlib.grid import expand, grid_slugs, load_grid, run_grid
+from fedlib.evidence import statistics
+from fedlib.evidence.chapter import open_chapter
+from fedlib.evidence.claims import above, at_least, at_most, below, near
+from fedlib.evidence.report import Archive, Table, verdict
+from fedlib.grids import expand, grid_slugs, load_grid, run_grid
 from fedlib.papers import centered_clipping
 from fedlib.papers.centered_clipping import tables
-from fedlib.report import Archive, Table, verdict
-from fedlib.store import Store
+from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 

@@ -7,19 +7,15 @@ import pytest
 from records import put
 
 from fedlib.data import DataConfig, load_dataset
-from fedlib.data.sources import EMBEDDED_VARIANT
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.papers.residual_reweighting import (
-    LOAN_TARGET,
-    RULE_TITLES,
-    VARIANTS,
-    tables,
-    transcribe,
-)
-from fedlib.published import load_published
-from fedlib.report import Archive
-from fedlib.store import Store
+from fedlib.evidence.published import load_published
+from fedlib.evidence.report import Archive
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.papers.residual_reweighting import tables
+from fedlib.papers.residual_reweighting.grid import LOAN_TARGET, RULE_TITLES, VARIANTS
+from fedlib.runs.store import Store
+from tools.transcribe import residual_reweighting as transcribe
 
 GRID = load_grid("residual_reweighting")
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from fedlib import engine
-from fedlib.clients import gradients
 from fedlib.data import load_dataset, resolve_source
+from fedlib.gradients import gradients
 from fedlib.models import ParameterLayout, make_model
 from fedlib.robust import certificate, perturbation_curve, squared_distances, transport
 from fedlib.runs import MomentumSGD, RobustSGD, RunConfig

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedlib.data import sources
-from fedlib.data.sources import (
+from fedlib.data.datasets import (
     DATASETS,
     DataConfig,
     DataError,

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from fedlib import store as store_module
 from fedlib.runs import RunConfig
-from fedlib.store import Store, StoreError, make_record, results_root
+from fedlib.runs import store as store_module
+from fedlib.runs.store import Store, StoreError, make_record, results_root
 from fedlib.validation import ConfigError
 
 

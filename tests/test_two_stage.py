@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from fedlib import engine, two_stage
+from fedlib.agents.environment import FederationEnvironment, observation_of, update_of
+from fedlib.agents.inversion import load_samples
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.dictated import TwoStage
 from fedlib.data import load_dataset, resolve_source
-from fedlib.environment import FederationEnvironment, observation_of, update_of
-from fedlib.grid import Cell, run_grid
-from fedlib.inversion import load_samples
+from fedlib.grids import Cell, run_grid
 from fedlib.runs import RobustSGD, RunConfig
-from fedlib.store import Store
+from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 

@@ -7,11 +7,12 @@ from records import put
 
 from fedlib import engine
 from fedlib.data import DataConfig, load_dataset
-from fedlib.data.sources import EMBEDDED_VARIANT
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.papers.two_stage_attack import VARIANTS, tables
-from fedlib.report import Archive
-from fedlib.store import Store
+from fedlib.data.datasets import EMBEDDED_VARIANT
+from fedlib.evidence.report import Archive
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.papers.two_stage_attack import tables
+from fedlib.papers.two_stage_attack.grid import VARIANTS
+from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 GRID = load_grid("two_stage_attack")

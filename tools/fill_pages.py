@@ -32,14 +32,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
-from fedlib import claims
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
-from fedlib.grid import grid_slugs, load_grid
-from fedlib.plots import PALETTE, STYLE
-from fedlib.published import published_slugs
-from fedlib.report import Archive
-from fedlib.store import Store
+from fedlib.evidence import claims
+from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.published import published_slugs
+from fedlib.evidence.report import Archive
+from fedlib.grids import grid_slugs, load_grid
+from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

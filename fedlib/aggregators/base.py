@@ -33,7 +33,7 @@ class AggregatorContext:
         Takes updates ``(m, n_parameters)`` and gives the saliency maps of the models after each
         of them on the server's samples, ``(m, n_samples, H, W)``; with ``raw=True``, of models
         that have the negated updates for parameters; ``score`` as in
-        :func:`~fedlib.clients.saliency_maps`.
+        :func:`~fedlib.gradients.saliency_maps`.
     client_saliency
         Likewise, but takes a client's number first, and looks at samples of that client's.
     output_weights
@@ -74,7 +74,7 @@ class Aggregator(ABC):
     there, which spares a read of the matrix."""
     replayable: ClassVar[bool] = False
     """Whether nothing is drawn, decided or kept on the CPU, and the state is None or one tensor: a
-    GPU may then replay the rule (:class:`~fedlib.replay.Graphs`)."""
+    GPU may then replay the rule (:class:`~fedlib.gradients.replay.Graphs`)."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""

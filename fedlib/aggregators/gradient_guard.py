@@ -9,9 +9,9 @@ import torch
 
 from fedlib.aggregators.base import AGGREGATORS, AggregatorContext, replace_non_finite
 from fedlib.aggregators.reputation import ReputationRule
+from fedlib.aggregators.spectral import spectral_residual_maps
+from fedlib.aggregators.ssim import structural_similarity
 from fedlib.blocks import row_norms
-from fedlib.spectral import spectral_residual_maps
-from fedlib.ssim import structural_similarity
 from fedlib.validation import ConfigError, check_int, check_name
 
 
@@ -35,8 +35,8 @@ class GradientGuard(ReputationRule):
         as long as the median update; ``"update"``: of networks that have the update and the
         direction for parameters, each map divided by its largest value; ``"spectral"``: of the
         update and the direction themselves, as arrays, by their spectral residual (reference [7] of
-        the text; :func:`fedlib.spectral.spectral_residual_maps`), divided likewise. The last needs
-        neither samples nor a network, and an update and its negative have one map.
+        the text; :func:`~fedlib.aggregators.spectral.spectral_residual_maps`), divided likewise.
+        The last needs neither samples nor a network, and an update and its negative have one map.
     inputs
         ``"server"``: samples of the server's; ``"clients"``: a batch of each client's own ("the
         associated data they trained on", section 3.2).

@@ -71,7 +71,7 @@ class Attack(ABC):
     """Part of a run's identity. Raised when the same fields would give other numbers."""
     replayable: ClassVar[bool] = False
     """Whether nothing is drawn or decided on the CPU: a GPU may then replay the attack
-    (:class:`~fedlib.replay.Graphs`) in a run in which its state is None."""
+    (:class:`~fedlib.gradients.replay.Graphs`) in a run in which its state is None."""
     formula: ClassVar[str] = ""
     """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
 

@@ -18,8 +18,8 @@ class Dictated(Attack):
 
     The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own.
 
-    For :class:`fedlib.environment.FederationEnvironment`, where a policy chooses each round's
-    update (two_stage_attack, section 3).
+    For :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the update
+    of each round (two_stage_attack, section 3).
     """
 
     formula: ClassVar[str] = r"b = a \text{, or } b_j = o_j \text{ before there is an } a"
@@ -41,8 +41,8 @@ class Dictated(Attack):
 class TwoStage(Dictated):
     """Learn the data, learn a policy, then attack by it (two_stage_attack, section 3).
 
-    Its agent is :mod:`fedlib.two_stage`, which a grid runs it with. On its own it stays in the
-    first stage and is honest. What the text does not give is named in the fields.
+    Its agent is :mod:`fedlib.agents.two_stage`, which a grid runs it with. On its own it stays in
+    the first stage and is honest. What the text does not give is named in the fields.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class TwoStage(Dictated):
         Rounds of an episode, and of all episodes together, that the policy learns from. Not given.
     """
 
-    agent: ClassVar[str] = "fedlib.two_stage"
+    agent: ClassVar[str] = "fedlib.agents.two_stage"
     # 2: a simulated model that diverges ends its episode; a factor is of the own gradient.
     revision: ClassVar[int] = 2
 

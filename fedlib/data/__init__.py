@@ -1,13 +1,6 @@
 """Data sets, real or embedded, and their partitions over clients."""
 
-from fedlib.data.partition import (
-    PARTITIONS,
-    Partition,
-    class_counts,
-    make_partition,
-    matched_samples,
-)
-from fedlib.data.sources import (
+from fedlib.data.datasets import (
     DATASETS,
     DataConfig,
     DataError,
@@ -15,6 +8,13 @@ from fedlib.data.sources import (
     data_root,
     load_dataset,
     resolve_source,
+)
+from fedlib.data.partition import (
+    PARTITIONS,
+    Partition,
+    class_counts,
+    make_partition,
+    matched_samples,
 )
 
 __all__ = [

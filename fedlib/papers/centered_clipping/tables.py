@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fedlib import claims
-from fedlib.claims import (
+from fedlib.data import PARTITIONS, class_counts
+from fedlib.evidence import claims
+from fedlib.evidence.claims import (
     Claim,
     ClaimsTable,
     Range,
@@ -20,9 +21,12 @@ from fedlib.claims import (
     near,
     percent_left,
 )
-from fedlib.data import PARTITIONS, class_counts
+from fedlib.evidence.plots import Panel
+from fedlib.evidence.published import PublishedValue, load_published
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural, verdict
+from fedlib.evidence.statistics import MARGIN, difference, margin
 from fedlib.models import critical_parameters, make_model
-from fedlib.papers.centered_clipping import (
+from fedlib.papers.centered_clipping.grid import (
     ATTACK_NAMES,
     MOMENTA,
     N_CLIENTS,
@@ -34,10 +38,6 @@ from fedlib.papers.centered_clipping import (
     VARIANTS,
     key,
 )
-from fedlib.plots import Panel
-from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, data_named, plural, verdict
-from fedlib.statistics import MARGIN, difference, margin
 
 CLIPPING = ("cc_tau0.1", "cc_tau1")
 _MARKS = {"agrees": "✓", "differs": "✗"}

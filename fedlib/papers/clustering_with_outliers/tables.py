@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fedlib import claims
 from fedlib.aggregators import AGGREGATORS, AggregatorContext
-from fedlib.claims import Claim, ClaimsTable, Range, above, at_least, at_most, drop
+from fedlib.evidence import claims
+from fedlib.evidence.claims import Claim, ClaimsTable, Range, above, at_least, at_most, drop
+from fedlib.evidence.plots import PALETTE, STYLE, Panel
+from fedlib.evidence.published import PublishedValue, load_published
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
+from fedlib.evidence.statistics import MARGIN, margin
 from fedlib.guarantees import BOUNDS, DEFINITIONS
-from fedlib.papers.clustering_with_outliers import (
+from fedlib.papers.clustering_with_outliers.grid import (
     ATTACK_TITLES,
     N_CLIENTS,
     PUBLISHED_ATTACKS,
@@ -24,10 +28,6 @@ from fedlib.papers.clustering_with_outliers import (
     VARIANTS,
     key,
 )
-from fedlib.plots import PALETTE, STYLE, Panel
-from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, data_named, verdict
-from fedlib.statistics import MARGIN, margin
 from fedlib.validation import ConfigError
 
 _TITLES = {setting.key: setting.title for setting in SETTINGS}

@@ -12,12 +12,17 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedlib import claims, engine
+from fedlib import engine
 from fedlib.aggregators import make_aggregator
-from fedlib.claims import Claim, ClaimsTable, above, at_least, below, percent_left
-from fedlib.clients import saliency_maps
+from fedlib.aggregators.ssim import structural_similarity
 from fedlib.data import load_dataset, resolve_source
-from fedlib.papers.gradient_guard import (
+from fedlib.evidence import claims
+from fedlib.evidence.claims import Claim, ClaimsTable, above, at_least, below, percent_left
+from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of, plural
+from fedlib.evidence.statistics import MARGIN, Estimate, estimate
+from fedlib.gradients import saliency_maps
+from fedlib.papers.gradient_guard.grid import (
     ABLATED,
     ATTACK_TITLES,
     BLIND,
@@ -37,10 +42,6 @@ from fedlib.papers.gradient_guard import (
     reading_key,
     watched,
 )
-from fedlib.plots import PALETTE, STYLE
-from fedlib.report import Archive, CellResult, Table, basis_of, plural
-from fedlib.ssim import structural_similarity
-from fedlib.statistics import MARGIN, Estimate, estimate
 
 _LINES = {
     rule: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--")

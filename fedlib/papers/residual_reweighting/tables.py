@@ -15,9 +15,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from fedlib import claims
 from fedlib.attacks.backdoor import PixelBackdoor
-from fedlib.claims import (
+from fedlib.data import DataConfig, DataError, load_dataset, resolve_source
+from fedlib.evidence import claims
+from fedlib.evidence.claims import (
     Claim,
     ClaimsTable,
     above,
@@ -28,8 +29,11 @@ from fedlib.claims import (
     near,
     percent_left,
 )
-from fedlib.data import DataConfig, DataError, load_dataset, resolve_source
-from fedlib.papers.residual_reweighting import (
+from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
+from fedlib.evidence.published import PublishedValue, load_published
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.residual_reweighting.grid import (
     ALTERNATIVES,
     APPROACHES,
     ATTACKERS,
@@ -43,10 +47,6 @@ from fedlib.papers.residual_reweighting import (
     STDS,
     VARIANTS,
 )
-from fedlib.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
-from fedlib.published import PublishedValue, load_published
-from fedlib.report import Archive, CellResult, Note, Table, data_named, verdict
-from fedlib.statistics import MARGIN
 
 BASELINES = tuple(rule for rule in RULE_TITLES if rule != "ours")
 COORDINATE_WISE = ("median", "trimmed_mean", "repeated_median")

@@ -7,21 +7,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedlib import claims
-from fedlib.claims import Claim, ClaimsTable, above, at_most, below, drop
+from fedlib.agents.inversion import load_samples
 from fedlib.data import DataConfig, load_dataset
 from fedlib.data.tables import make_circle
-from fedlib.inversion import load_samples
-from fedlib.papers.two_stage_attack import (
+from fedlib.evidence import claims
+from fedlib.evidence.claims import Claim, ClaimsTable, above, at_most, below, drop
+from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of
+from fedlib.evidence.statistics import MARGIN, estimate
+from fedlib.papers.two_stage_attack.grid import (
     ATTACK_TITLES,
     DATA_TITLES,
     RULE_TITLES,
     VARIANTS,
     key,
 )
-from fedlib.plots import PALETTE, STYLE
-from fedlib.report import Archive, CellResult, Table, basis_of
-from fedlib.statistics import MARGIN, estimate
 
 _COLOURS = dict(zip(ATTACK_TITLES, PALETTE, strict=False))
 _EXTENT = 4.0

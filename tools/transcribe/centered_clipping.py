@@ -3,9 +3,9 @@
 The text is the PDF's, extracted with tab-separated tables.  Every number is kept as it is printed
 (``86.2`` stays ``86.2``, ``.94`` stays ``.94``), so that a proof-reader can compare it by eye::
 
-    python -m fedlib.papers.centered_clipping.transcribe PAPER.txt            # print the CSV
-    python -m fedlib.papers.centered_clipping.transcribe PAPER.txt --write    # store it
-    python -m fedlib.papers.centered_clipping.transcribe PAPER.txt --check    # compare with it
+    python -m tools.transcribe.centered_clipping PAPER.txt            # print the CSV
+    python -m tools.transcribe.centered_clipping PAPER.txt --write    # store it
+    python -m tools.transcribe.centered_clipping PAPER.txt --check    # compare with it
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedlib.transcription import (
+from tools.transcribe.common import (
     NUMBER,
     Row,
     TranscriptionError,
@@ -26,7 +26,7 @@ from fedlib.transcription import (
     parse_value_and_spread,
 )
 
-STORED = Path(__file__).with_name("published.csv")
+STORED = Path(__file__).parents[2] / "fedlib" / "papers" / "centered_clipping" / "published.csv"
 
 ATTACKS = {
     "ROP": "rop",

@@ -44,7 +44,7 @@ def results_root(root: str | os.PathLike[str] | None = None) -> Path:
         return Path(root)
     if os.environ.get("FEDLIB_RESULTS"):
         return Path(os.environ["FEDLIB_RESULTS"]).expanduser()
-    project = Path(__file__).resolve().parent.parent
+    project = Path(__file__).resolve().parents[2]
     return (project if (project / "pyproject.toml").exists() else Path.cwd()) / "results"
 
 

@@ -17,8 +17,8 @@ on the device at hand (``python -m fedlib doctor`` measures it):
     models differ, each client's passes without autograd. Fastest on a CPU.
 ``grouped``
     One forward and backward pass over all clients' samples by autograd, through layers that keep
-    the clients' weight gradients and batch statistics apart (:mod:`fedlib.grouped`). For GPUs,
-    which can replay it as one graph. In local epochs, where models differ, as ``vmap``.
+    the clients' weight gradients and batch statistics apart (:mod:`~fedlib.gradients.grouped`). For
+    GPUs, which can replay it as one graph. In local epochs, where models differ, as ``vmap``.
 ``vmap``
     All clients at once through ``torch.func``: for GPUs, and models of any layers.
 """
@@ -35,9 +35,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fedlib import grouped
+from fedlib.gradients import grouped
+from fedlib.gradients.replay import Graphs
 from fedlib.models import ParameterLayout, batch_norms, flatten_parameters
-from fedlib.replay import Graphs
 from fedlib.validation import ConfigError, check_name
 
 Batch = tuple[torch.Tensor, torch.Tensor]

@@ -20,12 +20,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import create_mlp
 
 from fedlib import engine
+from fedlib.agents.environment import FederationEnvironment, observation_of, update_of
+from fedlib.agents.inversion import match_gradients, save_samples, wasserstein_distance
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks.dictated import TwoStage
 from fedlib.data import Dataset
 from fedlib.engine import Federation, State
-from fedlib.environment import FederationEnvironment, observation_of, update_of
-from fedlib.inversion import match_gradients, save_samples, wasserstein_distance
 from fedlib.runs import RunConfig
 from fedlib.seeds import derived_seed
 from fedlib.validation import ConfigError

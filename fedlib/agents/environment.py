@@ -15,8 +15,8 @@ from torch import nn
 
 from fedlib import engine
 from fedlib.attacks import ATTACKS
-from fedlib.clients import gradients
 from fedlib.data import Dataset
+from fedlib.gradients import gradients
 from fedlib.robust import certificate
 from fedlib.runs import RobustSGD, RunConfig
 from fedlib.validation import ConfigError, check_int, check_name

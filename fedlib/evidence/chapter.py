@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedlib.data.sources import SOURCES
-from fedlib.grid import expand, load_grid, run_grid
-from fedlib.report import Archive, Note, Table, plural
-from fedlib.store import SCALES, Store
+from fedlib.data.datasets import SOURCES
+from fedlib.evidence.report import Archive, Note, Table, plural
+from fedlib.grids import expand, load_grid, run_grid
+from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
 PARAMETERS = ("scale", "seeds", "device", "data", "only")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from fedlib.grid import Variant
-from fedlib.report import Archive, CellResult, Table, plural
-from fedlib.statistics import MARGIN, estimate
+from fedlib.evidence.report import Archive, CellResult, Table, plural
+from fedlib.evidence.statistics import MARGIN, estimate
+from fedlib.grids import Variant
 
 
 @dataclass(frozen=True)

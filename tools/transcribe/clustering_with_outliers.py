@@ -3,7 +3,7 @@
 Table 1 is in the paper's text, its tab-separated tables kept; Tables 2 to 5 are in its appendix,
 here as Markdown tables under a line that starts with the table's number::
 
-    python -m fedlib.papers.clustering_with_outliers.transcribe PAPER.txt APPENDIX.md
+    python -m tools.transcribe.clustering_with_outliers PAPER.txt APPENDIX.md
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedlib.papers.clustering_with_outliers import (
+from fedlib.papers.clustering_with_outliers.grid import (
     ATTACK_TITLES,
     PUBLISHED_ATTACKS,
     RULE_TITLES,
     RULES,
 )
-from fedlib.transcription import (
+from tools.transcribe.common import (
     Row,
     TranscriptionError,
     check_counts,
@@ -29,7 +29,9 @@ from fedlib.transcription import (
     parse_value_and_spread,
 )
 
-STORED = Path(__file__).with_name("published.csv")
+STORED = (
+    Path(__file__).parents[2] / "fedlib" / "papers" / "clustering_with_outliers" / "published.csv"
+)
 
 _RULES = {title: rule for rule, title in RULE_TITLES.items()} | {"FedAvg": "avg"}
 _ATTACKS = {title: attack for attack, title in ATTACK_TITLES.items()}

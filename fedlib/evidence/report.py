@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from fedlib.data import DataConfig
-from fedlib.data.sources import EMBEDDED_VARIANT, describe
-from fedlib.grid import Grid
-from fedlib.statistics import Estimate, agrees, estimate
-from fedlib.store import SCALES, Store
+from fedlib.data.datasets import EMBEDDED_VARIANT, describe
+from fedlib.evidence.statistics import Estimate, agrees, estimate
+from fedlib.grids import Grid
+from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_name
 
 
@@ -266,7 +266,7 @@ def verdict(result: CellResult | None, published: float, spread: float | None) -
     """What a stored cell says of a published value in percent.
 
     ``agrees`` or ``differs`` where the paper's protocol was run on the paper's data, within the
-    margin of :func:`fedlib.statistics.margin`; else why there is no verdict.
+    margin of :func:`fedlib.evidence.statistics.margin`; else why there is no verdict.
     """
     if result is None:
         return "not computed"

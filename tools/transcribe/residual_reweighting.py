@@ -2,7 +2,7 @@
 
 Tables 1 to 4 and 6 to 8 are tab-separated in its text; the results on loans are in a sentence::
 
-    python -m fedlib.papers.residual_reweighting.transcribe PAPER.txt
+    python -m tools.transcribe.residual_reweighting PAPER.txt
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedlib.papers.residual_reweighting import (
+from fedlib.papers.residual_reweighting.grid import (
     DELTAS,
     FEW,
     LAMBDAS,
@@ -20,7 +20,7 @@ from fedlib.papers.residual_reweighting import (
     RULE_TITLES,
     STDS,
 )
-from fedlib.transcription import (
+from tools.transcribe.common import (
     NUMBER,
     Row,
     TranscriptionError,
@@ -29,7 +29,7 @@ from fedlib.transcription import (
     find_table,
 )
 
-STORED = Path(__file__).with_name("published.csv")
+STORED = Path(__file__).parents[2] / "fedlib" / "papers" / "residual_reweighting" / "published.csv"
 
 _RULES = {title: rule for rule, title in RULE_TITLES.items()} | {"Ours": "ours", "Our": "ours"}
 

@@ -23,9 +23,17 @@ from fedlib.aggregators.reputation import ReputationRule
 from fedlib.attacks import AttackContext
 from fedlib.attacks.base import TrainingAttack
 from fedlib.blocks import row_mean
-from fedlib.clients import Batch, choose_strategy, forward, gradients, local_updates, saliency_maps
 from fedlib.data import Dataset, matched_samples
 from fedlib.data.augment import crop_and_flip, draw_moves
+from fedlib.gradients import (
+    Batch,
+    choose_strategy,
+    forward,
+    gradients,
+    local_updates,
+    saliency_maps,
+)
+from fedlib.gradients.replay import Graphs
 from fedlib.metrics import CERTIFIED, PRICES, decisions, evaluate, separation
 from fedlib.models import (
     batch_norms,
@@ -35,7 +43,6 @@ from fedlib.models import (
     output_bias,
     output_weights,
 )
-from fedlib.replay import Graphs
 from fedlib.robust import certificate, perturbation_curve, transport
 from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
 from fedlib.seeds import derived_seed, stream

@@ -24,13 +24,13 @@ import torch
 
 import fedlib.papers
 from fedlib import engine, hardware
-from fedlib.clients import choose_strategy
 from fedlib.data import DataConfig, load_dataset, resolve_source
-from fedlib.data.sources import EMBEDDED_VARIANT, DataError, Dataset
+from fedlib.data.datasets import EMBEDDED_VARIANT, DataError, Dataset
+from fedlib.gradients import choose_strategy
+from fedlib.grids.progress import Progress, duration
 from fedlib.models import make_model
-from fedlib.progress import Progress, duration
 from fedlib.runs import RunConfig
-from fedlib.store import SCALES, Store, StoreError, make_record
+from fedlib.runs.store import SCALES, Store, StoreError, make_record
 from fedlib.validation import ConfigError, check_int, check_name
 
 
@@ -121,7 +121,7 @@ def load_grid(slug: str) -> Grid:
         If there is none of that name.
     """
     check_name("slug", slug, grid_slugs())
-    grid: Grid = importlib.import_module(f"fedlib.papers.{slug}").GRID
+    grid: Grid = importlib.import_module(f"fedlib.papers.{slug}.grid").GRID
     return grid
 
 
@@ -224,7 +224,7 @@ def run_grid(
         side by side do more than one run on all cores), and 1 on a GPU, which several share
         well only under NVIDIA's multi-process service.
     strategy
-        Of the client step; see :mod:`fedlib.clients`.
+        Of the client step; see :mod:`fedlib.gradients`.
     progress
         Whether to print how much is to be done, a line for each finished run and a bar.
     """

@@ -1,0 +1,1 @@
+"""Attackers that learn what to send. They need the ``rl`` extra, which nothing else does."""

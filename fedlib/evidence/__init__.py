@@ -1,0 +1,1 @@
+"""Evidence: from stored records to what a reader sees."""
