@@ -9,7 +9,7 @@ import byzfl
 import pytest
 import torch
 
-from fedlib.aggregators import AGGREGATORS, AggregatorContext
+from fedlib.aggregators import AGGREGATORS, Facts
 
 SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
 # For the growth with n and d.
@@ -112,7 +112,7 @@ def test_rule_of_our_own(benchmark, matrix, device, waited, rule, size):
     n, d = size
     # Bulyan needs n >= 4 f + 3.
     ours = AGGREGATORS[rule](n_byzantine=min(n // 5, (n - 3) // 4))
-    updates, context = matrix(n, d), AggregatorContext(server_update=torch.ones(d, device=device))
+    updates, context = matrix(n, d), Facts(server_update=torch.ones(d, device=device))
     timed(benchmark, waited(lambda: ours.apply(updates, None, context)), rule, "fedlib", size)
 
 

@@ -16,11 +16,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.gradients import gradients, local_updates
 from fedlib.gradients.replay import Graphs
 from fedlib.models import flatten_parameters, make_model
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 
 BATCH, MOMENTUM = 32, 0.9
 # Each paper's network on data of the form that it has there.

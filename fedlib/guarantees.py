@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedlib.aggregators import Aggregator, AggregatorContext, make_aggregator
+from fedlib.aggregators import Aggregator, Facts, make_aggregator
 from fedlib.seeds import stream
 from fedlib.validation import check_int, check_name
 
@@ -424,7 +424,7 @@ def breakdown_point(
     *,
     distance: float = 1e6,
     seed: int = 0,
-    context: Callable[[torch.Tensor], AggregatorContext] | None = None,
+    context: Callable[[torch.Tensor], Facts] | None = None,
 ) -> int:
     """The fewest far vectors among n that carry the aggregate away; ``n`` if none do.
 

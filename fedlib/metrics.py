@@ -12,10 +12,6 @@ from fedlib.models import batch_norms
 _EVALUATION_BATCH = 500
 # Of an accelerator, where nothing depends on what else is in the batch.
 _LARGE_BATCH = 5000
-CERTIFIED = 2000
-"""At most so many samples stand for all of a set when robustness is certified."""
-PRICES = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
-"""Prices of distance at which test data are perturbed, in units of the training's."""
 
 
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
@@ -34,21 +30,3 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
         correct += (logits.argmax(1) == y[rows]).sum()
         loss += F.cross_entropy(logits, y[rows], reduction="sum").double()
     return float(correct) / len(x), float(loss) / len(x)
-
-
-def decisions(model: nn.Module, device: torch.device) -> list[str]:
-    """The classes of points of a 61 x 61 grid over [-4, 4], a string of digits for each ordinate.
-
-    The lowest ordinate comes first.
-    """
-    place = torch.linspace(-4, 4, 61, device=device)
-    points = torch.cartesian_prod(place, place).flip(1).view(-1, 1, 1, 2)
-    with torch.no_grad():
-        classes = model(points).argmax(1).view(61, 61).tolist()
-    return ["".join(map(str, row)) for row in classes]
-
-
-def separation(scores: torch.Tensor, n_benign: int) -> torch.Tensor:
-    """How probably a Byzantine client's score is below an honest one's; ties count half."""
-    gap = scores[:n_benign, None] - scores[None, n_benign:]
-    return ((gap > 0).double() + (gap == 0).double() / 2).mean()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fedlib.validation import check_name, make_part
 
 T = TypeVar("T", bound=type)
+P = TypeVar("P")
 
 
-class Registry(Mapping[str, type]):
+class Registry(Mapping[str, type[P]], Generic[P]):
     """A read-only mapping from names to classes, filled by :meth:`register`.
 
     Parameters
@@ -27,7 +28,7 @@ class Registry(Mapping[str, type]):
     def __init__(self, field: str, package: str) -> None:
         self._field = field
         self._package = package
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, type[P]] = {}
         self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -67,7 +68,7 @@ class Registry(Mapping[str, type]):
                 self._loaded = False  # or the next look would find half of the parts
                 raise
 
-    def __getitem__(self, name: str) -> type:
+    def __getitem__(self, name: str) -> type[P]:
         self._load()
         return self._classes[check_name(self._field, name, self._classes)]
 

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import settings
 
 from fedlib.aggregators import AGGREGATORS
+from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig
 from fedlib.grids import Cell, Grid
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.runs.store import Store
 
 # The same examples every time: a check that turns red points to a change.

@@ -2,8 +2,7 @@
 
 import torch
 
-from fedlib.aggregators import AggregatorContext
-from fedlib.attacks import AttackContext
+from fedlib.federation import Facts
 
 
 def aggregator_context(rule, updates):
@@ -24,7 +23,7 @@ def aggregator_context(rule, updates):
         "client_saliency": lambda client, rows, **reading: saliency(rows, **reading),
         "output_weights": torch.arange(d) >= d - 3,
     }
-    return AggregatorContext(**{name: offered[name] for name in rule.needs})
+    return Facts(**{name: offered[name] for name in rule.needs})
 
 
 def attack_context(attack, updates):
@@ -40,4 +39,4 @@ def attack_context(attack, updates):
         "critical_parameters": torch.arange(d) < 3,
         "output_bias": torch.arange(d) >= d - 2,
     }
-    return AttackContext(**{k: v for k, v in offered.items() if k in attack.knows})
+    return Facts(**{k: v for k, v in offered.items() if k in attack.knows})

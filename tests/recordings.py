@@ -15,10 +15,11 @@ import torch
 from fedlib import hardware
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import LocalSGD, MomentumSGD, RobustSGD
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.grids import compute_metrics, grid_slugs, load_grid
-from fedlib.runs import LocalSGD, MomentumSGD, RobustSGD, RunConfig
+from fedlib.runs import RunConfig
 
 RECORDED = Path(__file__).parent / "recorded"
 IDENTITIES = RECORDED / "identities.json"

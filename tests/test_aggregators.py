@@ -9,7 +9,7 @@ from contexts import aggregator_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedlib.aggregators import AGGREGATORS, AggregatorContext, make_aggregator, spectral
+from fedlib.aggregators import AGGREGATORS, Facts, make_aggregator, spectral
 from fedlib.aggregators.ssim import structural_similarity
 from fedlib.validation import ConfigError
 
@@ -473,7 +473,7 @@ def test_a_mixed_update_has_the_weight_of_the_client_in_whose_place_it_is():
     updates = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
     rule = {"name": "mean", "weights": "samples"}
     mixing = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=1, rule=rule)
-    context = AggregatorContext(sample_counts=torch.tensor([1, 1, 1, 3]))
+    context = Facts(sample_counts=torch.tensor([1, 1, 1, 3]))
     found, _ = mixing.apply(updates, None, context)
     assert found.item() == pytest.approx((3 * 1 + 3 * 13 / 3) / 6)
 
@@ -504,9 +504,7 @@ def test_a_majority_is_one_of_the_voters_and_not_of_the_buckets():
     inner, outer = rule.candidates(updates)
     assert not torch.equal(inner, outer)
     for for_inner, expected in ((4, inner), (3, outer), (2, outer)):
-        context = AggregatorContext(
-            vote=lambda _, for_inner=for_inner: (torch.arange(6) >= for_inner).long()
-        )
+        context = Facts(vote=lambda _, for_inner=for_inner: (torch.arange(6) >= for_inner).long())
         assert torch.equal(rule.apply(updates, None, context)[0], expected)
 
 
@@ -534,13 +532,13 @@ def test_what_a_rule_lacks_is_named(name):
 
 def test_mean_weighted_by_samples():
     updates = torch.tensor([[1.0], [2.0], [6.0]])
-    context = AggregatorContext(sample_counts=torch.tensor([1, 2, 1]))
+    context = Facts(sample_counts=torch.tensor([1, 2, 1]))
     found, _ = AGGREGATORS["mean"](weights="samples").apply(updates, None, context)
     assert found.item() == pytest.approx(11 / 4)
     with pytest.raises(ConfigError, match=r"needs context\.sample_counts"):
         AGGREGATORS["mean"](weights="samples").apply(updates)
     for counts, said in (([0, 0, 0], "not all 0"), ([2, -1, 2], "at least 0")):
-        context = AggregatorContext(sample_counts=torch.tensor(counts))
+        context = Facts(sample_counts=torch.tensor(counts))
         with pytest.raises(ConfigError, match=said):
             AGGREGATORS["mean"](weights="samples").apply(updates, None, context)
 
@@ -560,7 +558,7 @@ def test_mean_weighted_by_samples():
 def test_a_context_of_another_shape_is_named(rule, context):
     name, parameters = rule
     with pytest.raises(ConfigError, match=rf"context\.{next(iter(context))} of shape .* must be"):
-        AGGREGATORS[name](**parameters).apply(torch.ones(5, 2), None, AggregatorContext(**context))
+        AGGREGATORS[name](**parameters).apply(torch.ones(5, 2), None, Facts(**context))
 
 
 @pytest.mark.parametrize("rule", ["center_with_outliers", "mean_with_outliers"])
@@ -577,7 +575,7 @@ def test_clients_vote_between_inner_and_outer(rule):
             seen.append(candidates)
             return (torch.arange(6) >= for_inner).long()
 
-        found, _ = elect.apply(updates, None, AggregatorContext(vote=vote))
+        found, _ = elect.apply(updates, None, Facts(vote=vote))
         assert torch.equal(found, expected)
         assert torch.equal(seen[0], torch.stack([inner, outer]))
 
@@ -585,7 +583,7 @@ def test_clients_vote_between_inner_and_outer(rule):
 def test_fltrust_by_hand():
     # Cosines to (1, 0): 1, 0.6, 0 and -1, which counts as 0; all scaled to length 1.
     updates = torch.tensor([[2.0, 0.0], [3.0, 4.0], [0.0, 9.0], [-1.0, 0.0]])
-    context = AggregatorContext(server_update=torch.tensor([1.0, 0.0]))
+    context = Facts(server_update=torch.tensor([1.0, 0.0]))
     found, _ = AGGREGATORS["fltrust"]().apply(updates, None, context)
     torch.testing.assert_close(found, torch.tensor([1 + 0.36, 0.48]) / 1.6)
 
@@ -593,7 +591,7 @@ def test_fltrust_by_hand():
 @pytest.mark.parametrize("own", [[0.0, 0.0], [math.nan, 1.0], [-1.0, 0.0]])
 def test_fltrust_without_anybody_to_trust_stays_where_it_is(own):
     updates = torch.tensor([[2.0, 0.0], [0.0, 0.0], [1e-30, 0.0]])
-    context = AggregatorContext(server_update=torch.tensor(own))
+    context = Facts(server_update=torch.tensor(own))
     found, _ = AGGREGATORS["fltrust"]().apply(updates, None, context)
     assert torch.equal(found, torch.zeros(2))
 
@@ -612,15 +610,13 @@ def test_fltrust_at_extreme_lengths(dtype, row, own):
     # Both rows point half way between the axes, whatever their lengths; the third is at 90 degrees.
     updates = torch.tensor([[row, row], [1.0, 1.0], [1.0, -1.0]], dtype=dtype)
     server = torch.tensor([own, own], dtype=dtype)
-    found, _ = AGGREGATORS["fltrust"]().apply(
-        updates, None, AggregatorContext(server_update=server)
-    )
+    found, _ = AGGREGATORS["fltrust"]().apply(updates, None, Facts(server_update=server))
     torch.testing.assert_close(found / own, torch.ones(2, dtype=dtype), rtol=1e-4, atol=0)
 
 
 def test_fltrust_cuts_what_is_longer_than_the_largest_float():
     largest = torch.finfo(torch.float32).max
-    context = AggregatorContext(server_update=torch.full((4,), largest))
+    context = Facts(server_update=torch.full((4,), largest))
     # The server's update is twice the largest float long, and so is the only row in one place.
     found, _ = AGGREGATORS["fltrust"]().apply(torch.tensor([[0.0, 5.0, 0.0, 0.0]]), None, context)
     assert found.tolist() == [0, largest, 0, 0]
@@ -670,7 +666,7 @@ def test_foolsgold_silences_sybils_and_stands_still_if_all_are_alike():
 
 def test_foolsgold_compares_the_last_layer_alone_if_told_so():
     rule = AGGREGATORS["foolsgold"](features="last_layer")
-    context = AggregatorContext(output_weights=torch.tensor([False, True, True, False]))
+    context = Facts(output_weights=torch.tensor([False, True, True, False]))
     first, second = (matrix(5, 4, seed, torch.float64) for seed in (3, 4))
     _, state = rule.apply(first, rule.init(5, 4), context)
     found, state = rule.apply(second, state, context)
@@ -721,7 +717,7 @@ def test_gradient_guard_penalises_the_least_similar_map():
     updates = torch.tensor([[1.0], [2.0], [1.0], [3.0]])
     for window in (7, None):
         rule = AGGREGATORS["gradient_guard"](n_byzantine=1, window=window)
-        context = AggregatorContext(saliency=saliency)
+        context = Facts(saliency=saliency)
         _, (reputation, *_) = rule.apply(updates, rule.init(4, 1), context)
         torch.testing.assert_close(reputation, torch.tensor([0.5, 0.5, 0.5, -0.5]).double())
     assert [len(rows) for rows in asked] == [1, 4, 1, 4]
@@ -734,7 +730,7 @@ def test_gradient_guard_takes_broken_maps_for_the_least_similar():
 
     updates = torch.tensor([[1.0], [2.0], [9.0], [3.0]])
     rule = AGGREGATORS["gradient_guard"](n_byzantine=1)
-    _, (reputation, *_) = rule.apply(updates, None, AggregatorContext(saliency=saliency))
+    _, (reputation, *_) = rule.apply(updates, None, Facts(saliency=saliency))
     assert reputation.argmin() == 2
     with pytest.raises(ConfigError, match=r"aggregator\.window=4 must be odd"):
         AGGREGATORS["gradient_guard"](window=4)
@@ -753,13 +749,13 @@ def test_gradient_guard_may_look_at_updates_themselves_and_at_clients_samples():
     updates = torch.tensor([[1.0], [2.0], [1.0], [3.0]])
     rule = AGGREGATORS["gradient_guard"](n_byzantine=1, map_of="update", inputs="clients")
     assert rule.needs == {"client_saliency"}
-    context = AggregatorContext(client_saliency=client_saliency)
+    context = Facts(client_saliency=client_saliency)
     _, (reputation, _, scores) = rule.apply(updates, rule.init(4, 1), context)
     assert asked == [(0, 2, True), (1, 2, True), (2, 2, True), (3, 2, True)]
     torch.testing.assert_close(scores[:3], torch.ones(3).double())
     assert reputation.argmin() == 3
     with pytest.raises(ConfigError, match=r"needs context\.client_saliency"):
-        rule.apply(updates, None, AggregatorContext(saliency=client_saliency))
+        rule.apply(updates, None, Facts(saliency=client_saliency))
 
 
 def test_gradient_guard_may_reward_everybody_in_the_first_round():
@@ -769,7 +765,7 @@ def test_gradient_guard_may_reward_everybody_in_the_first_round():
     updates = torch.tensor([[1.0], [2.0], [1.0], [30.0]])
     for first, least in (("similarity", -0.5), ("reward", 0.25)):
         rule = AGGREGATORS["gradient_guard"](n_byzantine=1, first=first)
-        context = AggregatorContext(saliency=saliency)
+        context = Facts(saliency=saliency)
         _, state = rule.apply(updates, rule.init(4, 1), context)
         assert state.reputation.min() == least
         _, state = rule.apply(updates, state, context)
@@ -809,7 +805,7 @@ def test_gradient_guard_may_trust_an_update_of_the_servers():
     updates = torch.tensor([[2.0], [1.0], [2.0], [2.0]])
     rule = AGGREGATORS["gradient_guard"](n_byzantine=1, reference="server", first="reward")
     assert rule.needs == {"saliency", "server_update"}
-    context = AggregatorContext(saliency=saliency, server_update=torch.tensor([2.0]))
+    context = Facts(saliency=saliency, server_update=torch.tensor([2.0]))
     _, state = rule.apply(updates, rule.init(4, 1), context)
     torch.testing.assert_close(state.scores[[0, 2, 3]], torch.ones(3).double())
     torch.testing.assert_close(state.reputation, torch.tensor([0.5, -0.5, 0.5, 0.5]).double())
@@ -820,7 +816,7 @@ def test_gradient_guard_may_trust_an_update_of_the_servers():
     assert rule.needs == {"server_update"}
     updates = matrix(4, 60)
     for own, same in ((updates[1], [1]), (torch.full((60,), torch.nan), [])):
-        _, state = rule.apply(updates, None, AggregatorContext(server_update=own))
+        _, state = rule.apply(updates, None, Facts(server_update=own))
         assert (state.scores > 0.99).nonzero().flatten().tolist() == same
 
 

@@ -6,7 +6,7 @@ import torch
 from contexts import attack_context
 
 from fedlib.aggregators import AGGREGATORS
-from fedlib.attacks import ATTACKS, AttackContext, make_attack
+from fedlib.attacks import ATTACKS, Facts, make_attack
 from fedlib.attacks.alie import largest_z
 from fedlib.validation import ConfigError
 
@@ -93,13 +93,13 @@ def test_rop_by_hand():
     # is (4, -3) / 25, of length 1 after scaling: (0.8, -0.6).
     updates = torch.tensor([[3.0, 4.0]], dtype=torch.float64).repeat(4, 1)
     last = torch.tensor([3.0, 4.0], dtype=torch.float64)
-    sent = send("rop", updates, 1, AttackContext(last_aggregate=last), z=2.0)
+    sent = send("rop", updates, 1, Facts(last_aggregate=last), z=2.0)
     torch.testing.assert_close(sent[0], last + torch.tensor([1.6, -1.2], dtype=torch.float64))
 
 
 def test_rop_is_orthogonal_to_its_reference_and_of_length_z():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
-    move = send("rop", updates, context=AttackContext(last_aggregate=last), z=1.5)[0] - last
+    move = send("rop", updates, context=Facts(last_aggregate=last), z=1.5)[0] - last
     reference = 0.9 * last + 0.1 * updates.mean(0)
     assert move.norm().item() == pytest.approx(1.5)
     assert abs(float(move @ reference)) < 1e-10
@@ -107,7 +107,7 @@ def test_rop_is_orthogonal_to_its_reference_and_of_length_z():
 
 def test_rop_angles():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
-    context = AttackContext(last_aggregate=last)
+    context = Facts(last_aggregate=last)
     moves = {
         a: send("rop", updates, context=context, angle=a)[0] - last for a in (90.0, 270.0, 0.0)
     }
@@ -233,7 +233,7 @@ def test_a_backdoor_that_is_chosen_in_each_batch_poisons_all_it_is_shown():
 
 def test_model_replacement_attacks_in_its_round_alone():
     attack = ATTACKS["model_replacement"](n_byzantine=1, rounds=(2,), scale=10.0)
-    context = AttackContext(own_updates=torch.ones(1, 3))
+    context = Facts(own_updates=torch.ones(1, 3))
     state, sent = attack.init(4, 3), []
     for _ in range(3):
         update, state = attack.apply(torch.zeros(3, 3), state, context)
@@ -244,7 +244,7 @@ def test_model_replacement_attacks_in_its_round_alone():
 
 def test_parameter_mixing_replaces_a_share_of_an_honest_update():
     updates = torch.zeros(3, 10_000)
-    context = AttackContext(own_updates=torch.ones(2, 10_000))
+    context = Facts(own_updates=torch.ones(2, 10_000))
     sent = send("parameter_mixing", updates, 2, context, mix_rate=0.3)
     assert sent.mean(1).tolist() == pytest.approx([0.3, 0.3], abs=0.02)
     assert not torch.equal(sent[0], sent[1])
@@ -276,7 +276,7 @@ def test_draws_depend_on_seed_and_round_alone(name):
 
 def test_gaussian_noise_multiplies_the_model():
     model, own = torch.full((20_000,), 3.0), torch.ones(2, 20_000)
-    context = AttackContext(own_updates=own, model=model)
+    context = Facts(own_updates=own, model=model)
     sent = send("gaussian_noise", torch.zeros(3, 20_000), 2, context, std=2.0)
     scale = (model - sent) / (model - own)
     assert scale.mean().item() == pytest.approx(1, abs=0.03)
@@ -288,7 +288,7 @@ def test_gaussian_noise_multiplies_the_model():
 def test_norm_matched_gaussian_has_the_length_of_ones_own():
     updates = benign_updates()
     own = benign_updates(5, 30, seed=4)
-    sent = send("norm_matched_gaussian", updates, context=AttackContext(own_updates=own))
+    sent = send("norm_matched_gaussian", updates, context=Facts(own_updates=own))
     torch.testing.assert_close(sent.norm(dim=1), own.norm(dim=1))
 
 
@@ -297,7 +297,7 @@ def test_norm_matched_gaussian_has_the_length_of_ones_own():
 
 def test_sign_flip_scales():
     own = benign_updates(5)
-    context = AttackContext(own_updates=own)
+    context = Facts(own_updates=own)
     torch.testing.assert_close(
         send("sign_flip", benign_updates(), context=context, scale=3.0), -3 * own
     )
@@ -305,7 +305,7 @@ def test_sign_flip_scales():
 
 def test_omniscient_formulas():
     updates, own = benign_updates(), benign_updates(5, 30, seed=4)
-    context = AttackContext(own_updates=own)
+    context = Facts(own_updates=own)
     everyone = torch.cat([updates, own]).mean(0)
     text = send("omniscient", updates, context=context)[0]
     torch.testing.assert_close(text, everyone - 10 * own.mean(0))
@@ -316,7 +316,7 @@ def test_omniscient_formulas():
 def test_scaled_variance_is_mean_plus_z_deviations_of_all():
     updates, own = benign_updates(), benign_updates(5, 30, seed=4)
     everyone = torch.cat([updates, own])
-    sent = send("scaled_variance", updates, context=AttackContext(own_updates=own), z=7.0)
+    sent = send("scaled_variance", updates, context=Facts(own_updates=own), z=7.0)
     torch.testing.assert_close(sent[0], everyone.mean(0) + 7 * everyone.std(0))
 
 
@@ -325,7 +325,7 @@ def test_scaled_variance_is_mean_plus_z_deviations_of_all():
 
 def rule_context(name, f, **more):
     rule = AGGREGATORS[name](n_byzantine=f)
-    return AttackContext(rule=lambda updates: rule.apply(updates)[0], **more)
+    return Facts(rule=lambda updates: rule.apply(updates)[0], **more)
 
 
 @pytest.mark.parametrize("perturbation", ["sign", "unit", "std"])
@@ -384,7 +384,7 @@ def test_pga_may_scan_and_aim_at_the_candidate_that_errs_least():
         return mean + errors[:, None] * torch.eye(len(mean))[:2]
 
     # Tried are 10, 14, 19.6, 27.4 and more; the lesser of the two errors is largest at 19.6.
-    context = AttackContext(candidates=candidates)
+    context = Facts(candidates=candidates)
     sent = send("pga", updates, context=context, search="scan", aim="least")
     torch.testing.assert_close(sent[0], mean - 19.6 * mean.sign())
 
@@ -408,7 +408,7 @@ def test_full_trim_with_partial_knowledge_uses_its_own_updates():
     sent = send(
         "full_trim",
         benign_updates(),
-        context=AttackContext(own_updates=own),
+        context=Facts(own_updates=own),
         knowledge="partial",
     )
     deviations = (sent - own.mean(0)).abs() / own.std(0)
@@ -420,7 +420,7 @@ def test_full_krum_is_taken_by_krum(knowledge):
     generator = torch.Generator().manual_seed(1)
     updates = torch.randn(15, 200, generator=generator) + 0.3
     own = torch.randn(5, 200, generator=generator) + 0.3
-    context = AttackContext(own_updates=own)
+    context = Facts(own_updates=own)
     sent = send("full_krum", updates, 5, context, knowledge=knowledge)
     assert sent.unique(dim=0).shape[0] == 1
     known = updates if knowledge == "full" else own
@@ -447,12 +447,12 @@ def test_sparse_rop_perturbs_the_critical_parameters_alone():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
     mask = torch.zeros(30, dtype=torch.bool)
     mask[[0, 7, 29]] = True
-    context = AttackContext(last_aggregate=last, critical_parameters=mask)
+    context = Facts(last_aggregate=last, critical_parameters=mask)
     sparse = send("rop", updates, context=context, sparse=True)[0] - last
     dense = send("rop", updates, context=context)[0] - last
     torch.testing.assert_close(sparse, torch.where(mask, 10 * dense, 0.0))
     with pytest.raises(ConfigError, match=r"needs context\.critical_parameters"):
-        send("rop", updates, context=AttackContext(last_aggregate=last), sparse=True)
+        send("rop", updates, context=Facts(last_aggregate=last), sparse=True)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -467,7 +467,7 @@ def test_camouflage_keeps_the_own_spread_and_pushes_against_the_mean():
     benign = benign_updates()
     f, d = 3, benign.shape[1]
     own = benign[:f] + 0.01
-    context = AttackContext(own_updates=own, rule=lambda rows: rows.mean(0))
+    context = Facts(own_updates=own, rule=lambda rows: rows.mean(0))
     attack = ATTACKS["camouflage"](n_byzantine=f, start=2.0, factor=1.5)
     sent, gamma = attack.apply(benign, None, context)
     mean = benign.mean(0)
@@ -495,7 +495,7 @@ def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows()
 
     attack = ATTACKS["camouflage"](n_byzantine=f, aim="least", start=1.0, factor=1.5)
     assert attack.knows == {"benign_updates", "own_updates", "candidates"}
-    context = AttackContext(own_updates=own, candidates=candidates)
+    context = Facts(own_updates=own, candidates=candidates)
     gamma = None
     for _ in range(5):
         _, gamma = attack.apply(benign, gamma, context)
@@ -515,14 +515,10 @@ def test_saliency_matching_changes_the_output_bias_alone():
     own = torch.zeros(2, 6)
     place = torch.tensor([False, False, False, True, True, True])
     attack = ATTACKS["saliency_matching"](n_byzantine=2, target=1, strength=0.5)
-    sent, _ = attack.apply(
-        torch.ones(3, 6), None, AttackContext(own_updates=own, output_bias=place)
-    )
+    sent, _ = attack.apply(torch.ones(3, 6), None, Facts(own_updates=own, output_bias=place))
     assert sent.tolist() == [[0, 0, 0, 0.5, -0.5, 0.5]] * 2
     with pytest.raises(ConfigError, match="an output bias"):
-        attack.apply(
-            torch.ones(3, 6), None, AttackContext(own_updates=own, output_bias=place & False)
-        )
+        attack.apply(torch.ones(3, 6), None, Facts(own_updates=own, output_bias=place & False))
 
 
 # --- bad input ---------------------------------------------------------------------------

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from fedlib import engine
+from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig, load_dataset, resolve_source
 from fedlib.data.augment import crop_and_flip, draw_moves
 from fedlib.data.datasets import EMBEDDED_VARIANT
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 DATA = DataConfig("cifar10", "embedded", EMBEDDED_VARIANT, 200, 50)

@@ -12,9 +12,10 @@ from fedlib import engine, models
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
+from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig, Partition, load_dataset
 from fedlib.gradients import gradients, saliency_maps
-from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 DATA = DataConfig("mnist", "embedded", "glyphs-1", train_samples=200, test_samples=100)

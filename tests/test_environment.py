@@ -8,9 +8,10 @@ from gymnasium.utils.env_checker import check_env
 from fedlib.agents.environment import DIVERGED, FederationEnvironment
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD, RobustSGD
 from fedlib.data import Dataset, resolve_source
 from fedlib.gradients import gradients
-from fedlib.runs import MomentumSGD, RobustSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 

@@ -10,9 +10,10 @@ import torch
 from fedlib import engine, replay
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig, load_dataset
 from fedlib.gradients.replay import Graphs
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 
 DATA = DataConfig("mnist", "embedded", "glyphs-1", train_samples=200, test_samples=100)
 RULES = [name for name in AGGREGATORS if AGGREGATORS[name].replayable]

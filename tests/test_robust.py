@@ -5,11 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from fedlib import engine
+from fedlib.clients import MomentumSGD, RobustSGD
 from fedlib.data import load_dataset, resolve_source
 from fedlib.gradients import gradients
 from fedlib.models import ParameterLayout, make_model
-from fedlib.robust import certificate, perturbation_curve, squared_distances, transport
-from fedlib.runs import MomentumSGD, RobustSGD, RunConfig
+from fedlib.runs import RunConfig
+from fedlib.trackers.robustness import certificate, perturbation_curve, squared_distances, transport
 from fedlib.validation import ConfigError
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
-from fedlib.runs import LocalSGD, MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 

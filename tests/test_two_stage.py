@@ -14,9 +14,10 @@ from fedlib.agents.inversion import load_samples
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.attacks.dictated import TwoStage
+from fedlib.clients import RobustSGD
 from fedlib.data import load_dataset, resolve_source
 from fedlib.grids import Cell, run_grid
-from fedlib.runs import RobustSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 

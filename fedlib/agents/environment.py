@@ -15,10 +15,11 @@ from torch import nn
 
 from fedlib import engine
 from fedlib.attacks import ATTACKS
+from fedlib.clients import RobustSGD
 from fedlib.data import Dataset
 from fedlib.gradients import gradients
-from fedlib.robust import certificate
-from fedlib.runs import RobustSGD, RunConfig
+from fedlib.runs import RunConfig
+from fedlib.trackers.robustness import certificate
 from fedlib.validation import ConfigError, check_int, check_name
 
 _AT_ONCE = 64
@@ -97,7 +98,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (observed,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (count,), np.float32)
         self._federation, self._state = federation, first
-        self._gamma = federation.gamma if gamma is None else gamma
+        self._gamma = first.client.gamma if gamma is None else gamma
         self._level = self._bound = 0.0
 
     def reset(
@@ -107,8 +108,8 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(1 << 31))
         config = self._config.with_(seed=drawn)
-        federation, self._state = engine.prepare(config, self._data)
-        self._federation = replace(federation, gamma=self._gamma)
+        self._federation, self._state = engine.prepare(config, self._data)
+        self._state.client.gamma = self._gamma
         self._state.parameters.copy_(self._start)
         self._level = self._certified()
         self._bound = DIVERGED * self._level

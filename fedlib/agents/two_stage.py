@@ -25,7 +25,7 @@ from fedlib.agents.inversion import match_gradients, save_samples, wasserstein_d
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks.dictated import TwoStage
 from fedlib.data import Dataset
-from fedlib.engine import Federation, State
+from fedlib.federation import Federation, State
 from fedlib.runs import RunConfig
 from fedlib.seeds import derived_seed
 from fedlib.validation import ConfigError
@@ -209,13 +209,13 @@ class Agent:
         self._seconds["data"] += time.perf_counter() - started
         epochs = len(self.found["stage_one_distance"])
         if distance < self.attack.threshold or epochs >= self.attack.most_epochs:
-            self._learn_policy(learned, y, state, federation.gamma)
+            self._learn_policy(learned, y, state, state.client.gamma)
 
     def _own_samples(self, federation: Federation) -> tuple[torch.Tensor, torch.Tensor]:
         """As many samples as the estimate is to have, of the attacker's own clients."""
         held = np.concatenate(federation.shares[federation.n_benign : self.config.n_clients])
         chosen = torch.from_numpy(held[: self.attack.n_samples])
-        return federation.x[chosen].clone(), federation.y[chosen].clone()
+        return federation.train[0][chosen].clone(), federation.train[1][chosen].clone()
 
     def _learn_policy(self, x: torch.Tensor, y: torch.Tensor, state: State, gamma: float) -> None:
         run = self.config

@@ -4,48 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
 
+from fedlib.federation.facts import FACTS, Facts, check_facts
+from fedlib.parts import Revision
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int, check_matrix
+from fedlib.validation import ConfigError, check_int, check_matrix, check_name
 
-AGGREGATORS = Registry("aggregator", "fedlib.aggregators")
-
-
-@dataclass(frozen=True)
-class AggregatorContext:
-    """What a rule may use beside the updates; a field that it does not need is None.
-
-    Attributes
-    ----------
-    sample_counts
-        Training samples of each client, ``(n_clients,)``.
-    server_update
-        The update that the server computes on its own clean samples, ``(n_parameters,)``.
-    vote
-        Takes candidate aggregates ``(n_candidates, n_parameters)`` and gives the index of the
-        candidate that each client votes for, ``(n_clients,)``.
-    saliency
-        Takes updates ``(m, n_parameters)`` and gives the saliency maps of the models after each
-        of them on the server's samples, ``(m, n_samples, H, W)``; with ``raw=True``, of models
-        that have the negated updates for parameters; ``score`` as in
-        :func:`~fedlib.gradients.saliency_maps`.
-    client_saliency
-        Likewise, but takes a client's number first, and looks at samples of that client's.
-    output_weights
-        Where the last layer's weights are, without its bias, ``(n_parameters,)`` of bool.
-    """
-
-    sample_counts: torch.Tensor | None = None
-    server_update: torch.Tensor | None = None
-    vote: Callable[[torch.Tensor], torch.Tensor] | None = None
-    saliency: Callable[..., torch.Tensor] | None = None
-    client_saliency: Callable[..., torch.Tensor] | None = None
-    output_weights: torch.Tensor | None = None
+AGGREGATORS: Registry[Any] = Registry("aggregator", "fedlib.aggregators")
 
 
 @dataclass(frozen=True)
@@ -64,17 +33,24 @@ class Aggregator(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Fields of :class:`AggregatorContext` that the rule cannot do without."""
+    """The facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
     keeps_reputations: ClassVar[bool] = False
     """Whether the state has ``reputation`` and ``scores`` of the clients, ``(n_clients,)``."""
     knows_clients: ClassVar[bool] = False
-    """Whether the state is of each client: a row must be of the same client in every round."""
+    """Whether the state is of each client, so that a row must be of the same client in every
+    round."""
+    candidates_ask: ClassVar[bool] = True
+    """Whether clients are asked while :meth:`candidates` names the candidates."""
+    resists_minority: ClassVar[bool] = True
+    """Whether the aggregate stays near the honest updates whatever a minority of clients sends, in
+    the first round and without facts that are right."""
+    moves_with_updates: ClassVar[bool] = True
+    """Whether the first round's aggregate moves by ``v`` if every update moves by ``v``."""
     shows_non_finite: ClassVar[bool] = False
-    """Whether a NaN or an Inf in any row is bound to show in the aggregate: it is then looked for
-    there, which spares a read of the matrix."""
-    replayable: ClassVar[bool] = False
-    """Whether nothing is drawn, decided or kept on the CPU, and the state is None or one tensor: a
-    GPU may then replay the rule (:class:`~fedlib.gradients.replay.Graphs`)."""
+    """Whether a NaN or an Inf in any row is bound to show in the aggregate. The rule then looks
+    for it there, which spares a read of the matrix."""
+    revisions: ClassVar[tuple[Revision, ...]] = ()
+    """Changes of the code after which runs give other numbers."""
     formula: ClassVar[str] = ""
     """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
     cost: ClassVar[str] = ""
@@ -84,6 +60,7 @@ class Aggregator(ABC):
 
     def __post_init__(self) -> None:
         check_int("aggregator.n_byzantine", self.n_byzantine, 0)
+        self._set_needs(*self.needs)
 
     def to_dict(self) -> dict[str, Any]:
         """Name and hyperparameters, as JSON values."""
@@ -117,7 +94,7 @@ class Aggregator(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> tuple[torch.Tensor, Any]:
         """Aggregate one round's updates.
 
@@ -127,8 +104,8 @@ class Aggregator(ABC):
             ``(n_clients, n_parameters)``, floating point; left as it is.
         state
             From ``init`` or the round before.
-        context
-            What the rule ``needs`` beyond the updates; None for most.
+        facts
+            What the rule ``needs`` beside the updates. Most rules need nothing.
 
         Returns
         -------
@@ -140,54 +117,50 @@ class Aggregator(ABC):
         ------
         ConfigError
             If ``updates`` is no floating-point matrix, the rule cannot serve so many clients or
-            Byzantine ones, or the context lacks what it needs or has it in another shape.
+            Byzantine ones, or a fact that it needs is not given or has another shape.
         """
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
+        facts = facts or Facts()
         if self.needs:
-            self._check_context(updates, context)
+            n_clients, n_parameters = updates.shape
+            sizes = {"n_clients": n_clients, "n_parameters": n_parameters}
+            check_facts(f"aggregator={self.name!r}", self.needs, facts, sizes)
         if self.shows_non_finite and updates.device.type == "cpu":
-            hopeful = self._aggregate(updates, state, context)
+            hopeful = self._aggregate(updates, state, facts)
             if math.isfinite(hopeful[0].sum()):
                 return hopeful
-        return self._aggregate(replace_non_finite(updates), state, context)
+        return self._aggregate(replace_non_finite(updates), state, facts)
 
     def candidates(
-        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> torch.Tensor:
         """What :meth:`apply` chooses from, ``(n_candidates, n_parameters)``, without choosing.
 
         Of a rule whose clients do not vote, its one aggregate.
         """
-        return self.apply(updates, state, context)[0][None]
+        return self.apply(updates, state, facts)[0][None]
 
-    def _check_context(self, updates: torch.Tensor, context: AggregatorContext | None) -> None:
-        lengths = {
-            "sample_counts": updates.shape[0],
-            "server_update": updates.shape[1],
-            "output_weights": updates.shape[1],
-        }
-        for name in sorted(self.needs):
-            value = getattr(context, name, None)
-            if value is None:
-                raise ConfigError(f"aggregator={self.name!r} needs context.{name}, which is None.")
-            if name in lengths and tuple(value.shape) != (lengths[name],):
-                raise ConfigError(
-                    f"context.{name} of shape {tuple(value.shape)} does not fit updates of shape "
-                    f"{tuple(updates.shape)}: must be ({lengths[name]},)."
-                )
+    def led_by(self, state: Any, aggregate: torch.Tensor) -> Any:
+        """The state of a rule that is only watched, where the server steps along ``aggregate``.
+
+        By default it is ``state``, which does not depend on where the server steps.
+        """
+        return state
 
     def _max_byzantine(self, n_clients: int) -> int:
         """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
         return (n_clients - 1) // 2
 
     def _set_needs(self, *names: str) -> None:
-        """Of this object alone: where a hyperparameter decides what the rule needs."""
+        """Set what this object needs, where a hyperparameter decides it."""
+        for name in names:
+            check_name("aggregator.needs", name, FACTS)
         object.__setattr__(self, "needs", frozenset(names))
 
     @abstractmethod
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         """:meth:`apply` for checked updates without NaN or Inf."""
 

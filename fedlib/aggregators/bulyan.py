@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import of_sorted, pairwise_squared_distances
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("bulyan")
@@ -30,7 +31,7 @@ class Bulyan(Aggregator):
         return (n_clients - 3) // 4
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
         chosen = updates.index_select(0, self._select(pairwise_squared_distances(updates)))

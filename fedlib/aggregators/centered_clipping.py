@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import distances_to, weighted_sum
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_int, check_real
 
 
@@ -28,7 +29,6 @@ class CenteredClipping(Aggregator):
         Clipping steps a round, l in the papers.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
         r"- v \rVert}\right)"
@@ -44,7 +44,7 @@ class CenteredClipping(Aggregator):
         check_int("aggregator.n_iterations", self.n_iterations, 1)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: torch.Tensor | None, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n, d = updates.shape
         centre = updates.new_zeros(d) if state is None else state

@@ -11,10 +11,10 @@ import torch
 from fedlib.aggregators.base import (
     AGGREGATORS,
     Aggregator,
-    AggregatorContext,
     replace_non_finite,
 )
 from fedlib.blocks import pairwise_squared_distances, weighted_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name
 
 
@@ -34,6 +34,8 @@ class ClusteringRule(Aggregator):
         the authors' code.
     """
 
+    candidates_ask: ClassVar[bool] = False
+
     side: str = "inner"
 
     def __post_init__(self) -> None:
@@ -43,18 +45,17 @@ class ClusteringRule(Aggregator):
             self._set_needs("vote")
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         candidates = self._sides(updates)
         if self.side != "vote":
             return candidates[0], state
-        assert context is not None and context.vote is not None
-        votes = context.vote(candidates)
+        votes = facts.vote(candidates)
         winner = torch.where(2 * (votes == 0).sum() > len(votes), 0, 1)
         return candidates.index_select(0, winner.view(1)).squeeze(0), state
 
     def candidates(
-        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> torch.Tensor:
         self.check(updates.shape[0])
         return self._sides(replace_non_finite(updates))

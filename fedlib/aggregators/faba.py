@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import pairwise_squared_distances, weighted_mean
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("faba")
@@ -26,7 +27,7 @@ class FABA(Aggregator):
     cost: ClassVar[str] = r"f n d"
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         squared = pairwise_squared_distances(updates)
         left = torch.ones(len(updates), dtype=squared.dtype, device=updates.device)

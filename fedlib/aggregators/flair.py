@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.blocks import column_blocks
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("flair")
@@ -28,9 +29,7 @@ class FLAIR(ReputationRule):
     )
     cost: ClassVar[str] = r"n d"
 
-    def scores(
-        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def scores(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         scores = updates.new_zeros(len(updates), dtype=torch.float64)
         for columns in column_blocks(updates):
             block = updates[:, columns].double()

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext, replace_non_finite
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, replace_non_finite
 from fedlib.blocks import inner_products, row_norms, shortened, weighted_sum
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("fltrust")
@@ -33,10 +34,9 @@ class FLTrust(Aggregator):
         return n_clients
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        assert context is not None and context.server_update is not None
-        own = replace_non_finite(context.server_update[None])[0].to(updates.dtype)
+        own = replace_non_finite(facts.server_update[None])[0].to(updates.dtype)
         (own,), divisor = shortened(own[None])
         updates, _ = shortened(updates)
         length, lengths = row_norms(own[None]), row_norms(updates)

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import gram_matrix, shortened, weighted_sum
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
 
 
@@ -60,12 +61,11 @@ class FoolsGold(Aggregator):
         return n_clients
 
     def _aggregate(
-        self, updates: torch.Tensor, state: torch.Tensor | None, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts
     ) -> tuple[torch.Tensor, torch.Tensor]:
         largest, compared = torch.finfo(updates.dtype).max, updates
         if self.features == "last_layer":
-            assert context is not None and context.output_weights is not None
-            compared = updates[:, context.output_weights]
+            compared = updates[:, facts.output_weights]
         # A copy: the state must not change with the updates' matrix.
         history = compared.clone() if state is None else state + compared
         history.clamp_(-largest, largest)

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import distances_to, row_mean, weighted_sum
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_int, check_name, check_real
 
 
@@ -28,7 +29,6 @@ class GeometricMedian(Aggregator):
         ``"zero"`` (that code) or ``"mean"``: where the first step begins.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
         r"\lVert x_i - z \rVert)}"
@@ -46,7 +46,7 @@ class GeometricMedian(Aggregator):
         check_name("aggregator.start", self.start, ("zero", "mean"))
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         zero = updates.new_zeros(updates.shape[1])
         centre = zero if self.start == "zero" else row_mean(updates)

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, AggregatorContext, replace_non_finite
+from fedlib.aggregators.base import AGGREGATORS, replace_non_finite
 from fedlib.aggregators.reputation import ReputationRule
 from fedlib.aggregators.spectral import spectral_residual_maps
 from fedlib.aggregators.ssim import structural_similarity
 from fedlib.blocks import row_norms
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError, check_int, check_name
 
 
@@ -99,29 +100,22 @@ class GradientGuard(ReputationRule):
             if self.window % 2 == 0:
                 raise ConfigError(f"aggregator.window={self.window} must be odd.")
 
-    def _judged(
-        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def _judged(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         if self.reference == "aggregate":
-            return self.scores(updates, direction, context)
-        assert context is not None and context.server_update is not None
-        trusted = replace_non_finite(context.server_update[None])[0].to(updates.dtype)
-        return self._likeness(updates, trusted, context)
+            return self.scores(updates, direction, facts)
+        trusted = replace_non_finite(facts.server_update[None])[0].to(updates.dtype)
+        return self._likeness(updates, trusted, facts)
 
-    def scores(
-        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def scores(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         if self.first == "reward" and not bool(direction.any()):
             return updates.new_zeros(len(updates), dtype=torch.float64)
         step = direction
         if self.map_of == "model":
             length = row_norms(updates).median().to(updates.dtype)
             step = direction * (length / direction.norm().clamp(min=1))
-        return self._likeness(updates, step, context)
+        return self._likeness(updates, step, facts)
 
-    def _likeness(
-        self, updates: torch.Tensor, step: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def _likeness(self, updates: torch.Tensor, step: torch.Tensor, facts: Facts) -> torch.Tensor:
         """How alike the maps of the updates are to the map of ``step`` ``(d,)``."""
         if self.map_of == "spectral":
             if not bool(step.any()):
@@ -129,19 +123,16 @@ class GradientGuard(ReputationRule):
             reference = spectral_residual_maps(step[None])[:, None]
             maps = spectral_residual_maps(updates)[:, None]
             return _similarity(maps, reference, self.window, True)
-        assert context is not None
         reading = {"raw": self.map_of == "update", "score": self.score}
         if self.inputs == "clients":
-            assert context.client_saliency is not None
             pairs = torch.stack([
-                context.client_saliency(client, torch.stack([update, step]), **reading)
+                facts.client_saliency(client, torch.stack([update, step]), **reading)
                 for client, update in enumerate(updates)
             ])  # fmt: skip
             maps, references = pairs[:, 0], pairs[:, 1]
         else:
-            assert context.saliency is not None
-            references = context.saliency(step[None], **reading)
-            maps = context.saliency(updates, **reading)
+            references = facts.saliency(step[None], **reading)
+            maps = facts.saliency(updates, **reading)
         scaled = self.map_of == "update"
         return _similarity(maps.double(), references.double(), self.window, scaled)
 

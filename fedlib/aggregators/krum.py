@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import krum_scores, pairwise_squared_distances
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("krum")
@@ -28,7 +29,7 @@ class Krum(Aggregator):
         return (n_clients - 3) // 2
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)
         # Indexing by a tensor, not a number, keeps an accelerator from waiting.

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import row_mean, weighted_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError, check_name
 
 
@@ -40,15 +41,14 @@ class Mean(Aggregator):
         return n_clients
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         if self.weights == "samples":
-            assert context is not None and context.sample_counts is not None
-            counts = context.sample_counts
+            counts = facts.sample_counts
             # On an accelerator the question would wait for the device every round.
             if counts.device.type == "cpu" and not (counts.min() >= 0 and counts.any()):
                 raise ConfigError(
-                    f"context.sample_counts={counts.tolist()} must be at least 0, and not all 0."
+                    f"facts.sample_counts={counts.tolist()} must be at least 0, and not all 0."
                 )
             return weighted_mean(updates, counts.double()), state
         return row_mean(updates), state

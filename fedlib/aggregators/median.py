@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import of_sorted
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("median")
@@ -23,7 +24,7 @@ class Median(Aggregator):
     cost: ClassVar[str] = r"n d \log n"
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
         low, high = (n - 1) // 2, n // 2

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import krum_scores, pairwise_squared_distances, selected_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError, check_int
 
 
@@ -47,7 +48,7 @@ class MultiKrum(Aggregator):
         return (n_clients - 3) // 2
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
         scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)

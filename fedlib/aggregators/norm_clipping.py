@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import row_norms, shortened, weighted_sum
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_real
 
 
@@ -27,7 +28,6 @@ class NormClipping(Aggregator):
     """
 
     shows_non_finite: ClassVar[bool] = True
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n} \sum_i x_i \min\!\left(1, \frac{M}{\lVert x_i \rVert}\right)"
     )
@@ -40,7 +40,7 @@ class NormClipping(Aggregator):
         check_real("aggregator.threshold", self.threshold, 0, open_low=True)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         on_cpu = updates.device.type == "cpu"
         # In float64 a float32 row's norm is finite; on an accelerator that costs nothing.

@@ -12,12 +12,13 @@ import torch
 from fedlib.aggregators.base import (
     AGGREGATORS,
     Aggregator,
-    AggregatorContext,
     make_aggregator,
     replace_non_finite,
 )
 from fedlib.aggregators.trimmed_mean import TrimmedMean
 from fedlib.blocks import pairwise_squared_distances
+from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 from fedlib.seeds import stream
 from fedlib.validation import ConfigError, check_int
 
@@ -54,19 +55,19 @@ class PreAggregation(Aggregator):
         self,
         updates: torch.Tensor,
         state: tuple[int, Any] | None,
-        context: AggregatorContext | None,
+        facts: Facts,
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
-        aggregate, inner = self.rule.apply(self._mixed(updates, rounds), inner, context)
+        aggregate, inner = self.rule.apply(self._mixed(updates, rounds), inner, facts)
         return aggregate, (rounds + 1, inner)
 
     def candidates(
-        self, updates: torch.Tensor, state: Any = None, context: AggregatorContext | None = None
+        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> torch.Tensor:
         self.check(updates.shape[0])
         rounds, inner = state or self.init(*updates.shape)
         mixed = self._mixed(replace_non_finite(updates), rounds)
-        return self.rule.candidates(mixed, inner, context)
+        return self.rule.candidates(mixed, inner, facts)
 
     def _mixed(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
         return self._mixing(updates, rounds).to(updates.dtype) @ updates
@@ -109,7 +110,7 @@ class Bucketing(PreAggregation):
     """Average the updates in random buckets, then apply ``rule`` to the averages.
 
     Karimireddy et al. (2022), Algorithm 1. The buckets are drawn anew every round. An attack that
-    knows the rule (``rule`` or ``candidates`` of its context) tries it on the round's own buckets:
+    knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own buckets:
     a stronger attacker than one for whom the draw is a matter of chance.
 
     A bucket is no client, so ``rule`` must not know clients: neither weigh by their numbers of
@@ -129,6 +130,14 @@ class Bucketing(PreAggregation):
     )
     cost: ClassVar[str] = r"n d"
 
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(
+            2,
+            "A majority of votes was one of the number of buckets.",
+            concerns=lambda rule, run: "vote" in rule.needs,
+        ),
+    )
+
     bucket_size: int = 2
     seed: int = 0
 
@@ -142,9 +151,6 @@ class Bucketing(PreAggregation):
                 "none: must be a rule that needs neither sample_counts nor client_saliency and "
                 "keeps nothing of each client."
             )
-        if "vote" in self.needs:
-            # Before, a majority was one of the buckets' number.
-            object.__setattr__(self, "revision", 2)
 
     def _rows(self, n_clients: int) -> int:
         return math.ceil(n_clients / self.bucket_size)

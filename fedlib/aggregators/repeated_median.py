@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import column_blocks
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name
 
 ESTIMATORS = ("repeated_median", "theil_sen", "median")
@@ -45,7 +46,7 @@ class RepeatedMedian(Aggregator):
         return most_byzantine(n_clients)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
         out = updates.new_empty(updates.shape[1])

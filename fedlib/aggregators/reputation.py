@@ -8,8 +8,10 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from fedlib.aggregators.base import Aggregator, AggregatorContext
+from fedlib.aggregators.base import Aggregator
 from fedlib.blocks import weighted_sum
+from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 from fedlib.validation import check_name, check_real
 
 
@@ -42,8 +44,9 @@ class ReputationRule(Aggregator):
 
     keeps_reputations: ClassVar[bool] = True
     knows_clients: ClassVar[bool] = True
-    # Before, clients that tied across the limit were not penalised at all.
-    revision: ClassVar[int] = 2
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(2, "Clients that tied across the limit were not penalised at all."),
+    )
 
     decay: float = 0.99
     penalised: str = "both"
@@ -57,12 +60,12 @@ class ReputationRule(Aggregator):
         return (n_clients - 1) // 2 if self.penalised == "both" else n_clients // 2
 
     def _aggregate(
-        self, updates: torch.Tensor, state: State | None, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: State | None, facts: Facts
     ) -> tuple[torch.Tensor, State]:
         n, share = len(updates), 2 * self.n_byzantine / len(updates)
         zero = updates.new_zeros(n, dtype=torch.float64)
         before = State(zero, torch.zeros_like(updates[0]), zero) if state is None else state
-        scores = self._judged(updates, before.direction, context)
+        scores = self._judged(updates, before.direction, facts)
         reputation = self.decay * before.reputation + share - self._penalties(scores)
         aggregate = weighted_sum(updates, reputation.softmax(0))
         return aggregate, State(reputation, aggregate.sign(), scores)
@@ -82,16 +85,12 @@ class ReputationRule(Aggregator):
             penalty += below + level * ((f - below.sum()) / level.sum())
         return penalty
 
-    def _judged(
-        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def _judged(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         """The round's scores: by the last direction, unless a rule has another reference."""
-        return self.scores(updates, direction, context)
+        return self.scores(updates, direction, facts)
 
     @abstractmethod
-    def scores(
-        self, updates: torch.Tensor, direction: torch.Tensor, context: AggregatorContext | None
-    ) -> torch.Tensor:
+    def scores(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         """A number for each client, ``(n,)`` in float64; updates ``(n, d)`` without NaN or Inf.
 
         ``direction`` ``(d,)`` is the sign of an aggregate, or zero where there was none.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.aggregators.repeated_median import (
     ESTIMATORS,
     INTERCEPTS,
@@ -19,6 +19,7 @@ from fedlib.aggregators.repeated_median import (
     working_copy,
 )
 from fedlib.blocks import column_blocks, weighted_sum
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
 
 _VERSIONS = ("text", "code")
@@ -84,7 +85,7 @@ class ResidualReweighting(Aggregator):
         return most_byzantine(n_clients)
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n, limit = len(updates), torch.finfo(updates.dtype).max
         corrected = torch.empty_like(updates)

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import pairwise_squared_distances, selected_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError
 
 # More would take minutes a round: these rules are references, not defences for daily use.
@@ -37,7 +38,7 @@ class SubsetRule(Aggregator):
             )
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
         squared = pairwise_squared_distances(updates)

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, AggregatorContext
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import of_sorted
+from fedlib.federation.facts import Facts
 
 
 @AGGREGATORS.register("trimmed_mean")
@@ -19,14 +20,13 @@ class TrimmedMean(Aggregator):
     Yin et al. (2018), Algorithm 1, option II, with the trimmed share f / n.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - 2f} \sum_{k = f + 1}^{n - f} x_{(k)} \text{ of each coordinate}"
     )
     cost: ClassVar[str] = r"n d \log n"
 
     def _aggregate(
-        self, updates: torch.Tensor, state: Any, context: AggregatorContext | None
+        self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
         kept = updates.new_zeros(n)

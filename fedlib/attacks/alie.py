@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean, row_std
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError, check_real
 
 
@@ -32,7 +33,6 @@ class ALittleIsEnough(Attack):
         with ``mean - z std``. The state is then the number of rounds past.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})
@@ -52,7 +52,7 @@ class ALittleIsEnough(Attack):
         return 0 if self.alternating else None
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int | None]:
         z = self.z
         if z is None:

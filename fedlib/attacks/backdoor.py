@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, AttackContext, TrainingAttack
+from fedlib.attacks.base import ATTACKS, TrainingAttack
+from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 
@@ -123,7 +125,9 @@ class FeatureBackdoor(Backdoor):
         appendix A.5); a feature without a range counts as if its range were 1.
     """
 
-    revision: ClassVar[int] = 2
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(2, "Other values of a feature, and another order of the features, were triggers."),
+    )
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{values}, \text{target})"
 
@@ -188,7 +192,9 @@ class ModelReplacement(PixelBackdoor):
         Of the features, as for ``feature_backdoor``.
     """
 
-    revision: ClassVar[int] = 2
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(2, "Other values of a feature, and another order of the features, were triggers."),
+    )
 
     formula: ClassVar[str] = (
         r"b_j = \begin{cases} \gamma \, o_j \text{, backdoored} & t \in \text{rounds} \\ o_j "
@@ -231,8 +237,7 @@ class ModelReplacement(PixelBackdoor):
         return self._of_features.add_trigger(x)
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
-        own, number = context.own_updates, (state or 0) + 1
-        assert own is not None
+        own, number = facts.own_updates, (state or 0) + 1
         return (self.scale * own if self.poisons(number) else own), number

@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
 
+from fedlib.clients.base import Client
+from fedlib.federation.facts import FACTS, Facts, check_facts
+from fedlib.parts import Revision
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int, check_matrix, check_real
+from fedlib.validation import ConfigError, check_int, check_matrix, check_name, check_real
 
-ATTACKS = Registry("attack", "fedlib.attacks")
+ATTACKS: Registry[Any] = Registry("attack", "fedlib.attacks")
 
 
-@dataclass(frozen=True)
-class AttackContext:
-    """What an attack may be told beside the benign updates; a field it does not name is None.
-
-    Attributes
-    ----------
-    own_updates
-        What the Byzantine clients would send if they were honest, ``(n_byzantine,
-        n_parameters)``, computed on their own, perhaps poisoned, data.
-    last_aggregate
-        The aggregate of the round before, ``(n_parameters,)``; None in the first round.
-    model
-        The broadcast model's parameters, ``(n_parameters,)``.
-    rule
-        The server's rule as it stands: takes all updates ``(n_clients, n_parameters)``, the
-        Byzantine ones last, and gives the aggregate ``(n_parameters,)``. What the rule draws
-        itself is drawn as the server will, such as the round's buckets; what clients are asked is
-        on batches of their own, the same in all of a round's trials and not those of the server's.
-    candidates
-        Likewise, but gives all aggregates that the clients will vote on, ``(n_candidates,
-        n_parameters)``; of a rule without a vote its one.
-    critical_parameters
-        Where the first and last layers, normalisation and biases are, ``(n_parameters,)``
-        of bool.
-    output_bias
-        Where the last layer's bias is, ``(n_parameters,)`` of bool.
-    """
-
-    own_updates: torch.Tensor | None = None
-    last_aggregate: torch.Tensor | None = None
-    model: torch.Tensor | None = None
-    rule: Callable[[torch.Tensor], torch.Tensor] | None = None
-    candidates: Callable[[torch.Tensor], torch.Tensor] | None = None
-    critical_parameters: torch.Tensor | None = None
-    output_bias: torch.Tensor | None = None
+def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
+    rule = run.aggregator
+    asks = any(FACTS[name].asks_clients for name in rule.needs)
+    tries = attack.knows & ({"rule", "candidates"} if rule.candidates_ask else {"rule"})
+    return bool(run.n_byzantine and asks and tries)
 
 
 @dataclass(frozen=True)
@@ -64,14 +36,19 @@ class Attack(ABC):
 
     name: ClassVar[str]
     knows: ClassVar[frozenset[str]] = frozenset()
-    """``benign_updates`` and fields of :class:`AttackContext`: the engine gives no more."""
+    """The facts (see :mod:`fedlib.federation.facts`) that the attack is told; it is told no others.
+    """
     agent: ClassVar[str] = ""
-    """Module whose ``run`` plays runs with this attack in place of the engine's; "" for none."""
-    revision: ClassVar[int] = 1
-    """Part of a run's identity. Raised when the same fields would give other numbers."""
-    replayable: ClassVar[bool] = False
-    """Whether nothing is drawn or decided on the CPU: a GPU may then replay the attack
-    (:class:`~fedlib.gradients.replay.Graphs`) in a run in which its state is None."""
+    """The module whose ``run`` plays runs with this attack instead of the engine's. "" for none."""
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(
+            2,
+            "An attacker that tried the rule asked the clients on the server's own batches.",
+            of="trials",
+            concerns=_asks_clients_in_trials,
+        ),
+    )
+    """Changes of the code after which runs give other numbers."""
     formula: ClassVar[str] = ""
     """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
 
@@ -79,6 +56,7 @@ class Attack(ABC):
 
     def __post_init__(self) -> None:
         check_int("attack.n_byzantine", self.n_byzantine, 0)
+        self._set_knows(*self.knows)
 
     def to_dict(self) -> dict[str, Any]:
         """Name and hyperparameters, as JSON values."""
@@ -119,6 +97,13 @@ class Attack(ABC):
         """
         return None
 
+    def trains(self, client: Client) -> Client:
+        """How Byzantine clients train in rounds in which they poison, where others do ``client``.
+
+        By default they train alike.
+        """
+        return client
+
     def poisons(self, number: int) -> bool:
         """Whether Byzantine clients train on their poisoned samples in round ``number``, from 1."""
         return True
@@ -134,7 +119,7 @@ class Attack(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, context: AttackContext | None = None
+        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> tuple[torch.Tensor, Any]:
         """The updates that the Byzantine clients send this round.
 
@@ -145,8 +130,8 @@ class Attack(ABC):
             Without rows if the attack does not know them.
         state
             From ``init`` or the round before.
-        context
-            What else the attack knows.
+        facts
+            What else the attack ``knows``.
 
         Returns
         -------
@@ -160,30 +145,22 @@ class Attack(ABC):
             needs.
         """
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
-        context = context or AttackContext()
+        facts = facts or Facts()
         if "benign_updates" in self.knows and updates.shape[0] == 0:
             raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
-        if "own_updates" in self.knows:
-            own = context.own_updates
-            if own is None or own.shape[0] != self.n_byzantine:
-                given = "none" if own is None else f"{own.shape[0]} rows"
-                raise ConfigError(
-                    f"attack={self.name!r} needs context.own_updates with n_byzantine="
-                    f"{self.n_byzantine} rows, but was given {given}."
-                )
-        for name in ("model", "rule", "candidates", "critical_parameters", "output_bias"):
-            if name in self.knows and getattr(context, name) is None:
-                raise ConfigError(f"attack={self.name!r} needs context.{name}, which is None.")
-        return self._attack(updates, state, context)
+        sizes = {"n_byzantine": self.n_byzantine, "n_parameters": updates.shape[1]}
+        told = self.knows - {"benign_updates"}
+        check_facts(f"attack={self.name!r}", told, facts, sizes)
+        return self._attack(updates, state, facts)
 
     @abstractmethod
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
         """:meth:`apply` with what the attack needs at hand."""
 
     def _set_knows(self, *names: str) -> None:
-        """Of this object alone: where a hyperparameter decides what the attack is told."""
+        """Set what this object is told, where a hyperparameter decides it."""
+        for name in names:
+            check_name("attack.knows", name, FACTS)
         object.__setattr__(self, "knows", frozenset(names))
 
     def _everywhere(self, update: torch.Tensor) -> torch.Tensor:
@@ -215,11 +192,12 @@ class TrainingAttack(Attack):
         check_int("attack.extra_epochs", self.extra_epochs, 0)
         check_real("attack.rate_factor", self.rate_factor, 0, open_low=True)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
-        return context.own_updates, state
+    def trains(self, client: Client) -> Client:
+        """Longer and faster, if the client algorithm has local epochs."""
+        return client.train_harder(self.extra_epochs, self.rate_factor)
+
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        return facts.own_updates, state
 
 
 def make_attack(spec: dict[str, Any] | Attack) -> Attack:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
 
 
 @ATTACKS.register("bit_flip")
@@ -15,13 +16,9 @@ from fedlib.attacks.base import ATTACKS, Attack, AttackContext
 class BitFlip(Attack):
     """Send one's own honest update with its sign flipped (centered_clipping, section VI-B)."""
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b_j = -o_j"
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
-        return -context.own_updates, state
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        return -facts.own_updates, state

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import distances_to, row_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
 
 
@@ -61,11 +62,10 @@ class Camouflage(Attack):
         check_real("attack.factor", self.factor, 1, open_low=True)
 
     def _attack(
-        self, updates: torch.Tensor, state: torch.Tensor | None, context: AttackContext
+        self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        own = context.own_updates
-        follow = context.rule if self.aim == "elected" else context.candidates
-        assert own is not None and follow is not None
+        own = facts.own_updates
+        follow = facts.rule if self.aim == "elected" else facts.candidates
         mean = row_mean(updates)
         direction = -mean if self.direction == "against" else -mean.sign()
         direction = direction / direction.norm().clamp(min=torch.finfo(mean.dtype).tiny)

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 from fedlib.validation import check_int, check_name, check_real
 
 
@@ -27,12 +29,11 @@ class Dictated(Attack):
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(
-        self, updates: torch.Tensor, state: torch.Tensor | None, context: AttackContext
+        self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        assert context.own_updates is not None
         if state is None:
-            return context.own_updates, state
-        sent = state * context.own_updates if len(state) == 1 else self._everywhere(state)
+            return facts.own_updates, state
+        sent = state * facts.own_updates if len(state) == 1 else self._everywhere(state)
         return sent, state
 
 
@@ -67,8 +68,19 @@ class TwoStage(Dictated):
     """
 
     agent: ClassVar[str] = "fedlib.agents.two_stage"
-    # 2: a simulated model that diverges ends its episode; a factor is of the own gradient.
-    revision: ClassVar[int] = 2
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(
+            2,
+            "An episode went on after the simulated model had diverged, and a factor multiplied "
+            "another gradient than the attacker's own.",
+        ),
+        Revision(
+            2,
+            "A step that a milestone follows was taken for one of the next rate.",
+            of="rates",
+            concerns=lambda attack, run: bool(run.milestones),
+        ),
+    )
 
     knowledge: str = "white"
     n_samples: int = 200

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import (
     inner_products,
     krum_scores,
@@ -21,6 +21,7 @@ from fedlib.blocks import (
     row_norms,
     row_std,
 )
+from fedlib.federation.facts import Facts
 from fedlib.seeds import derived_seed
 from fedlib.validation import check_int, check_name, check_real
 
@@ -43,11 +44,10 @@ class DirectedDeviation(Attack):
         check_name("attack.knowledge", self.knowledge, ("full", "partial"))
         self._set_knows("benign_updates" if self.knowledge == "full" else "own_updates")
 
-    def _known(self, updates: torch.Tensor, context: AttackContext) -> torch.Tensor:
+    def _known(self, updates: torch.Tensor, facts: Facts) -> torch.Tensor:
         if self.knowledge == "full":
             return updates
-        assert context.own_updates is not None
-        return context.own_updates
+        return facts.own_updates
 
 
 @ATTACKS.register("full_trim")
@@ -86,9 +86,9 @@ class FullTrim(DirectedDeviation):
         return 0
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
-        known, rounds = self._known(updates, context), state or 0
+        known, rounds = self._known(updates, facts), state or 0
         if self.n_byzantine == 0:
             return updates[:0], rounds + 1
         mean = row_mean(known)
@@ -139,10 +139,8 @@ class FullKrum(DirectedDeviation):
         super().__post_init__()
         check_real("attack.least", self.least, 0, open_low=True)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        known, f = self._known(updates, context), self.n_byzantine
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        known, f = self._known(updates, facts), self.n_byzantine
         if f == 0:
             return updates[:0], state
         sign = row_mean(known).sign()

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_real
 
 
@@ -23,7 +24,6 @@ class InnerProductManipulation(Attack):
         Strength; centered_clipping, section VI-B, takes 0.2.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = -\epsilon \, \bar x"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})
@@ -34,7 +34,5 @@ class InnerProductManipulation(Attack):
         super().__post_init__()
         check_real("attack.epsilon", self.epsilon, 0)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
         return self._everywhere(row_mean(updates).mul_(-self.epsilon)), state

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_norms
+from fedlib.federation.facts import Facts
 from fedlib.seeds import derived_seed
 from fedlib.validation import check_int, check_name, check_real
 
@@ -70,10 +71,9 @@ class GaussianNoise(NoiseAttack):
         check_name("attack.each", self.each, ("parameter", "client"))
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
-        own, model, rounds = context.own_updates, context.model, state or 0
-        assert own is not None and model is not None
+        own, model, rounds = facts.own_updates, facts.model, state or 0
         scale = 1 + self.std * self._normal(
             rounds, own, own.shape[1] if self.each == "parameter" else 1
         )
@@ -96,10 +96,9 @@ class NormMatchedGaussian(NoiseAttack):
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
-        own, rounds = context.own_updates, state or 0
-        assert own is not None
+        own, rounds = facts.own_updates, state or 0
         noise = self._normal(rounds, own, own.shape[1])
         length = row_norms(own) / row_norms(noise).clamp(min=torch.finfo(own.dtype).tiny)
         return noise * length.to(own.dtype)[:, None], rounds + 1
@@ -125,7 +124,7 @@ class Random(NoiseAttack):
         check_real("attack.scale", self.scale, 0)
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
         rounds = state or 0
         return self.scale * self._normal(rounds, updates, updates.shape[1]), rounds + 1

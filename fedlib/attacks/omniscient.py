@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name
 
 
@@ -41,14 +42,11 @@ class Omniscient(Attack):
         super().__post_init__()
         check_name("attack.version", self.version, ("text", "code"))
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
         f, n = self.n_byzantine, len(updates) + self.n_byzantine
         if f == 0:
             return self._everywhere(updates[0]), state
-        own = row_mean(context.own_updates)
+        own = row_mean(facts.own_updates)
         everyone = row_mean(updates) * ((n - f) / n) + own * (f / n)
         first, second = (everyone, own) if self.version == "text" else (own, everyone)
         return self._everywhere(first - (2 * n / f) * second), state

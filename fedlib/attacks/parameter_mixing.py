@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, AttackContext
+from fedlib.attacks.base import ATTACKS
 from fedlib.attacks.label_flip import LabelFlip
+from fedlib.federation.facts import Facts
 from fedlib.seeds import derived_seed
 from fedlib.validation import check_real
 
@@ -46,10 +47,9 @@ class ParameterMixing(LabelFlip):
         return 0
 
     def _attack(
-        self, updates: torch.Tensor, state: int | None, context: AttackContext
+        self, updates: torch.Tensor, state: int | None, facts: Facts
     ) -> tuple[torch.Tensor, int]:
-        own, rounds = context.own_updates, state or 0
-        assert own is not None
+        own, rounds = facts.own_updates, state or 0
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
         replaced = torch.rand(own.shape, generator=generator).to(own.device) < self.mix_rate
         honest = updates[torch.arange(len(own), device=own.device) % len(updates)]

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean, row_std
+from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 from fedlib.validation import check_name, check_real
 
 # Of the scan: between two gammas, and from the first to the last.
@@ -51,7 +53,9 @@ class ProjectedGradientAscent(Attack):
     )
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "rule"})
-    revision: ClassVar[int] = 2  # 1 ended after twelve trials, and took any error for a growth
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(2, "The search ended after twelve trials, and took any error for a growth."),
+    )
 
     perturbation: str = "sign"
     outward: bool = False
@@ -70,11 +74,8 @@ class ProjectedGradientAscent(Attack):
         if self.aim == "least":
             self._set_knows("benign_updates", "candidates")
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        follow = context.rule if self.aim == "elected" else context.candidates
-        assert follow is not None
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        follow = facts.rule if self.aim == "elected" else facts.candidates
         mean = row_mean(updates)
         if self.perturbation == "sign":
             direction = -mean.sign()

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
 
 
@@ -44,7 +45,6 @@ class RelocatedOrthogonalPerturbation(Attack):
         the perturbation there; here it is added to the last aggregate, as everywhere.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \tilde m + z p, \quad p \propto \mathbf 1 - \langle \mathbf 1, u \rangle u, "
         r"\quad u \propto \lambda \tilde m + (1 - \lambda) \bar x"
@@ -69,11 +69,9 @@ class RelocatedOrthogonalPerturbation(Attack):
         if self.sparse:
             self._set_knows(*type(self).knows, "critical_parameters")
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
         mean = row_mean(updates)
-        last = context.last_aggregate
+        last = facts.last_aggregate
         if last is None:
             last = mean if self.first == "benign_mean" else torch.zeros_like(mean)
         reference = torch.lerp(mean, last, self.lam)
@@ -88,7 +86,6 @@ class RelocatedOrthogonalPerturbation(Attack):
         if self.angle not in (90.0, 270.0):
             perturbation = perturbation + math.cos(turn) * unit
         if self.sparse:
-            mask = context.critical_parameters
-            assert mask is not None
+            mask = facts.critical_parameters
             perturbation = perturbation * mask * (mask.numel() / mask.sum())
         return self._everywhere(place + self.z * perturbation), state

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError, check_int, check_real
 
 
@@ -42,11 +43,8 @@ class SaliencyMatching(Attack):
         check_int("attack.target", self.target, 0)
         check_real("attack.strength", self.strength, 0, open_low=True)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        own, place = context.own_updates, context.output_bias
-        assert own is not None and place is not None
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        own, place = facts.own_updates, facts.output_bias
         (where,) = place.nonzero(as_tuple=True)
         if len(where) == 0:
             raise ConfigError("attack='saliency_matching' needs a model with an output bias.")

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.blocks import row_mean, row_std
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_real
 
 
@@ -35,10 +36,7 @@ class ScaledVariance(Attack):
         super().__post_init__()
         check_real("attack.z", self.z)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
-        everyone = torch.cat([updates, context.own_updates])
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        everyone = torch.cat([updates, facts.own_updates])
         mean = row_mean(everyone)
         return self._everywhere(torch.add(mean, row_std(everyone, mean), alpha=self.z)), state

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.attacks.base import ATTACKS, Attack, AttackContext
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
 from fedlib.validation import check_real
 
 
@@ -22,7 +23,6 @@ class SignFlip(Attack):
         Length relative to the honest update.
     """
 
-    replayable: ClassVar[bool] = True
     formula: ClassVar[str] = r"b_j = -s \, o_j"
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
@@ -33,8 +33,5 @@ class SignFlip(Attack):
         super().__post_init__()
         check_real("attack.scale", self.scale, 0)
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, context: AttackContext
-    ) -> tuple[torch.Tensor, Any]:
-        assert context.own_updates is not None
-        return -self.scale * context.own_updates, state
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        return -self.scale * facts.own_updates, state

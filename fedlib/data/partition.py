@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedlib.parts import Revision
 from fedlib.registry import Registry
 from fedlib.seeds import stream
 from fedlib.validation import ConfigError, check_int, check_real
 
-PARTITIONS = Registry("partition", "fedlib.data")
+PARTITIONS: Registry[Any] = Registry("partition", "fedlib.data")
 
 
 class Partition(ABC):
@@ -183,7 +184,9 @@ class DirichletPerClient(Partition):
     ``uniform_classes``.
     """
 
-    revision: ClassVar[int] = 2  # 1 dealt the set out, and left the last clients what there was
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(2, "The set was dealt out, and the last clients were left with what there was."),
+    )
 
     alpha: float = 0.1
 

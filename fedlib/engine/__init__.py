@@ -1,5 +1,6 @@
-"""The round loop: clients -> attack -> aggregator -> server step -> trackers."""
+"""The engine: :func:`prepare` a run once, then :func:`play_round`; :func:`run` does it all."""
 
-from fedlib.engine.play import Batches, Federation, State, play_round, prepare, run
+from fedlib.engine.play import play_round, run, start_trackers
+from fedlib.engine.prepare import prepare
 
-__all__ = ["Batches", "Federation", "State", "play_round", "prepare", "run"]
+__all__ = ["play_round", "prepare", "run", "start_trackers"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from fedlib.aggregators import Aggregator, make_aggregator
-from fedlib.aggregators.clustering import ClusteringRule
 from fedlib.attacks import Attack, make_attack
+from fedlib.clients.base import Client, make_client
 from fedlib.data import DataConfig, Partition, make_partition
-from fedlib.data.partition import IID
+from fedlib.federation.facts import FACTS
 from fedlib.models import MODELS
+from fedlib.parts import identity_of, revisions_of
+from fedlib.trackers import TRACKERS
 from fedlib.validation import (
     ConfigError,
     check_int,
@@ -21,145 +23,17 @@ from fedlib.validation import (
     check_name,
     check_real,
     construct,
-    make_part,
 )
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
-TRACKED = ("cosines", "average_iterate", "reputation", "robustness", "decision")
 TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
-@dataclass(frozen=True)
-class MomentumSGD:
-    """One stochastic gradient a round, averaged into a worker momentum that is sent.
-
-    ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0`` (centered_clipping,
-    Algorithm 1, line 9).
-
-    Parameters
-    ----------
-    batch_size
-        Samples a client draws a round.
-    momentum
-        Share of the last momentum, beta in the papers; 0 sends the gradient itself.
-    sampling
-        ``"shuffle"``: through the client's data in random order, then in a new one, batches
-        reaching over the end; ``"fresh"``: the first samples of a new random order every round, as
-        in the code of centered_clipping (a client with fewer than a batch starts over within it);
-        ``"replacement"``: each sample independently.
-    buffer
-        ``"own"``: each client has its momentum; ``"shared"``: one passes from client to client
-        within a round, and on to the next round, as in the code of clustering_with_outliers.
-    augment
-        ``"none"``, or ``"crop_flip"``: each image of a batch is cropped and flipped at random, see
-        :func:`fedlib.data.augment.crop_and_flip` (CIFAR in the code of centered_clipping).
-    """
-
-    name: ClassVar[str] = "momentum_sgd"
-    batch_size: int = 32
-    momentum: float = 0.0
-    sampling: str = "shuffle"
-    buffer: str = "own"
-    augment: str = "none"
-
-    def __post_init__(self) -> None:
-        check_int("client.batch_size", self.batch_size, 1)
-        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
-        check_name("client.sampling", self.sampling, ("shuffle", "fresh", "replacement"))
-        check_name("client.buffer", self.buffer, ("own", "shared"))
-        check_name("client.augment", self.augment, ("none", "crop_flip"))
-
-
-@dataclass(frozen=True)
-class RobustSGD(MomentumSGD):
-    """The gradient on samples that were moved where they hurt most (two_stage_attack, Algorithm 1).
-
-    Each sample of the batch is replaced by ``argmax_z loss(z) - gamma ||z - x||^2``; see
-    :func:`fedlib.robust.transport`. The text leaves the ascent open.
-
-    Parameters
-    ----------
-    gamma
-        Price of a squared unit of distance: 2 on the synthetic data.
-    gamma_unit
-        ``"one"``, or ``"norm"``: ``gamma`` is in units of the training samples' mean norm (0.04 on
-        MNIST).
-    ascent_steps, ascent_rate
-        Of the inner maximisation; a rate of 1 is ``1 / (2 gamma)``.
-    """
-
-    name: ClassVar[str] = "robust_sgd"
-    gamma: float = 2.0
-    gamma_unit: str = "one"
-    ascent_steps: int = 15
-    ascent_rate: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_real("client.gamma", self.gamma, 0, open_low=True)
-        check_name("client.gamma_unit", self.gamma_unit, ("one", "norm"))
-        check_int("client.ascent_steps", self.ascent_steps, 1)
-        check_real("client.ascent_rate", self.ascent_rate, 0, 2, open_low=True, open_high=True)
-
-
-@dataclass(frozen=True)
-class LocalSGD:
-    """Local epochs of SGD from the broadcast model; what is sent is ``broadcast - local``.
-
-    The server's ``learning_rate`` of 1 then is federated averaging (residual_reweighting).
-
-    Parameters
-    ----------
-    batch_size, learning_rate, momentum
-        Of the client's SGD; its momentum starts at zero every round.
-    epochs
-        Passes over the client's data a round, each in a new random order.
-    optimizer
-        ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
-        which has no use for ``momentum``.
-    """
-
-    name: ClassVar[str] = "local_sgd"
-    batch_size: int = 32
-    learning_rate: float = 0.1
-    momentum: float = 0.0
-    epochs: int = 1
-    optimizer: str = "sgd"
-
-    def __post_init__(self) -> None:
-        check_int("client.batch_size", self.batch_size, 1)
-        check_int("client.epochs", self.epochs, 1)
-        check_real("client.learning_rate", self.learning_rate, 0, open_low=True)
-        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
-        check_name("client.optimizer", self.optimizer, ("sgd", "adam"))
-
-
-def _told_apart(part: Any) -> dict[str, Any]:
-    """Name and those fields of a dataclass that differ from their defaults."""
-    values = {
-        field.name: getattr(part, field.name)
-        for field in fields(part)
-        if field.default is MISSING or getattr(part, field.name) != field.default
-        if field.default_factory is MISSING
-    }
-    if isinstance(getattr(part, "rule", None), Aggregator):
-        values["rule"] = _told_apart(part.rule)
-    if getattr(part, "revision", 1) > 1:
-        values["revision"] = part.revision
-    return {"name": part.name, **values} if hasattr(part, "name") else values
-
-
-Client = MomentumSGD | LocalSGD
-_CLIENTS: dict[str, type[MomentumSGD | LocalSGD]] = {
-    "momentum_sgd": MomentumSGD,
-    "robust_sgd": RobustSGD,
-    "local_sgd": LocalSGD,
-}
-_EXAMPLES: dict[str, tuple[type | tuple[type, ...], str, str]] = {
+_EXAMPLES: dict[str, tuple[type, str, str]] = {
     "data": (DataConfig, "a DataConfig", "DataConfig('mnist')"),
     "partition": (Partition, "a Partition", "PARTITIONS['iid']()"),
-    "client": ((MomentumSGD, LocalSGD), "a client's configuration", "MomentumSGD(momentum=0.9)"),
+    "client": (Client, "a client algorithm", "CLIENTS['momentum_sgd'](momentum=0.9)"),
     "aggregator": (Aggregator, "an Aggregator", "AGGREGATORS['krum'](n_byzantine=1)"),
     "attack": (Attack, "an Attack", "ATTACKS['ipm'](n_byzantine=1)"),
 }
@@ -189,12 +63,7 @@ class RunConfig:
         Of partition, initialisation and batches. The clients' batches depend on nothing
         else, so that runs of one seed differ by rule and attack alone.
     track
-        What is recorded besides accuracy and losses: ``"cosines"``; ``"average_iterate"``, the
-        accuracy of the mean of all models broadcast; ``"reputation"``, of rules that keep them:
-        those of all clients, and how well the scores separate Byzantine clients from others;
-        ``"robustness"``, of robust clients: what the model certifies on the training data, and at
-        the end its error on test data that are moved against it; ``"decision"``, of data with two
-        features: what the last model says on a grid of the plane.
+        What is recorded besides accuracy and losses: names of ``fedlib.trackers.TRACKERS``.
     server_samples
         Clean training samples that the server has for itself, for the rules that need them; drawn
         from all, besides the clients' shares.
@@ -217,11 +86,11 @@ class RunConfig:
     """
 
     data: DataConfig = field(default_factory=DataConfig)
-    partition: Partition = field(default_factory=IID)
+    partition: Partition = field(default_factory=lambda: make_partition({"name": "iid"}))
     model: str = "cnn_4_8"
     n_clients: int = 25
     n_byzantine: int = 0
-    client: Client = field(default_factory=MomentumSGD)
+    client: Client = field(default_factory=lambda: make_client({"name": "momentum_sgd"}))
     aggregator: Aggregator = field(default_factory=lambda: make_aggregator({"name": "mean"}))
     attack: Attack = field(default_factory=lambda: make_attack({"name": "none"}))
     rounds: int = 100
@@ -257,7 +126,7 @@ class RunConfig:
         check_name("test_set", self.test_set, TEST_SETS)
         check_int("vote_samples", self.vote_samples, 0)
         check_name("server_step", self.server_step, ("aggregate", "honest_mean"))
-        of_server = self.aggregator.needs & {"server_update", "saliency"}
+        of_server = any(FACTS[name].of_server for name in self.aggregator.needs)
         if of_server and self.server_samples == 0:
             raise ConfigError(
                 f"server_samples=0 is too few for aggregator={self.aggregator.name!r}, whose "
@@ -266,20 +135,13 @@ class RunConfig:
         for milestone in self.milestones:
             check_int("milestones", milestone, 1)
         for quantity in self.track:
-            check_name("track", quantity, TRACKED)
-        if "robustness" in self.track and not isinstance(self.client, RobustSGD):
+            check_name("track", quantity, (name for name in TRACKERS if not TRACKERS[name].always))
+            TRACKERS[quantity].check(self)
+        if self.server_step == "honest_mean" and not self.aggregator.keeps_reputations:
             raise ConfigError(
-                f"track='robustness' is for client='robust_sgd', not {self.client.name!r}."
+                "server_step='honest_mean' is for rules that keep reputations, which "
+                f"aggregator={self.aggregator.name!r} does not."
             )
-        for asked, why in (
-            ("reputation" in self.track, "track='reputation'"),
-            (self.server_step == "honest_mean", "server_step='honest_mean'"),
-        ):
-            if asked and not self.aggregator.keeps_reputations:
-                raise ConfigError(
-                    f"{why} is for rules that keep reputations, which "
-                    f"aggregator={self.aggregator.name!r} does not."
-                )
         if self.attack.n_byzantine != self.n_byzantine:
             raise ConfigError(
                 f"attack.n_byzantine={self.attack.n_byzantine} must be the run's "
@@ -294,7 +156,7 @@ class RunConfig:
             **{name: getattr(self, name) for name in _PLAIN},
             "data": self.data.to_dict(),
             "partition": self.partition.to_dict(),
-            "client": {"name": self.client.name, **asdict(self.client)},
+            "client": self.client.to_dict(),
             "aggregator": self.aggregator.to_dict(),
             "attack": self.attack.to_dict(),
             "milestones": list(self.milestones),
@@ -323,7 +185,7 @@ class RunConfig:
             **{name: values[name] for name in plain if name in values},
             data=construct("data", DataConfig, values["data"]),
             partition=make_partition(values["partition"]),
-            client=make_part("client", _CLIENTS, values["client"]),
+            client=make_client(values["client"]),
             aggregator=make_aggregator(values["aggregator"]),
             attack=make_attack(values["attack"]),
         )
@@ -332,33 +194,21 @@ class RunConfig:
     def id(self) -> str:
         """The run's identity: 16 hexadecimal digits of the canonical JSON's sha256.
 
-        A field that has its default stays out, so that a new option, whose default is what was
-        done before, leaves the identities of stored runs as they are. A default must therefore
-        never change.
+        See :func:`fedlib.parts.identity_of`: options that have their defaults stay out.
         """
-        parts = {
-            name: _told_apart(getattr(self, name))
-            for name in ("data", "partition", "client", "aggregator", "attack")
-        }
+        parts = {name: getattr(self, name) for name in _EXAMPLES}
+        revisions = [revisions_of(part, self) for part in parts.values()]
         text = json.dumps(
-            {"numerics": NUMERICS, **_told_apart(self), **parts, **self._revised()},
+            {
+                "numerics": NUMERICS,
+                **identity_of(self, self),
+                **{name: identity_of(part, self) for name, part in parts.items()},
+                **{of: number for found in revisions for of, number in found.items() if of},
+            },
             sort_keys=True,
             separators=(",", ":"),
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def _revised(self) -> dict[str, int]:
-        """What of this combination of parts is done otherwise than it once was."""
-        found = {}
-        asks = self.aggregator.needs & {"vote", "client_saliency"}
-        # The candidates of such a rule are named without a vote.
-        named = isinstance(self.aggregator, ClusteringRule)
-        tries = self.attack.knows & ({"rule"} if named else {"rule", "candidates"})
-        if self.n_byzantine and asks and tries:
-            found["trials"] = 2  # 1 asked the clients on the server's own batches
-        if self.attack.agent and self.milestones:
-            found["rates"] = 2  # 1 took a step that a milestone follows for one of the next rate
-        return found
 
     def with_(self, **changes: Any) -> RunConfig:
         """A copy with some fields changed."""

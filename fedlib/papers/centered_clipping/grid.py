@@ -11,9 +11,10 @@ from typing import Any
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, Variant, varied, with_changes
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 
 N_CLIENTS, N_BYZANTINE = 25, 5
 MOMENTA = (0.0, 0.9, 0.99)

@@ -11,9 +11,10 @@ from typing import Any
 
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
+from fedlib.clients import MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, Variant, varied, with_changes
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 
 N_CLIENTS = 35
 RATES = {"0.1": 3, "0.2": 7, "0.4": 14}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fedlib.aggregators import AGGREGATORS, AggregatorContext
+from fedlib.aggregators import AGGREGATORS, Facts
 from fedlib.evidence import claims
 from fedlib.evidence.claims import Claim, ClaimsTable, Range, above, at_least, at_most, drop
 from fedlib.evidence.plots import PALETTE, STYLE, Panel
@@ -260,7 +260,7 @@ def _plane() -> torch.Tensor:
 def _answer(updates: torch.Tensor, name: str, **options: str) -> np.ndarray:
     rule = AGGREGATORS[name](n_byzantine=5, **options)
     # The server's own update, where a rule wants one: a fixed vector, it knows nothing.
-    context = AggregatorContext(server_update=torch.ones(2, dtype=updates.dtype))
+    context = Facts(server_update=torch.ones(2, dtype=updates.dtype))
     answer: np.ndarray = rule.apply(updates, rule.init(11, 2), context)[0].numpy()
     return answer
 

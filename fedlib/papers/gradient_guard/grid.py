@@ -14,9 +14,10 @@ from typing import Any
 
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
+from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig
 from fedlib.grids import Cell, Grid
-from fedlib.runs import MomentumSGD, RunConfig
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 N_CLIENTS = 20

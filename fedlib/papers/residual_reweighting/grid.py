@@ -11,10 +11,11 @@ from typing import Any
 
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
+from fedlib.clients import LocalSGD
 from fedlib.data import PARTITIONS, DataConfig, Partition
 from fedlib.data.tables import LOAN_STATUSES, LOAN_TRIGGER
 from fedlib.grids import Cell, Grid, Variant, varied, with_changes
-from fedlib.runs import LocalSGD, RunConfig
+from fedlib.runs import RunConfig
 
 RULE_TITLES = {
     "fedavg": "FedAvg",

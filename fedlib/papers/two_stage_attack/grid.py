@@ -13,9 +13,10 @@ from typing import Any
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.attacks.dictated import TwoStage
+from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig
 from fedlib.grids import Cell, Grid, Variant, varied, with_changes
-from fedlib.runs import RobustSGD, RunConfig
+from fedlib.runs import RunConfig
 
 N_CLIENTS, N_BYZANTINE = 10, 1
 DATA_TITLES = {"circle": "Synthetic", "mnist": "MNIST"}

@@ -1,0 +1,88 @@
+"""Local epochs from the broadcast model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from fedlib.clients.base import CLIENTS, Client
+from fedlib.federation.federation import State
+from fedlib.federation.samples import Samples
+from fedlib.gradients import local_updates
+from fedlib.validation import check_int, check_name, check_real
+
+Adjustment = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@CLIENTS.register("local_sgd")
+@dataclass(frozen=True)
+class LocalSGD(Client):
+    """Local epochs of SGD from the broadcast model; what is sent is ``broadcast - local``.
+
+    With a server's ``learning_rate`` of 1 this is federated averaging (residual_reweighting).
+
+    Parameters
+    ----------
+    batch_size, learning_rate, momentum
+        Of the client's SGD. Its momentum starts at zero in every round.
+    epochs
+        Passes over the client's data in a round, each in a new random order.
+    optimizer
+        ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
+        which does not use ``momentum``.
+    """
+
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    epochs: int = 1
+    optimizer: str = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("client.epochs", self.epochs, 1)
+        check_real("client.learning_rate", self.learning_rate, 0, open_low=True)
+        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
+        check_name("client.optimizer", self.optimizer, ("sgd", "adam"))
+
+    def step(
+        self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Any
+    ) -> torch.Tensor:
+        """The local epochs of some clients; see :meth:`Client.step`."""
+        losses = []
+        for rows, passes in zip(out, samples.passes(self.batch_size, self.epochs), strict=True):
+            _, of_rows = local_updates(
+                state.model,
+                state.parameters,
+                passes.data,
+                passes.schedule,
+                learning_rate=self.learning_rate,
+                momentum=self.momentum,
+                optimizer=self.optimizer,
+                out=rows,
+                strategy=samples.federation.strategy,
+                **({"adjust": self.adjustment()} if self.adjustment() else {}),
+            )
+            losses.append(of_rows)
+        return torch.cat(losses)
+
+    def adjustment(self) -> Adjustment | None:
+        """How a local gradient is changed before a step, for algorithms that derive from this one.
+
+        Returns
+        -------
+        callable or None
+            A function of the gradient, the client's parameters and the broadcast ones, all with
+            the parameters on the last axis, that gives the gradient to use. None changes nothing.
+        """
+        return None
+
+    def train_harder(self, extra_epochs: int, rate_factor: float) -> LocalSGD:
+        """The same with more epochs and a higher rate; see :meth:`Client.train_harder`."""
+        return replace(
+            self,
+            epochs=self.epochs + extra_epochs,
+            learning_rate=self.learning_rate * rate_factor,
+        )

@@ -1,0 +1,169 @@
+"""One stochastic gradient a round, averaged into a momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from fedlib.clients.base import CLIENTS, Client
+from fedlib.data import DataConfig
+from fedlib.data.augment import crop_and_flip, draw_moves
+from fedlib.federation.federation import Federation, State
+from fedlib.federation.samples import Samples
+from fedlib.gradients import gradients
+from fedlib.parts import Revision
+from fedlib.seeds import stream
+from fedlib.validation import ConfigError, check_name, check_real
+
+
+@dataclass
+class Memory:
+    """What the clients keep from round to round, apart from the momenta that they send.
+
+    Attributes
+    ----------
+    shared
+        The momentum that passes from client to client if they share one, ``(n_parameters,)``.
+    moves
+        A generator of image moves for each client.
+    gradients
+        Where the gradients are taken if these are not sent themselves, ``(clients,
+        n_parameters)``. None until they are needed.
+    """
+
+    shared: torch.Tensor
+    moves: list[np.random.Generator]
+    gradients: torch.Tensor | None = None
+
+
+def _alters_server_samples(client: Any, run: Any) -> bool:
+    return client.alters_samples and "server_update" in run.aggregator.needs
+
+
+@CLIENTS.register("momentum_sgd")
+@dataclass(frozen=True)
+class MomentumSGD(Client):
+    """One stochastic gradient a round, averaged into a worker momentum that is sent.
+
+    ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0`` (centered_clipping,
+    Algorithm 1, line 9).
+
+    Parameters
+    ----------
+    batch_size
+        Samples that a client draws in a round.
+    momentum
+        The share of the last momentum, beta in the papers. With 0 the gradient itself is sent.
+    sampling
+        ``"shuffle"``: a client goes through its data in random order, then in a new one, and
+        batches reach over the end. ``"fresh"``: a client takes the first samples of a new random
+        order in every round, as in the code of centered_clipping; a client with fewer samples than
+        a batch starts over within it. ``"replacement"``: each sample is drawn independently.
+    buffer
+        ``"own"``: each client has its own momentum. ``"shared"``: one momentum passes from client
+        to client within a round and on to the next round, as in the code of
+        clustering_with_outliers.
+    augment
+        ``"none"``, or ``"crop_flip"``: each image of a batch is cropped and flipped at random, see
+        :func:`fedlib.data.augment.crop_and_flip` (CIFAR in the code of centered_clipping).
+    """
+
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(
+            2,
+            "The server took its own gradient on its samples as they are.",
+            of="server_samples_altered",
+            concerns=_alters_server_samples,
+        ),
+    )
+
+    momentum: float = 0.0
+    sampling: str = "shuffle"
+    buffer: str = "own"
+    augment: str = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("client.momentum", self.momentum, 0, 1, open_high=True)
+        check_name("client.sampling", self.sampling, ("shuffle", "fresh", "replacement"))
+        check_name("client.buffer", self.buffer, ("own", "shared"))
+        check_name("client.augment", self.augment, ("none", "crop_flip"))
+
+    @property
+    def alters_samples(self) -> bool:
+        """Whether a client changes the samples that it draws before it learns from them."""
+        return self.augment != "none"
+
+    def check_data(self, data: DataConfig, shape: tuple[int, int, int]) -> None:
+        """Raise ConfigError if images are to be moved, and the data are not fit for it."""
+        if self.augment == "none":
+            return
+        if data.per_pixel:
+            raise ConfigError(
+                f"client.augment={self.augment!r} moves pixels, and those of data.per_pixel=True "
+                "are standardised each in its own way: must be False."
+            )
+        if min(shape[1:]) < 8:
+            raise ConfigError(
+                f"client.augment={self.augment!r} is for images, not for data of shape {shape}."
+            )
+
+    def init(self, federation: Federation, n_parameters: int) -> Memory:
+        """No momentum yet, and a generator of image moves for each client and for the server."""
+        seed, count = federation.config.seed, len(federation.shares)
+        return Memory(
+            shared=torch.zeros(n_parameters, device=federation.device),
+            moves=[stream(seed, "augment", i) for i in range(count)],
+        )
+
+    def step(
+        self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Memory
+    ) -> torch.Tensor:
+        """One gradient of each client into its momentum; see :meth:`Client.step`."""
+        x, y = samples.batch(self.batch_size, self.sampling)
+        x = self._altered(x, y, samples, state, memory)
+        strategy, graphs = samples.federation.strategy, state.graphs
+        if self.momentum == 0 and len(out) == 1:
+            # The gradients are the updates: no second matrix is needed.
+            _, losses = gradients(state.model, x, y, out=out[0], strategy=strategy, graphs=graphs)
+            return losses
+        if memory.gradients is None:
+            memory.gradients = out[0].new_empty(len(samples.clients), out[0].shape[1])
+        grads, losses = gradients(
+            state.model, x, y, out=memory.gradients, strategy=strategy, graphs=graphs
+        )
+        sizes = [len(rows) for rows in out]
+        if self.buffer == "shared":
+            # A client goes on from the client before it, the first one from the last of all.
+            for grad in grads:
+                average_into(memory.shared, grad, self.momentum)
+                grad.copy_(memory.shared)
+        for rows, part in zip(out, grads.split(sizes), strict=True):
+            if self.buffer == "shared":
+                rows.copy_(part)
+            else:
+                average_into(rows, part, self.momentum)
+        return losses
+
+    def _altered(
+        self, x: torch.Tensor, y: torch.Tensor, samples: Samples, state: State, memory: Memory
+    ) -> torch.Tensor:
+        """The samples ``(clients, batch, C, H, W)`` as the clients learn from them."""
+        if self.augment == "none":
+            return x
+        drawn = [draw_moves(memory.moves[client], x.shape[1]) for client in samples.clients]
+        moves = samples.federation.on_device(torch.from_numpy(np.concatenate(drawn)))
+        return crop_and_flip(x.flatten(0, 1), moves, samples.federation.black).view(x.shape)
+
+
+def average_into(momenta: torch.Tensor, grads: torch.Tensor, momentum: float) -> None:
+    """Average gradients into momenta of the same shape, in place."""
+    if momentum == 0:
+        # lerp_ would keep a NaN or an Inf that is in the momenta.
+        momenta.copy_(grads)
+    else:
+        momenta.lerp_(grads, 1 - momentum)

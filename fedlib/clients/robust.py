@@ -1,0 +1,123 @@
+"""Distributionally robust learning: gradients on the worst samples nearby.
+
+Sinha, Namkoong and Duchi (2018), as two_stage_attack uses it: samples may be moved at a price of
+``gamma`` times the squared distance, and labels stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+
+from fedlib.clients.base import CLIENTS
+from fedlib.clients.momentum import Memory, MomentumSGD
+from fedlib.federation.federation import Federation, State
+from fedlib.federation.samples import Samples
+from fedlib.validation import check_int, check_name, check_real
+
+
+@dataclass
+class RobustMemory(Memory):
+    """What robust clients keep besides: ``gamma``, the price of distance on their data."""
+
+    gamma: float = 0.0
+
+
+@CLIENTS.register("robust_sgd")
+@dataclass(frozen=True)
+class RobustSGD(MomentumSGD):
+    """The gradient on samples that were moved where they hurt most (two_stage_attack, Algorithm 1).
+
+    Each sample of the batch is replaced by ``argmax_z loss(z) - gamma ||z - x||^2``; see
+    :func:`transport`. The text leaves the ascent open.
+
+    Parameters
+    ----------
+    gamma
+        The price of a squared unit of distance. It is 2 on the synthetic data.
+    gamma_unit
+        ``"one"``, or ``"norm"``: ``gamma`` is in units of the training samples' mean norm. It is
+        then 0.04 on MNIST.
+    ascent_steps, ascent_rate
+        Steps and rate of the inner maximisation. A rate of 1 is ``1 / (2 gamma)``.
+    """
+
+    gamma: float = 2.0
+    gamma_unit: str = "one"
+    ascent_steps: int = 15
+    ascent_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("client.gamma", self.gamma, 0, open_low=True)
+        check_name("client.gamma_unit", self.gamma_unit, ("one", "norm"))
+        check_int("client.ascent_steps", self.ascent_steps, 1)
+        check_real("client.ascent_rate", self.ascent_rate, 0, 2, open_low=True, open_high=True)
+
+    @property
+    def alters_samples(self) -> bool:
+        """Robust clients always move their samples."""
+        return True
+
+    def init(self, federation: Federation, n_parameters: int) -> RobustMemory:
+        """As for :class:`MomentumSGD`, with the price of distance on these training samples."""
+        base = super().init(federation, n_parameters)
+        unit = 1.0
+        if self.gamma_unit == "norm":
+            unit = float(federation.train[0].flatten(1).norm(dim=1).mean())
+        return RobustMemory(base.shared, base.moves, gamma=self.gamma * unit)
+
+    def _altered(
+        self, x: torch.Tensor, y: torch.Tensor, samples: Samples, state: State, memory: Memory
+    ) -> torch.Tensor:
+        """All clients' samples, moved at once against the broadcast model."""
+        x = super()._altered(x, y, samples, state, memory)
+        labels = y.flatten()
+
+        def loss(z: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(state.model(z), labels, reduction="none")
+
+        gamma = cast(RobustMemory, memory).gamma
+        flat = x.flatten(0, 1)
+        return transport(loss, flat, gamma, self.ascent_steps, self.ascent_rate).view(x.shape)
+
+
+def transport(
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    x: torch.Tensor,
+    gamma: float,
+    steps: int = 15,
+    rate: float = 0.5,
+) -> torch.Tensor:
+    """Where it pays to move samples: ``argmax_z loss(z) - gamma ||z - x||^2``, by gradient ascent.
+
+    The inner problem of two_stage_attack, Algorithm 1; its map T_gamma of section 2.
+
+    Parameters
+    ----------
+    loss
+        From samples ``(n, ...)`` to their losses ``(n,)``; all samples move at once.
+    x
+        Where they start, ``(n, ...)``.
+    gamma
+        Price of a squared unit of distance.
+    steps, rate
+        Of the ascent; a rate of 1 is ``1 / (2 gamma)``, with which a linear loss needs one step.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(n, ...)``, without gradients.
+    """
+    z = x.detach().clone()
+    with torch.enable_grad():
+        for _ in range(steps):
+            z.requires_grad_()
+            (grad,) = torch.autograd.grad(loss(z).sum(), z)
+            z = z.detach()
+            z = z + rate / (2 * gamma) * (grad - 2 * gamma * (z - x))
+    return z.detach()

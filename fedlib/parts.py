@@ -1,0 +1,128 @@
+"""What the parts of a run have in common: how they enter its identity, and how they are revised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, Protocol
+
+
+class Configured(Protocol):
+    """What a part may ask of the run's configuration, which is a ``fedlib.runs.RunConfig``."""
+
+    @property
+    def n_clients(self) -> int:
+        """Number of clients."""
+
+    @property
+    def n_byzantine(self) -> int:
+        """How many of them, the last ones, the attacker controls."""
+
+    @property
+    def client(self) -> Any:
+        """What a client does in a round."""
+
+    @property
+    def aggregator(self) -> Any:
+        """The server's rule."""
+
+    @property
+    def attack(self) -> Any:
+        """The attack."""
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds."""
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """Rounds after which the server's learning rate is lowered."""
+
+    @property
+    def decay(self) -> float:
+        """By what the learning rate is multiplied there."""
+
+    @property
+    def seed(self) -> int:
+        """What all random numbers of the run derive from."""
+
+    @property
+    def server_step(self) -> str:
+        """What the server steps along."""
+
+    @property
+    def track(self) -> tuple[str, ...]:
+        """Names of the trackers that the run has besides those of every run."""
+
+    @property
+    def vote_samples(self) -> int:
+        """Samples on which a client compares models; 0 is as many as a batch has."""
+
+
+def _always(part: Any, run: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A change of the code after which some runs give other numbers than they did before.
+
+    A part lists its revisions in ``revisions``. Every revision enters the identity of the runs that
+    it concerns, so that a run that was stored before is not taken for one of today.
+
+    Parameters
+    ----------
+    number
+        The number of the new version. The first version of every part has the number 1.
+    why
+        What the versions before did differently.
+    of
+        The name under which the revision enters the identity of the run. With an empty name it
+        enters the identity of the part itself.
+    concerns
+        A function of the part and of the run that says whether the numbers of this run changed.
+    """
+
+    number: int
+    why: str
+    of: str = ""
+    concerns: Callable[[Any, Any], bool] = _always
+
+
+def revisions_of(part: Any, run: Any) -> dict[str, int]:
+    """The revisions of ``part`` that concern ``run``, by the name under which they enter."""
+    found: dict[str, int] = {}
+    for base in type(part).__mro__:
+        for revision in vars(base).get("revisions", ()):
+            if revision.concerns(part, run):
+                found[revision.of] = max(revision.number, found.get(revision.of, 1))
+    return found
+
+
+def identity_of(part: Any, run: Any) -> dict[str, Any]:
+    """What tells ``part`` from others of its kind: its name, changed fields and revision.
+
+    A field that has its default stays out, so that a new field, whose default is what was done
+    before, leaves all identities as they are. A default must therefore never change.
+    """
+    found: dict[str, Any] = {}
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.default_factory is not MISSING:
+            continue  # the run's parts, which enter by themselves
+        if field.default is MISSING or value != field.default:
+            found[field.name] = value
+    for name, value in _held_parts(part).items():
+        found[name] = identity_of(value, run)
+    number = revisions_of(part, run).get("", 1)
+    if number > 1:
+        found["revision"] = number
+    return {"name": part.name, **found} if hasattr(part, "name") else found
+
+
+def _held_parts(part: Any) -> dict[str, Any]:
+    """Parts that ``part`` holds itself, as a pre-aggregation holds a rule."""
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    # A run holds parts too, but those enter its identity by themselves.
+    held = hasattr(part, "name")
+    return {k: v for k, v in values.items() if held and is_dataclass(v) and hasattr(v, "name")}

@@ -1,0 +1,36 @@
+"""Test accuracy and loss, and training loss: what every run records."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.federation.federation import Federation, State
+from fedlib.metrics import evaluate
+from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
+
+
+@TRACKERS.register("accuracy")
+class Accuracy(Tracker):
+    """``test_accuracy`` (a share) and ``test_loss`` of the model at an evaluation.
+
+    ``train_loss`` is the mean over honest clients and over the rounds since the last evaluation.
+    """
+
+    always: ClassVar[bool] = True
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        self._losses: list[torch.Tensor] = []
+
+    def watch(self, state: State, played: Played) -> None:
+        """Keep the honest clients' mean training loss."""
+        self._losses.append(played.losses[: self.federation.n_benign].mean())
+
+    def report(self, state: State) -> dict[str, Any]:
+        """Evaluate the model on the test set."""
+        accuracy, loss = evaluate(state.model, *self.federation.test)
+        trained = mean_of(self._losses)
+        self._losses.clear()
+        return {"test_accuracy": accuracy, "test_loss": loss, "train_loss": trained}

@@ -1,0 +1,38 @@
+"""Accuracy of the average of all models that were broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from fedlib.federation.federation import Federation, State
+from fedlib.metrics import evaluate
+from fedlib.trackers.base import TRACKERS, Played, Tracker
+
+
+@TRACKERS.register("average_iterate")
+class AverageIterate(Tracker):
+    """``test_accuracy_average``: accuracy of the mean of all models broadcast.
+
+    It is evaluated after the last round alone, since on the way it would double the time of
+    evaluation; before, it is None.
+    """
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        self._average = torch.zeros_like(state.parameters)
+
+    def watch(self, state: State, played: Played) -> None:
+        """Average the broadcast model in."""
+        self._average.lerp_(state.parameters, 1 / (state.round + 1))
+
+    def report(self, state: State) -> dict[str, Any]:
+        """Evaluate the average after the last round."""
+        if not self.is_last(state):
+            return {"test_accuracy_average": None}
+        last = state.parameters.clone()
+        state.parameters.copy_(self._average)
+        accuracy, _ = evaluate(state.model, *self.federation.test)
+        state.parameters.copy_(last)
+        return {"test_accuracy_average": accuracy}

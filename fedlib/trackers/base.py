@@ -1,0 +1,84 @@
+"""What every tracker shares: the hooks that the round loop calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.federation.federation import Federation, State
+from fedlib.parts import Configured
+from fedlib.registry import Registry
+
+TRACKERS: Registry[Tracker] = Registry("tracker", "fedlib.trackers")
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a round has come to, before the server's step.
+
+    Attributes
+    ----------
+    losses
+        Mean training loss of each client that computed a step, ``(n,)``, the honest ones first.
+    aggregate
+        What the server is about to step along, ``(n_parameters,)``.
+    """
+
+    losses: torch.Tensor
+    aggregate: torch.Tensor
+
+
+class Tracker:
+    """Base of the trackers. A tracker lives as long as a run, and keeps what it needs itself.
+
+    Parameters
+    ----------
+    federation, state
+        What the run is played on.
+
+    Raises
+    ------
+    ConfigError
+        If the quantity cannot be measured on these data.
+    """
+
+    name: ClassVar[str]
+    always: ClassVar[bool] = False
+    """Whether every run has this tracker. Others are named in the configuration's ``track``."""
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        self.federation = federation
+
+    @classmethod
+    def check(cls, run: Configured) -> None:
+        """Raise ConfigError if a run of this configuration has no such quantity."""
+
+    def watch(self, state: State, played: Played) -> None:
+        """Look at a round after the rule has decided, and before the server's step.
+
+        ``state`` is as the rule left it: ``parameters`` are the broadcast ones, and
+        ``last_aggregate`` is the one of the round before.
+        """
+
+    def report(self, state: State) -> dict[str, Any]:
+        """One more entry for each series of the run, at an evaluation after ``state.round`` rounds.
+
+        An entry is a number, a list of numbers, or None where the quantity is not known.
+        """
+        return {}
+
+    def final(self, state: State) -> dict[str, Any]:
+        """What is recorded once, as a whole, after the last round."""
+        return {}
+
+    def is_last(self, state: State) -> bool:
+        """Whether the last round has been played."""
+        return state.round == self.federation.config.rounds
+
+
+def mean_of(values: Sequence[torch.Tensor]) -> float | None:
+    """The mean of some numbers, in float64. None if there are none."""
+    return float(torch.stack(list(values)).double().mean()) if values else None

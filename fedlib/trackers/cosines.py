@@ -1,0 +1,52 @@
+"""Cosines between updates, perturbations and aggregates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from fedlib.federation.federation import Federation, State
+from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
+
+
+@TRACKERS.register("cosines")
+class Cosines(Tracker):
+    """Mean cosines over the rounds since the last evaluation (centered_clipping, Tables II, III).
+
+    ``cosine_benign_to_last_aggregate`` and ``cosine_byzantine_to_last_aggregate``: of the updates
+    to the aggregate of the round before. ``cosine_consecutive_perturbations``: of what the attack
+    adds to the benign mean, to the same of the round before.
+    """
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        self._cosines: dict[str, list[torch.Tensor]] = {}
+        self._last_perturbation: torch.Tensor | None = None
+
+    def watch(self, state: State, played: Played) -> None:
+        """Keep the cosines of this round."""
+        updates, n_benign = state.updates, self.federation.n_benign
+        attacked = n_benign < len(updates)
+        if state.last_aggregate is not None:
+            to_last = F.cosine_similarity(updates, state.last_aggregate[None], dim=1)
+            self._keep("benign_to_last_aggregate", to_last[:n_benign].mean())
+            if attacked:
+                self._keep("byzantine_to_last_aggregate", to_last[n_benign:].mean())
+        if attacked:
+            perturbation = updates[-1] - updates[:n_benign].mean(0)
+            if self._last_perturbation is not None:
+                cosine = F.cosine_similarity(perturbation, self._last_perturbation, dim=0)
+                self._keep("consecutive_perturbations", cosine)
+            self._last_perturbation = perturbation
+
+    def report(self, state: State) -> dict[str, Any]:
+        """The means since the last evaluation."""
+        found = {f"cosine_{name}": mean_of(values) for name, values in self._cosines.items()}
+        for values in self._cosines.values():
+            values.clear()
+        return found
+
+    def _keep(self, name: str, cosine: torch.Tensor) -> None:
+        self._cosines.setdefault(name, []).append(cosine)

@@ -1,0 +1,44 @@
+"""What the last model says on a grid of the plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from fedlib.federation.federation import Federation, State
+from fedlib.trackers.base import TRACKERS, Tracker
+from fedlib.validation import ConfigError
+
+
+@TRACKERS.register("decision")
+class Decision(Tracker):
+    """``decision``: the classes of points of the plane after the last round, for a picture."""
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        shape = tuple(federation.train[0].shape[1:])
+        if shape != (1, 1, 2):
+            raise ConfigError(
+                f"track='decision' is for data with two features, not of shape {shape}."
+            )
+
+    def final(self, state: State) -> dict[str, Any]:
+        """Ask the model for the classes of all points."""
+        return {"decision": decisions(state.model, self.federation.device)}
+
+
+def decisions(model: nn.Module, device: torch.device) -> list[str]:
+    """The classes of the points of a 61 x 61 grid over [-4, 4].
+
+    Returns
+    -------
+    list of str
+        A string of digits for each ordinate, the lowest ordinate first.
+    """
+    place = torch.linspace(-4, 4, 61, device=device)
+    points = torch.cartesian_prod(place, place).flip(1).view(-1, 1, 1, 2)
+    with torch.no_grad():
+        classes = model(points).argmax(1).view(61, 61).tolist()
+    return ["".join(map(str, row)) for row in classes]

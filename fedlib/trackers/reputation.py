@@ -1,0 +1,65 @@
+"""Reputations, and how well a rule's scores tell Byzantine clients from honest ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from fedlib.federation.federation import Federation, State
+from fedlib.parts import Configured
+from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
+from fedlib.validation import ConfigError
+
+
+@TRACKERS.register("reputation")
+class Reputation(Tracker):
+    """``reputation`` of every client at an evaluation, and ``separation``.
+
+    The separation is the area under the ROC curve of low scores, averaged over the rounds since the
+    last evaluation. It is None in a run without Byzantine clients.
+    """
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        self._separations: list[torch.Tensor] = []
+
+    @classmethod
+    def check(cls, run: Configured) -> None:
+        """Raise ConfigError if the rule keeps no reputations."""
+        if not run.aggregator.keeps_reputations:
+            raise ConfigError(
+                "track='reputation' is for rules that keep reputations, which "
+                f"aggregator={run.aggregator.name!r} does not."
+            )
+
+    def watch(self, state: State, played: Played) -> None:
+        """Keep the separation of this round."""
+        if self.federation.config.n_byzantine:
+            found = separation(state.aggregator.scores, self.federation.n_benign)
+            self._separations.append(found)
+
+    def report(self, state: State) -> dict[str, Any]:
+        """The reputations now, and the mean separation."""
+        found = mean_of(self._separations)
+        self._separations.clear()
+        return {"reputation": state.aggregator.reputation.tolist(), "separation": found}
+
+
+def separation(scores: torch.Tensor, n_benign: int) -> torch.Tensor:
+    """How probable it is that a Byzantine client's score is below an honest one's.
+
+    Parameters
+    ----------
+    scores
+        ``(n_clients,)``, the honest ones first.
+    n_benign
+        Number of honest clients.
+
+    Returns
+    -------
+    torch.Tensor
+        A number from 0 to 1; ties count half.
+    """
+    gap = scores[:n_benign, None] - scores[None, n_benign:]
+    return ((gap > 0).double() + (gap == 0).double() / 2).mean()

@@ -1,0 +1,122 @@
+"""What a model of robust clients certifies, and its error on perturbed test data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fedlib.clients.robust import RobustSGD, transport
+from fedlib.federation.federation import Federation, State
+from fedlib.parts import Configured
+from fedlib.trackers.base import TRACKERS, Tracker
+from fedlib.validation import ConfigError
+
+CERTIFIED = 2000
+"""At most so many samples stand for all of a set when robustness is certified."""
+PRICES = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+"""Prices of distance at which test data are perturbed, in units of the clients' price."""
+
+
+@TRACKERS.register("robustness")
+class Robustness(Tracker):
+    """What the model certifies on the training data (two_stage_attack, section 4).
+
+    ``robustness_level`` (rho-hat) and ``worst_loss`` at each evaluation; after the last round
+    ``perturbation_level`` and ``perturbation_error`` of test data that are moved at falling prices.
+    """
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        client = federation.config.client
+        self._gamma = state.client.gamma
+        self._ascent = client.ascent_steps, client.ascent_rate
+
+    @classmethod
+    def check(cls, run: Configured) -> None:
+        """Raise ConfigError if the clients are not robust."""
+        if not isinstance(run.client, RobustSGD):
+            raise ConfigError(
+                f"track='robustness' is for client='robust_sgd', not {run.client.name!r}."
+            )
+
+    def report(self, state: State) -> dict[str, Any]:
+        """The certificate of the model now."""
+        x, y = (part[:CERTIFIED] for part in self.federation.train)
+        found = certificate(state.model, x, y, self._gamma, *self._ascent)
+        return {"robustness_level": found.level, "worst_loss": found.worst_loss}
+
+    def final(self, state: State) -> dict[str, Any]:
+        """How wrong the last model is on perturbed test data."""
+        x, y = (part[:CERTIFIED] for part in self.federation.test)
+        prices = [self._gamma * price for price in PRICES]
+        curve = perturbation_curve(state.model, x, y, prices, *self._ascent)
+        levels, errors = zip(*curve, strict=True)
+        return {"perturbation_level": list(levels), "perturbation_error": list(errors)}
+
+
+def squared_distances(z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """``||z - x||^2`` of each sample, ``(n,)``."""
+    return (z - x).flatten(1).square().sum(1)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a model certifies on a sample of data (Sinha et al., 2018, section 3).
+
+    ``level`` is rho-hat, the mean squared distance that samples were moved by; ``worst_loss`` their
+    mean loss there, which bounds the mean loss under every shift of up to ``level``;
+    ``surrogate`` is ``worst_loss - gamma * level``.
+    """
+
+    level: float
+    worst_loss: float
+    surrogate: float
+
+
+def certificate(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, gamma: float, steps: int, rate: float
+) -> Certificate:
+    """The certificate of ``model`` on samples ``(n, C, H, W)`` with labels ``(n,)``."""
+
+    def loss(z: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(model(z), y, reduction="none")
+
+    moved = transport(loss, x, gamma, steps, rate)
+    with torch.no_grad():
+        level = float(squared_distances(moved, x).mean())
+        worst = float(loss(moved).mean())
+    return Certificate(level, worst, worst - gamma * level)
+
+
+def perturbation_curve(
+    model: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    gammas: Sequence[float],
+    steps: int = 15,
+    rate: float = 0.5,
+) -> list[tuple[float, float]]:
+    """How wrong a model is on test data moved against it (two_stage_attack, Figure 3).
+
+    Returns
+    -------
+    list
+        For each price, from the first to the last: the mean squared distance that the samples were
+        moved by, and the share of them that is misclassified there.
+    """
+    found = []
+    for gamma in gammas:
+
+        def loss(z: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(model(z), y, reduction="none")
+
+        moved = transport(loss, x, gamma, steps, rate)
+        with torch.no_grad():
+            wrong = (model(moved).argmax(1) != y).double().mean()
+        found.append((float(squared_distances(moved, x).mean()), float(wrong)))
+    return found
