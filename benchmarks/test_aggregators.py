@@ -9,7 +9,8 @@ import byzfl
 import pytest
 import torch
 
-from fedlib.aggregators import AGGREGATORS, Facts
+from fedlib.aggregators import AGGREGATORS
+from fedlib.federation import Facts
 
 SIZES = [(25, 100_000), (25, 1_000_000), (100, 100_000)]
 # For the growth with n and d.

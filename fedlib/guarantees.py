@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedlib.aggregators import Aggregator, Facts, make_aggregator
+from fedlib.aggregators import Aggregator, make_aggregator
+from fedlib.federation import Facts
 from fedlib.seeds import stream
 from fedlib.validation import check_int, check_name
 

@@ -2,10 +2,11 @@
 
 import pytest
 from hypothesis import settings
+from small import DATA
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.clients import MomentumSGD
-from fedlib.data import DataConfig
+from fedlib.data import DataConfig, load_dataset
 from fedlib.grids import Cell, Grid
 from fedlib.runs import RunConfig
 from fedlib.runs.store import Store
@@ -54,3 +55,8 @@ def toy():
 @pytest.fixture
 def store(tmp_path):
     return Store("toy", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    return load_dataset(DATA)

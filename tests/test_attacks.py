@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from contexts import attack_context
+from facts import facts_for_attack
 
 from fedlib.aggregators import AGGREGATORS
-from fedlib.attacks import ATTACKS, Facts, make_attack
+from fedlib.attacks import ATTACKS, make_attack
 from fedlib.attacks.alie import largest_z
+from fedlib.federation import Facts
 from fedlib.validation import ConfigError
 
 
@@ -15,14 +16,14 @@ def benign_updates(n=20, d=30, seed=0, dtype=torch.float64):
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(n, d))).to(dtype)
 
 
-def send(name, updates, n_byzantine=5, context=None, **parameters):
+def send(name, updates, n_byzantine=5, facts=None, **parameters):
     attack = ATTACKS[name](n_byzantine=n_byzantine, **parameters)
     state = attack.init(len(updates) + n_byzantine, updates.shape[1])
-    return attack.apply(updates, state, context)[0]
+    return attack.apply(updates, state, facts)[0]
 
 
-def context_for(name, updates=None, f=5):
-    return attack_context(
+def told(name, updates=None, f=5):
+    return facts_for_attack(
         ATTACKS[name](n_byzantine=f), benign_updates() if updates is None else updates
     )
 
@@ -30,14 +31,14 @@ def context_for(name, updates=None, f=5):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_shape_dtype_and_arguments_are_kept(name):
     updates = benign_updates()
-    context = context_for(name, updates)
+    facts = told(name, updates)
     before = updates.clone()
-    own = None if context.own_updates is None else context.own_updates.clone()
-    sent = send(name, updates, context=context)
+    own = facts.own_updates.clone() if "own_updates" in facts else None
+    sent = send(name, updates, facts=facts)
     assert sent.shape == (5, 30)
     assert sent.dtype == updates.dtype
     assert torch.equal(updates, before)
-    assert own is None or torch.equal(context.own_updates, own)
+    assert own is None or torch.equal(facts.own_updates, own)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -47,11 +48,11 @@ def test_round_trip_through_its_dictionary(name):
 
 
 def test_bit_flip_negates_own_updates_and_label_flip_and_none_send_them():
-    context = context_for("bit_flip")
+    facts = told("bit_flip")
     updates = benign_updates()
-    assert torch.equal(send("bit_flip", updates, context=context), -context.own_updates)
+    assert torch.equal(send("bit_flip", updates, facts=facts), -facts.own_updates)
     for name in ("label_flip", "none"):
-        assert torch.equal(send(name, updates, context=context), context.own_updates)
+        assert torch.equal(send(name, updates, facts=facts), facts.own_updates)
 
 
 def test_label_flip_turns_the_labels_round():
@@ -99,7 +100,7 @@ def test_rop_by_hand():
 
 def test_rop_is_orthogonal_to_its_reference_and_of_length_z():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
-    move = send("rop", updates, context=Facts(last_aggregate=last), z=1.5)[0] - last
+    move = send("rop", updates, facts=Facts(last_aggregate=last), z=1.5)[0] - last
     reference = 0.9 * last + 0.1 * updates.mean(0)
     assert move.norm().item() == pytest.approx(1.5)
     assert abs(float(move @ reference)) < 1e-10
@@ -107,10 +108,8 @@ def test_rop_is_orthogonal_to_its_reference_and_of_length_z():
 
 def test_rop_angles():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
-    context = Facts(last_aggregate=last)
-    moves = {
-        a: send("rop", updates, context=context, angle=a)[0] - last for a in (90.0, 270.0, 0.0)
-    }
+    facts = Facts(last_aggregate=last)
+    moves = {a: send("rop", updates, facts=facts, angle=a)[0] - last for a in (90.0, 270.0, 0.0)}
     torch.testing.assert_close(moves[270.0], -moves[90.0])
     reference = 0.9 * last + 0.1 * updates.mean(0)
     torch.testing.assert_close(moves[0.0], reference / reference.norm())
@@ -233,10 +232,10 @@ def test_a_backdoor_that_is_chosen_in_each_batch_poisons_all_it_is_shown():
 
 def test_model_replacement_attacks_in_its_round_alone():
     attack = ATTACKS["model_replacement"](n_byzantine=1, rounds=(2,), scale=10.0)
-    context = Facts(own_updates=torch.ones(1, 3))
+    facts = Facts(own_updates=torch.ones(1, 3))
     state, sent = attack.init(4, 3), []
     for _ in range(3):
-        update, state = attack.apply(torch.zeros(3, 3), state, context)
+        update, state = attack.apply(torch.zeros(3, 3), state, facts)
         sent.append(update[0, 0].item())
     assert sent == [1, 10, 1]
     assert [attack.poisons(number) for number in (1, 2, 3)] == [False, True, False]
@@ -244,12 +243,12 @@ def test_model_replacement_attacks_in_its_round_alone():
 
 def test_parameter_mixing_replaces_a_share_of_an_honest_update():
     updates = torch.zeros(3, 10_000)
-    context = Facts(own_updates=torch.ones(2, 10_000))
-    sent = send("parameter_mixing", updates, 2, context, mix_rate=0.3)
+    facts = Facts(own_updates=torch.ones(2, 10_000))
+    sent = send("parameter_mixing", updates, 2, facts, mix_rate=0.3)
     assert sent.mean(1).tolist() == pytest.approx([0.3, 0.3], abs=0.02)
     assert not torch.equal(sent[0], sent[1])
     for rate, expected in ((0.0, 0), (1.0, 1)):
-        assert (send("parameter_mixing", updates, 2, context, mix_rate=rate) == expected).all()
+        assert (send("parameter_mixing", updates, 2, facts, mix_rate=rate) == expected).all()
 
 
 # --- noise -------------------------------------------------------------------------------
@@ -264,7 +263,7 @@ def test_draws_depend_on_seed_and_round_alone(name):
         state, sent = attack.init(25, 30), []
         for _ in range(2):
             torch.rand(3)  # the global generator has no part in it
-            update, state = attack.apply(updates, state, attack_context(attack, updates))
+            update, state = attack.apply(updates, state, facts_for_attack(attack, updates))
             sent.append(update)
         return sent
 
@@ -276,19 +275,19 @@ def test_draws_depend_on_seed_and_round_alone(name):
 
 def test_gaussian_noise_multiplies_the_model():
     model, own = torch.full((20_000,), 3.0), torch.ones(2, 20_000)
-    context = Facts(own_updates=own, model=model)
-    sent = send("gaussian_noise", torch.zeros(3, 20_000), 2, context, std=2.0)
+    facts = Facts(own_updates=own, model=model)
+    sent = send("gaussian_noise", torch.zeros(3, 20_000), 2, facts, std=2.0)
     scale = (model - sent) / (model - own)
     assert scale.mean().item() == pytest.approx(1, abs=0.03)
     assert scale.std().item() == pytest.approx(2, abs=0.03)
-    one = send("gaussian_noise", torch.zeros(3, 20_000), 2, context, each="client")
+    one = send("gaussian_noise", torch.zeros(3, 20_000), 2, facts, each="client")
     assert one[0].unique().numel() == 1
 
 
 def test_norm_matched_gaussian_has_the_length_of_ones_own():
     updates = benign_updates()
     own = benign_updates(5, 30, seed=4)
-    sent = send("norm_matched_gaussian", updates, context=Facts(own_updates=own))
+    sent = send("norm_matched_gaussian", updates, facts=Facts(own_updates=own))
     torch.testing.assert_close(sent.norm(dim=1), own.norm(dim=1))
 
 
@@ -297,33 +296,33 @@ def test_norm_matched_gaussian_has_the_length_of_ones_own():
 
 def test_sign_flip_scales():
     own = benign_updates(5)
-    context = Facts(own_updates=own)
+    facts = Facts(own_updates=own)
     torch.testing.assert_close(
-        send("sign_flip", benign_updates(), context=context, scale=3.0), -3 * own
+        send("sign_flip", benign_updates(), facts=facts, scale=3.0), -3 * own
     )
 
 
 def test_omniscient_formulas():
     updates, own = benign_updates(), benign_updates(5, 30, seed=4)
-    context = Facts(own_updates=own)
+    facts = Facts(own_updates=own)
     everyone = torch.cat([updates, own]).mean(0)
-    text = send("omniscient", updates, context=context)[0]
+    text = send("omniscient", updates, facts=facts)[0]
     torch.testing.assert_close(text, everyone - 10 * own.mean(0))
-    code = send("omniscient", updates, context=context, version="code")
+    code = send("omniscient", updates, facts=facts, version="code")
     torch.testing.assert_close(torch.cat([updates, code]).mean(0), -everyone)
 
 
 def test_scaled_variance_is_mean_plus_z_deviations_of_all():
     updates, own = benign_updates(), benign_updates(5, 30, seed=4)
     everyone = torch.cat([updates, own])
-    sent = send("scaled_variance", updates, context=Facts(own_updates=own), z=7.0)
+    sent = send("scaled_variance", updates, facts=Facts(own_updates=own), z=7.0)
     torch.testing.assert_close(sent[0], everyone.mean(0) + 7 * everyone.std(0))
 
 
 # --- attacks on a rule -------------------------------------------------------------------
 
 
-def rule_context(name, f, **more):
+def told_of_rule(name, f, **more):
     rule = AGGREGATORS[name](n_byzantine=f)
     return Facts(rule=lambda updates: rule.apply(updates)[0], **more)
 
@@ -332,14 +331,14 @@ def rule_context(name, f, **more):
 @pytest.mark.parametrize("outward", [False, True])
 def test_pga_finds_how_far_it_may_go(perturbation, outward):
     updates = benign_updates() + 0.5
-    context = rule_context("krum", 5)
+    facts = told_of_rule("krum", 5)
     options = {"perturbation": perturbation, "outward": outward}
-    sent = send("pga", updates, context=context, **options)
+    sent = send("pga", updates, facts=facts, **options)
     mean = updates.mean(0)
-    found = (context.rule(torch.cat([updates, sent])) - mean).norm()
+    found = (facts.rule(torch.cat([updates, sent])) - mean).norm()
     # At least as far as every step of a plain scan that the search can reach.
-    far = send("pga", updates, context=context, tolerance=10.0, **options)
-    assert found >= (context.rule(torch.cat([updates, far])) - mean).norm()
+    far = send("pga", updates, facts=facts, tolerance=10.0, **options)
+    assert found >= (facts.rule(torch.cat([updates, far])) - mean).norm()
     move = sent[0] - mean
     if move.any():
         assert float(move @ mean) * (1 if outward else -1) > 0 or perturbation == "std"
@@ -348,7 +347,7 @@ def test_pga_finds_how_far_it_may_go(perturbation, outward):
 def test_pga_moves_the_mean_as_far_as_it_searches():
     # Against the plain mean each step errs more: 10 + 5 + 2.5 + 1.25 at the last of four.
     updates = benign_updates() + 0.5
-    sent = send("pga", updates, context=rule_context("mean", 5), tolerance=1.0)
+    sent = send("pga", updates, facts=told_of_rule("mean", 5), tolerance=1.0)
     mean = updates.mean(0)
     torch.testing.assert_close(sent[0], mean - 18.75 * mean.sign())
 
@@ -357,13 +356,13 @@ def test_pga_moves_the_mean_as_far_as_it_searches():
 def test_pga_finds_the_scale_of_small_updates(scale):
     # Clustering leaves far vectors out; those that it keeps err the more, the farther they are.
     updates = scale * (benign_updates() + 0.5)
-    context = rule_context("center_with_outliers", 5)
-    sent = send("pga", updates, context=context)
+    facts = told_of_rule("center_with_outliers", 5)
+    sent = send("pga", updates, facts=facts)
     mean = updates.mean(0)
 
     def error(gamma):
         everyone = torch.cat([updates, (mean - gamma * mean.sign()).expand(5, -1)])
-        return float((context.rule(everyone) - mean).norm())
+        return float((facts.rule(everyone) - mean).norm())
 
     gamma = float((mean - sent[0]).abs().mean())
     assert 0.01 * scale < gamma < 10 * scale
@@ -374,7 +373,7 @@ def test_pga_finds_the_scale_of_small_updates(scale):
 def test_pga_may_scan_and_aim_at_the_candidate_that_errs_least():
     updates = benign_updates() + 0.5
     mean = updates.mean(0)
-    sent = send("pga", updates, context=rule_context("mean", 5), search="scan")
+    sent = send("pga", updates, facts=told_of_rule("mean", 5), search="scan")
     # 1.4^20 is the last below 1000.
     torch.testing.assert_close(sent[0], mean - 10 * 1.4**20 * mean.sign())
 
@@ -384,8 +383,8 @@ def test_pga_may_scan_and_aim_at_the_candidate_that_errs_least():
         return mean + errors[:, None] * torch.eye(len(mean))[:2]
 
     # Tried are 10, 14, 19.6, 27.4 and more; the lesser of the two errors is largest at 19.6.
-    context = Facts(candidates=candidates)
-    sent = send("pga", updates, context=context, search="scan", aim="least")
+    facts = Facts(candidates=candidates)
+    sent = send("pga", updates, facts=facts, search="scan", aim="least")
     torch.testing.assert_close(sent[0], mean - 19.6 * mean.sign())
 
 
@@ -408,7 +407,7 @@ def test_full_trim_with_partial_knowledge_uses_its_own_updates():
     sent = send(
         "full_trim",
         benign_updates(),
-        context=Facts(own_updates=own),
+        facts=Facts(own_updates=own),
         knowledge="partial",
     )
     deviations = (sent - own.mean(0)).abs() / own.std(0)
@@ -420,8 +419,8 @@ def test_full_krum_is_taken_by_krum(knowledge):
     generator = torch.Generator().manual_seed(1)
     updates = torch.randn(15, 200, generator=generator) + 0.3
     own = torch.randn(5, 200, generator=generator) + 0.3
-    context = Facts(own_updates=own)
-    sent = send("full_krum", updates, 5, context, knowledge=knowledge)
+    facts = Facts(own_updates=own)
+    sent = send("full_krum", updates, 5, facts, knowledge=knowledge)
     assert sent.unique(dim=0).shape[0] == 1
     known = updates if knowledge == "full" else own
     assert torch.equal(sent[0].sign(), -known.mean(0).sign())
@@ -447,29 +446,29 @@ def test_sparse_rop_perturbs_the_critical_parameters_alone():
     updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
     mask = torch.zeros(30, dtype=torch.bool)
     mask[[0, 7, 29]] = True
-    context = Facts(last_aggregate=last, critical_parameters=mask)
-    sparse = send("rop", updates, context=context, sparse=True)[0] - last
-    dense = send("rop", updates, context=context)[0] - last
+    facts = Facts(last_aggregate=last, critical_parameters=mask)
+    sparse = send("rop", updates, facts=facts, sparse=True)[0] - last
+    dense = send("rop", updates, facts=facts)[0] - last
     torch.testing.assert_close(sparse, torch.where(mask, 10 * dense, 0.0))
-    with pytest.raises(ConfigError, match=r"needs context\.critical_parameters"):
-        send("rop", updates, context=Facts(last_aggregate=last), sparse=True)
+    with pytest.raises(ConfigError, match=r"needs the fact 'critical_parameters'"):
+        send("rop", updates, facts=Facts(last_aggregate=last), sparse=True)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_without_byzantine_clients_nothing_is_sent(name):
     attack = ATTACKS[name](n_byzantine=0)
     updates = benign_updates()
-    context = attack_context(attack, updates)
-    assert attack.apply(updates, attack.init(20, 30), context)[0].shape == (0, 30)
+    facts = facts_for_attack(attack, updates)
+    assert attack.apply(updates, attack.init(20, 30), facts)[0].shape == (0, 30)
 
 
 def test_camouflage_keeps_the_own_spread_and_pushes_against_the_mean():
     benign = benign_updates()
     f, d = 3, benign.shape[1]
     own = benign[:f] + 0.01
-    context = Facts(own_updates=own, rule=lambda rows: rows.mean(0))
+    facts = Facts(own_updates=own, rule=lambda rows: rows.mean(0))
     attack = ATTACKS["camouflage"](n_byzantine=f, start=2.0, factor=1.5)
-    sent, gamma = attack.apply(benign, None, context)
+    sent, gamma = attack.apply(benign, None, facts)
     mean = benign.mean(0)
     shift = sent - own
     torch.testing.assert_close(shift, shift[:1].expand(f, d), rtol=1e-4, atol=1e-5)
@@ -477,7 +476,7 @@ def test_camouflage_keeps_the_own_spread_and_pushes_against_the_mean():
     # The average follows any shift: the largest gamma that is tried is the best.
     assert float(gamma) == pytest.approx(3.0)
     torch.testing.assert_close(shift[0], -3.0 * spread * mean / mean.norm(), rtol=1e-4, atol=1e-5)
-    assert float(attack.apply(benign, gamma, context)[1]) == pytest.approx(4.5)
+    assert float(attack.apply(benign, gamma, facts)[1]) == pytest.approx(4.5)
 
 
 def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows():
@@ -495,10 +494,10 @@ def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows()
 
     attack = ATTACKS["camouflage"](n_byzantine=f, aim="least", start=1.0, factor=1.5)
     assert attack.knows == {"benign_updates", "own_updates", "candidates"}
-    context = Facts(own_updates=own, candidates=candidates)
+    facts = Facts(own_updates=own, candidates=candidates)
     gamma = None
     for _ in range(5):
-        _, gamma = attack.apply(benign, gamma, context)
+        _, gamma = attack.apply(benign, gamma, facts)
     assert float(gamma) == pytest.approx(1.0)
 
 
@@ -525,7 +524,7 @@ def test_saliency_matching_changes_the_output_bias_alone():
 
 
 def test_attacks_that_need_something_say_so():
-    with pytest.raises(ConfigError, match=r"'bit_flip' needs context.own_updates"):
+    with pytest.raises(ConfigError, match=r"'bit_flip' needs the fact 'own_updates'"):
         send("bit_flip", benign_updates())
     with pytest.raises(ConfigError, match=r"'alie' needs benign updates"):
         ATTACKS["alie"](n_byzantine=5, z=1.0).apply(torch.zeros(0, 3))

@@ -70,9 +70,9 @@ def test_the_update_is_the_gradient_on_the_moved_batch():
     federated, state = engine.prepare(setting, dataset)
     before, other = engine.prepare(setting, dataset)[1], engine.prepare(setting, dataset)[1]
     engine.play_round(federated, state)
-    index = other.batches.draw([1], 8, "shuffle")[0]
+    index = other.streams("batches").draw([1], 8, "shuffle")[0]
     # Each client's moves come from a stream of its own.
-    moves = torch.from_numpy(draw_moves(other.moves[1], 8))
+    moves = torch.from_numpy(draw_moves(other.client.moves[1], 8))
     x = crop_and_flip(dataset.x_train[index], moves, dataset.black)
     loss = torch.nn.functional.cross_entropy(before.model(x), dataset.y_train[index])
     grads = torch.autograd.grad(loss, list(before.model.parameters()))

@@ -100,7 +100,7 @@ def test_the_attacker_knows_the_price_of_distance():
     imagined = FederationEnvironment(federation(client=client), learned())
     told = FederationEnvironment(federation(client=client), learned(), gamma=7.0)
     levels = [environment.reset(seed=1)[1]["level"] for environment in (imagined, told)]
-    assert told._federation.gamma == 7.0 != imagined._federation.gamma
+    assert told._state.client.gamma == 7.0 != imagined._state.client.gamma
     assert levels[0] > levels[1]  # what is dearer is moved less
 
 

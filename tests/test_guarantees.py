@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from contexts import aggregator_context
+from facts import facts_for_rule
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -31,7 +31,7 @@ NAMES = [f"{b.rule}-{b.definition}-{i}" for i, b in enumerate(BOUNDS)]
 
 def aggregate(name, updates, f, **parameters):
     rule = AGGREGATORS[name](n_byzantine=f, **parameters)
-    context = aggregator_context(rule, updates)
+    context = facts_for_rule(rule, updates)
     return rule.apply(updates, rule.init(*updates.shape), context)[0]
 
 
@@ -212,10 +212,8 @@ def test_radius_and_sum_of_squares_choose_different_clusters():
 # --- equivariance ------------------------------------------------------------------------
 
 # Radii and smoothing are absolute lengths, a centre or a server update a fixed place.
-FIXED = {"centered_clipping", "norm_clipping", "fltrust", "gradient_guard"}
-PLACED = {"foolsgold", "flair"}  # cosines and signs have an origin
-MOVABLE = sorted(set(AGGREGATORS) - FIXED - PLACED)
-SCALABLE = sorted(set(AGGREGATORS) - FIXED)
+MOVABLE = [name for name in AGGREGATORS if AGGREGATORS[name].moves_with_updates]
+SCALABLE = [name for name in AGGREGATORS if AGGREGATORS[name].scales_with_updates]
 OPTIONS = {"geometric_median": {"start": "mean", "nu": 1e-12}}
 
 
@@ -255,8 +253,8 @@ def test_no_rule_breaks_before_it_says(name):
             continue
         most = f
     rule = AGGREGATORS[name](n_byzantine=most)
-    found = breakdown_point(rule, n, context=lambda updates: aggregator_context(rule, updates))
-    if name in {"mean", "foolsgold", "flair", "gradient_guard"}:
+    found = breakdown_point(rule, n, context=lambda updates: facts_for_rule(rule, updates))
+    if not AGGREGATORS[name].bounds_far_rows:
         assert found < n // 2  # weights lessen far rows, they do not take them away
     else:
         assert found > most

@@ -6,11 +6,13 @@ import torch.nn.functional as F
 
 from fedlib import engine
 from fedlib.clients import MomentumSGD, RobustSGD
+from fedlib.clients.robust import transport
 from fedlib.data import load_dataset, resolve_source
+from fedlib.federation import Samples
 from fedlib.gradients import gradients
 from fedlib.models import ParameterLayout, make_model
 from fedlib.runs import RunConfig
-from fedlib.trackers.robustness import certificate, perturbation_curve, squared_distances, transport
+from fedlib.trackers.robustness import certificate, perturbation_curve, squared_distances
 from fedlib.validation import ConfigError
 
 
@@ -94,8 +96,9 @@ def test_a_robust_client_sends_the_gradient_at_the_moved_samples():
     dataset = load_dataset(setting.data)
     federation, state = engine.prepare(setting, dataset)
     _, again = engine.prepare(setting, dataset)
-    x, y = engine._next_batch(federation, again.batches, range(4), (federation.x, federation.y))
-    moved = engine._moved(federation, again, x, y)
+    samples = Samples(federation, again.streams("batches"), range(4))
+    x, y = samples.batch(setting.client.batch_size)
+    moved = setting.client._altered(x, y, samples, again, again.client)
     assert moved.shape == x.shape
     assert not torch.equal(moved, x)
     expected, _ = gradients(again.model, moved, y)
@@ -116,9 +119,9 @@ def test_what_is_recorded_of_robustness():
 def test_the_price_may_be_in_units_of_the_samples_norm():
     setting = robust(client=RobustSGD(batch_size=20, gamma=0.5, gamma_unit="norm"))
     dataset = load_dataset(setting.data)
-    federation, _ = engine.prepare(setting, dataset)
+    _, state = engine.prepare(setting, dataset)
     norm = float(dataset.x_train.flatten(1).norm(dim=1).mean())
-    assert federation.gamma == pytest.approx(0.5 * norm)
+    assert state.client.gamma == pytest.approx(0.5 * norm)
     assert RunConfig.from_dict(setting.to_dict()) == setting
     with pytest.raises(ConfigError, match=r"client\.gamma=0"):
         RobustSGD(gamma=0)

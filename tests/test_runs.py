@@ -9,6 +9,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
+from fedlib.parts import Revision, revisions_of
 from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
@@ -59,21 +60,25 @@ def test_runs_whose_clients_are_not_asked_in_trials_keep_their_identity(changes,
     assert attacked(**changes).id == identity
 
 
+def revised(run):
+    return revisions_of(run.attack, run)
+
+
 @pytest.mark.parametrize("rule", [VOTE, MIXED, PROBED])
 @pytest.mark.parametrize("attack", [LEAST, ELECTED])
 def test_runs_whose_clients_are_asked_in_trials_have_a_new_identity(rule, attack):
     run = attacked(aggregator=rule, attack=attack)
     # The candidates of a vote are named without one.
-    assert run._revised() == ({} if rule is VOTE and attack is LEAST else {"trials": 2})
+    assert revised(run) == ({} if rule is VOTE and attack is LEAST else {"trials": 2})
     alone = attacked(n_byzantine=0, aggregator=rule, attack=replace(attack, n_byzantine=0))
-    assert alone._revised() == {}
+    assert revised(alone) == {}
 
 
 def test_a_learning_attacker_and_milestones_have_a_new_identity():
     from fedlib.attacks.dictated import TwoStage
 
-    assert attacked(attack=TwoStage(n_byzantine=5))._revised() == {"rates": 2}
-    assert attacked(attack=TwoStage(n_byzantine=5), milestones=())._revised() == {}
+    assert revised(attacked(attack=TwoStage(n_byzantine=5))) == {"": 2, "rates": 2}
+    assert revised(attacked(attack=TwoStage(n_byzantine=5), milestones=())) == {"": 2}
 
 
 def test_every_field_tells_runs_apart():
@@ -115,7 +120,7 @@ def test_a_field_with_its_default_stays_out_of_the_identity():
         ({"track": "cosines"}, r"track='cosines' must be a tuple of names"),
         ({"data": "mnist"}, r"data='mnist' must be a DataConfig, such as DataConfig\('mnist'\)"),
         ({"partition": "iid"}, r"partition='iid' must be a Partition, such as PARTITIONS\['iid'\]"),
-        ({"client": "momentum_sgd"}, r"client='momentum_sgd' must be .* such as MomentumSGD\("),
+        ({"client": "momentum_sgd"}, r"client='momentum_sgd' must be .* such as CLIENTS"),
         (
             {"aggregator": "krum"},
             r"^aggregator='krum' must be an Aggregator, such as "
@@ -171,8 +176,14 @@ def test_an_unknown_field_of_a_stored_configuration_is_named():
 
 
 def test_a_revision_is_part_of_the_identity_and_the_first_is_not(monkeypatch):
-    before = attacked().id
-    monkeypatch.setattr(type(attacked().attack), "revision", 1)
+    before, kind = attacked().id, type(attacked().attack)
+    monkeypatch.setattr(
+        kind, "revisions", (Revision(1, "There was nothing before."),), raising=False
+    )
     assert attacked().id == before
-    monkeypatch.setattr(type(attacked().attack), "revision", 2)
+    monkeypatch.setattr(kind, "revisions", (Revision(2, "It was done otherwise."),))
     assert attacked().id != before
+    others = Revision(2, "It was done otherwise.", concerns=lambda attack, run: run.rounds > 100)
+    monkeypatch.setattr(kind, "revisions", (others,))
+    assert attacked().id == before
+    assert attacked(rounds=101).id != before

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fedlib import engine, two_stage
+from fedlib import engine
+from fedlib.agents import two_stage
 from fedlib.agents.environment import FederationEnvironment, observation_of, update_of
 from fedlib.agents.inversion import load_samples
 from fedlib.aggregators import AGGREGATORS

@@ -8,6 +8,5 @@ To add one, write one file here that registers a frozen dataclass.
 """
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator, make_aggregator
-from fedlib.federation.facts import Facts
 
-__all__ = ["AGGREGATORS", "Aggregator", "Facts", "make_aggregator"]
+__all__ = ["AGGREGATORS", "Aggregator", "make_aggregator"]

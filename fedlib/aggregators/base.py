@@ -41,11 +41,17 @@ class Aggregator(ABC):
     round."""
     candidates_ask: ClassVar[bool] = True
     """Whether clients are asked while :meth:`candidates` names the candidates."""
-    resists_minority: ClassVar[bool] = True
-    """Whether the aggregate stays near the honest updates whatever a minority of clients sends, in
-    the first round and without facts that are right."""
+    accepts_half: ClassVar[bool] = False
+    """Whether the rule accepts that half of the clients are Byzantine."""
+    bounds_far_rows: ClassVar[bool] = True
+    """Whether a few rows that are far away move the aggregate by a bounded distance alone."""
+    by_distances: ClassVar[bool] = False
+    """Whether the rule selects rows by their distances, so that it does not matter where a row is
+    that is very far away."""
     moves_with_updates: ClassVar[bool] = True
-    """Whether the first round's aggregate moves by ``v`` if every update moves by ``v``."""
+    """Whether the first aggregate moves by ``v`` if every update moves by ``v``."""
+    scales_with_updates: ClassVar[bool] = True
+    """Whether the first aggregate is multiplied by ``c`` if every update is, for ``c > 0``."""
     shows_non_finite: ClassVar[bool] = False
     """Whether a NaN or an Inf in any row is bound to show in the aggregate. The rule then looks
     for it there, which spares a read of the matrix."""

@@ -21,6 +21,7 @@ class Bulyan(Aggregator):
     ``n - 4 f`` that are closest to their median. Needs ``n >= 4 f + 3``.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - 4f} \sum_{k} s_{(k)} \text{ nearest to } \operatorname{median}(s), "
         r"\quad s \text{: the } n - 2f \text{ picks of Krum}"

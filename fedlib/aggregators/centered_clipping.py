@@ -29,6 +29,8 @@ class CenteredClipping(Aggregator):
         Clipping steps a round, l in the papers.
     """
 
+    moves_with_updates: ClassVar[bool] = False
+    scales_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
         r"- v \rVert}\right)"

@@ -90,6 +90,7 @@ class ClusteringRule(Aggregator):
 class CenterWithOutliers(ClusteringRule):
     """CenterwO: the cluster of smallest radius (clustering_with_outliers, Algorithm 2)."""
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - f} \sum_{x \in K(x_j)} x, \quad j = \arg\min_i \max_{x \in K(x_i)} "
         r"\lVert x - x_i \rVert"
@@ -105,6 +106,7 @@ class CenterWithOutliers(ClusteringRule):
 class MeanWithOutliers(ClusteringRule):
     """MeanwO: the cluster of smallest sum of squares (clustering_with_outliers, Algorithm 2)."""
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - f} \sum_{x \in K(x_j)} x, \quad j = \arg\min_i \sum_{x \in K(x_i)} "
         r"\lVert x - x_i \rVert^2"

@@ -20,6 +20,7 @@ class FABA(Aggregator):
     Xia et al. (2019), Algorithm 1; the aggregate is the mean of the rest.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - f} \sum_{i \in S} x_i, \quad S \leftarrow S \setminus \arg\max_{i \in "
         r"S} \lVert x_i - \bar x_S \rVert, \ f \text{ times}"

@@ -22,6 +22,9 @@ class FLAIR(ReputationRule):
     that of the last aggregate; where the last aggregate is zero, half of the square counts.
     """
 
+    accepts_half: ClassVar[bool] = True
+    bounds_far_rows: ClassVar[bool] = False
+    moves_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\sum_i \operatorname{softmax}(r)_i \, x_i, \quad r_i \leftarrow \mu r_i + "
         r"\begin{cases} \frac{2f}{n} - 1 & \text{penalised} \\ \frac{2f}{n} & \text{else} "

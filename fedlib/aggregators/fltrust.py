@@ -22,6 +22,9 @@ class FLTrust(Aggregator):
     is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
     """
 
+    accepts_half: ClassVar[bool] = True
+    moves_with_updates: ClassVar[bool] = False
+    scales_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i t_i \frac{\lVert g \rVert}{\lVert x_i \rVert} x_i}{\sum_i t_i}, \quad "
         r"t_i = \max(0, \cos(x_i, g))"

@@ -60,6 +60,10 @@ class GradientGuard(ReputationRule):
         As in :class:`ReputationRule`; here ``"lowest"`` by default.
     """
 
+    accepts_half: ClassVar[bool] = True
+    bounds_far_rows: ClassVar[bool] = False
+    moves_with_updates: ClassVar[bool] = False
+    scales_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\sum_i \operatorname{softmax}(r)_i \, x_i, \quad r_i \text{ as in FLAIR}, \quad s_i "
         r"= \operatorname{SSIM}(M(\theta - \eta x_i), M(\theta - \eta \ell d))"

@@ -20,6 +20,7 @@ class Krum(Aggregator):
     Needs ``n >= 2 f + 3``. Of equal scores the first client's wins.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\arg\min_{x_i} \sum_{j \in N_i} \lVert x_i - x_j \rVert^2, \quad |N_i| = n - f - 2"
     )

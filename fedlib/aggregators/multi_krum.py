@@ -24,6 +24,7 @@ class MultiKrum(Aggregator):
         How many, m in the paper; None takes ``n - f``.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{m} \sum_{i \in S} x_i, \quad S \text{: the } m \text{ least Krum scores}"
     )

@@ -91,6 +91,7 @@ class NearestNeighbourMixing(PreAggregation):
     samples, or a history) each stands for the client whose neighbours it averages.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"F(y_1, \dots, y_n), \quad y_i = \frac{1}{n - f} \sum_{j \in N_i} x_j, \ |N_i| = n - "
         r"f"

@@ -62,6 +62,7 @@ class SubsetRule(Aggregator):
 class MinimumDiameterAveraging(SubsetRule):
     """Mean of the subset of smallest diameter (El Mhamdi et al., 2021)."""
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \max_{i, j \in S} \lVert x_i - x_j \rVert"
     )
@@ -80,6 +81,7 @@ class SmallestMaximumEigenvalueAveraging(SubsetRule):
     squared distances give by double centring.
     """
 
+    by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \lambda_{\max}\!\left(\tfrac{1}{|S|} "
         r"\sum_{i \in S} (x_i - \bar x_S)(x_i - \bar x_S)^{\!\top}\right)"

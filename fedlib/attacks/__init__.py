@@ -8,6 +8,5 @@ To add one, write one file here that registers a frozen dataclass.
 """
 
 from fedlib.attacks.base import ATTACKS, Attack, make_attack
-from fedlib.federation.facts import Facts
 
-__all__ = ["ATTACKS", "Attack", "Facts", "make_attack"]
+__all__ = ["ATTACKS", "Attack", "make_attack"]

@@ -25,6 +25,8 @@ from fedlib.validation import ConfigError, check_name
 class Facts:
     """Values of facts, as attributes. A fact that was not given has no attribute.
 
+    One that may be missing, such as the aggregate of the round before, is None then.
+
     >>> Facts(sample_counts=torch.tensor([10, 20])).sample_counts
     tensor([10, 20])
 
@@ -40,6 +42,8 @@ class Facts:
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
+        if name in FACTS and FACTS[name].optional:
+            return None
         raise AttributeError(f"the fact {name!r} was not given; there are: {', '.join(self)}.")
 
     def __iter__(self) -> Any:

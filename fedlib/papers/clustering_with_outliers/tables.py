@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fedlib.aggregators import AGGREGATORS, Facts
+from fedlib.aggregators import AGGREGATORS
 from fedlib.evidence import claims
 from fedlib.evidence.claims import Claim, ClaimsTable, Range, above, at_least, at_most, drop
 from fedlib.evidence.plots import PALETTE, STYLE, Panel
 from fedlib.evidence.published import PublishedValue, load_published
 from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
 from fedlib.evidence.statistics import MARGIN, margin
+from fedlib.federation import Facts
 from fedlib.guarantees import BOUNDS, DEFINITIONS
 from fedlib.papers.clustering_with_outliers.grid import (
     ATTACK_TITLES,

@@ -5,7 +5,7 @@ import torch
 from fedlib.federation import Facts
 
 
-def aggregator_context(rule, updates):
+def facts_for_rule(rule, updates):
     """All that ``rule`` needs, the same for every order of the clients."""
     n, d = updates.shape
 
@@ -26,7 +26,7 @@ def aggregator_context(rule, updates):
     return Facts(**{name: offered[name] for name in rule.needs})
 
 
-def attack_context(attack, updates):
+def facts_for_attack(attack, updates):
     """All that ``attack`` knows beside the benign updates."""
     d, f = updates.shape[1], attack.n_byzantine
     generator = torch.Generator().manual_seed(9)

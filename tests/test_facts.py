@@ -1,0 +1,223 @@
+"""What rules and attacks are told, and what an attacker that tries the rule is told."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from small import config, facts_of, recorded_calls
+
+from fedlib import engine, models
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
+from fedlib.data import DataConfig, load_dataset
+from fedlib.federation import facts as facts_module
+from fedlib.gradients import gradients
+from fedlib.validation import ConfigError
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_told_what_it_declares_and_no_more(dataset, monkeypatch, name):
+    told = []
+
+    def spy(self, updates, state, facts):
+        given = {field for field, value in vars(facts).items() if value is not None}
+        told.append(given | ({"benign_updates"} if len(updates) else set()))
+        return torch.zeros(self.n_byzantine, updates.shape[1]), state
+
+    monkeypatch.setattr(ATTACKS[name], "_attack", spy)
+    setting = config(name, 2)
+    federation, state = engine.prepare(setting, dataset)
+    for _ in range(2):
+        engine.play_round(federation, state)
+    knows = set(setting.attack.knows)
+    assert told == [knows - {"last_aggregate"}, knows]  # before the first round there is none
+
+
+def test_a_rule_is_given_what_it_needs_and_no_more(dataset):
+    given = {}
+    for name, parameters in (
+        ("krum", {}),
+        ("mean", {"weights": "samples"}),
+        ("fltrust", {}),
+        ("gradient_guard", {}),
+        ("mean_with_outliers", {"side": "vote"}),
+        ("foolsgold", {"features": "last_layer"}),
+    ):
+        rule = AGGREGATORS[name](n_byzantine=2, **parameters)
+        federation, state = engine.prepare(config(aggregator=rule), dataset)
+        facts = facts_of(federation, state)
+        given[name] = set(facts)
+    assert given == {
+        "krum": set(),
+        "mean": {"sample_counts"},
+        "fltrust": {"server_update"},
+        "gradient_guard": {"saliency"},
+        "mean_with_outliers": {"vote"},
+        "foolsgold": {"output_weights"},
+    }
+    place = facts.output_weights.nonzero().flatten()
+    assert place.tolist() == list(range(7840))  # of softmax regression all but the bias
+
+
+def test_a_rule_for_which_the_server_lacks_samples_is_refused():
+    with pytest.raises(ConfigError, match=r"server_samples=0 .* aggregator='fltrust'"):
+        config(rule="fltrust", server_samples=0)
+
+
+def test_the_servers_update_is_a_clients_on_its_own_clean_samples(dataset):
+    setting = config("label_flip", 2, rule="fltrust", client=MomentumSGD(10, 0.5))
+    federation, state = engine.prepare(setting, dataset)
+    index = torch.from_numpy(np.sort(federation.shares[8]))
+    assert len(index.unique()) == 10
+    grads, _ = gradients(state.model, dataset.x_train[index][None], dataset.y_train[index][None])
+    facts = facts_of(federation, state)  # a batch is all ten samples
+    torch.testing.assert_close(facts.server_update, 0.5 * grads[0], rtol=1e-4, atol=1e-6)
+
+
+def test_clients_vote_by_loss_and_byzantine_ones_against_it(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    setting = config("sign_flip", 2, aggregator=rule, learning_rate=0.5)
+    federation, state = engine.prepare(setting, dataset)
+    before = state.parameters.clone()
+    x, y = dataset.x_train[None], dataset.y_train[None]
+    downhill = gradients(state.model, x, y)[0][0]
+    votes = facts_of(federation, state).vote(torch.stack([downhill, -downhill]))
+    assert votes.tolist() == [0] * 6 + [1] * 2
+    assert torch.equal(state.parameters, before)
+    broken = torch.full_like(downhill, math.nan)
+    votes = facts_of(federation, state).vote(torch.stack([broken, downhill]))
+    assert votes.tolist() == [1] * 6 + [0] * 2
+
+
+def test_an_attack_may_try_the_rule_as_it_stands(dataset):
+    told = []
+    setting = config("pga", 2, "centered_clipping")
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    kept = state.aggregator.clone()
+
+    def spy(self, updates, attack_state, facts):
+        told.append(facts.rule(torch.zeros_like(state.updates)))
+        return updates[:2], attack_state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ATTACKS["pga"], "_attack", spy)
+        engine.play_round(federation, state)
+    # Zero updates are clipped to within tau = 1 of the centre, which is the last aggregate.
+    rule = setting.aggregator
+    expected, _ = rule.apply(torch.zeros(8, len(kept)), kept)
+    torch.testing.assert_close(told[0], expected)
+
+
+def _drawn(batches, calls):
+    """Note what is drawn from these batches from now on."""
+    draw = batches.draw
+
+    def spy(who, *more):
+        found = draw(who, *more)
+        calls.append((list(who), found.tolist()))
+        return found
+
+    batches.draw = spy
+
+
+def test_trial_elections_leave_the_servers_own_alone(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    own, trials, elections = {}, {}, {}
+    for attack in ("ipm", "camouflage", "pga"):
+        setting = config(attack, 2, aggregator=rule)
+        federation, state = engine.prepare(setting, dataset)
+        own[attack], trials[attack] = [], []
+        _drawn(state.streams("votes"), own[attack])
+        _drawn(state.streams("trial_votes"), trials[attack])
+        with pytest.MonkeyPatch.context() as patch:
+            calls = recorded_calls(patch, facts_module, "_losses_after")
+            for _ in range(3):
+                engine.play_round(federation, state)
+        elections[attack] = calls
+    assert own["ipm"] == own["camouflage"] == own["pga"]
+    assert len(own["ipm"]) == 3
+    assert trials["ipm"] == []
+    # One draw a round for all the trials, and not what the server's election is on.
+    assert trials["camouflage"] == trials["pga"]
+    assert len(trials["pga"]) == 3
+    assert not any(batch in own["pga"] for batch in trials["pga"])
+    # Each round three trials of camouflage and the election; the trials are on the same samples.
+    assert len(elections["camouflage"]) == 12
+    for start in (0, 4, 8):
+        (first, *others), true = (
+            [call[2:] for call in elections["camouflage"][start : start + 3]],
+            elections["camouflage"][start + 3][2:],
+        )
+        assert all(other[0] is first[0] and other[1] is first[1] for other in others)
+        assert not torch.equal(first[0], true[0])
+
+
+def test_trial_probes_leave_the_servers_own_alone(dataset):
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2, inputs="clients")
+    own, trials = {}, {}
+    for attack in ("ipm", "camouflage"):
+        setting = config(attack, 2, aggregator=rule, server_samples=0)
+        federation, state = engine.prepare(setting, dataset)
+        own[attack], trials[attack] = [], []
+        _drawn(state.streams("probes"), own[attack])
+        _drawn(state.streams("trial_probes"), trials[attack])
+        for _ in range(2):
+            engine.play_round(federation, state)
+    assert own["ipm"] == own["camouflage"]
+    assert trials["ipm"] == []
+    assert [who for who, _ in trials["camouflage"]] == [[i] for i in range(8)] * 2
+    assert not any(batch in own["ipm"] for batch in trials["camouflage"])
+
+
+def test_batch_norm_looks_at_each_voters_batch_alone():
+    data = DataConfig("cifar10", "embedded", "glyphs-1", train_samples=60, test_samples=20)
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=1, side="vote")
+    setting = config(data=data, n_clients=4, model="resnet20_code", aggregator=rule)
+    federation, state = engine.prepare(setting, load_dataset(data))
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = facts_module.forward
+        patch.setattr(facts_module, "forward", lambda m, x: seen.append(len(x)) or original(m, x))
+        engine.play_round(federation, state)
+    assert seen == [5] * 8  # four clients with batches of five, two candidates
+
+
+def test_clients_vote_on_as_many_samples_as_configured(dataset):
+    rule = AGGREGATORS["mean_with_outliers"](n_byzantine=2, side="vote")
+    federation, state = engine.prepare(config(aggregator=rule, vote_samples=7), dataset)
+    drawn = []
+    draw = state.streams("votes").draw
+    state.streams("votes").draw = lambda c, size, how: drawn.append(size) or draw(c, size, how)
+    engine.play_round(federation, state)
+    assert drawn == [7]
+
+
+def test_saliency_maps_do_not_see_the_output_bias(dataset):
+    setting = config("saliency_matching", 2, "gradient_guard", model="mlp_100")
+    federation, state = engine.prepare(setting, dataset)
+    engine.play_round(federation, state)
+    assert models.output_bias(state.model).nonzero().flatten().tolist() == list(
+        range(79_500, 79_510)
+    )
+    look = facts_of(federation, state).saliency
+    sent, honest = state.updates[-2:], state.own
+    assert not torch.equal(sent, honest)
+    torch.testing.assert_close(look(sent), look(honest), rtol=1e-5, atol=1e-7)
+    # A probability does: that reading of equation (1) is not blind to this attack.
+    asked = {"score": "probability"}
+    assert (look(sent, **asked) - look(honest, **asked)).abs().max() > 1e-4
+
+
+def test_gradient_guard_may_look_at_each_clients_own_samples(dataset):
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2, inputs="clients")
+    setting = config("sign_flip", 2, aggregator=rule, server_samples=0, rounds=2, eval_every=2)
+    federation, state = engine.prepare(setting, dataset)
+    seen = []
+    draw = state.streams("probes").draw
+    state.streams("probes").draw = lambda who, *more: seen.append(list(who)) or draw(who, *more)
+    engine.play_round(federation, state)
+    assert seen == [[i] for i in range(8)]
+    assert engine.run(setting, dataset) == engine.run(setting, dataset)
