@@ -1,0 +1,101 @@
+"""Adding a part touches one file: the tests, the catalogue and mypy take a new part by themselves.
+
+Files are written into a copy of the package: those of ``tests/extensions``, and the examples of the
+page on extending as they are printed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
+EXTENSIONS = Path(__file__).parent / "extensions"
+PARTS = ("aggregators", "attacks", "clients", "trackers")
+
+
+def printed_files():
+    """The files that the page on extending prints, by their paths."""
+    return dict(re.findall(r"`fedlib/(\w+/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A folder with the extended package, the tests, and what mypy has cached."""
+    folder = tmp_path_factory.mktemp("copy")
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "fedlib", folder / "fedlib", ignore=leave)
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=leave)
+    shutil.copytree(ROOT / "tools", folder / "tools", ignore=leave)
+    for name in ("pyproject.toml", "book"):
+        (folder / name).symlink_to(ROOT / name)
+    if (ROOT / ".mypy_cache").exists():
+        shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
+    shutil.copytree(EXTENSIONS, folder / "fedlib", dirs_exist_ok=True, ignore=leave)
+    for path, text in printed_files().items():
+        assert not (folder / "fedlib" / path).exists(), path
+        (folder / "fedlib" / path).write_text(text)
+    return folder
+
+
+def run(folder, *command):
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True, text=True, cwd=folder, timeout=600,
+        env={**os.environ, "PYTHONPATH": str(folder), "FEDLIB_RESULTS": str(folder / "results")},
+    )  # fmt: skip
+
+
+def new_names():
+    """The names under which the new parts are registered."""
+    texts = [path.read_text() for part in PARTS for path in (EXTENSIONS / part).glob("*.py")]
+    return [
+        re.search(r'\.register\("(\w+)"\)', text)[1] for text in [*texts, *printed_files().values()]
+    ]
+
+
+def test_the_page_prints_a_file_for_each_kind_of_part():
+    assert {path.split("/")[0] for path in printed_files()} == set(PARTS)
+    for path, text in printed_files().items():
+        assert len([line for line in text.splitlines() if line.strip()]) <= 40, path
+
+
+def test_new_parts_pass_the_tests_that_go_over_the_catalogues(copy):
+    pattern = " or ".join(new_names())
+    files = [
+        f"tests/test_{name}.py"
+        for name in ("aggregators", "attacks", "client_step", "trackers", "facts", "guarantees")
+    ]
+    result = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", pattern)
+    assert result.returncode == 0, result.stdout[-4000:]
+    passed = int(re.search(r"(\d+) passed", result.stdout)[1])
+    assert passed > 60, result.stdout[-500:]
+
+
+def test_new_parts_pass_mypy(copy):
+    result = run(copy, "-m", "mypy")
+    assert result.returncode == 0, result.stdout
+
+
+def test_new_parts_are_in_the_catalogue(copy):
+    (copy / "page.md").write_text("{catalogue:aggregators}\n{catalogue:attacks}")
+    result = run(copy, "-m", "fedlib.evidence.pages", "page.md")
+    assert result.returncode == 0, result.stderr
+    text = (copy / "page.md").read_text()
+    for name in ("counted_trimming", "median_norm", "critical_flip", "mirror"):
+        assert f"\n### {name}\n" in text
+    entry = text.split("### median_norm")[1].split("###")[0]
+    assert "A factor of the median norm." in entry and "Cost: $O(n d)$" in entry, entry
+
+
+def test_the_example_of_a_run_is_played(copy):
+    (example,) = re.findall(r"In a script:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    (copy / "example.py").write_text(example.replace("rounds=100", "rounds=20"))
+    result = run(copy, "-W", "ignore", "example.py")
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]\n\[[\d., e+-]+\]\n", result.stdout), result.stdout
