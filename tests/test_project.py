@@ -36,7 +36,7 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
     code = "\n".join([rule, attack, example, example.replace('"alie"', '"mirror"')])
     code = code.replace("rounds=100", "rounds=20")
     code += (
-        "from fedlib.papers.centered_clipping.grid import ATTACK_NAMES, RULES, RULE_TITLES\n"
+        "from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULES, RULE_TITLES\n"
         + in_chapter
         + "ATTACK_NAMES['mirror'] = 'mirror'\n"
         "from fedlib.papers.centered_clipping import tables\n"

@@ -11,8 +11,13 @@ from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive, Table, verdict
 from fedlib.grids import expand, grid_slugs, load_grid, run_grid
-from fedlib.papers import centered_clipping
 from fedlib.papers.centered_clipping import tables
+from fedlib.papers.centered_clipping.claims import statistics as statistic
+from fedlib.papers.centered_clipping.keys import Key
+from fedlib.papers.centered_clipping.published import published_accuracies
+from fedlib.papers.centered_clipping.searches import SEARCHES
+from fedlib.papers.centered_clipping.settings import SETTINGS
+from fedlib.papers.centered_clipping.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
@@ -311,42 +316,45 @@ def test_over_several_seeds_the_whole_interval_decides(tmp_path):
 
 def test_statistics_of_the_claims_by_hand():
     # Three groups of two: means 1.5, 3.5 and 2.5.
-    assert tables._first_group_lowest(3)([1, 2, 3, 4, 2, 3]) == 1
+    assert statistic.first_group_lowest(3)([1, 2, 3, 4, 2, 3]) == 1
     # The trimmed mean loses 20 points on the mean of three momenta, the other rules 5, 5 and 8.
     small, tm, cc, rfa = [80.0] * 3, [60.0] * 3, [75.0] * 3, [72.0] * 3
-    assert tables._tm_loses_more([*small * 4, *tm, *cc, *cc, *rfa]) == 12
+    assert statistic.first_rule_loses_more([*small * 4, *tm, *cc, *cc, *rfa]) == 12
     # Of three lengths at three momenta: 4, 1 and 7 points between the best and the worst.
-    assert tables._largest_spread([10, 20, 30, 12, 21, 30, 14, 20, 37]) == 7
+    assert statistic.largest_spread([10, 20, 30, 12, 21, 30, 14, 20, 37]) == 7
     # Momentum gains nothing against ROP (four rules), 10 points against the other attacks.
-    assert tables._more_gain([50.0, 50.0] * 4 + [60.0, 50.0] * 16) == 10
+    assert statistic.more_gain_under_others([50.0, 50.0] * 4 + [60.0, 50.0] * 16) == 10
     # Four rules at two values: the means rise by 0, 1, -2 and 3.
     assert (
-        tables._largest_rise([50.0] * 12 + [50.0] * 3 + [51.0] * 3 + [48, 48, 48, 52, 53, 54]) == 3
+        statistic.largest_rise([50.0] * 12 + [50.0] * 3 + [51.0] * 3 + [48, 48, 48, 52, 53, 54])
+        == 3
     )
     # Five attacks by four rules: every rule gains 10, the third 4 under every attack.
     gains = [60.0, 50.0, 60.0, 50.0, 54.0, 50.0, 60.0, 50.0]
-    assert tables._least_gain(gains * 5) == 4
-    assert tables._strongest(1)([30.0, 20.0, 50.0]) == -10
-    assert tables._strongest(2)([30.0, 20.0, 50.0]) == 30
+    assert statistic.least_gain_of_rules(gains * 5) == 4
+    assert statistic.strongest(1)([30.0, 20.0, 50.0]) == -10
+    assert statistic.strongest(2)([30.0, 20.0, 50.0]) == 30
     # Half of 80 and a quarter of 60 are left; of two attacks a momentum the stronger counts.
-    assert tables._most_left([80.0, 40.0, 60.0, 15.0]) == 50
-    assert tables._least_left([80.0, 40.0, 60.0, 15.0]) == 25
+    assert statistic.most_left([80.0, 40.0, 60.0, 15.0]) == 50
+    assert statistic.least_left([80.0, 40.0, 60.0, 15.0]) == 25
     pairs = [50.0, 40.0, 50.0, 10.0, 50.0, 30.0, 50.0, 45.0]  # 80, 20; 60, 90
-    assert tables._weakest_strongest(2)(pairs) == 60
+    assert statistic.most_left_by_strongest(2)(pairs) == 60
     # ROP costs 30 and 10 points, the others 1.5 at most: 0.5 are left of the margin. Then 3.
     other = [90.0, 89.0, 88.5, 90.0]
-    assert tables._only_the_first([90.0, 60.0, *other, 90.0, 80.0, *other]) == 0.5
-    assert tables._only_the_first([90.0, 60.0, *other, 90.0, 80.0, 87.0, *other[1:]]) == -1
-    assert tables._only_the_first([90.0, 89.0, *other, 90.0, 80.0, *other]) == -1
+    assert statistic.only_the_first_costs([90.0, 60.0, *other, 90.0, 80.0, *other]) == 0.5
+    assert statistic.only_the_first_costs([90.0, 60.0, *other, 90.0, 80.0, 87.0, *other[1:]]) == -1
+    assert statistic.only_the_first_costs([90.0, 89.0, *other, 90.0, 80.0, *other]) == -1
     # The worst of five attacks: 40, 30 and 35.
     worst = [value for least in (40.0, 30.0, 35.0) for value in (least, *[90.0] * 4)]
-    assert tables._robust_by(worst) == 5
-    assert tables._best_mean([80.0, 90.0, 70.0, 60.0, 81.0, 85.0, 50.0, 50.0]) == 2
+    assert statistic.first_above_others_in_worst(worst) == 5
+    assert (
+        statistic.first_above_others_in_mean([80.0, 90.0, 70.0, 60.0, 81.0, 85.0, 50.0, 50.0]) == 2
+    )
 
 
 def test_alternating_is_judged_only_where_the_attack_itself_costs_something():
-    assert tables._removed([90.0, 80.0, 89.0]) == 1
-    assert math.isnan(tables._removed([90.0, 88.0, 89.0]))
+    assert statistic.cost_if_fixed_sign_costs([90.0, 80.0, 89.0]) == 1
+    assert math.isnan(statistic.cost_if_fixed_sign_costs([90.0, 88.0, 89.0]))
 
 
 def test_the_last_training_loss_of_a_diverged_run_is_where_the_figures_end(tmp_path):
@@ -358,10 +366,10 @@ def test_the_last_training_loss_of_a_diverged_run_is_where_the_figures_end(tmp_p
         if place in losses:
             put(store, cell, "paper", 0.5, train_loss=[9.0, losses[place]])
     archive = Archive(grid, store)
-    found = [tables._last_loss(archive.best(f"table_iv/cifar10_iid/{place}")) for place in losses]
+    found = [statistic.last_loss(archive.best(f"table_iv/cifar10_iid/{place}")) for place in losses]
     assert found == [2.0, 0.5, 5.0, 5.0]
-    assert tables._least_drop([2.0, 0.5, 5.0, 1.0]) == 1.5
-    assert math.isnan(tables._least_drop(found))
+    assert statistic.least_drop([2.0, 0.5, 5.0, 1.0]) == 1.5
+    assert math.isnan(statistic.least_drop(found))
 
 
 def test_sparse_rop_aims_at_few_parameters():
@@ -407,13 +415,21 @@ def test_cosines_are_averaged_over_the_run_beside_the_published(tmp_path):
 
 def test_searches_take_the_usual_value_from_table_iv():
     keys = {cell.key for cell in load_grid("centered_clipping").cells("paper", 1, real)}
-    for figure, values in (
-        ("figure_12", tables.FIGURE_12),
-        ("figure_13", tables.FIGURE_13),
-        ("figure_14", tables.FIGURE_13),
-    ):
-        assert {tables.searched(figure, v, "tm", 0.9) for v in values} <= keys
-    assert tables.searched("figure_14", "1", "rfa", 0.0) == "table_iv/cifar10_noniid/rop/rfa/0"
+    for search in SEARCHES.values():
+        values = (search.usual, *search.others)
+        assert {str(search.key(value, "tm", 0.9)) for value in values} <= keys
+        assert set(search.labels) == {f"{value:g}" for value in values}
+    usual = SEARCHES["figure_14"].key(1.0, "rfa", 0.0)
+    assert str(usual) == "table_iv/cifar10_noniid/rop/rfa/0"
+
+
+def test_every_key_is_read_back_as_it_was_written():
+    keys = [cell.key for cell in load_grid("centered_clipping").cells("paper", 1, real)]
+    for key in keys:
+        base = key.split("/", 2)[2] if key.startswith("variants/") else key
+        assert str(Key.parse(base)) == base
+    with pytest.raises(ConfigError, match="must have the form item/setting/attack/rule/momentum"):
+        Key.parse("table_iv/mnist_noniid/rop")
 
 
 def test_table_iv_reads_the_runs_whose_cosines_are_recorded():
@@ -428,7 +444,7 @@ def test_table_iv_reads_the_runs_whose_cosines_are_recorded():
 def test_a_variant_is_compared_with_its_own_cell(tmp_path):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)
-    variant = centered_clipping.VARIANTS[0]
+    variant = VARIANTS[0]
     usual = "table_iv/fmnist_iid/rop/cc_tau1/0.9"
     for cell in grid.cells("quick", 1, real):
         if cell.key in (usual, variant.cell(usual)):
@@ -455,8 +471,8 @@ def test_every_variant_is_a_run_of_its_own():
 def test_every_published_cell_of_the_settings_is_in_the_grid():
     grid = load_grid("centered_clipping")
     keys = {cell.key for cell in grid.cells("paper", 1, real)}
-    ours = {s.key for s in centered_clipping.SETTINGS}
-    theirs = {key for key in tables.published() if key.split("/")[1] in ours}
+    ours = {s.key for s in SETTINGS}
+    theirs = {str(key) for key in published_accuracies() if key.setting in ours}
     assert len(theirs) == 360
     assert theirs <= keys
     for claim in tables.CLAIMS:
@@ -508,9 +524,9 @@ def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
 
 
 def test_nothing_is_left_to_measure_of_a_model_that_knew_nothing():
-    assert tables._most_left([50, 25, 80, 20]) == 50
-    assert math.isnan(tables._most_left([50, 25, 0, 20]))
-    assert math.isnan(tables._weakest_strongest(1)([0, 0, 50, 25]))
+    assert statistic.most_left([50, 25, 80, 20]) == 50
+    assert math.isnan(statistic.most_left([50, 25, 0, 20]))
+    assert math.isnan(statistic.most_left_by_strongest(1)([0, 0, 50, 25]))
 
 
 @pytest.mark.parametrize("slug", grid_slugs())

@@ -19,8 +19,6 @@ class CriticalFlip(Attack):
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates", "critical_parameters"})
     formula: ClassVar[str] = r"b_{jk} = \mp o_{jk}"
 
-    def _attack(
-        self, updates: torch.Tensor, state: Any, facts: Facts
-    ) -> tuple[torch.Tensor, Any]:
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
         own: torch.Tensor = facts.own_updates
         return torch.where(facts.critical_parameters, -own, own), state

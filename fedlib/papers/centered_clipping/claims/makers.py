@@ -1,0 +1,124 @@
+"""What several claims have in common: their cells, and what decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop, near
+from fedlib.evidence.report import CellResult
+from fedlib.papers.centered_clipping.claims import statistics
+from fedlib.papers.centered_clipping.keys import Key, table_iv
+from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV, margin_of_cost
+from fedlib.papers.centered_clipping.searches import Search
+from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
+
+SHARE_LEFT = "{:.0f} % of the clean accuracy left"
+
+
+def claim(
+    place: str,
+    text: str,
+    cells: Iterable[Key],
+    statistic: statistics.Statistic,
+    needed: Range,
+    shown: str,
+    quantities: tuple[str, ...] = (),
+    measure: Callable[[CellResult], float] | None = None,
+) -> Claim:
+    """A :class:`fedlib.evidence.claims.Claim` about the cells with these keys."""
+    texts = tuple(map(str, cells))
+    return Claim(place, text, texts, statistic, needed, shown, quantities, measure)
+
+
+# --- cells --------------------------------------------------------------------------------
+
+
+def clean_and_attacked(
+    setting: str, rule: str, momentum: float, attack: str = "rop"
+) -> tuple[Key, Key]:
+    """The cells without attack and under an attack."""
+    attacked = table_iv(setting, attack, rule, momentum)
+    return attacked.without_attack(), attacked
+
+
+def all_clean_and_attacked(
+    setting: str, rule: str, momenta: Sequence[float], attacks: Sequence[str]
+) -> tuple[Key, ...]:
+    """Pairs of cells without and under attack, by momentum and attack."""
+    return tuple(
+        key
+        for momentum in momenta
+        for attack in attacks
+        for key in clean_and_attacked(setting, rule, momentum, attack)
+    )
+
+
+def by_attack(
+    setting: str, rule: str, momentum: float, attacks: Sequence[str] = ATTACKS_IV
+) -> tuple[Key, ...]:
+    """The cells under each attack."""
+    return tuple(table_iv(setting, attack, rule, momentum) for attack in attacks)
+
+
+def most_and_no_momentum(setting: str) -> tuple[Key, ...]:
+    """Pairs of cells with most momentum and none, by attack and rule: those of ROP first."""
+    return tuple(
+        table_iv(setting, attack, rule, momentum)
+        for attack in ATTACKS_IV
+        for rule in RULES_IV
+        for momentum in (MOMENTA[-1], MOMENTA[0])
+    )
+
+
+def searched(search: Search, values: Sequence[float], rules: Sequence[str]) -> tuple[Key, ...]:
+    """The cells of a search, by value, rule and momentum."""
+    return tuple(
+        search.key(value, rule, momentum)
+        for value in values
+        for rule in rules
+        for momentum in MOMENTA
+    )
+
+
+# --- claims -------------------------------------------------------------------------------
+
+
+def diverges(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+    """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
+    return claim(place, text, pairs, statistics.most_left, below(50), SHARE_LEFT)
+
+
+def converges(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+    """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
+    return claim(place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT)
+
+
+def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: float) -> Claim:
+    """ROP costs the ``stated`` points, within the margin of its cell in Table IV."""
+    return claim(
+        place,
+        f"{place_title(setting, rule, momentum)}: ROP costs {stated:g} points",
+        clean_and_attacked(setting, rule, momentum),
+        drop,
+        near(stated, margin_of_cost(setting, rule, momentum)),
+        "drop {:.1f} points",
+    )
+
+
+def rop_is_strongest(place: str, setting: str, rule: str, momentum: float) -> Claim:
+    """No other attack of Table IV leaves less than ROP."""
+    return first_are_strongest(place, setting, rule, momentum, "ROP", 1)
+
+
+def first_are_strongest(
+    place: str, setting: str, rule: str, momentum: float, names: str, n_first: int
+) -> Claim:
+    """No other attack leaves less than the best of the first ``n_first`` ones of Table IV."""
+    return claim(
+        place,
+        f"{place_title(setting, rule, momentum)}: {names} is the strongest of the attacks",
+        by_attack(setting, rule, momentum),
+        statistics.strongest(n_first),
+        above(0),
+        "next strongest attack leaves {:+.1f} points",
+    )

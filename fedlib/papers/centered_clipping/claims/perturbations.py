@@ -1,0 +1,124 @@
+"""Claims of sections IV and V on the attacks' perturbations: Figures 1 and 3, Tables II and III."""
+
+from __future__ import annotations
+
+from fedlib.evidence.claims import OWN, above, at_most, drop
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.centered_clipping.claims import statistics
+from fedlib.papers.centered_clipping.claims.makers import (
+    claim,
+    clean_and_attacked,
+    converges,
+    diverges,
+)
+from fedlib.papers.centered_clipping.keys import (
+    Key,
+    alternating_alie,
+    cosines,
+    sparse_rop,
+    table_iv,
+)
+from fedlib.papers.centered_clipping.settings import (
+    CLIPPING,
+    MOMENTA,
+    RULE_TITLES,
+    SETTING_TITLES,
+    place_title,
+)
+
+FMNIST_AND_CIFAR = ("fmnist_iid", "cifar10_iid")
+
+
+def _if_cifar(place: str, setting: str) -> str:
+    """The place of what the paper says of CIFAR-10 alone."""
+    return place if setting == "cifar10_iid" else OWN
+
+
+def _clean_and_sparse(rule: str, momentum: float) -> tuple[Key, Key]:
+    """The cells of CIFAR-10 without attack and under sparse ROP."""
+    sparse = sparse_rop(rule, momentum)
+    return sparse.without_attack(), sparse
+
+
+ALTERNATING = tuple(
+    claim(
+        "section IV-B, Fig. 1",
+        f"{place_title(setting, 'tm', momentum)}: alternating ALIE's sign removes its effect",
+        (
+            *clean_and_attacked(setting, "tm", momentum, "alie"),
+            alternating_alie(setting, momentum),
+        ),
+        statistics.cost_if_fixed_sign_costs,
+        at_most(MARGIN),
+        "costs {:.1f} points",
+    )
+    for setting in FMNIST_AND_CIFAR
+    for momentum in MOMENTA
+)
+
+ALIGNED = tuple(
+    claim(
+        _if_cifar("section IV-B, Table II", setting),
+        f"{SETTING_TITLES[setting]}, β = {momentum:g}: ALIE's perturbations stay aligned over "
+        "rounds",
+        (cosines(setting, "alie", "tm", momentum),),
+        lambda values: values[0],
+        above(0.9),
+        "cosine {:.2f}",
+        ("cosine_consecutive_perturbations",),
+    )
+    for setting in FMNIST_AND_CIFAR
+    for momentum in MOMENTA
+)
+
+CLOSER_TO_REFERENCE = tuple(
+    claim(
+        _if_cifar("section IV-B, Table III", setting),
+        f"{place_title(setting, rule, momentum)}: ROP's updates are closer to the reference than "
+        "benign ones",
+        (cosines(setting, "rop", rule, momentum),) * 2,
+        drop,
+        above(0),
+        "cosine {:+.2f} to the benign",
+        ("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
+    )
+    for setting in FMNIST_AND_CIFAR
+    for rule in CLIPPING
+    for momentum in MOMENTA
+)
+
+SPARSE = (
+    *(
+        diverges(
+            "Fig. 3, text",
+            f"{place_title('cifar10_iid', rule, momentum)}: sparse ROP makes it diverge",
+            _clean_and_sparse(rule, momentum),
+        )
+        for rule in CLIPPING
+        for momentum in (0.0, 0.9)
+    ),
+    *(
+        converges(
+            "Fig. 3, text",
+            f"{place_title('cifar10_iid', rule, 0.99)}: it converges under sparse ROP",
+            _clean_and_sparse(rule, 0.99),
+        )
+        for rule in CLIPPING
+    ),
+    *(
+        claim(
+            "section V-A, Fig. 3",
+            f"CIFAR-10, {RULE_TITLES[rule]}: sparse ROP is stronger than ROP, mean of all β",
+            (
+                *(table_iv("cifar10_iid", "rop", rule, momentum) for momentum in MOMENTA),
+                *(sparse_rop(rule, momentum) for momentum in MOMENTA),
+            ),
+            statistics.mean_drop,
+            above(0),
+            "{:+.1f} points stronger",
+        )
+        for rule in CLIPPING
+    ),
+)
+
+CLAIMS = (*ALTERNATING, *ALIGNED, *CLOSER_TO_REFERENCE, *SPARSE)

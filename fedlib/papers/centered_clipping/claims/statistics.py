@@ -1,0 +1,231 @@
+"""What decides the claims: one number from the accuracies (in percent) of several cells.
+
+A statistic gets one value from each cell of its claim. Its docstring gives their order: "by rule
+and attack" has all attacks of the first rule first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from fedlib.evidence.claims import drop, percent_left
+from fedlib.evidence.report import CellResult
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV
+from fedlib.papers.centered_clipping.settings import MOMENTA
+
+Statistic = Callable[[list[float]], float]
+
+HIGHEST_LOSS = 5.0
+"""Where the figures of the training loss end; a run that has diverged counts as there."""
+
+
+# --- groups of values ---------------------------------------------------------------------
+
+
+def groups_of(values: list[float], size: int) -> list[list[float]]:
+    """The values in groups of ``size``."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of some values."""
+    return sum(values) / len(values)
+
+
+def means_of_groups(values: list[float], size: int) -> list[float]:
+    """The mean of each group of ``size`` values."""
+    return [mean(group) for group in groups_of(values, size)]
+
+
+def first_above_others(values: Sequence[float]) -> float:
+    """How far the first value is above the largest of the others."""
+    first, *others = values
+    return first - max(others)
+
+
+def halves(values: list[float]) -> list[tuple[float, float]]:
+    """Each value of the first half with its counterpart in the second."""
+    middle = len(values) // 2
+    return list(zip(values[:middle], values[middle:], strict=True))
+
+
+# --- attacks ------------------------------------------------------------------------------
+
+
+def strongest(n_first: int) -> Statistic:
+    """How far the strongest of the first ``n_first`` attacks is below every other one."""
+    return lambda values: min(values[n_first:]) - min(values[:n_first])
+
+
+def strongest_at_every_momentum(values: list[float]) -> float:
+    """The least over momenta of how far the first attack is below every other one.
+
+    Values by momentum and attack.
+    """
+    return min(map(strongest(1), groups_of(values, len(ATTACKS_IV))))
+
+
+def first_group_lowest(n_groups: int) -> Statistic:
+    """How far the mean of the first of ``n_groups`` groups is below that of any other one."""
+
+    def statistic(values: list[float]) -> float:
+        first, *others = means_of_groups(values, len(values) // n_groups)
+        return min(others) - first
+
+    return statistic
+
+
+def only_the_first_costs(values: list[float]) -> float:
+    """How many points are to spare for "the first attack alone costs more than the margin".
+
+    Values by momentum: without attack, under the first, under the others.
+    """
+    spare = []
+    for clean, first, *others in groups_of(values, 1 + len(ATTACKS_IV)):
+        spare += [clean - first - MARGIN, MARGIN - (clean - min(others))]
+    return min(spare)
+
+
+def cost_if_fixed_sign_costs(values: list[float]) -> float:
+    """What alternating ALIE costs, where ALIE itself costs more than the margin; NaN else.
+
+    Values without attack, under ALIE and under alternating ALIE.
+    """
+    clean, fixed, alternating = values
+    return clean - alternating if clean - fixed > MARGIN else math.nan
+
+
+def mean_drop(values: list[float]) -> float:
+    """How far the mean under the second attack is below that under the first one.
+
+    Values by attack and momentum.
+    """
+    return drop(means_of_groups(values, len(MOMENTA)))
+
+
+# --- shares of the clean accuracy ---------------------------------------------------------
+
+
+def shares_left(values: list[float]) -> list[float]:
+    """Percent of the clean accuracy that is left; values in pairs of clean and attacked.
+
+    All are NaN if one pair has no clean accuracy.
+    """
+    shares = [percent_left(*pair) for pair in groups_of(values, 2)]
+    return [math.nan] * len(shares) if any(map(math.isnan, shares)) else shares
+
+
+def most_left(values: list[float]) -> float:
+    """The largest share of the clean accuracy that is left in any pair."""
+    return max(shares_left(values))
+
+
+def least_left(values: list[float]) -> float:
+    """The smallest share of the clean accuracy that is left in any pair."""
+    return min(shares_left(values))
+
+
+def most_left_by_strongest(n_attacks: int) -> Statistic:
+    """The largest over momenta of the share that the strongest of ``n_attacks`` attacks leaves.
+
+    Values by momentum and attack, in pairs of clean and attacked.
+    """
+    return lambda values: max(min(group) for group in groups_of(shares_left(values), n_attacks))
+
+
+# --- rules --------------------------------------------------------------------------------
+
+
+def first_two_above_others(values: list[float]) -> float:
+    """How far the worse of the first two rules is above the best of the others."""
+    return min(values[:2]) - max(values[2:])
+
+
+def first_below_best(values: list[float]) -> float:
+    """How far the first rule is below the best of the others."""
+    return max(values[1:]) - values[0]
+
+
+def first_above_others_in_worst(values: list[float]) -> float:
+    """How far the first rule's accuracy under its worst attack is above any other rule's.
+
+    Values by rule and attack.
+    """
+    return first_above_others([min(group) for group in groups_of(values, len(ATTACKS_IV))])
+
+
+def first_above_others_in_mean(values: list[float]) -> float:
+    """How far the first rule's mean accuracy is above any other rule's; values by rule."""
+    return first_above_others(means_of_groups(values, len(values) // len(RULES_IV)))
+
+
+# --- momentum -----------------------------------------------------------------------------
+
+
+def gains_by_momentum(values: list[float]) -> list[float]:
+    """What momentum gains, by attack and rule; values in pairs of most momentum and none."""
+    return [drop(pair) for pair in groups_of(values, 2)]
+
+
+def least_gain_of_rules(values: list[float]) -> float:
+    """The least over rules of what momentum gains, mean of the attacks.
+
+    Values by attack, rule and momentum.
+    """
+    gains = gains_by_momentum(values)
+    return min(mean(gains[rule :: len(RULES_IV)]) for rule in range(len(RULES_IV)))
+
+
+def more_gain_under_others(values: list[float]) -> float:
+    """Mean gain by momentum under the other attacks minus that under the first one.
+
+    Values by attack, rule and momentum.
+    """
+    gains = gains_by_momentum(values)
+    return mean(gains[len(RULES_IV) :]) - mean(gains[: len(RULES_IV)])
+
+
+# --- searches -----------------------------------------------------------------------------
+
+
+def first_rule_loses_more(values: list[float]) -> float:
+    """What the second value of z costs the first rule, minus the most that it costs another one.
+
+    Values by z, rule and momentum.
+    """
+    pairs = halves(means_of_groups(values, len(MOMENTA)))
+    return first_above_others([small - large for small, large in pairs])
+
+
+def largest_rise(values: list[float]) -> float:
+    """The largest rise over rules, mean of the momenta, from the first value of λ to the second.
+
+    Values by λ, rule and momentum.
+    """
+    pairs = halves(means_of_groups(values, len(MOMENTA)))
+    return max(second - first for first, second in pairs)
+
+
+def largest_spread(values: list[float]) -> float:
+    """Largest difference between values of z at one momentum; values by z and momentum."""
+    by_momentum = zip(*groups_of(values, len(MOMENTA)), strict=True)
+    return max(max(group) - min(group) for group in by_momentum)
+
+
+# --- training loss ------------------------------------------------------------------------
+
+
+def last_loss(result: CellResult) -> float:
+    """Training loss at the end of one seed's run."""
+    _, (curve,) = result.curve("train_loss")
+    return HIGHEST_LOSS if math.isnan(curve[-1]) else min(curve[-1], HIGHEST_LOSS)
+
+
+def least_drop(values: list[float]) -> float:
+    """The least over pairs of how far the second is below the first; NaN if a pair has diverged."""
+    pairs = groups_of(values, 2)
+    if any(min(pair) == HIGHEST_LOSS for pair in pairs):
+        return math.nan
+    return min(drop(pair) for pair in pairs)

@@ -1,0 +1,170 @@
+"""Table IV beside the published accuracies, and where the two are apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fedlib.evidence.published import PublishedValue
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural, verdict
+from fedlib.evidence.statistics import MARGIN, difference
+from fedlib.papers.centered_clipping import keys
+from fedlib.papers.centered_clipping.keys import Key
+from fedlib.papers.centered_clipping.published import published_accuracies
+from fedlib.papers.centered_clipping.settings import (
+    ATTACK_NAMES,
+    MOMENTA,
+    RULE_TITLES,
+    RULES,
+    SETTING_TITLES,
+    SETTINGS,
+    rule_title,
+)
+
+_MARKS = {"agrees": "✓", "differs": "✗"}
+
+
+class Comparison(NamedTuple):
+    """A cell of Table IV that was run with the paper's protocol on its data.
+
+    Parameters
+    ----------
+    key, result, published
+        The cell, what is stored of it, and what the paper prints.
+    verdict
+        ``agrees`` or ``differs``.
+    gap, error
+        Our accuracy minus the published one in points, and the combined standard error, which a
+        single seed does not have.
+    """
+
+    key: Key
+    result: CellResult
+    published: PublishedValue
+    verdict: str
+    gap: float
+    error: float | None
+
+
+def compared(archive: Archive, key: Key) -> Comparison | None:
+    """The comparison of a cell; None if it is not published or its runs are not the paper's."""
+    result, value = archive.best(str(key)), published_accuracies().get(key)
+    if result is None or value is None:
+        return None
+    found = verdict(result, value.value, value.spread)
+    if found not in _MARKS:
+        return None
+    gap, error = difference(result.accuracy, value.value, value.spread)
+    return Comparison(key, result, value, found, gap, error)
+
+
+def comparisons(archive: Archive) -> list[Comparison]:
+    """All cells of Table IV that can be compared."""
+    found = [compared(archive, key) for key in published_accuracies()]
+    return [comparison for comparison in found if comparison is not None]
+
+
+def table_iv(archive: Archive, setting: str) -> Table:
+    """One setting of Table IV beside the published values.
+
+    For each momentum, our accuracy in percent with scale and seeds; below it the published one
+    and, where there is a verdict, the difference (``✓`` within the margin, ``✗`` outside).
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting
+        The key of the setting, such as ``mnist_noniid``.
+    """
+    rows: list[tuple[str, ...]] = []
+    classes: dict[tuple[int, int], str] = {}
+    data: set[str] = set()
+    for rule in RULES:
+        for attack in ATTACK_NAMES:
+            row = [RULE_TITLES[rule], ATTACK_NAMES[attack]]
+            for momentum in MOMENTA:
+                key = keys.table_iv(setting, attack, rule, momentum)
+                result, comparison = archive.best(str(key)), compared(archive, key)
+                if result is not None:
+                    data.add(result.data)
+                    shade = comparison.verdict if comparison else f"scale-{result.scale}"
+                    classes[len(rows), len(row)] = shade
+                row.append(f"{_ours(result)}\n{_published_beside(key, comparison)}")
+            rows.append(tuple(row))
+    return Table(
+        ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
+        tuple(rows),
+        f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %, on {data_named(data)}",
+        classes,
+        compact=True,
+    )
+
+
+def summary(archive: Archive) -> Note:
+    """How many published cells agree, differ, and are not yet comparable, by setting."""
+    published = published_accuracies()
+    found = comparisons(archive)
+    agreed = sum(comparison.verdict == "agrees" for comparison in found)
+    close = sum(abs(comparison.gap) <= MARGIN for comparison in found)
+    parts = []
+    for setting in SETTINGS:
+        have = sum(comparison.key.setting == setting.key for comparison in found)
+        total = sum(key.setting == setting.key for key in published)
+        parts.append(f"{setting.title} {have} of {total}")
+    return Note(
+        f"Table IV agrees within the margin in {agreed} of {len(found)} cells computed at "
+        f"paper scale, in {close} within {MARGIN:g} points; {len(published) - len(found)} of "
+        f"{len(published)} cells not computed at paper scale. Computed: {', '.join(parts)}."
+    )
+
+
+def apart_table(archive: Archive) -> Table:
+    """Cells of Table IV more than 2 points from what is published, the farthest first."""
+    far = [found for found in comparisons(archive) if abs(found.gap) > MARGIN]
+    far.sort(key=lambda found: -abs(found.gap))
+    rows = tuple(
+        (
+            SETTING_TITLES[found.key.setting],
+            rule_title(found.key.rule, found.key.momentum),
+            ATTACK_NAMES[found.key.attack],
+            _ours(found.result),
+            _published_text(found.published),
+            f"{found.gap:+.2f}",
+            found.verdict,
+        )
+        for found in far
+    )
+    return Table(
+        ("setting", "rule", "attack", "ours", "published", "difference", "by the margin"),
+        rows,
+        f"Cells more than {MARGIN:g} points apart: test accuracy in %",
+        {(i, 6): row[6] for i, row in enumerate(rows)},
+        compact=True,
+    )
+
+
+def _ours(result: CellResult | None) -> str:
+    """A cell's accuracy with its spread, scale and seeds: ``88.12 ± 0.31 paper, 2 seeds``."""
+    if result is None:
+        return "not computed"
+    accuracy = result.accuracy
+    spread = "" if accuracy.spread is None else f" ± {accuracy.spread:.2f}"
+    data = "" if result.real else ", glyphs"
+    return f"{accuracy.mean:.2f}{spread} {result.scale}{data}, {plural(accuracy.n, 'seed')}"
+
+
+def _published_text(value: PublishedValue) -> str:
+    """What the paper prints: ``97.73 ± 0.30``."""
+    return f"{value.value:.2f} ± {value.spread:.2f}"
+
+
+def _published_beside(key: Key, comparison: Comparison | None) -> str:
+    """The published value, with the difference where the two can be compared."""
+    value = published_accuracies().get(key)
+    if value is None:
+        return "not published"
+    if comparison is None:
+        return _published_text(value)
+    within = "" if comparison.error is None else f" ± {comparison.error:.2f}"
+    mark = _MARKS[comparison.verdict]
+    return f"{_published_text(value)} ({comparison.gap:+.2f}{within} {mark})"

@@ -1,0 +1,72 @@
+"""Tables II and III: cosines beside the published ones."""
+
+from __future__ import annotations
+
+from fedlib.evidence.report import Archive, Table, data_named, plural
+from fedlib.papers.centered_clipping.extras import CIFAR_AND_FMNIST
+from fedlib.papers.centered_clipping.keys import Key, cosines
+from fedlib.papers.centered_clipping.published import published_cosines
+from fedlib.papers.centered_clipping.settings import (
+    ATTACK_NAMES,
+    CLIPPING,
+    MOMENTA,
+    RULE_TITLES,
+    SETTING_TITLES,
+)
+
+# Item of the paper, attack, rule, recorded quantity, and the quantity in words.
+_LINES = (
+    (
+        "Table II",
+        "alie",
+        "tm",
+        "cosine_consecutive_perturbations",
+        "perturbation to the last one",
+    ),
+    *(
+        ("Table III", "rop", rule, f"cosine_{who}_to_last_aggregate", f"{who} to reference")
+        for rule in CLIPPING
+        for who in ("benign", "byzantine")
+    ),
+)
+
+
+def cosines_table(archive: Archive) -> Table:
+    """Tables II and III: mean cosines over the run, ours above the published.
+
+    Of ALIE's perturbations in two rounds on end; of the benign and of the Byzantine momenta to
+    centered clipping's reference, the last aggregate.
+    """
+    rows: list[tuple[str, ...]] = []
+    data: set[str] = set()
+    for setting in CIFAR_AND_FMNIST:
+        for item, attack, rule, quantity, text in _LINES:
+            where = f"{SETTING_TITLES[setting]}\n{ATTACK_NAMES[attack]}, {RULE_TITLES[rule]}"
+            row = [item, where, text]
+            for momentum in MOMENTA:
+                key = cosines(setting, attack, rule, momentum)
+                result = archive.best(str(key))
+                data.update(set() if result is None else {result.data})
+                row.append(_ours_above_published(archive, key, quantity))
+            rows.append(tuple(row))
+    return Table(
+        (
+            "item",
+            "setting",
+            "cosine",
+            *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA),
+        ),
+        tuple(rows),
+        f"Tables II and III: cosines, averaged over the run, on {data_named(data)}",
+        compact=True,
+    )
+
+
+def _ours_above_published(archive: Archive, key: Key, quantity: str) -> str:
+    """Our mean over the run with scale and seeds, and the published one on a second line."""
+    result, value = archive.best(str(key)), published_cosines().get((key, quantity))
+    published = "not published" if value is None else f"{value:g}"
+    if result is None:
+        return f"not computed\n{published}"
+    mean = result.mean_of(quantity)
+    return f"{mean.mean:.2f} {result.scale}, {plural(mean.n, 'seed')}\n{published}"

@@ -1,0 +1,135 @@
+"""The panels and bars of the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fedlib.data import PARTITIONS, class_counts
+from fedlib.evidence.plots import Panel
+from fedlib.evidence.report import Archive
+from fedlib.papers.centered_clipping import searches
+from fedlib.papers.centered_clipping.keys import Key, alternating_alie, sparse_rop, table_iv
+from fedlib.papers.centered_clipping.settings import (
+    ATTACK_NAMES,
+    CLIPPING,
+    MOMENTA,
+    N_CLIENTS,
+    RULES,
+    place_title,
+    rule_title,
+)
+
+# Curves and what the legend calls them.
+FIGURE_1 = {"alie": "ALIE +", "alie_alternating": "ALIE +/−", "none": "no attack"}
+FIGURE_3 = {"rop": "ROP", "rop_sparse": "sparse ROP", "alie": "ALIE", "none": "no attack"}
+FIGURE_12 = searches.FIGURE_12.labels
+FIGURE_13 = searches.FIGURE_13.labels
+
+
+def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
+    """Panels of Figures 4 to 11: a row a momentum, a column a rule, a line an attack.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting
+        The key of the setting, such as ``mnist_noniid``.
+    """
+    return [
+        [
+            _panel(
+                archive,
+                rule_title(rule, momentum),
+                {attack: table_iv(setting, attack, rule, momentum) for attack in ATTACK_NAMES},
+            )
+            for rule in RULES
+        ]
+        for momentum in MOMENTA
+    ]
+
+
+def figure_1_rows(archive: Archive) -> list[list[Panel]]:
+    """ALIE with fixed and with alternating sign against the trimmed mean: a row a setting."""
+    return [
+        [
+            _panel(
+                archive,
+                place_title(setting, "tm", momentum),
+                {
+                    "alie": table_iv(setting, "alie", "tm", momentum),
+                    "alie_alternating": alternating_alie(setting, momentum),
+                    "none": table_iv(setting, "none", "tm", momentum),
+                },
+            )
+            for momentum in MOMENTA
+        ]
+        for setting in ("fmnist_iid", "cifar10_iid")
+    ]
+
+
+def partition_counts(seed: int = 1) -> dict[str, np.ndarray]:
+    """Figure 2: 50,000 samples, 5,000 a class, over 25 clients.
+
+    Returns
+    -------
+    dict
+        The number of samples by client and class, for each of the two partitions.
+    """
+    labels = np.repeat(np.arange(10), 5000)
+    return {
+        title: class_counts(labels, PARTITIONS[name]()(labels, N_CLIENTS, seed))
+        for title, name in (("IID", "iid"), ("non-IID: Dirichlet, α = 1", "dirichlet"))
+    }
+
+
+def figure_3_rows(archive: Archive) -> list[list[Panel]]:
+    """Sparse ROP against centered clipping on CIFAR-10: a row a radius."""
+    return [
+        [
+            _panel(
+                archive,
+                rule_title(rule, momentum),
+                {
+                    "rop_sparse": sparse_rop(rule, momentum),
+                    **{
+                        attack: table_iv("cifar10_iid", attack, rule, momentum)
+                        for attack in ("rop", "alie", "none")
+                    },
+                },
+            )
+            for momentum in MOMENTA
+        ]
+        for rule in CLIPPING
+    ]
+
+
+def search_rows(archive: Archive, figure: str) -> list[list[Panel]]:
+    """Panels of Figures 12 to 14: a row a momentum, a column a rule, a line a value.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    figure
+        ``figure_12``, ``figure_13`` or ``figure_14``.
+    """
+    search = searches.SEARCHES[figure]
+    return [
+        [
+            _panel(
+                archive,
+                rule_title(rule, momentum),
+                {text: search.key(float(text), rule, momentum) for text in search.labels},
+            )
+            for rule in RULES
+        ]
+        for momentum in MOMENTA
+    ]
+
+
+def _panel(archive: Archive, title: str, curves: Mapping[str, Key]) -> Panel:
+    """A panel with the best stored runs of each curve's cell."""
+    return Panel(title, {name: archive.best(str(key)) for name, key in curves.items()})
