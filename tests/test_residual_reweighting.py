@@ -13,7 +13,9 @@ from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.residual_reweighting import tables
-from fedlib.papers.residual_reweighting.grid import LOAN_TARGET, RULE_TITLES, VARIANTS
+from fedlib.papers.residual_reweighting.choices import VARIANTS
+from fedlib.papers.residual_reweighting.domains import LOAN_TARGET
+from fedlib.papers.residual_reweighting.keys import RULE_TITLES
 from fedlib.runs.store import Store
 from tools.transcribe import residual_reweighting as transcribe
 

@@ -33,23 +33,22 @@ from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_
 from fedlib.evidence.published import PublishedValue, load_published
 from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.residual_reweighting.grid import (
+from fedlib.papers.residual_reweighting.choices import VARIANTS
+from fedlib.papers.residual_reweighting.domains import LOAN_TARGET
+from fedlib.papers.residual_reweighting.keys import (
     ALTERNATIVES,
     APPROACHES,
     ATTACKERS,
+    BASELINES,
+    COORDINATE_WISE,
     DELTAS,
     FEW,
     LAMBDAS,
-    LOAN_TARGET,
     MIX_RATES,
     REMOVED,
     RULE_TITLES,
     STDS,
-    VARIANTS,
 )
-
-BASELINES = tuple(rule for rule in RULE_TITLES if rule != "ours")
-COORDINATE_WISE = ("median", "trimmed_mean", "repeated_median")
 
 
 def published() -> dict[tuple[str, str], PublishedValue]:
