@@ -17,7 +17,17 @@ LOAN_TARGET = LOAN_STATUSES.index("Does not meet the credit policy. Status:Fully
 
 @dataclass(frozen=True)
 class DomainProtocol(Protocol):
-    """One domain at one scale."""
+    """One domain at one scale.
+
+    Parameters
+    ----------
+    n_clients
+        How many clients there are.
+    model
+        The network's name.
+    client
+        How each client trains.
+    """
 
     n_clients: int
     model: str
@@ -26,10 +36,22 @@ class DomainProtocol(Protocol):
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set as the paper uses it: partition, protocols, and the rules' parameters.
+    """A data set as the paper uses it.
 
-    ``trimmed`` is how many of a hundred the trimmed mean drops at either end, which the paper does
-    not say; ``delta`` is the text's for MNIST with a hundred participants, the code's elsewhere.
+    Parameters
+    ----------
+    data
+        The data set's name.
+    partition
+        How it is split among the clients.
+    scales
+        The protocol of each scale.
+    delta
+        The threshold of reweighting: the text's for MNIST with a hundred participants, the code's
+        elsewhere.
+    trimmed
+        How many of a hundred values the trimmed mean drops at either end, which the paper does not
+        say.
     """
 
     data: str
@@ -76,8 +98,8 @@ _MNIST = {
 }
 _SMOKE = _smoke(10, "cnn_4_8", LocalSGD(8, 0.1))
 DOMAINS = {
-    "mnist": Domain("mnist", _TWO_DIGITS, _MNIST, 0.01, 10),
-    "mnist_iid": Domain("mnist", PARTITIONS["iid"](), _MNIST, 0.01, 10),
+    "mnist": Domain("mnist", _TWO_DIGITS, _MNIST, delta=0.01, trimmed=10),
+    "mnist_iid": Domain("mnist", PARTITIONS["iid"](), _MNIST, delta=0.01, trimmed=10),
     "mnist_backdoor": Domain(
         "mnist",
         _SKEWED,
@@ -95,8 +117,8 @@ DOMAINS = {
                 embedded=(60_000, 10_000),
             ),
         },
-        0.1,
-        20,
+        delta=0.1,
+        trimmed=20,
     ),
     "mnist_resnet": Domain(
         "mnist",
@@ -115,8 +137,8 @@ DOMAINS = {
                 embedded=(60_000, 10_000),
             ),
         },
-        0.1,
-        20,
+        delta=0.1,
+        trimmed=20,
     ),
     "cifar10": Domain(
         "cifar10",
@@ -135,8 +157,8 @@ DOMAINS = {
                 embedded=(50_000, 10_000),
             ),
         },
-        0.1,
-        20,
+        delta=0.1,
+        trimmed=20,
     ),
     "reviews": Domain(
         "amazon_reviews",
@@ -159,8 +181,8 @@ DOMAINS = {
                 embedded=(86_164, 13_260),
             ),
         },
-        0.1,
-        20,
+        delta=0.1,
+        trimmed=20,
     ),
     "loans": Domain(
         "lending_club",
@@ -177,7 +199,7 @@ DOMAINS = {
                 embedded=(100_000, 20_000),
             ),
         },
-        0.1,
-        20,
+        delta=0.1,
+        trimmed=20,
     ),
 }

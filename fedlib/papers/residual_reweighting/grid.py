@@ -56,7 +56,19 @@ _BACKDOOR = {"per_batch": 20, "extra_epochs": 5}
 
 
 def make_rule(name: str, domain: Domain, n_clients: int, **parameters: Any) -> Aggregator:
-    """One of the six rules as the paper compares them."""
+    """One of the six rules as the paper compares them.
+
+    Parameters
+    ----------
+    name
+        One of ``RULE_TITLES``.
+    domain
+        Where it is used.
+    n_clients
+        How many clients there are.
+    parameters
+        Parameters of the rule that differ from the domain's.
+    """
     kind = _KINDS.get(name, name)
     if name == "ours":
         parameters = {"delta": domain.delta, **parameters}
