@@ -21,6 +21,8 @@ RULE_TITLES = {
     "ours": "reweighting",
 }
 BASELINES = tuple(rule for rule in RULE_TITLES if rule != "ours")
+OURS_FIRST = ("ours", *BASELINES)
+ROBUST = tuple(rule for rule in RULE_TITLES if rule != "fedavg")
 COORDINATE_WISE = ("median", "trimmed_mean", "repeated_median")
 
 ATTACKERS = ("0", "2", "4", "6", "8", "10")
