@@ -13,8 +13,13 @@ from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.residual_reweighting import tables
-from fedlib.papers.residual_reweighting.grid import LOAN_TARGET, RULE_TITLES, VARIANTS
+from fedlib.papers.residual_reweighting.choices import VARIANTS
+from fedlib.papers.residual_reweighting.claims import measures, statistics
+from fedlib.papers.residual_reweighting.class_counts import stored_counts
+from fedlib.papers.residual_reweighting.domains import LOAN_TARGET
+from fedlib.papers.residual_reweighting.keys import RULE_TITLES, ImageBackdoor, parse
 from fedlib.runs.store import Store
+from fedlib.validation import ConfigError
 from tools.transcribe import residual_reweighting as transcribe
 
 GRID = load_grid("residual_reweighting")
@@ -117,6 +122,16 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
         outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
         assert not outcome.failed
         assert len(outcome.computed) + len(outcome.stored_before) == len(cells)
+
+
+def test_keys_are_read_as_they_are_written():
+    for cell in CELLS:
+        if not cell.startswith("variants/"):
+            assert str(parse(cell)) == cell
+    assert parse("table_3/mnist/naive/ours") == ImageBackdoor("mnist", "naive", "ours")
+    for text in ("table_9/0/ours", "table_1/0", "variants/white/table_3/mnist/naive/ours"):
+        with pytest.raises(ConfigError):
+            parse(text)
 
 
 # --- published -----------------------------------------------------------------------------
@@ -240,25 +255,25 @@ def test_a_claim_on_attack_success(tmp_path):
 
 
 def test_statistics_of_the_claims_by_hand(tmp_path):
-    assert tables._least_lead(3)([5, 4, 1, 7, 6, 9]) == -2
-    assert tables._mean_lead(3)([5, 4, 1, 7, 6, 9]) == 1
+    assert statistics.least_lead(3)([5, 4, 1, 7, 6, 9]) == -2
+    assert statistics.mean_lead(3)([5, 4, 1, 7, 6, 9]) == 1
     store = Store(GRID.slug, tmp_path)
     cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "table_3/cifar10/naive/median")
     put(store, cell, "paper", 0.5, rounds=[25, 50, 75, 100], test_accuracy=[0.3, 0.5, 0.5, 0.5],
         attack_success=[0.1, 0.1, 0.2, 0.8])  # fmt: skip
     result = Archive(GRID, store).best(cell.key)
-    assert tables._lag(result) == 100 - 50
+    assert measures.success_lag(result) == 100 - 50
     failed = next(c for c in GRID.cells("paper", 2, real) if c.key == cell.key)
     put(store, failed, "paper", 0.5, attack_success=[0.1, 0.5])
-    assert math.isnan(tables._lag(Archive(GRID, store).best(cell.key).of_seed(2)))
-    assert tables._above_highest([9, 4, 7]) == 2
-    assert tables._largest_drop([9, 8, 5, 2, 1, 4]) == 3
-    assert tables._mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
+    assert math.isnan(measures.success_lag(Archive(GRID, store).best(cell.key).of_seed(2)))
+    assert statistics.lead([9, 4, 7]) == 2
+    assert statistics.largest_drop([9, 8, 5, 2, 1, 4]) == 3
+    assert statistics.mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
     # The repeated median is four above at the second place; the lowest of both are equal.
-    assert tables._largest_lead([1, 4, 9, 1, 8, 9]) == 4
+    assert statistics.largest_lead_of_second_half([1, 4, 9, 1, 8, 9]) == 4
     # Groups of four thresholds span 6 and 2, then 1 and 3.
     spans = [1, 7, 2, 3, 5, 5, 5, 7, 0, 1, 1, 1, 4, 4, 1, 4]
-    assert tables._steadier(spans) == 4 - 2
+    assert statistics.span_reduction(spans) == 4 - 2
 
 
 def test_accuracy_is_compared_with_that_of_the_largest_class(tmp_path):
@@ -272,16 +287,16 @@ def test_accuracy_is_compared_with_that_of_the_largest_class(tmp_path):
         put(store, cell, "quick", 0.5)
         if data is embedded:
             positive = float(load_dataset(cell.config.data).y_test.float().mean())
-            found = tables._over_majority(Archive(GRID, store).best(key))
+            found = measures.over_majority(Archive(GRID, store).best(key))
             assert found == pytest.approx(50 - 100 * positive, abs=1e-4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDLIB_DATA", str(tmp_path))
         # Without the data at hand nobody knows the share, but of those that results are stored on.
         result = Archive(GRID, store).best(key)
-        assert math.isnan(tables._over_majority(result))
-        (stored,) = (k for k, c in tables._stored_classes().items() if c.name == "amazon_reviews")
+        assert math.isnan(measures.over_majority(result))
+        (stored,) = (k for k, c in stored_counts().items() if c.name == "amazon_reviews")
         result.records[0]["provenance"]["data_checksum"] = stored
-        assert tables._over_majority(result) == pytest.approx(50 - 100 * 833 / 888)
+        assert measures.over_majority(result) == pytest.approx(50 - 100 * 833 / 888)
 
 
 def test_the_shares_of_classes_are_of_the_test_samples():

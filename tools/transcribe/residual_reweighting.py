@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedlib.papers.residual_reweighting.grid import (
+from fedlib.papers.residual_reweighting.keys import (
     DELTAS,
     FEW,
     LAMBDAS,

@@ -1,0 +1,141 @@
+"""Choices that the paper's text and its authors' code make differently, or leave open."""
+
+from __future__ import annotations
+
+from fedlib.data.tables import LOAN_TRIGGER
+from fedlib.grids import Variant, with_changes
+from fedlib.papers.residual_reweighting.keys import Comparison, ImageBackdoor, LoanBackdoor, every
+from fedlib.runs import RunConfig
+
+# A white pixel of MNIST, normalised.
+_WHITE = (1 - 0.1307) / 0.3081
+
+
+def _trim_a_fifth(run: RunConfig) -> RunConfig:
+    """The run with a trimmed mean that drops a fifth of the values at each end."""
+    return with_changes("aggregator", n_byzantine=run.n_clients // 5)(run)
+
+
+VARIANTS = (
+    Variant(
+        "momentum",
+        "clients' momentum",
+        "0",
+        "0.5 (code)",
+        with_changes("client", momentum=0.5),
+        every(Comparison, "figure_3", "10", ("fedavg", "ours")),
+    ),
+    Variant(
+        "attacker_rate",
+        "label flippers' rate",
+        "that of all (text)",
+        "10 times (code)",
+        with_changes("attack", rate_factor=10.0),
+        every(Comparison, "figure_3", "10", ("fedavg", "ours")),
+    ),
+    Variant(
+        "delta",
+        "threshold of the confidence",
+        "0.01 (text)",
+        "0.1 (code)",
+        with_changes("aggregator", delta=0.1),
+        every(Comparison, "figure_3", ("0", "10"), "ours"),
+    ),
+    Variant(
+        "intercept",
+        "intercept of the line",
+        "equation (2)",
+        "median - slope (K - 1) / 2 (code)",
+        with_changes("aggregator", intercept="middle"),
+        (
+            *every(Comparison, "figure_3", "10", "ours"),
+            *every(Comparison, "table_2", "4", "ours"),
+        ),
+    ),
+    Variant(
+        "code",
+        "reweighting",
+        "equations (1) to (11)",
+        "the code's: leverages, scale, kept confidences, squared weights",
+        with_changes("aggregator", version="code", intercept="middle"),
+        (
+            *every(Comparison, "figure_3", ("0", "10"), "ours"),
+            *every(Comparison, "table_2", "4", "ours"),
+            *every(ImageBackdoor, "mnist", "naive", "ours"),
+        ),
+    ),
+    Variant(
+        "trimmed",
+        "values that the trimmed mean drops at each end",
+        "2 of 10",
+        "4 of 10",
+        with_changes("aggregator", n_byzantine=4),
+        every(Comparison, "table_2", "4", "trimmed_mean"),
+    ),
+    Variant(
+        "fifth",
+        "values that the trimmed mean drops at each end",
+        "10 of 100",
+        "20 of 100 (code)",
+        _trim_a_fifth,
+        every(Comparison, "figure_3", ("0", "10"), "trimmed_mean"),
+    ),
+    Variant(
+        "middle",
+        "Repeated Median's value",
+        "equation (2)'s line at the mean rank",
+        "its middle set to the median (code)",
+        with_changes("aggregator", intercept="middle"),
+        (
+            *every(Comparison, "figure_3", "10", "repeated_median"),
+            *every(Comparison, "table_2", "2", "repeated_median"),
+        ),
+    ),
+    Variant(
+        "foolsgold",
+        "FoolsGold: what it compares, what its sum is divided by",
+        "all parameters, the weights",
+        "the last layer's weights, the participants (code)",
+        with_changes("aggregator", features="last_layer", divide_by="clients"),
+        (
+            *every(Comparison, "table_2", ("0", "2", "4"), "foolsgold"),
+            *every(Comparison, "figure_3", ("0", "4", "10"), "foolsgold"),
+            *every(ImageBackdoor, "mnist", "naive", "foolsgold"),
+        ),
+    ),
+    Variant(
+        "trigger",
+        "values of the loans' trigger",
+        "just above the largest (text)",
+        "20 bankruptcies, 100 records, ... (code)",
+        with_changes("attack", values=tuple(LOAN_TRIGGER.values())),
+        (
+            *every(LoanBackdoor, "naive", ("fedavg", "ours")),
+            *every(LoanBackdoor, "replacement", "fedavg"),
+        ),
+    ),
+    Variant(
+        "white",
+        "grey of the trigger's pixels on MNIST",
+        "112 of 255 (code)",
+        "255, white",
+        with_changes("attack", value=_WHITE),
+        every(ImageBackdoor, "mnist", "naive", ("fedavg", "ours")),
+    ),
+    Variant(
+        "scale",
+        "scale of the replaced model",
+        "100 (text)",
+        "10 (code)",
+        with_changes("attack", scale=10.0),
+        every(ImageBackdoor, "mnist", "replacement", ("fedavg", "ours")),
+    ),
+    Variant(
+        "noise",
+        "Gaussian noise",
+        "a draw for each parameter",
+        "one for each client",
+        with_changes("attack", each="client"),
+        every(Comparison, "table_4", "1", ("fedavg", "ours")),
+    ),
+)

@@ -1,0 +1,121 @@
+"""Claims on label flips: section 4.2."""
+
+from __future__ import annotations
+
+from fedlib.evidence.claims import (
+    Claim,
+    above,
+    at_least,
+    at_most,
+    below,
+    drop,
+    near,
+    percent_left,
+)
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.residual_reweighting.claims.measures import over_majority, success_claim
+from fedlib.papers.residual_reweighting.claims.statistics import least_lead, mean_lead
+from fedlib.papers.residual_reweighting.keys import (
+    ATTACKERS,
+    FEW,
+    OURS_FIRST,
+    RULE_TITLES,
+    Comparison,
+    every,
+)
+
+LABEL_FLIPS = (
+    Claim(
+        "section 4.2, Fig. 3",
+        "MNIST, label flips: reweighting outperforms all other rules at every number of attackers",
+        every(Comparison, "figure_3", ATTACKERS[1:], OURS_FIRST),
+        least_lead(len(OURS_FIRST)),
+        above(0),
+        "least lead {:+.1f} points",
+    ),
+    Claim(
+        "section 4.2, Fig. 3",
+        "MNIST, label flips: reweighting is robust when the number of attackers increases to ten",
+        every(Comparison, "figure_3", ("0", "10"), "ours"),
+        drop,
+        at_most(MARGIN),
+        "costs {:.1f} points",
+    ),
+    Claim(
+        "section 4.2, Fig. 3",
+        "MNIST, label flips: Median and Repeated Median have relatively low accuracy",
+        every(Comparison, "figure_3", ATTACKERS, ("ours", "median", "repeated_median")),
+        mean_lead(3),
+        above(MARGIN),
+        "on average the better is {:.1f} points below reweighting",
+    ),
+    success_claim(
+        "section 4.2, Fig. 3",
+        "MNIST, label flips: FoolsGold keeps the attack's success low",
+        every(Comparison, "figure_3", ATTACKERS[1:], "foolsgold"),
+        max,
+        below(20),
+        "highest success {:.1f} %",
+    ),
+    Claim(
+        "section 4.2",
+        "MNIST, label flips: reweighting is 6 points above FoolsGold on average",
+        every(Comparison, "figure_3", ATTACKERS, ("ours", "foolsgold")),
+        mean_lead(2),
+        near(6),
+        "{:+.1f} points",
+    ),
+    Claim(
+        "Table 1",
+        "CIFAR-10 without attackers: FoolsGold fails",
+        every(Comparison, "table_1", "0", ("fedavg", "foolsgold")),
+        lambda values: percent_left(*values),
+        below(50),
+        "{:.0f} % of FedAvg's accuracy",
+    ),
+    Claim(
+        "Table 1",
+        "CIFAR-10, label flips: reweighting has the best average over 0 to 4 attackers",
+        every(Comparison, "table_1", FEW, OURS_FIRST),
+        mean_lead(len(OURS_FIRST)),
+        above(0),
+        "{:+.1f} points to the best other",
+    ),
+    Claim(
+        "section 4.2, Table 2",
+        "Reviews: reweighting does not degrade with 4 attackers of 10",
+        every(Comparison, "table_2", ("0", "4"), "ours"),
+        drop,
+        at_most(MARGIN),
+        "costs {:.1f} points",
+    ),
+    Claim(
+        "section 4.2, Table 2",
+        "Reviews: reweighting is comparable to the best rule at every number of attackers",
+        every(Comparison, "table_2", FEW, OURS_FIRST),
+        least_lead(len(OURS_FIRST)),
+        at_least(-MARGIN),
+        "least lead {:+.1f} points",
+    ),
+    *(
+        Claim(
+            "Table 2",
+            f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} fails, below a model that calls all "
+            "reviews positive",
+            every(Comparison, "table_2", "4", rule),
+            min,
+            below(-MARGIN),
+            "{:+.1f} points to it",
+            measure=over_majority,
+        )
+        for rule in ("fedavg", "repeated_median")
+    ),
+    Claim(
+        "Table 2",
+        "Reviews: FoolsGold has about 50 % at every number of attackers",
+        every(Comparison, "table_2", FEW, "foolsgold"),
+        lambda values: max(abs(value - 50) for value in values),
+        at_most(5),
+        "up to {:.1f} points away",
+    ),
+)

@@ -1,0 +1,149 @@
+"""Claims on noise, on reweighting's parameters, on a rare class and on parameter mixing.
+
+They are those of sections 4.4 and 4.5 and of appendices A.3, A.4 and A.6.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from fedlib.evidence.claims import Claim, above, at_least, at_most, below, drop, percent_left
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.residual_reweighting.claims.statistics import (
+    largest_drop,
+    largest_lead_of_second_half,
+    least_lead,
+    mean_drop,
+    span,
+    span_reduction,
+)
+from fedlib.papers.residual_reweighting.keys import (
+    ALTERNATIVES,
+    DELTAS,
+    LAMBDAS,
+    MIX_RATES,
+    OURS_FIRST,
+    ROBUST,
+    STDS,
+    TABLE_6_ATTACKERS,
+    TABLE_7_ATTACKERS,
+    TABLE_7_LAMBDAS,
+    Comparison,
+    Mixing,
+    Search,
+    every,
+)
+
+_ROBUST_OURS_FIRST = ("ours", *(rule for rule in ROBUST if rule != "ours"))
+
+NOISE_AND_PARAMETERS = (
+    Claim(
+        "Table 4",
+        "MNIST, Gaussian noise of 300 %: FedAvg fails",
+        every(Comparison, "table_4", ("0", "3"), "fedavg"),
+        lambda values: percent_left(*values),
+        below(50),
+        "{:.0f} % of the clean accuracy left",
+    ),
+    Claim(
+        "section 4.4, Table 4",
+        "MNIST, Gaussian noise: reweighting outperforms all other rules at every deviation",
+        every(Comparison, "table_4", STDS[1:], OURS_FIRST),
+        least_lead(len(OURS_FIRST)),
+        above(0),
+        "least lead {:+.1f} points",
+    ),
+    Claim(
+        "Table 4",
+        "MNIST, Gaussian noise: reweighting loses nothing at any deviation",
+        every(Comparison, "table_4", STDS, "ours"),
+        lambda values: values[0] - min(values[1:]),
+        at_most(MARGIN),
+        "costs at most {:.1f} points",
+    ),
+    Claim(
+        "appendix A.3, Table 6",
+        "MNIST, IID: λ and δ hardly matter",
+        every(Search, "table_6", "iid", LAMBDAS, DELTAS, TABLE_6_ATTACKERS),
+        span,
+        at_most(2 * MARGIN),
+        "they span {:.1f} points",
+    ),
+    Claim(
+        "appendix A.3, Table 6",
+        "MNIST, two digits each: a large δ hurts, 0.2 on average more than 0.01",
+        tuple(
+            str(Search("table_6", "noniid", lam, delta, count))
+            for lam, count, delta in product(LAMBDAS, TABLE_6_ATTACKERS, ("0.01", "0.2"))
+        ),
+        mean_drop,
+        above(MARGIN),
+        "costs {:.1f} points",
+    ),
+    Claim(
+        "appendix A.3, Table 6",
+        "MNIST, two digits each: a large λ makes δ matter less, 5 than 0.5",
+        tuple(
+            str(Search("table_6", "noniid", lam, delta, count))
+            for lam, count, delta in product((LAMBDAS[0], LAMBDAS[-1]), TABLE_6_ATTACKERS, DELTAS)
+        ),
+        span_reduction,
+        above(0),
+        "over δ the accuracy spans {:.1f} points less",
+    ),
+    *(
+        Claim(
+            "section 4.5, Table 7",
+            f"MNIST, {ALTERNATIVES[estimator]} for the line, λ = 5 and δ = {delta}: "
+            "9 attackers break it",
+            every(Search, "table_7", estimator, "5", delta, TABLE_7_ATTACKERS),
+            drop,
+            above(MARGIN),
+            "costs {:.1f} points",
+        )
+        for estimator, delta in (("median", "0.01"), ("theil_sen", "0.05"))
+    ),
+    Claim(
+        "section 4.5, Table 7",
+        "MNIST, Gaussian weighting: it is fairly robust against 9 attackers, whatever σ and δ",
+        every(Search, "table_7", "gaussian", TABLE_7_LAMBDAS, DELTAS, TABLE_7_ATTACKERS),
+        largest_drop,
+        at_most(MARGIN),
+        "costs at most {:.1f} points",
+    ),
+    Claim(
+        "section 4.5, Table 7",
+        "MNIST, 9 attackers: Theil-Sen breaks for a λ and δ for which the repeated median does not",
+        (
+            *every(Search, "table_7", "theil_sen", TABLE_7_LAMBDAS, DELTAS, "9"),
+            *every(Search, "table_6", "noniid", TABLE_7_LAMBDAS, DELTAS, "9"),
+        ),
+        largest_lead_of_second_half,
+        above(MARGIN),
+        "at worst {:.1f} points below the repeated median",
+    ),
+    Claim(
+        "appendix A.4, Fig. 5",
+        "MNIST without 15 of 20 holders of 0: reweighting is worse than FedAvg",
+        every(Comparison, "figure_5", "15", ("fedavg", "ours")),
+        drop,
+        above(MARGIN),
+        "{:.1f} points below",
+    ),
+    Claim(
+        "appendix A.4, Fig. 5",
+        "MNIST without 15 of 20 holders of 0: reweighting is no worse than the other robust rules",
+        every(Comparison, "figure_5", "15", _ROBUST_OURS_FIRST),
+        least_lead(len(_ROBUST_OURS_FIRST)),
+        at_least(-MARGIN),
+        "{:+.1f} points to the best of them",
+    ),
+    Claim(
+        "appendix A.6, Table 8",
+        "Reviews: mixing in honest parameters does not help the attackers, at any rate",
+        every(Mixing, (*MIX_RATES, "none")),
+        lambda values: values[-1] - min(values[:-1]),
+        at_most(MARGIN),
+        "costs at most {:.1f} points",
+    ),
+)

@@ -1,0 +1,72 @@
+"""Statistics of the claims: each maps a number from each of a claim's cells to one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fedlib.papers.residual_reweighting.keys import DELTAS
+
+
+def lead(values: list[float]) -> float:
+    """The first value above the highest of the others."""
+    return values[0] - max(values[1:])
+
+
+def least_lead(rules: int) -> Callable[[list[float]], float]:
+    """The statistic that is the first rule's smallest lead over the best of the others.
+
+    Parameters
+    ----------
+    rules
+        How many rules each setting has; the values are those of one setting after another.
+    """
+
+    def statistic(values: list[float]) -> float:
+        return min(lead(values[i : i + rules]) for i in range(0, len(values), rules))
+
+    return statistic
+
+
+def mean_lead(rules: int) -> Callable[[list[float]], float]:
+    """The statistic that is the first rule's mean over settings minus the best other mean.
+
+    Parameters
+    ----------
+    rules
+        How many rules each setting has; the values are those of one setting after another.
+    """
+
+    def statistic(values: list[float]) -> float:
+        return lead([float(np.mean(values[i::rules])) for i in range(rules)])
+
+    return statistic
+
+
+def span(values: list[float]) -> float:
+    """How far the values are apart."""
+    return max(values) - min(values)
+
+
+def largest_drop(values: list[float]) -> float:
+    """Of pairs one after the other, the largest drop from first to second."""
+    return max(a - b for a, b in zip(values[::2], values[1::2], strict=True))
+
+
+def mean_drop(values: list[float]) -> float:
+    """Of pairs one after the other, the mean drop from first to second."""
+    return float(np.mean(values[::2]) - np.mean(values[1::2]))
+
+
+def largest_lead_of_second_half(values: list[float]) -> float:
+    """Of two halves, the largest lead of the second's values over those of the first."""
+    half = len(values) // 2
+    return max(b - a for a, b in zip(values[:half], values[half:], strict=True))
+
+
+def span_reduction(values: list[float]) -> float:
+    """Of two halves in groups, one value for each delta, how much less the second's groups span."""
+    spans = [span(values[i : i + len(DELTAS)]) for i in range(0, len(values), len(DELTAS))]
+    half = len(spans) // 2
+    return float(np.mean(spans[:half]) - np.mean(spans[half:]))

@@ -1,0 +1,162 @@
+"""Figures 2 to 8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fedlib.attacks.backdoor import PixelBackdoor
+from fedlib.data import load_dataset, resolve_source
+from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.papers.residual_reweighting.keys import (
+    ATTACKERS,
+    REMOVED,
+    RULE_TITLES,
+    Comparison,
+    ImageBackdoor,
+    key_at,
+)
+
+
+def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Figure:
+    """Confidence against the normalised residual (equations 6 and 8), for a middle rank.
+
+    Parameters
+    ----------
+    n_clients
+        How many clients there are.
+    lam, delta
+        The rule's bound of full confidence, and its threshold.
+    """
+    residual = np.linspace(-20, 20, 2001)
+    bound = lam * np.sqrt(2 / n_clients)
+    confidence = np.minimum(1, bound / np.maximum(np.abs(residual), 1e-12))
+    confidence[confidence <= delta] = 0
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+        axis.plot(residual, confidence, color="black")
+        for low, high, colour, label in (
+            (0, bound, PALETTE[2], "trusted"),
+            (bound, bound / delta, PALETTE[4], "less and less"),
+            (bound / delta, 20, PALETTE[0], "replaced by the line"),
+        ):
+            for sign in (1, -1):
+                axis.axvspan(
+                    *sorted((sign * low, sign * high)),
+                    color=colour,
+                    alpha=0.25,
+                    lw=0,
+                    label=label if sign > 0 else None,
+                )
+        axis.set(xlabel="normalised residual e", ylabel="confidence w", xlim=(-20, 20))
+        axis.legend(loc="upper right", fontsize=8)
+        plt.close(figure)
+    return figure
+
+
+def figure_3(archive: Archive) -> Figure:
+    """Label flips on MNIST: accuracy, and how many 1s are taken for 7s."""
+    return final_lines(
+        _final_results(archive, "figure_3", ATTACKERS),
+        RULE_TITLES,
+        "attackers of 100",
+        ("test_accuracy", "attack_success"),
+    )
+
+
+def figure_5(archive: Archive) -> Figure:
+    """Accuracy as the holders of digit 0 leave."""
+    return final_lines(
+        _final_results(archive, "figure_5", REMOVED),
+        RULE_TITLES,
+        "holders of digit 0 that left, of 20",
+    )
+
+
+def _final_results(
+    archive: Archive, item: str, settings: Sequence[str]
+) -> dict[str, list[tuple[float, CellResult | None]]]:
+    """For each rule the settings, as numbers, and what is stored of them."""
+    return {
+        rule: [
+            (float(setting), archive.best(str(Comparison(item, setting, rule))))
+            for setting in settings
+        ]
+        for rule in RULE_TITLES
+    }
+
+
+def success_over_rounds(archive: Archive, item: str, quantity: str = "attack_success") -> Figure:
+    """Figures 4 and 7: a quantity over training, a line a rule.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    item
+        What the cells' keys begin with: ``table_3/cifar10/naive`` or ``figure_7``.
+    quantity
+        What is shown.
+    """
+    curves = {rule: archive.best(key_at(item, rule)) for rule in RULE_TITLES}
+    return accuracy_panels([[Panel("", curves)]], RULE_TITLES, quantity)
+
+
+def figure_6(data: str = "auto") -> Figure:
+    """Three images of MNIST with and without the trigger.
+
+    Parameters
+    ----------
+    data
+        ``auto``, ``real`` or ``embedded``.
+    """
+    dataset = load_dataset(resolve_source("mnist", data))
+    shown = dataset.x_test[:3]
+    triggered = PixelBackdoor(n_byzantine=1).add_trigger(shown)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 6, figsize=(7, 1.5), layout="constrained")
+        images = [image for pair in zip(shown, triggered, strict=True) for image in pair]
+        for axis, image in zip(axes, images, strict=True):
+            axis.imshow(image[0].numpy(), cmap="gray")
+            axis.set_axis_off()
+        figure.suptitle(f"as it is, and with the trigger ({dataset.label})", fontsize=9)
+        plt.close(figure)
+    return figure
+
+
+def figure_8(archive: Archive) -> Figure:
+    """Accuracy and attack success over training, a panel a rule."""
+    results = {
+        rule: archive.best(str(ImageBackdoor("cifar10", "naive", rule))) for rule in RULE_TITLES
+    }
+    known = [result for result in results.values() if result is not None]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            2, 3, figsize=(7.5, 4.2), sharex=True, sharey=True, layout="constrained"
+        )
+        for axis, (rule, result) in zip(axes.flat, results.items(), strict=True):
+            axis.set(title=RULE_TITLES[rule], ylim=(0, 102))
+            axis.grid(alpha=0.25)
+            if result is not None:
+                _draw_accuracy_and_success(axis, result)
+        figure.supxlabel("round", fontsize=9)
+        figure.supylabel("%", fontsize=9)
+        if known:
+            handles, labels = axes.flat[0].get_legend_handles_labels()
+            title = f"{known[0].scale} scale, {known[0].data}"
+            figure.legend(handles, labels, title=title, loc="outside upper center", ncols=2)
+        plt.close(figure)
+    return figure
+
+
+def _draw_accuracy_and_success(axis: Axes, result: CellResult) -> None:
+    """Both quantities' means over the seeds, in %."""
+    curves_of = {"test_accuracy": ("test accuracy", 1), "attack_success": ("attack success", 0)}
+    for quantity, (label, colour) in curves_of.items():
+        rounds, curves = result.curve(quantity)
+        axis.plot(rounds, 100 * np.mean(curves, axis=0), color=PALETTE[colour], label=label)

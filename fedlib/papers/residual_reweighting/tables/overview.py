@@ -1,0 +1,60 @@
+"""What is computed of the printed values, and the floors to compare them with."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fedlib.data import resolve_source
+from fedlib.evidence.published import PublishedValue
+from fedlib.evidence.report import Archive, Note, Table, verdict
+from fedlib.papers.residual_reweighting.class_counts import counts_of, stored_counts
+from fedlib.papers.residual_reweighting.domains import LOAN_TARGET
+from fedlib.papers.residual_reweighting.tables.cells import published
+
+
+def summary(archive: Archive) -> Note:
+    """How many printed values are computed at paper scale, and on whose data."""
+    values = published()
+    counts = Counter(
+        _standing(archive, cell, quantity, value) for (cell, quantity), value in values.items()
+    )
+    return Note(
+        f"{counts['agrees']} of {counts['agrees'] + counts['differs']} accuracies computed at "
+        f"paper scale on the paper's data agree within the margin; {counts['success']} rates of "
+        f"success are computed likewise and have no verdict; {counts['other data']} values are "
+        f"computed at paper scale on other data; {counts['missing']} of {len(values)} not at "
+        "paper scale."
+    )
+
+
+def _standing(archive: Archive, cell: str, quantity: str, value: PublishedValue) -> str:
+    """What our runs say of a printed value; ``missing`` without real data at paper scale."""
+    result = archive.best(cell)
+    if result is None or result.scale != "paper" or not result.real:
+        return "missing"
+    if not result.canonical:
+        return "other data"
+    if quantity == "attack_success":
+        return "success"  # shown beside the published, without a verdict
+    return verdict(result, value.value, None)
+
+
+def class_shares(data: str = "auto") -> Table:
+    """Shares of the test samples that accuracy or success has without learning or attack.
+
+    Parameters
+    ----------
+    data
+        ``"embedded"`` takes the shares of the stand-ins; anything else takes those of the data
+        sets that the stored runs are on.
+    """
+    stored = {counts.name: counts for counts in stored_counts().values()}
+    rows = []
+    for name, label, what in (
+        ("mnist", 2, "digit 2, the backdoor's target"),
+        ("lending_club", LOAN_TARGET, "the status that is the backdoor's target"),
+        ("amazon_reviews", 1, "positive"),
+    ):
+        counts = counts_of(resolve_source(name, data)) if data == "embedded" else stored[name]
+        rows.append((counts.data, what, f"{counts.share(label):.1f} %"))
+    return Table(("test samples of", "class", "share"), tuple(rows), "Classes to compare with")
