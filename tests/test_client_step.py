@@ -5,15 +5,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from small import config, recorded_calls
+from small import config, facts_of, recorded_calls
 
 from fedlib import engine
 from fedlib.attacks import ATTACKS
-from fedlib.clients import LocalSGD, MomentumSGD
+from fedlib.aggregators import AGGREGATORS
+from fedlib.clients import CLIENTS, FedProx, LocalSGD, MomentumSGD, RobustSGD, make_client
 from fedlib.clients import local as local_clients
 from fedlib.data import Partition
 from fedlib.federation import Samples
 from fedlib.gradients import gradients
+from fedlib.parts import revisions_of
+from fedlib.runs import RunConfig
 
 
 def test_only_byzantine_samples_are_poisoned_and_only_in_the_run(dataset):
@@ -181,3 +184,81 @@ def test_a_shared_momentum_passes_from_client_to_client_and_on(dataset):
             buffer = 0.5 * buffer + 0.5 * grad
             sent = state.updates[i] if i < 6 else state.own[i - 6]
             torch.testing.assert_close(sent, buffer, rtol=1e-4, atol=1e-6)
+
+
+# --- every client algorithm ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_every_client_algorithm_runs_repeats_and_is_read_back(dataset, name):
+    client = CLIENTS[name](batch_size=5)
+    assert make_client(client.to_dict()) == client
+    setting = config("label_flip", 2, "median", client=client, rounds=2, eval_every=2)
+    assert RunConfig.from_dict(setting.to_dict()).id == setting.id
+    first = engine.run(setting, dataset)
+    assert first == engine.run(setting, dataset)
+    assert first["train_loss"][-1] > 0
+    assert first["test_loss"] != engine.run(setting.with_(rounds=1), dataset)["test_loss"]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_every_client_algorithm_serves_the_servers_own_update(dataset, name):
+    setting = config(rule="fltrust", client=CLIENTS[name](batch_size=10))
+    federation, state = engine.prepare(setting, dataset)
+    found = facts_of(federation, state).server_update
+    assert found.isfinite().all() and found.norm() > 0
+    # The clients' own updates are not touched, and the model is not either.
+    assert not state.updates.any()
+    _, fresh = engine.prepare(setting, dataset)
+    assert torch.equal(fresh.parameters, state.parameters)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_every_client_algorithm_is_the_same_by_every_strategy(dataset, name):
+    setting = config(client=CLIENTS[name](batch_size=5), model="cnn_4_8")
+    sent = []
+    for strategy in ("loop", "merged", "vmap"):
+        federation, state = engine.prepare(setting, dataset, strategy=strategy)
+        engine.play_round(federation, state)
+        sent.append(state.updates.clone())
+    for other in sent[1:]:
+        # A sign may differ where a gradient is zero but for rounding.
+        far = (other - sent[0]).abs() > 1e-5 + 1e-3 * sent[0].abs()
+        assert far.float().mean() < 0.01
+
+
+def test_fedprox_with_mu_0_is_local_sgd_and_a_large_mu_stays_near(dataset):
+    sent = {}
+    for client in (LocalSGD(5, 0.05, epochs=3), FedProx(5, 0.05, epochs=3, mu=0.0),
+                   FedProx(5, 0.05, epochs=3, mu=10.0)):  # fmt: skip
+        federation, state = engine.prepare(config(client=client), dataset)
+        engine.play_round(federation, state)
+        sent[client] = state.updates.clone()
+    local, free, held = sent.values()
+    assert torch.equal(local, free)
+    assert held.norm() < 0.5 * local.norm()
+
+
+def test_fedprox_follows_its_definition(dataset):
+    client = FedProx(batch_size=25, learning_rate=0.1, epochs=2, mu=0.5)
+    federation, state = engine.prepare(config(client=client), dataset)
+    start, model = state.parameters.clone(), state.model
+    engine.play_round(federation, state)
+    sent = state.updates[0].clone()
+    share = torch.from_numpy(np.sort(federation.shares[0]))  # one batch of all samples
+    x, y = dataset.x_train[share][None], dataset.y_train[share][None]
+    local = start.clone()
+    for _ in range(2):
+        state.parameters.copy_(local)
+        (grad,), _ = gradients(model, x, y, strategy="loop")
+        local = local - 0.1 * (grad + 0.5 * (local - start))
+    torch.testing.assert_close(sent, start - local, rtol=1e-4, atol=1e-6)
+
+
+def test_the_servers_samples_are_moved_like_the_clients_and_the_identity_says_so():
+    rule = AGGREGATORS["fltrust"](n_byzantine=1)
+    plain = config(client=MomentumSGD(5), aggregator=rule)
+    robust = config(client=RobustSGD(5), aggregator=rule)
+    assert revisions_of(plain.client, plain) == {}
+    assert revisions_of(robust.client, robust) == {"server_samples_altered": 2}
+    assert revisions_of(robust.client, config(client=RobustSGD(5))) == {}

@@ -99,3 +99,16 @@ def test_the_example_of_a_run_is_played(copy):
     result = run(copy, "-W", "ignore", "example.py")
     assert result.returncode == 0, result.stderr
     assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]\n\[[\d., e+-]+\]\n", result.stdout), result.stdout
+
+
+def test_a_sixth_paper_is_its_folder_alone(copy):
+    result = run(copy, "-m", "fedlib", "run", "sixth_paper", "--scale", "smoke",
+                 "--data", "embedded", "--jobs", "1")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "2 runs computed" in result.stdout
+    result = run(copy, "-m", "fedlib", "list", "sixth_paper")
+    assert re.search(r"table_1/ipm +smoke", result.stdout), result.stdout
+    (copy / "page.md").write_text("{coverage:sixth_paper}; {tally:sixth_paper}")
+    assert run(copy, "-m", "fedlib.evidence.pages", "page.md").returncode == 0
+    text = (copy / "page.md").read_text()
+    assert text == "2 cells: 2 at scale smoke, embedded data (1 seed); 1 undecided", text

@@ -1,5 +1,6 @@
 """What is recorded of a run."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,10 @@ from small import config
 
 from fedlib import engine, models
 from fedlib.attacks import ATTACKS
+from fedlib.clients import RobustSGD
+from fedlib.data import DataConfig, load_dataset
 from fedlib.metrics import evaluate
+from fedlib.trackers import TRACKERS
 from fedlib.trackers.reputation import separation
 from fedlib.validation import ConfigError
 
@@ -106,3 +110,48 @@ def test_reputations_and_their_separation_arerecorded_calls(dataset):
     assert float(separation(scores, 3)) == pytest.approx(4.5 / 6)
     with pytest.raises(ConfigError, match="track='reputation' is for rules that keep"):
         config(rule="median", track=("reputation",))
+
+
+# --- every tracker -------------------------------------------------------------------------
+
+FITTING = (
+    {},
+    {"rule": "flair"},
+    {"client": RobustSGD(5, ascent_steps=2)},
+    {"data": DataConfig("circle", "embedded", "glyphs-1", 60, 20), "model": "elu_4_2"},
+)
+"""Changes of a small run; every tracker has something to record in one of them."""
+
+
+def run_with(tracker):
+    """A run that the tracker has something to record of, with it and without it."""
+    for changes in FITTING:
+        data = load_dataset(changes.get("data", config().data))
+        try:
+            setting = config("sign_flip", 2, track=(tracker,), **changes)
+            return setting, data, engine.run(setting, data)
+        except ConfigError:
+            continue
+    raise AssertionError(f"{tracker} fits none of the small runs.")
+
+
+@pytest.mark.parametrize("name", [name for name in TRACKERS if not TRACKERS[name].always])
+def test_every_tracker_records_something_and_changes_nothing_else(name):
+    setting, data, metrics = run_with(name)
+    bare = engine.run(setting.with_(track=()), data)
+    assert metrics.keys() > bare.keys()
+    assert {quantity: metrics[quantity] for quantity in bare} == bare
+    for quantity in metrics.keys() - bare.keys():
+        assert len(metrics[quantity]) > 0
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_what_every_run_records_is_not_to_be_named():
+    with pytest.raises(ConfigError, match="track='accuracy' is unknown"):
+        config(track=("accuracy",))
+
+
+def test_a_series_that_begins_late_has_none_before(dataset):
+    metrics = engine.run(config("rop", 2, rounds=2, eval_every=1, track=("cosines",)), dataset)
+    first, second = metrics["cosine_consecutive_perturbations"]
+    assert first is None and -1 <= second <= 1
