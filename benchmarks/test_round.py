@@ -175,33 +175,6 @@ def test_gradients_of_a_gpu(benchmark, waited, device, model, strategy):
     benchmark.pedantic(step, rounds=10, warmup_rounds=3, iterations=1)
 
 
-@pytest.mark.parametrize("library", ["launched", "replayed"])
-@pytest.mark.parametrize(
-    ("rule", "attack"), [("centered_clipping", "rop"), ("trimmed_mean", "alie")]
-)
-def test_attack_and_rule_of_a_gpu(benchmark, waited, device, monkeypatch, rule, attack, library):
-    """Whole rounds in which these are launched kernel by kernel, and replayed."""
-    if device.type == "cpu":
-        pytest.skip("replays are a GPU's")
-    if library == "launched":
-        monkeypatch.setattr(engine, "_replays", lambda federation, state: False)
-    step = fedlib_round("cnn_20_50", 25, device.type, rule, attack)
-
-    def rounds() -> None:
-        for _ in range(50):
-            step()
-
-    benchmark.group = f"replay {rule}"
-    benchmark.pedantic(waited(rounds), rounds=5, warmup_rounds=1, iterations=1)
-    benchmark.extra_info.update(
-        kind="replay",
-        name=f"{rule} under {attack}",
-        library=library,
-        size=[25, BATCH],
-        seconds=benchmark.stats.stats.median / 50,
-    )
-
-
 @pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
 @pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50"])
 def test_local_epoch(benchmark, strategy, model):

@@ -8,8 +8,8 @@ import torch
 from small import config, facts_of, recorded_calls
 
 from fedlib import engine
-from fedlib.attacks import ATTACKS
 from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
 from fedlib.clients import CLIENTS, FedProx, LocalSGD, MomentumSGD, RobustSGD, make_client
 from fedlib.clients import local as local_clients
 from fedlib.data import Partition

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import Claim, at_least
 from fedlib.papers.sixth_paper.grid import Key
+
+from fedlib.evidence.claims import Claim, at_least
 
 CLAIMS = (
     Claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fedlib.papers.sixth_paper.claims import CLAIMS
+
 from fedlib.evidence import claims
 from fedlib.evidence.report import Archive
-from fedlib.papers.sixth_paper.claims import CLAIMS
 
 
 def claims_table(archive: Archive) -> claims.ClaimsTable:
