@@ -9,8 +9,10 @@ from fedlib.data import DataConfig
 from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
-from fedlib.papers.clustering_with_outliers import tables
-from fedlib.papers.clustering_with_outliers.grid import N_CLIENTS, RATES, RULES, VARIANTS
+from fedlib.papers.clustering_with_outliers import claims, tables
+from fedlib.papers.clustering_with_outliers.methods import RULES
+from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
+from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 from fedlib.runs.store import Store
 from tools.transcribe import clustering_with_outliers as transcribe
 
@@ -212,9 +214,9 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
 
 def test_statistics_of_the_claims_by_hand():
     # Rules with two attacks each: worst cases 3 and 5 of the first two, 1 and 4 of the others.
-    assert tables._worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
-    assert tables._lead(2)([7, 9, 3, 6.5]) == 0.5
-    assert tables._second_lowest_below([8, 9, 1, 3]) == 8 - 3
+    assert claims.worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
+    assert claims.lead(2)([7, 9, 3, 6.5]) == 0.5
+    assert claims.second_lowest_below([8, 9, 1, 3]) == 8 - 3
 
 
 def test_the_papers_own_numbers_are_as_it_claims(tmp_path):

@@ -11,7 +11,8 @@ from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import tables
-from fedlib.papers.two_stage_attack.grid import VARIANTS
+from fedlib.papers.two_stage_attack.measures import radius_error
+from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
@@ -107,7 +108,7 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
         test_loss=[2.0, 1.0],
     )
     archive = Archive(GRID, store)
-    assert tables.radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
+    assert radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
     row = tables.claims_table(archive).judged[0]
     assert row[-1] == ("holds (one seed)" if error < 0.3 else "does not hold (one seed)")
     assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")

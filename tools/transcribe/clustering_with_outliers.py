@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedlib.papers.clustering_with_outliers.grid import (
+from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
     PUBLISHED_ATTACKS,
     RULE_TITLES,

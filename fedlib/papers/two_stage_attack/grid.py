@@ -6,8 +6,8 @@ steps of the inner ascent, the strength of the baselines, and what the policy le
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fedlib.aggregators import AGGREGATORS
@@ -15,7 +15,10 @@ from fedlib.attacks import ATTACKS, Attack
 from fedlib.attacks.dictated import TwoStage
 from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig
-from fedlib.grids import Cell, Grid, Variant, varied, with_changes
+from fedlib.grids import Cell, Grid, varied
+from fedlib.grids.protocol import Protocol
+from fedlib.papers.two_stage_attack.keys import CellKey
+from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs import RunConfig
 
 N_CLIENTS, N_BYZANTINE = 10, 1
@@ -30,182 +33,124 @@ ATTACK_TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """One data set at one scale; ``epoch`` is in rounds."""
+@dataclass(frozen=True, kw_only=True)
+class Scale(Protocol):
+    """One data set at one scale.
+
+    Parameters
+    ----------
+    model, client
+        The model, and how clients learn it.
+    agent
+        What the attacker's agent has other than usual: parameters of :class:`TwoStage`.
+    """
 
     model: str
     client: RobustSGD
-    epoch: int
-    epochs: int
-    agent: dict[str, Any]
-    samples: tuple[int | None, int | None] = (None, None)
-    glyphs: tuple[int, int] = (12_000, 2_000)
+    agent: Mapping[str, Any]
 
     @property
-    def rounds(self) -> int:
-        """Of the whole run."""
-        return self.epoch * self.epochs
+    def epoch(self) -> int:
+        """Rounds of an epoch: a model is evaluated after each."""
+        return self.eval_every
+
+
+def in_epochs(epochs: int, epoch: int, **fields: Any) -> Scale:
+    """A scale of so many ``epochs``, of ``epoch`` rounds each, with the other ``fields``."""
+    return Scale(rounds=epochs * epoch, eval_every=epoch, **fields)
 
 
 # Three epochs of distribution learning on the synthetic data, five on MNIST. The action is the
 # gradient, or a factor of the own one by what the last layer is.
 _SCALED = {"action": "scale", "state": "last_layer", "most_epochs": 5, "n_samples": 100}
-_TINY = {"n_samples": 10, "n_iterations": 2, "pooled": 2, "episode": 3, "policy_steps": 101}
+_TINY = {
+    "n_samples": 10,
+    "n_iterations": 2,
+    "pooled": 2,
+    "episode": 3,
+    "policy_steps": 101,
+    "most_epochs": 2,
+}
 SCALES = {
     "circle": {
-        "smoke": Protocol(
-            "elu_4_2", RobustSGD(10, ascent_steps=2), 2, 4, {**_TINY, "most_epochs": 2},
-            (400, 100),
+        "smoke": in_epochs(
+            4, 2, model="elu_4_2", client=RobustSGD(10, ascent_steps=2), agent=_TINY,
+            real=(400, 100),
         ),
-        "quick": Protocol("elu_4_2", RobustSGD(50), 100, 10, {"policy_steps": 1000}),
-        "paper": Protocol("elu_4_2", RobustSGD(50), 100, 30, {}),
+        "quick": in_epochs(
+            10, 100, model="elu_4_2", client=RobustSGD(50), agent={"policy_steps": 1000}
+        ),
+        "paper": in_epochs(30, 100, model="elu_4_2", client=RobustSGD(50), agent={}),
     },
     "mnist": {
-        "smoke": Protocol(
-            "cnn_4_8",
-            RobustSGD(4, gamma=0.04, gamma_unit="norm", ascent_steps=2), 2, 4,
-            {**_SCALED, **_TINY, "most_epochs": 2}, (400, 100), (400, 100),
+        "smoke": in_epochs(
+            4, 2, model="cnn_4_8",
+            client=RobustSGD(4, gamma=0.04, gamma_unit="norm", ascent_steps=2),
+            agent={**_SCALED, **_TINY}, real=(400, 100), embedded=(400, 100),
         ),
-        "quick": Protocol(
-            "cnn_4_8",
-            RobustSGD(16, gamma=0.04, gamma_unit="norm", ascent_steps=5), 40, 10,
-            {**_SCALED, "n_samples": 30, "n_iterations": 50, "pooled": 3, "episode": 10,
-             "policy_steps": 200, "most_epochs": 3},
-            (None, 1_000),
+        "quick": in_epochs(
+            10, 40, model="cnn_4_8",
+            client=RobustSGD(16, gamma=0.04, gamma_unit="norm", ascent_steps=5),
+            agent={**_SCALED, "n_samples": 30, "n_iterations": 50, "pooled": 3, "episode": 10,
+                   "policy_steps": 200, "most_epochs": 3},
+            real=(None, 1_000),
         ),
-        "paper": Protocol(
-            "elu_cnn", RobustSGD(50, gamma=0.04, gamma_unit="norm"), 120, 30, _SCALED,
-            glyphs=(60_000, 10_000),
+        "paper": in_epochs(
+            30, 120, model="elu_cnn", client=RobustSGD(50, gamma=0.04, gamma_unit="norm"),
+            agent=_SCALED, embedded=(60_000, 10_000),
         ),
     },
 }  # fmt: skip
 
 
-def make_attack(name: str, protocol: Protocol, seed: int, **parameters: Any) -> Attack:
+def make_attack(name: str, scale: Scale, seed: int) -> Attack:
     """The attack; strengths of the baselines are this book's."""
     if name in ("rl", "rlb"):
         return TwoStage(
             n_byzantine=N_BYZANTINE,
             knowledge="white" if name == "rl" else "black",
-            epoch=protocol.epoch,
-            **{**protocol.agent, **parameters},
+            epoch=scale.epoch,
+            **scale.agent,
         )
-    usual = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": 10.0}}[name]
+    parameters = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": 10.0}}
     count = 0 if name == "none" else N_BYZANTINE
-    attack: Attack = ATTACKS[name](n_byzantine=count, **{**usual, **parameters})
+    attack: Attack = ATTACKS[name](n_byzantine=count, **parameters[name])
     return attack
 
 
-def config(
-    name: str, attack: str, rule: str, scale: str, seed: int, data: DataConfig, **parameters: Any
-) -> RunConfig:
+def config(key: CellKey, scale: str, seed: int, data: DataConfig) -> RunConfig:
     """The run of one cell; ``data`` says where its data set comes from."""
-    protocol = SCALES[name][scale]
-    sizes = protocol.glyphs if data.source == "embedded" else protocol.samples
-    made = make_attack(attack, protocol, seed, **parameters)
+    protocol = SCALES[key.data][scale]
+    attack = make_attack(key.attack, protocol, seed)
     return RunConfig(
-        data=replace(data, train_samples=sizes[0], test_samples=sizes[1]),
+        data=protocol.sized(data),
         model=protocol.model,
         n_clients=N_CLIENTS,
-        n_byzantine=made.n_byzantine,
+        n_byzantine=attack.n_byzantine,
         client=protocol.client,
-        aggregator=AGGREGATORS[rule](n_byzantine=N_BYZANTINE),
-        attack=made,
+        aggregator=AGGREGATORS[key.rule](n_byzantine=N_BYZANTINE),
+        attack=attack,
         rounds=protocol.rounds,
         learning_rate=0.1,
-        eval_every=protocol.epoch,
+        eval_every=protocol.eval_every,
         seed=seed,
-        track=("robustness", "decision") if name == "circle" else ("robustness",),
+        track=("robustness", "decision") if key.data == "circle" else ("robustness",),
     )
-
-
-def key(data: str, attack: str, rule: str) -> str:
-    """A cell's key, such as ``circle/rl/median``."""
-    return f"{data}/{attack}/{rule}"
-
-
-VARIANTS = (
-    Variant(
-        "batch",
-        "batch size",
-        "50",
-        "10",
-        with_changes("client", batch_size=10),
-        ("circle/none/mean", "circle/ipm/mean"),
-    ),
-    Variant(
-        "ascent",
-        "steps of the inner ascent",
-        "15",
-        "5",
-        with_changes("client", ascent_steps=5),
-        ("circle/none/mean",),
-    ),
-    Variant(
-        "rate",
-        "server's step size",
-        "0.1",
-        "0.01",
-        lambda run: run.with_(learning_rate=0.01),
-        ("circle/none/mean",),
-    ),
-    Variant(
-        "random",
-        "scale of the random attack",
-        "1",
-        "10",
-        with_changes("attack", scale=10.0),
-        ("circle/random/mean", "circle/random/median"),
-    ),
-    Variant(
-        "ipm",
-        "IPM's epsilon",
-        "10",
-        "0.5",
-        with_changes("attack", epsilon=0.5),
-        ("circle/ipm/mean", "circle/ipm/median"),
-    ),
-    Variant(
-        "matching",
-        "rate of the gradient matching",
-        "0.05",
-        "0.005",
-        with_changes("attack", matching_rate=0.005),
-        ("circle/rl/mean", "circle/rl/median"),
-    ),
-    Variant(
-        "policy",
-        "rounds that the policy learns from",
-        "2000",
-        "10 times as many",
-        lambda run: run.with_(
-            attack=replace(run.attack, policy_steps=10 * run.attack.policy_steps)  # type: ignore[attr-defined, call-arg]
-        ),
-        ("circle/rl/mean",),
-    ),
-    Variant(
-        "episode",
-        "rounds of an episode",
-        "50",
-        "200",
-        with_changes("attack", episode=200),
-        ("circle/rl/mean",),
-    ),
-)
 
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
     """All cells of one seed: the synthetic data, their variants, MNIST."""
-    found = {
-        key(name, attack, rule): config(name, attack, rule, scale, seed, data(name))
-        for name in DATA_TITLES
-        for attack in ATTACK_TITLES
-        for rule in RULE_TITLES
-    }
-    circle = [Cell(place, run) for place, run in found.items() if place.startswith("circle")]
-    mnist = [Cell(place, run) for place, run in found.items() if place.startswith("mnist")]
-    return circle + varied(VARIANTS, found) + mnist
+
+    def runs_on(name: str) -> dict[str, RunConfig]:
+        keys = (CellKey(name, attack, rule) for attack in ATTACK_TITLES for rule in RULE_TITLES)
+        return {str(key): config(key, scale, seed, data(name)) for key in keys}
+
+    circle, mnist = runs_on("circle"), runs_on("mnist")
+    return [
+        *(Cell(key, run) for key, run in circle.items()),
+        *varied(VARIANTS, circle),
+        *(Cell(key, run) for key, run in mnist.items()),
+    ]
 
 
 GRID = Grid(

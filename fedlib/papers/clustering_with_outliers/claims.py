@@ -1,0 +1,314 @@
+"""What the paper claims of its rules, and what this book asks of them, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fedlib.evidence.claims import OWN, Claim, Range, above, at_least, at_most, drop
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.clustering_with_outliers.keys import Scenario
+from fedlib.papers.clustering_with_outliers.methods import (
+    ATTACK_TITLES,
+    BASELINES,
+    ONE_PHASE,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    TWO_PHASE,
+    attacks_of,
+)
+from fedlib.papers.clustering_with_outliers.settings import (
+    CAMOUFLAGED,
+    CIFAR,
+    DIRICHLET,
+    UNIFORM,
+    title_of,
+)
+
+LARGE = 10.0
+"""Points of accuracy that this book takes for the abstract's "large margin"."""
+
+# --- statistics ------------------------------------------------------------------------------
+
+
+def worst_lead(attacks: int, ahead: int) -> Callable[[list[float]], float]:
+    """How far the worst cases of some rules are above those of the others.
+
+    Parameters
+    ----------
+    attacks
+        The statistic gets so many accuracies for each rule, one rule after the other.
+    ahead
+        So many rules, the first ones, are compared with the rest.
+
+    Returns
+    -------
+    Callable
+        The least worst case of the first rules minus the best worst case of the others, in points.
+    """
+
+    def statistic(values: list[float]) -> float:
+        worst = [min(values[i : i + attacks]) for i in range(0, len(values), attacks)]
+        return min(worst[:ahead]) - max(worst[ahead:])
+
+    return statistic
+
+
+def lead(ahead: int) -> Callable[[list[float]], float]:
+    """The least of the first ``ahead`` values minus the largest of the others."""
+    return worst_lead(1, ahead)
+
+
+def second_lowest_below(values: list[float]) -> float:
+    """How far the second lowest of the others is below the first."""
+    return values[0] - sorted(values[1:])[1]
+
+
+# --- claims on worst cases ---------------------------------------------------------------------
+
+
+def _highest_worst_case(place: str, scenario: Scenario, large: bool = False) -> Claim:
+    attacks = attacks_of(scenario.setting)
+    margin = f", by a large margin ({LARGE:g} points)" if large else ""
+    return Claim(
+        place,
+        f"{title_of(scenario)}: Cent2P and Mean2P have the highest worst case{margin}",
+        scenario.cells((*TWO_PHASE, *BASELINES), attacks),
+        worst_lead(len(attacks), len(TWO_PHASE)),
+        above(LARGE if large else 0),
+        "{:+.1f} points to the best other rule",
+    )
+
+
+_TABLES_OF_SETTINGS = (
+    ("Tables 1, 2", UNIFORM, ("0.4", "0.2", "0.1")),
+    ("Table 3", DIRICHLET, ("0.4", "0.2", "0.1")),
+    ("Table 4", CIFAR, ("0.2",)),
+)
+
+_WORST_CASES = (
+    *(
+        _highest_worst_case(place, Scenario(setting, rate))
+        for place, setting, rates in _TABLES_OF_SETTINGS
+        for rate in rates
+    ),
+    *(
+        _highest_worst_case("abstract", Scenario(setting, rate), large=True)
+        for _, setting, rates in _TABLES_OF_SETTINGS
+        if setting != CIFAR
+        for rate in rates
+    ),
+)
+
+# --- claims on uniform FEMNIST -----------------------------------------------------------------
+
+_TABLE_1, _TABLE_5 = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
+
+
+def _stays_above_60_percent(
+    place: str, text: str, scenario: Scenario, rule: str, attacks: Sequence[str], shown: str
+) -> Claim:
+    return Claim(place, text, scenario.cells((rule,), attacks), min, above(60), shown)
+
+
+_UNIFORM_WORST_CASES = (
+    *(
+        _stays_above_60_percent(
+            "section 5, Table 1",
+            f"Uniform, rate 0.4: {RULE_TITLES[rule]} stays above 0.6 under all six attacks",
+            _TABLE_1,
+            rule,
+            PUBLISHED_ATTACKS,
+            "worst {:.1f} %",
+        )
+        for rule in TWO_PHASE
+    ),
+    Claim(
+        "section 5, Table 1",
+        "Uniform, rate 0.4: CClip is the third method, with the highest worst case of the six "
+        "other rules",
+        _TABLE_1.cells(
+            ("cclip", *(rule for rule in BASELINES if rule != "cclip")), PUBLISHED_ATTACKS
+        ),
+        worst_lead(len(PUBLISHED_ATTACKS), 1),
+        above(0),
+        "{:+.1f} points to the next",
+    ),
+)
+
+_CAMOUFLAGE = tuple(
+    _stays_above_60_percent(
+        OWN,
+        f"{title_of(scenario)}: {RULE_TITLES[rule]} stays above 0.6 against an "
+        "attacker that knows it (camouflage)",
+        scenario,
+        rule,
+        ("camouflage",),
+        "{:.1f} %",
+    )
+    for scenario in CAMOUFLAGED
+    for rule in TWO_PHASE
+)
+
+_OMN_AND_SV = (
+    *(
+        Claim(
+            "section 5, Table 1",
+            f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: Cent2P and Mean2P reach 0.75 or more "
+            "(two digits are printed)",
+            _TABLE_1.cells(TWO_PHASE, (attack,)),
+            min,
+            at_least(74.5),
+            "the lower of them {:.1f} %",
+        )
+        for attack in ("omn", "sv")
+    ),
+    *(
+        Claim(
+            "section 5, Table 1",
+            f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: all other rules stay at or below {most}",
+            _TABLE_1.cells(BASELINES, (attack,)),
+            max,
+            at_most(100 * most + 0.5),  # two digits are printed
+            "the best of them {:.1f} %",
+        )
+        for attack, most in (("omn", 0.20), ("sv", 0.32))
+    ),
+)
+
+
+def _one_phase_below(one: str, two: str, attack: str, text: str, least: float) -> Claim:
+    return Claim(
+        "Table 5",
+        f"Uniform, rate 0.2: {text}",
+        _TABLE_5.cells((two, one), (attack,)),
+        drop,
+        above(least),
+        "{:+.1f} points from one phase to two",
+    )
+
+
+_PHASES = tuple(zip(ONE_PHASE, TWO_PHASE, strict=True))
+_ONE_PHASE_AND_TWO = (
+    *(
+        _stays_above_60_percent(
+            "Table 5",
+            f"Uniform, rate 0.2: {RULE_TITLES[two]} does not fail under Omn",
+            _TABLE_5,
+            two,
+            ("omn",),
+            "{:.1f} %",
+        )
+        for two in TWO_PHASE
+    ),
+    *(
+        _one_phase_below(
+            one, two, "omn", f"{RULE_TITLES[one]} fails under Omn beside {RULE_TITLES[two]}", 30
+        )
+        for one, two in _PHASES
+    ),
+    *(
+        _one_phase_below(
+            one,
+            two,
+            "sv",
+            f"{RULE_TITLES[two]} is better than {RULE_TITLES[one]} under SV",
+            2 * MARGIN,
+        )
+        for one, two in _PHASES
+    ),
+)
+
+# --- claims on Figure 2 ------------------------------------------------------------------------
+
+_FIGURE_2 = Scenario(DIRICHLET, "0.2")
+_WITHOUT_AVG = tuple(rule for rule in BASELINES if rule != "avg")
+
+
+def _figure_2_claim(
+    attack: str,
+    text: str,
+    rules: Sequence[str],
+    statistic: Callable[[list[float]], float],
+    needed: Range,
+    shown: str,
+) -> Claim:
+    return Claim(
+        "section 5, Fig. 2",
+        f"Dir(0.1), rate 0.2, {ATTACK_TITLES[attack]}: {text}",
+        _FIGURE_2.cells(rules, (attack,)),
+        statistic,
+        needed,
+        shown,
+    )
+
+
+def _ahead_in_figure_2(
+    attack: str, text: str, ahead: Sequence[str], others: Sequence[str], needed: Range
+) -> Claim:
+    rules = (*ahead, *others)
+    return _figure_2_claim(
+        attack, text, rules, lead(len(ahead)), needed, "{:+.1f} points to the best other"
+    )
+
+
+_BEST_FOUR = (*TWO_PHASE, "avg", "gm")
+_FIGURE_2_CLAIMS = (
+    *(
+        _ahead_in_figure_2(
+            attack,
+            "Cent2P and Mean2P are significantly better than all other rules",
+            TWO_PHASE,
+            BASELINES,
+            above(2 * MARGIN),
+        )
+        for attack in ("sf", "omn")
+    ),
+    _ahead_in_figure_2(
+        "sv", "Cent2P and Mean2P are slightly better than Avg", TWO_PHASE, ("avg",), above(0)
+    ),
+    _ahead_in_figure_2(
+        "sv",
+        "Cent2P and Mean2P are much better than the other five",
+        TWO_PHASE,
+        _WITHOUT_AVG,
+        above(2 * MARGIN),
+    ),
+    _ahead_in_figure_2(
+        "empire", "Avg is the best", ("avg",), (*_WITHOUT_AVG, *TWO_PHASE), at_least(0)
+    ),
+    _figure_2_claim(
+        "empire",
+        "certain resilient rules are significantly worse than Avg",
+        BASELINES,
+        second_lowest_below,
+        above(2 * MARGIN),
+        "the second lowest {:.1f} points below",
+    ),
+    _figure_2_claim(
+        "empire",
+        "Cent2P, Mean2P and GM are comparable to Avg",
+        ("avg", *TWO_PHASE, "gm"),
+        lambda values: values[0] - min(values[1:]),
+        at_most(2 * MARGIN),
+        "the lowest of them {:.1f} points below",
+    ),
+    *(
+        _ahead_in_figure_2(
+            attack,
+            "Cent2P, Mean2P, Avg and GM are the best four",
+            _BEST_FOUR,
+            tuple(rule for rule in BASELINES if rule not in _BEST_FOUR),
+            above(0),
+        )
+        for attack in ("lf", "gauss")
+    ),
+)
+
+CLAIMS = (
+    *_WORST_CASES,
+    *_UNIFORM_WORST_CASES,
+    *_CAMOUFLAGE,
+    *_OMN_AND_SV,
+    *_ONE_PHASE_AND_TWO,
+    *_FIGURE_2_CLAIMS,
+)

@@ -1,0 +1,35 @@
+"""Figures, tables and claims of the chapter on clustering with outliers, from the store."""
+
+from fedlib.papers.clustering_with_outliers.claims import CLAIMS
+from fedlib.papers.clustering_with_outliers.methods import ONE_PHASE, PUBLISHED_ATTACKS, TWO_PHASE
+from fedlib.papers.clustering_with_outliers.published import published
+from fedlib.papers.clustering_with_outliers.tables.accuracies import (
+    FIGURE_2,
+    accuracy_table,
+    figure_2_rows,
+    iterates_table,
+    nearness,
+)
+from fedlib.papers.clustering_with_outliers.tables.camouflage import camouflage_table
+from fedlib.papers.clustering_with_outliers.tables.dilemma import dilemma_table, figure_1
+from fedlib.papers.clustering_with_outliers.tables.theorem import constants_table
+from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, variants_table
+
+__all__ = [
+    "CLAIMS",
+    "FIGURE_2",
+    "ONE_PHASE",
+    "PUBLISHED_ATTACKS",
+    "TWO_PHASE",
+    "accuracy_table",
+    "camouflage_table",
+    "claims_table",
+    "constants_table",
+    "dilemma_table",
+    "figure_1",
+    "figure_2_rows",
+    "iterates_table",
+    "nearness",
+    "published",
+    "variants_table",
+]

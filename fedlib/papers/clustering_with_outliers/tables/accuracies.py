@@ -1,0 +1,164 @@
+"""Tables 1 to 5 and Figure 2: the accuracies of rules under attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fedlib.evidence.plots import Panel
+from fedlib.evidence.published import PublishedValue
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
+from fedlib.evidence.statistics import margin
+from fedlib.papers.clustering_with_outliers.keys import Scenario
+from fedlib.papers.clustering_with_outliers.methods import (
+    ATTACK_TITLES,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    RULES,
+    attacks_of,
+)
+from fedlib.papers.clustering_with_outliers.published import WORST, published
+from fedlib.papers.clustering_with_outliers.settings import title_of
+from fedlib.papers.clustering_with_outliers.tables.shares import least_share, share
+
+FIGURE_2 = {rule: RULE_TITLES[rule] for rule in RULES}
+
+
+def accuracy_table(
+    archive: Archive, setting: str, rate: str, rules: Sequence[str] = RULES, item: str = ""
+) -> Table:
+    """Rules by attacks at one rate, and the worst of each rule: ours above the published.
+
+    Our worst is taken at the best scale at which all attacks of the row are stored.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting, rate
+        The scenario, by the names that keys have for it.
+    rules
+        The rows.
+    item
+        The table's name in the paper, for the caption.
+    """
+    printed = published()
+    scenario = Scenario(setting, rate)
+    attacks = attacks_of(setting)
+    rows: list[tuple[str, ...]] = []
+    classes: dict[tuple[int, int], str] = {}
+    data: set[str] = set()
+    for rule in rules:
+        row = [RULE_TITLES[rule]]
+        for cell in scenario.cells((rule,), attacks):
+            result, value = archive.best(cell), printed.get(cell)
+            if result is not None:
+                data.add(result.data)
+                classes[len(rows), len(row)] = _class_of(result, value)
+            row.append(_found_and_published(result, value))
+        together = archive.common(scenario.cells((rule,), attacks))
+        if together is not None:
+            classes[len(rows), len(row)] = f"scale-{together[0].scale}"
+        worst = printed.get(str(scenario.cell(WORST, rule)))
+        row.append(_worst_and_published(together, worst))
+        rows.append(tuple(row))
+    return Table(
+        ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
+        tuple(rows),
+        f"{item + ', ' if item else ''}{title_of(scenario)}, on {data_named(data)}",
+        classes,
+        compact=True,
+    )
+
+
+def _class_of(result: CellResult, value: PublishedValue | None) -> str:
+    """The CSS class of a cell: its verdict, or its scale where there is none."""
+    if value is not None:
+        decided = verdict(result, 100 * value.value, _spread_in_percent(value))
+        if decided in ("agrees", "differs"):
+            return decided
+    return f"scale-{result.scale}"
+
+
+def _spread_in_percent(value: PublishedValue) -> float | None:
+    return None if value.spread is None else 100 * value.spread
+
+
+def _found_and_published(result: CellResult | None, value: PublishedValue | None) -> str:
+    """Accuracy as a share, its scale and number of seeds, and the published value."""
+    printed = "not published"
+    if value is not None:
+        printed = f"{value.value:.2f}" + ("" if value.spread is None else f" ± {value.spread:.2f}")
+    if result is None:
+        return f"–\n\n{printed}"
+    found = result.accuracy
+    spread = "" if found.spread is None else f" ± {share(found.spread)}"
+    data = "" if result.real else ", glyphs"
+    return f"{share(found.mean)}{spread}\n{result.scale}{data} ×{found.n}\n{printed}"
+
+
+def _worst_and_published(results: Sequence[CellResult] | None, value: PublishedValue | None) -> str:
+    """The least mean accuracy of a row whose attacks are all computed at one scale."""
+    printed = "not published" if value is None else f"{value.value:.2f}"
+    if results is None:
+        return f"–\n\n{printed}"
+    return f"{least_share(results)}\n{printed}"
+
+
+def nearness(archive: Archive) -> Note:
+    """How far our paper-scale values are from the published ones, in words."""
+    # The worst of the attacks is published too, but it is no cell.
+    values = {cell: value for cell, value in published().items() if value.attack}
+    gaps = []
+    near = 0
+    for cell, value in values.items():
+        result = archive.best(cell)
+        if result is None or result.scale != "paper" or not result.real:
+            continue
+        gap = result.accuracy.mean - 100 * value.value
+        gaps.append(gap)
+        near += abs(gap) <= margin(_spread_in_percent(value))
+    if not gaps:
+        return Note("No published value is computed at paper scale yet.")
+    return Note(
+        f"{len(gaps)} of {len(values)} published values are computed at paper scale. They "
+        f"are {sum(map(abs, gaps)) / len(gaps) / 100:.2f} apart on average "
+        f"({near} of them within the margin). Since the images are another sample than the "
+        "paper's, this is for orientation and no verdict."
+    )
+
+
+def figure_2_rows(archive: Archive, setting: str, rate: str) -> list[list[Panel]]:
+    """Accuracy over training: a panel an attack, a line a rule."""
+    scenario = Scenario(setting, rate)
+    panels = [
+        Panel(
+            ATTACK_TITLES[attack],
+            {rule: archive.best(str(scenario.cell(attack, rule))) for rule in RULES},
+        )
+        for attack in PUBLISHED_ATTACKS
+    ]
+    return [panels[:3], panels[3:]]
+
+
+def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
+    """Accuracy of the last model, and of the mean of all models, which Algorithm 1 returns."""
+    scenario = Scenario(setting, rate)
+    rows: list[tuple[str, ...]] = []
+    data: set[str] = set()
+    for rule in RULES:
+        row = [RULE_TITLES[rule]]
+        for cell in scenario.cells((rule,), PUBLISHED_ATTACKS):
+            result = archive.best(cell)
+            if result is None:
+                row.append("not computed")
+                continue
+            data.add(result.data)
+            last, average = result.accuracy, result.final("test_accuracy_average").mean
+            row.append(f"{share(last.mean)} → {share(average)}\n{result.scale} ×{last.n}")
+        rows.append(tuple(row))
+    return Table(
+        ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
+        tuple(rows),
+        f"Last iterate → average iterate, {title_of(scenario)}, on {data_named(data)}",
+        compact=True,
+    )

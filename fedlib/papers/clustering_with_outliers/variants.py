@@ -1,0 +1,183 @@
+"""What text and authors' code of the paper do differently, or leave open, taken the other way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fedlib.aggregators import AGGREGATORS
+from fedlib.data import PARTITIONS
+from fedlib.grids import Variant, with_changes
+from fedlib.papers.clustering_with_outliers.keys import CellKey
+from fedlib.papers.clustering_with_outliers.methods import TAU
+from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, UNIFORM
+from fedlib.runs import RunConfig
+
+
+def _with_rule(kind: str, **parameters: Any) -> Callable[[RunConfig], RunConfig]:
+    return lambda run: run.with_(
+        aggregator=AGGREGATORS[kind](n_byzantine=run.aggregator.n_byzantine, **parameters)
+    )
+
+
+def _all_classes_alike(run: RunConfig) -> RunConfig:
+    return run.with_(partition=PARTITIONS["uniform_classes"](), test_set="clients")
+
+
+def _cells(setting: str, rate: str, *pairs: tuple[str, str]) -> tuple[str, ...]:
+    """The keys of these pairs of an attack and a rule."""
+    return tuple(str(CellKey(setting, rate, attack, rule)) for attack, rule in pairs)
+
+
+VARIANTS = (
+    Variant(
+        "classes",
+        '"uniform distribution over 62 classes"',
+        "of the pooled images",
+        "all classes alike",
+        _all_classes_alike,
+        _cells(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
+    ),
+    Variant(
+        "momentum",
+        "clients' momentum",
+        "0.99 (text)",
+        "0.9",
+        with_changes("client", momentum=0.9),
+        _cells(UNIFORM, "0.4", ("sf", "gm"), ("sf", "cent2p"), ("sv", "cent2p")),
+    ),
+    Variant(
+        "buffer",
+        "momentum buffer",
+        "each client's own (text)",
+        "one for all, passed on (code, but with the text's 0.99)",
+        with_changes("client", buffer="shared"),
+        _cells(
+            UNIFORM,
+            "0.4",
+            ("sf", "avg"),
+            ("omn", "cwm"),
+            ("omn", "krum"),
+            ("sv", "cwtm"),
+            ("omn", "cent2p"),
+        ),
+    ),
+    Variant(
+        "no_momentum",
+        "clients' momentum",
+        "0.99 (text)",
+        "0 (code)",
+        with_changes("client", momentum=0.0),
+        (
+            *_cells(
+                UNIFORM, "0.4", ("omn", "avg"), ("omn", "cwm"), ("omn", "krum"), ("omn", "cent2p")
+            ),
+            *_cells(
+                UNIFORM,
+                "0.4",
+                ("sv", "cwm"),
+                ("sv", "cclip"),
+                ("gauss", "cwm"),
+                ("gauss", "krum"),
+                ("sf", "avg"),
+            ),
+            *_cells(UNIFORM, "0.2", ("omn", "cent1p")),
+        ),
+    ),
+    Variant(
+        "pixels",
+        "pixels standardised",
+        "all by one mean and deviation",
+        "each by its own (code)",
+        with_changes("data", per_pixel=True),
+        _cells(
+            UNIFORM,
+            "0.4",
+            ("omn", "cwm"),
+            ("omn", "cent2p"),
+            ("gauss", "cwm"),
+            ("gauss", "krum"),
+            ("none", "avg"),
+        ),
+    ),
+    Variant(
+        "votes",
+        "samples a client votes by",
+        "a batch of 3 (text)",
+        "64",
+        lambda run: run.with_(vote_samples=64),
+        _cells(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
+    ),
+    Variant(
+        "omn",
+        "Omn",
+        "appendix",
+        "code",
+        with_changes("attack", version="code"),
+        _cells(UNIFORM, "0.4", ("omn", "gm"), ("omn", "cwm"), ("omn", "krum"), ("omn", "cent2p")),
+    ),
+    Variant(
+        "sv",
+        "deviations of SV",
+        "20 (appendix)",
+        "0.57 (code)",
+        with_changes("attack", z=0.57),
+        _cells(UNIFORM, "0.4", ("sv", "avg"), ("sv", "cwtm"), ("sv", "cent2p")),
+    ),
+    Variant(
+        "gm_start",
+        "GM's first point",
+        "mean",
+        "zero",
+        _with_rule("geometric_median", n_iterations=1, nu=1e-5, start="zero"),
+        _cells(UNIFORM, "0.4", ("sf", "gm"), ("sv", "gm")),
+    ),
+    Variant(
+        "cclip_centre",
+        "CClip's centre",
+        "zero (text)",
+        "last aggregate (the paper it refers to)",
+        _with_rule("centered_clipping", tau=TAU),
+        _cells(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
+    ),
+    Variant(
+        "cclip_radius",
+        "CClip's radius",
+        "0.2158 (text)",
+        "2.158 (code, in units of the momentum)",
+        _with_rule("norm_clipping", threshold=10 * TAU),
+        _cells(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
+    ),
+    Variant(
+        "honest_tests",
+        "clients whose test sets count",
+        "all (code)",
+        "honest ones",
+        lambda run: run.with_(test_set="benign_clients"),
+        _cells(DIRICHLET, "0.2", ("sv", "cent2p"), ("empire", "avg")),
+    ),
+    Variant(
+        "cifar_momentum",
+        "clients' momentum on CIFAR-10",
+        "0.99 (text)",
+        "0 (code)",
+        with_changes("client", momentum=0.0),
+        _cells(CIFAR, "0.2", ("omn", "cent2p"), ("gauss", "avg")),
+    ),
+    Variant(
+        "pga",
+        "PGA",
+        "along the benign mean's signs (appendix), gamma searched by halving",
+        "against them, gamma scanned from 10 up for the candidate that errs least (code)",
+        with_changes("attack", outward=False, search="scan", aim="least"),
+        _cells(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
+    ),
+    Variant(
+        "pga_against",
+        "direction of PGA",
+        "along the benign mean's signs (appendix)",
+        "against them (code)",
+        with_changes("attack", outward=False),
+        _cells(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
+    ),
+)

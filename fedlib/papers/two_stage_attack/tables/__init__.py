@@ -1,0 +1,27 @@
+"""Figures, tables and claims of the chapter on the two-stage attack, from the store."""
+
+from fedlib.papers.two_stage_attack.claims import CLAIMS
+from fedlib.papers.two_stage_attack.tables.accuracy import accuracy_table
+from fedlib.papers.two_stage_attack.tables.boundaries import figure_2
+from fedlib.papers.two_stage_attack.tables.overview import figure_1
+from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves, figure_3
+from fedlib.papers.two_stage_attack.tables.stages import (
+    reward_curves,
+    stage_one_figure,
+    stage_one_table,
+)
+from fedlib.papers.two_stage_attack.tables.verdicts import claims_table, variants_table
+
+__all__ = [
+    "CLAIMS",
+    "accuracy_table",
+    "certificate_curves",
+    "claims_table",
+    "figure_1",
+    "figure_2",
+    "figure_3",
+    "reward_curves",
+    "stage_one_figure",
+    "stage_one_table",
+    "variants_table",
+]

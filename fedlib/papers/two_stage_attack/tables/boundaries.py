@@ -1,0 +1,70 @@
+"""Figure 2: what the models decide on the synthetic data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from fedlib.data.tables import make_circle
+from fedlib.evidence.plots import STYLE
+from fedlib.evidence.report import Archive, CellResult, basis_of
+from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.measures import EXTENT, POINTS, RADIUS, decision
+from fedlib.papers.two_stage_attack.tables.common import CLASS_COLOURS, best
+
+
+def figure_2(archive: Archive) -> Figure:
+    """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed."""
+    known: list[CellResult] = []
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(RULE_TITLES), len(ATTACK_TITLES), figsize=(9.5, 6), sharex=True, sharey=True,
+            layout="constrained",
+        )  # fmt: skip
+        for row, (rule, rule_title) in enumerate(RULE_TITLES.items()):
+            for column, (attack, title) in enumerate(ATTACK_TITLES.items()):
+                axis = axes[row, column]
+                _draw_data(axis)
+                result = best(archive, "circle", attack, rule)
+                if result is not None:
+                    known.append(result)
+                    _draw_boundaries(axis, [decision(record) for record in result.records])
+                axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
+                if row == 0:
+                    axis.set_title(title)
+                if column == 0:
+                    axis.set_ylabel(rule_title)
+        figure.suptitle(
+            f"black: decision boundary, a line a seed; dotted: the true circle ({basis_of(known)})",
+            fontsize=9,
+        )
+        plt.close(figure)
+    return figure
+
+
+def _draw_data(axis: Any) -> None:
+    """Draw points of either class, and the circle between them."""
+    x, labels, _ = make_circle(400, 3)
+    points = x[:, 0, 0]
+    for label, colour in enumerate(CLASS_COLOURS):
+        axis.plot(*points[labels == label].T, ".", ms=1.5, color=colour)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    axis.plot(RADIUS * np.cos(turn), RADIUS * np.sin(turn), color="grey", lw=0.7, ls=":")
+
+
+def _draw_boundaries(axis: Any, grids: list[np.ndarray]) -> None:
+    """Draw the boundary of each seed's decision; say how many decisions have none."""
+    place = np.linspace(-EXTENT, EXTENT, POINTS)
+    bounded = [grid for grid in grids if grid.min() < grid.max()]
+    for grid in bounded:
+        axis.contour(place, place, grid, levels=[0.5], colors="black", linewidths=1)
+    lost = len(grids) - len(bounded)
+    if lost:
+        which = "" if len(grids) == 1 else f"{lost} of {len(grids)}: "
+        axis.text(
+            0, -3.6, f"{which}no boundary", ha="center", fontsize=8,
+            bbox={"fc": "white", "ec": "none", "pad": 1},
+        )  # fmt: skip

@@ -1,0 +1,109 @@
+"""Figure 3 and the certificates: how much perturbation the models withstand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedlib.evidence.plots import STYLE
+from fedlib.evidence.report import Archive, CellResult, basis_of
+from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.measures import level
+from fedlib.papers.two_stage_attack.tables.common import COLOURS, attack_handles, best
+
+_CERTIFICATES = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
+"""The two quantities of a certificate, and what they are called beside their axes."""
+
+
+def figure_3(archive: Archive, data: str) -> Figure:
+    """Test error against the level of perturbation: a panel a rule, a line an attack."""
+    known: list[CellResult] = []
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained"
+        )
+        for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
+            for attack, colour in COLOURS.items():
+                result = best(archive, data, attack, rule)
+                if result is not None:
+                    known.append(result)
+                    _draw_errors(axis, result, colour)
+            clean = best(archive, data, "none", rule)
+            if clean is not None and np.isfinite(level(clean)):
+                axis.axvline(level(clean), color="grey", lw=1, ls="--")
+                axis.set_xlim(0, max(10 * level(clean), 1e-3))
+            axis.set(title=title, xlabel="perturbation ρ", ylim=(0, 102))
+            axis.grid(alpha=0.25)
+        axes[0].set_ylabel("test error, %")
+        certified = Line2D([], [], color="grey", ls="--", label="certified without attack")
+        figure.legend(
+            handles=[*attack_handles(), certified],
+            title=basis_of(known),
+            loc="outside upper center",
+            ncols=3,
+        )
+        plt.close(figure)
+    return figure
+
+
+def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
+    """Draw the mean error against the mean level, of the seeds whose models have not diverged."""
+    levels, errors = (
+        np.array([record["metrics"][name] for record in result.records], dtype=float)
+        for name in ("perturbation_level", "perturbation_error")
+    )
+    if not np.isnan(levels).all():
+        mean = np.nanmean(levels, axis=0)
+        axis.plot(mean, 100 * np.nanmean(errors, axis=0), ".-", color=colour)
+
+
+def certificate_curves(archive: Archive, data: str) -> Figure:
+    """What a model certifies over training: the level above, the worst loss up to it below.
+
+    A panel a rule, a colour an attack, a line a seed; it ends, in a cross, where its model has
+    diverged.
+    """
+    known: list[CellResult] = []
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True, sharey="row", layout="constrained"
+        )
+        for column, (rule, title) in enumerate(RULE_TITLES.items()):
+            axes[0, column].set_title(title)
+            axes[1, column].set_xlabel("round")
+            for attack, colour in COLOURS.items():
+                result = best(archive, data, attack, rule)
+                if result is None:
+                    continue
+                known.append(result)
+                for axis, quantity in zip(axes[:, column], _CERTIFICATES, strict=True):
+                    _draw_until_divergence(axis, *result.curve(quantity), colour)
+        for axis, text in zip(axes[:, 0], _CERTIFICATES.values(), strict=True):
+            axis.set_ylabel(text)
+        for axis in axes.flat:
+            axis.set_yscale("log")
+            axis.grid(alpha=0.25)
+        figure.legend(
+            handles=attack_handles(),
+            title=basis_of(known),
+            loc="outside upper center",
+            ncols=len(ATTACK_TITLES),
+        )
+        plt.close(figure)
+    return figure
+
+
+def _draw_until_divergence(
+    axis: Any, rounds: list[int], curves: list[list[float]], colour: str
+) -> None:
+    """Draw a line for each seed up to its last finite value; a cross ends those cut short."""
+    for curve in curves:
+        end = int(np.max(np.flatnonzero(np.isfinite(curve)), initial=-1)) + 1
+        axis.plot(
+            rounds[:end], curve[:end], color=colour, lw=0.7,
+            marker="x", ms=4, markevery=[end - 1] if 0 < end < len(curve) else [],
+        )  # fmt: skip
