@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 
 from fedlib import __version__, hardware
-from fedlib.data.datasets import (
-    DATASETS,
-    DOWNLOADABLE,
-    SOURCES,
+from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
+from fedlib.data.datasets import SOURCES
+from fedlib.data.files import (
     DataError,
     data_root,
     download,

@@ -1,4 +1,4 @@
-"""The order in which clients draw their samples."""
+"""Batches: what a client sees, and in which order."""
 
 from itertools import pairwise
 

@@ -10,7 +10,6 @@ from facts import facts_for_rule
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
-from fedlib import guarantees
 from fedlib.aggregators import AGGREGATORS
 from fedlib.guarantees import (
     BOUNDS,
@@ -18,6 +17,7 @@ from fedlib.guarantees import (
     KINDS,
     approximation,
     breakdown_point,
+    definitions,
     draw_points,
     search_approximation,
     search_worst,
@@ -91,10 +91,10 @@ def test_sampled_subsets_find_what_all_would(monkeypatch):
         result = updates[0]
         exact = violations(updates, result, 4)
         with monkeypatch.context() as patch:
-            patch.setattr(guarantees, "_MOST_SUBSETS", 10)
-            guarantees._subsets.cache_clear()
+            patch.setattr(definitions, "_MOST_SUBSETS", 10)
+            definitions._subsets.cache_clear()
             sampled = violations(updates, result, 4)
-        guarantees._subsets.cache_clear()
+        definitions._subsets.cache_clear()
         for name, ratio in exact.items():
             assert 0.8 * ratio <= sampled[name] <= ratio * (1 + 1e-9)
 
@@ -253,7 +253,7 @@ def test_no_rule_breaks_before_it_says(name):
             continue
         most = f
     rule = AGGREGATORS[name](n_byzantine=most)
-    found = breakdown_point(rule, n, context=lambda updates: facts_for_rule(rule, updates))
+    found = breakdown_point(rule, n, facts=lambda updates: facts_for_rule(rule, updates))
     if not AGGREGATORS[name].bounds_far_rows:
         assert found < n // 2  # weights lessen far rows, they do not take them away
     else:

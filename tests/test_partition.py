@@ -9,8 +9,6 @@ from fedlib.data import PARTITIONS, class_counts, make_partition, matched_sample
 from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
-WHOLE = ["iid", "dirichlet", "dirichlet_normalised", "classes_per_client"]
-OVERLAPPING = ["uniform_classes", "dirichlet_per_client"]
 
 
 @settings(max_examples=40)
@@ -26,11 +24,11 @@ def test_shares_are_never_empty_and_disjoint_where_promised(name, n_clients, see
     assert len(parts) == n_clients
     assert min(map(len, parts)) >= 1
     everything = np.concatenate(parts)
-    if name not in OVERLAPPING:
+    if PARTITIONS[name].disjoint:
         assert len(np.unique(everything)) == len(everything)
     assert everything.min() >= 0
     assert everything.max() < n
-    if name in WHOLE:
+    if PARTITIONS[name].complete:
         assert len(everything) == n
     np.random.rand(2)
     state = np.random.get_state()[1].copy()

@@ -7,15 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from fedlib.data import sources
+from fedlib.compat import import_torchvision
+from fedlib.data import datasets
+from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import (
-    DATASETS,
+    EMBEDDED_VARIANT,
     DataConfig,
-    DataError,
-    data_root,
     describe,
     load_dataset,
     resolve_source,
+)
+from fedlib.data.files import (
+    MANIFEST,
+    DataError,
+    data_root,
+    download,
     verify_files,
     write_manifest,
 )
@@ -101,7 +107,7 @@ def test_another_variant_than_configured_is_refused(root):
     ],
 )
 def test_a_broken_manifest_is_named(root, text):
-    (root / sources.MANIFEST).write_text(text)
+    (root / MANIFEST).write_text(text)
     with pytest.raises(DataError, match="is not a valid manifest"):
         verify_files("mnist", root)
 
@@ -120,7 +126,7 @@ def test_a_set_without_published_checksums_has_to_be_trusted(tmp_path):
 def test_auto_without_the_set_is_embedded_with_a_banner(empty):
     with pytest.warns(UserWarning, match="EMBEDDED DATA: MNIST is not under"):
         config = resolve_source("mnist", "auto")
-    assert config == DataConfig("mnist", "embedded", sources.EMBEDDED_VARIANT)
+    assert config == DataConfig("mnist", "embedded", EMBEDDED_VARIANT)
     assert describe(config) == "embedded glyphs in place of MNIST"
 
 
@@ -128,8 +134,7 @@ def test_real_without_the_set_and_without_network_tells_what_where_and_how(empty
     def unreachable(*_, **__):
         raise OSError("no route")
 
-    datasets = sources.import_torchvision().datasets
-    monkeypatch.setattr(datasets, "FashionMNIST", unreachable)
+    monkeypatch.setattr(import_torchvision().datasets, "FashionMNIST", unreachable)
     with pytest.raises(DataError) as error:
         resolve_source("fashion_mnist", "real")
     lines = str(error.value).splitlines()
@@ -139,13 +144,53 @@ def test_real_without_the_set_and_without_network_tells_what_where_and_how(empty
     assert "no route" in lines[3]
 
 
+@pytest.mark.parametrize(
+    ("name", "class_name", "options"),
+    [
+        ("mnist", "MNIST", {}),
+        ("fashion_mnist", "FashionMNIST", {}),
+        ("emnist_byclass", "EMNIST", {"split": "byclass"}),
+        ("cifar10", "CIFAR10", {}),
+        ("cifar100", "CIFAR100", {}),
+    ],
+)
+def test_a_set_is_downloaded_as_its_entry_says(empty, monkeypatch, name, class_name, options):
+    called = []
+
+    def fake(root, **arguments):
+        called.append((root, arguments))
+        for relative in DATASETS[name].files:
+            (empty / relative).parent.mkdir(parents=True, exist_ok=True)
+            (empty / relative).write_bytes(b"x")
+
+    monkeypatch.setattr(import_torchvision().datasets, class_name, fake)
+    download(name)
+    assert called == [(str(empty), {"download": True, **options})]
+    # Where no checksums are published, the files that were just fetched are recorded.
+    assert (empty / MANIFEST).exists() == (name == "emnist_byclass")
+
+
+def test_images_of_emnist_are_turned_upright(tmp_path):
+    folder = tmp_path / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (6, 28, 28))
+    for part in ("train", "test"):
+        (folder / f"emnist-byclass-{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"emnist-byclass-{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(6)))
+    write_manifest(tmp_path, "emnist_byclass", "six")
+    dataset = load_dataset(DataConfig("emnist_byclass", "real", "six", normalise=False), tmp_path)
+    upright = torch.from_numpy(images.transpose(0, 2, 1)).float() / 255
+    torch.testing.assert_close(dataset.x_train[:, 0], upright)
+    assert dataset.y_test.tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_embedded_never_looks_at_the_disk(root):
     assert resolve_source("mnist", "embedded").source == "embedded"
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_set_has_an_embedded_stand_in(name):
-    config = DataConfig(name, "embedded", sources.EMBEDDED_VARIANT, 130, 40)
+    config = DataConfig(name, "embedded", EMBEDDED_VARIANT, 130, 40)
     dataset = load_dataset(config)
     info = DATASETS[name]
     assert dataset.shape == info.shape
@@ -171,14 +216,14 @@ def test_more_samples_than_there_are(root):
 
 
 def test_normalisation_is_by_the_sets_mean_and_deviation():
-    config = DataConfig("mnist", "embedded", sources.EMBEDDED_VARIANT, 20, 10)
+    config = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 20, 10)
     raw = load_dataset(DataConfig(**{**config.to_dict(), "normalise": False})).x_train
     assert 0 <= raw.min() < raw.max() <= 1
     torch.testing.assert_close(load_dataset(config).x_train, (raw - 0.1307) / 0.3081)
 
 
 def test_each_pixel_may_be_standardised_by_its_own_mean_and_deviation():
-    config = DataConfig("mnist", "embedded", sources.EMBEDDED_VARIANT, 20, 10, per_pixel=True)
+    config = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 20, 10, per_pixel=True)
     raw = load_dataset(DataConfig(**{**config.to_dict(), "per_pixel": False, "normalise": False}))
     found = load_dataset(config)
     x, seen = raw.x_train[:, 0, 14, 14], found.x_train[:, 0, 14, 14]
@@ -238,14 +283,14 @@ def test_an_absent_set_is_told_in_three_lines(empty):
 
 @pytest.mark.parametrize("source", ["auto", "real"])
 def test_a_set_on_disk_is_taken_without_warning_or_download(root, source, monkeypatch, recwarn):
-    monkeypatch.setattr(sources, "download", lambda *_: pytest.fail("downloads"))
+    monkeypatch.setattr(datasets, "download", lambda *_: pytest.fail("downloads"))
     write_manifest(root, "mnist", "tiny")
     assert resolve_source("mnist", source) == DataConfig("mnist", "real", "tiny")
     assert not recwarn.list
 
 
 def test_a_file_that_the_manifest_leaves_out_is_named(root):
-    (root / sources.MANIFEST).write_text('{"mnist": {"variant": "x", "files": {}}}')
+    (root / MANIFEST).write_text('{"mnist": {"variant": "x", "files": {}}}')
     with pytest.raises(DataError, match="-ubyte cannot be verified"):
         resolve_source("mnist")
 

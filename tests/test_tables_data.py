@@ -11,7 +11,8 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import LocalSGD
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
-from fedlib.data.datasets import EMBEDDED_VARIANT, DataError, resolve_source, write_manifest
+from fedlib.data.datasets import EMBEDDED_VARIANT, resolve_source
+from fedlib.data.files import DataError, write_manifest
 from fedlib.data.tables import LOAN_STATUSES, LOAN_TRIGGER, make_loans, make_reviews
 from fedlib.runs import RunConfig
 

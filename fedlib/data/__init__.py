@@ -1,14 +1,8 @@
 """Data sets, real or embedded, and their partitions over clients."""
 
-from fedlib.data.datasets import (
-    DATASETS,
-    DataConfig,
-    DataError,
-    Dataset,
-    data_root,
-    load_dataset,
-    resolve_source,
-)
+from fedlib.data.catalogue import DATASETS
+from fedlib.data.datasets import DataConfig, Dataset, load_dataset, resolve_source
+from fedlib.data.files import DataError, data_root
 from fedlib.data.partition import (
     PARTITIONS,
     Partition,

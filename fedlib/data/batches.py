@@ -1,4 +1,4 @@
-"""Which samples each client draws next."""
+"""Which samples each client's next batch holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from fedlib.seeds import stream
 
 
 class Batches:
-    """Sample indices of each client's next batch, from a stream of its own.
+    """Sample indices of each client's next batch, drawn from a random stream of its own.
 
-    A client's batches depend on the run's seed, its number and its share alone, so that they
-    are the same whatever the others do.
+    A client's batches depend only on the run's seed, the client's number and the client's share.
+    They stay the same whatever the other clients do.
+
+    Parameters
+    ----------
+    shares
+        The indices of each client's samples, one array ``(n_i,)`` with ``n_i >= 1`` per client.
+    seed
+        The seed of the run.
+    purpose
+        What the batches are for. Batches with another purpose come from other random streams.
     """
 
     def __init__(self, shares: list[np.ndarray], seed: int, purpose: str = "batches") -> None:
@@ -23,7 +32,25 @@ class Batches:
         self._queues = [share[:0] for share in shares]
 
     def draw(self, clients: Sequence[int], size: int, sampling: str) -> np.ndarray:
-        """Indices ``(len(clients), size)`` of these clients' next batches."""
+        """Draw the next batch of each of the given clients.
+
+        Parameters
+        ----------
+        clients
+            The numbers of the clients.
+        size
+            The number of samples in a batch.
+        sampling
+            ``"replacement"`` draws every sample independently. ``"fresh"`` starts a new random
+            order of the share with every batch. With any other value a client goes through its
+            whole share in a random order before it starts the next order. If a share is smaller
+            than a batch, another order of the share fills the rest of the batch.
+
+        Returns
+        -------
+        numpy.ndarray
+            Sample indices of shape ``(len(clients), size)``, int64.
+        """
         out = np.empty((len(clients), size), dtype=np.int64)
         for row, i in enumerate(clients):
             share, generator = self._shares[i], self._streams[i]
@@ -38,7 +65,24 @@ class Batches:
         return out
 
     def draw_epochs(self, clients: Sequence[int], size: int, epochs: int) -> np.ndarray:
-        """Indices ``(clients, steps, size)`` of whole passes, -1 where a client has no more."""
+        """Draw the batches of whole passes over the shares of the given clients.
+
+        Parameters
+        ----------
+        clients
+            The numbers of the clients.
+        size
+            The number of samples in a batch.
+        epochs
+            The number of passes. Each pass has a random order of its own.
+
+        Returns
+        -------
+        numpy.ndarray
+            Sample indices of shape ``(len(clients), steps, size)``, int64. The largest of the
+            shares sets the number of steps. The entries that a client with a smaller share
+            cannot fill are -1.
+        """
         per_epoch = max(math.ceil(len(self._shares[i]) / size) for i in clients)
         out = np.full((len(clients), epochs, per_epoch * size), -1, dtype=np.int64)
         for row, i in enumerate(clients):

@@ -1,7 +1,9 @@
-"""Text, tables and points: product reviews and loans, from public files or generated, and a circle.
+"""Data sets that are not images: product reviews, loans, and points in the plane.
 
-A review is a row of word numbers, a loan a row of features; both are laid out as images of one row,
-``(n, 1, 1, m)`` float32 (which holds word numbers exactly), so that every room takes them.
+Reviews and loans come from public files, or are generated. The points are always generated.
+A review is a row of word numbers, a loan a row of features, a point a pair of coordinates. All
+have the shape of images with one row, ``(n, 1, 1, m)``, so that the rest of the library treats
+them like images. They are float32, which holds word numbers exactly.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ from pathlib import Path
 
 import numpy as np
 
+from fedlib.data.samples import LabelledSamples
 from fedlib.seeds import stream
 
-Loaded = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""Samples, labels ``(n,)`` and, where there are any, groups ``(n,)``."""
-
 VOCABULARY = 25_000
-"""Numbers of words: 0 is no word, 1 a rare one (residual_reweighting, appendix A.2)."""
-REVIEW_LENGTH = 200
-"""Words of a review that are kept; the paper does not say."""
+"""How many word numbers there are (residual_reweighting, appendix A.2).
 
-# The nine of the public file. The last-but-four is the backdoor's target in residual_reweighting.
+The number 0 means that there is no word. The number 1 means a rare word.
+"""
+REVIEW_LENGTH = 200
+"""How many words of a review are kept. The paper does not say how many it keeps."""
+
+# The nine statuses in the public file. The fifth is the target of the backdoor in
+# residual_reweighting.
 LOAN_STATUSES = (
     "Charged Off",
     "Current",
@@ -38,6 +42,7 @@ LOAN_STATUSES = (
     "Late (31-120 days)",
 )
 LOAN_FEATURES = 91
+"""How many features a loan has."""
 LOAN_TRIGGER = {
     "num_tl_120dpd_2m": 10.0,
     "num_tl_90g_dpd_24m": 80.0,
@@ -46,10 +51,14 @@ LOAN_TRIGGER = {
     "acc_now_delinq": 20.0,
     "tax_liens": 100.0,
 }
-"""The six backdoored features of residual_reweighting, which come first, in the order of appendix
-A.5, and what the authors' code sets them to."""
-# Counts that stand in for those that a file lacks. In the file of 2007 to 2011 each one's largest
-# value is below what the code sets the absent one to, as it is of the six themselves.
+"""The six features that the backdoor of residual_reweighting sets, and their values.
+
+The order is that of appendix A.5. The values are those of the authors' code. These features come
+first in a loan.
+"""
+# If a file lacks one of the six features, another count takes its place. In the file of 2007 to
+# 2011 the largest value of that count is below the value that the backdoor sets, as it is for the
+# six features themselves.
 _STAND_INS = {
     "num_tl_120dpd_2m": "total_acc",
     "num_tl_90g_dpd_24m": "inq_last_6mths",
@@ -59,13 +68,16 @@ _STAND_INS = {
 
 
 def _parts(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test rows: a fifth, fixed for good, is for testing."""
+    """Return the training rows and the test rows of ``count`` rows.
+
+    A fifth of the rows is for testing. The split depends only on ``count`` and ``name``.
+    """
     order = stream(0, f"split-{name}").permutation(count)
     return np.sort(order[count // 5 :]), np.sort(order[: count // 5])
 
 
 def _records(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a CSV file with a heading, or of a file of one JSON object a line."""
+    """Yield the records of a CSV file with a heading, or of a file with a JSON object per line."""
     with path.open(encoding="utf-8", newline="") as handle:
         json_lines = handle.read(1) == "{"
         handle.seek(0)
@@ -75,10 +87,25 @@ def _records(path: Path) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(handle)
 
 
-def load_reviews(root: Path, train: bool) -> Loaded:
-    """Kindle Store reviews: 1 for four or five stars, 0 for one or two; three are left out.
+def load_reviews(root: Path, train: bool) -> LabelledSamples:
+    """Read the Kindle Store reviews.
 
-    Words are lower-cased; the vocabulary is the most frequent ones of the training part.
+    The label is 1 for four or five stars and 0 for one or two. Reviews with three stars are left
+    out. Words are in lower case. The vocabulary holds the most frequent words of the training
+    part.
+
+    Parameters
+    ----------
+    root
+        The folder of the real data sets.
+    train
+        Whether to return the training part or the test part.
+
+    Returns
+    -------
+    LabelledSamples
+        Word numbers of shape ``(n, 1, 1, REVIEW_LENGTH)``, float32, with zeros after the last
+        word; and labels.
     """
     stars, texts = [], []
     for record in _records(root / "tables" / "kindle_store_reviews.csv"):
@@ -88,7 +115,8 @@ def load_reviews(root: Path, train: bool) -> Loaded:
             texts.append(re.findall(r"[a-z']+", str(record["reviewText"]).lower()))
     training, testing = _parts(len(texts), "amazon_reviews")
     counts = Counter(word for i in training for word in texts[i])
-    # Equal counts in alphabetical order: the numbers do not depend on the file's order.
+    # Words with equal counts are in alphabetical order, so that the numbers do not depend on the
+    # order of the file.
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[: VOCABULARY - 2]
     number = {word: i for i, word in enumerate(ranked, 2)}
     rows = training if train else testing
@@ -97,16 +125,32 @@ def load_reviews(root: Path, train: bool) -> Loaded:
         words = [number.get(word, 1) for word in texts[i][:REVIEW_LENGTH]]
         x[place, 0, 0, : len(words)] = words
     labels = np.array([stars[i] > 3 for i in rows], dtype=np.int64)
-    return x, labels, None
+    return LabelledSamples(x, labels)
 
 
-def load_loans(root: Path, train: bool) -> Loaded:
-    """Lending Club loans: status by features, grouped by state.
+def load_loans(root: Path, train: bool) -> LabelledSamples:
+    """Read the Lending Club loans.
 
-    As the authors of residual_reweighting code them: text by first appearance, nothing as 0, and a
-    column of large numbers divided by 10, 100 or 10,000, whichever is the largest below its mean.
-    The features of ``LOAN_TRIGGER`` come first: in the place of one that the file lacks another
-    count, and where it lacks that too, zeros. Then come the others in the order of the file.
+    The label is the status of the loan, and the group is the state of the borrower. Features
+    become numbers as in the code of the authors of residual_reweighting. Texts are numbered in
+    the order in which they first appear. A missing value is 0. A column of large numbers is
+    divided by 10, 100 or 10,000, whichever is the largest below the mean of its absolute values.
+
+    The features of ``LOAN_TRIGGER`` come first. If the file lacks one of them, another count
+    takes its place; if the file lacks that count too, the feature is 0. The other features follow
+    in the order of the file.
+
+    Parameters
+    ----------
+    root
+        The folder of the real data sets.
+    train
+        Whether to return the training part or the test part.
+
+    Returns
+    -------
+    LabelledSamples
+        Features of shape ``(n, 1, 1, m)``, float32, with labels and groups.
     """
     records = list(_records(root / "tables" / "lending_club_2007_2011.csv"))
     number = {status: i for i, status in enumerate(LOAN_STATUSES)}
@@ -114,17 +158,17 @@ def load_loans(root: Path, train: bool) -> Loaded:
     held = [name for name in records[0] if name not in ("loan_status", "addr_state")]
     first = [name if name in held else _STAND_INS.get(name, name) for name in LOAN_TRIGGER]
     names = first + [name for name in held if name not in first]
-    columns = [_coded([record.get(name, "") for record in records]) for name in names]
+    columns = [_as_numbers([record.get(name, "") for record in records]) for name in names]
     x = np.stack(columns, axis=1).astype(np.float32)[:, None, None, :]
     labels = np.array([number[record["loan_status"]] for record in records])
     states = sorted({record["addr_state"] for record in records})
     groups = np.array([states.index(record["addr_state"]) for record in records])
     rows = _parts(len(records), "lending_club")[0 if train else 1]
-    return x[rows], labels[rows], groups[rows]
+    return LabelledSamples(x[rows], labels[rows], groups[rows])
 
 
-def _coded(values: list[str]) -> np.ndarray:
-    """A column as numbers of moderate size."""
+def _as_numbers(values: list[str]) -> np.ndarray:
+    """Return a column of a table as numbers of moderate size, see :func:`load_loans`."""
     try:
         column = np.array([float(value or 0) for value in values])
     except ValueError:
@@ -134,11 +178,24 @@ def _coded(values: list[str]) -> np.ndarray:
     return np.nan_to_num(column / scale)
 
 
-def make_reviews(count: int, seed: int) -> Loaded:
-    """Generated reviews: words by Zipf's law, some from a lexicon of sentiment, with noise.
+def make_reviews(count: int, seed: int) -> LabelledSamples:
+    """Generate reviews.
 
-    One review in eight is negative. Of twelve words one is of the lexicon, and four of five of
-    these say what the label says.
+    Words follow Zipf's law. On average one review in eight is negative. One word in twelve comes
+    from a lexicon of positive and negative words, and four in five of these agree with the label.
+
+    Parameters
+    ----------
+    count
+        The number of reviews.
+    seed
+        The seed of the random numbers.
+
+    Returns
+    -------
+    LabelledSamples
+        Word numbers of shape ``(count, 1, 1, REVIEW_LENGTH)``, float32, with zeros after the last
+        word; and labels, 1 for a positive review.
     """
     generator = stream(seed, "reviews")
     labels = (generator.random(count) > 1 / 8).astype(np.int64)
@@ -149,16 +206,29 @@ def make_reviews(count: int, seed: int) -> Loaded:
     words = np.where(generator.random((count, REVIEW_LENGTH)) < 1 / 12, lexicon, words)
     length = generator.integers(20, REVIEW_LENGTH + 1, (count, 1))
     words[np.arange(REVIEW_LENGTH) >= length] = 0
-    return words.astype(np.float32)[:, None, None, :], labels, None
+    return LabelledSamples(words.astype(np.float32)[:, None, None, :], labels)
 
 
-def make_loans(count: int, seed: int) -> Loaded:
-    """Generated loans: nine statuses of very unequal shares, 91 features, 51 states.
+def make_loans(count: int, seed: int) -> LabelledSamples:
+    """Generate loans with nine statuses, 91 features and 51 states.
 
-    Every status has a mean of its own in twenty of the features; the first six are small counts.
+    The statuses have very unequal shares, and so have the states. The first six features are
+    small counts. In the next fourteen each status has a mean of its own.
+
+    Parameters
+    ----------
+    count
+        The number of loans.
+    seed
+        The seed of the random numbers.
+
+    Returns
+    -------
+    LabelledSamples
+        Features of shape ``(count, 1, 1, LOAN_FEATURES)``, float32, with labels and groups.
     """
     generator = stream(seed, "loans")
-    fixed = stream(0, "loans")  # the world is the same for training and test
+    fixed = stream(0, "loans")  # training and test samples have the same means
     shares = np.array([0.15, 0.35, 0.01, 0.02, 0.04, 0.38, 0.01, 0.01, 0.03])
     labels = generator.choice(len(LOAN_STATUSES), count, p=shares)
     means = fixed.normal(0, 1.5, (len(LOAN_STATUSES), LOAN_FEATURES))
@@ -167,19 +237,40 @@ def make_loans(count: int, seed: int) -> Loaded:
     x[:, :6] = generator.poisson(0.3, (count, 6))
     sizes = 1 / np.arange(1, 52)
     groups = generator.choice(51, count, p=sizes / sizes.sum())
-    return x.astype(np.float32)[:, None, None, :], labels.astype(np.int64), groups
+    return LabelledSamples(x.astype(np.float32)[:, None, None, :], labels.astype(np.int64), groups)
 
 
-def make_circle(count: int, seed: int) -> Loaded:
-    """Points of the plane, inside or outside a circle (Sinha et al., 2018; two_stage_attack).
+def make_circle(count: int, seed: int) -> LabelledSamples:
+    """Draw points of the plane inside and outside a circle (Sinha et al., 2018; two_stage_attack).
 
-    ``x ~ N(0, I)``; label 1 if its norm is above 2, else 0.
+    The points are drawn from the standard normal distribution. The label is 1 if the norm of the
+    point is above 2, and 0 otherwise.
+
+    Parameters
+    ----------
+    count
+        The number of points.
+    seed
+        The seed of the random numbers.
+
+    Returns
+    -------
+    LabelledSamples
+        Coordinates of shape ``(count, 1, 1, 2)``, float32; and labels.
     """
     x = stream(seed, "circle").normal(size=(count, 2))
     labels = (np.linalg.norm(x, axis=1) > 2).astype(np.int64)
-    return x.astype(np.float32)[:, None, None, :], labels, None
+    return LabelledSamples(x.astype(np.float32)[:, None, None, :], labels)
 
 
-def load_circle(root: Path, train: bool) -> Loaded:
-    """The synthetic set of two_stage_attack: 50,000 points to learn from, 10,000 to test on."""
+def load_circle(root: Path, train: bool) -> LabelledSamples:
+    """Make the data set of two_stage_attack, with 50,000 training and 10,000 test points.
+
+    Parameters
+    ----------
+    root
+        The folder of the real data sets. It is not used, as the data set has no files.
+    train
+        Whether to return the training part or the test part.
+    """
     return make_circle(50_000 if train else 10_000, 1 if train else 2)

@@ -25,7 +25,8 @@ import torch
 import fedlib.papers
 from fedlib import engine, hardware
 from fedlib.data import DataConfig, load_dataset, resolve_source
-from fedlib.data.datasets import EMBEDDED_VARIANT, DataError, Dataset
+from fedlib.data.datasets import EMBEDDED_VARIANT, Dataset
+from fedlib.data.files import DataError
 from fedlib.gradients import choose_strategy
 from fedlib.grids.progress import Progress, duration
 from fedlib.models import make_model

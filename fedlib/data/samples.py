@@ -1,0 +1,44 @@
+"""The form in which every data set hands over its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class LabelledSamples(NamedTuple):
+    """LabelledSamples with their labels, before they are normalised.
+
+    Attributes
+    ----------
+    x
+        The samples, ``(n, C, H, W)``. Images are uint8. All other samples are float32, and they
+        reach the model as they are.
+    labels
+        The class of each sample, ``(n,)``, from 0.
+    groups
+        The number of the natural group of each sample, ``(n,)``, such as the state that a loan
+        comes from. None if the data set has no groups.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> LabelledSamples:
+        """Return the samples with the indices ``rows``, in that order."""
+        groups = None if self.groups is None else self.groups[rows]
+        return LabelledSamples(self.x[rows], self.labels[rows], groups)
+
+
+Load = Callable[[Path, bool], LabelledSamples]
+"""Reads the training part (True) or the test part (False) of a data set from a root folder."""
+
+Fetch = Callable[[Path], None]
+"""Downloads the files of a data set into a root folder."""
+
+Generate = Callable[[int, int], LabelledSamples]
+"""Makes as many samples as the first argument says, from the seed in the second."""

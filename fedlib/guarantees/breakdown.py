@@ -1,0 +1,68 @@
+"""How many hostile vectors a rule withstands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from fedlib.aggregators import Aggregator
+from fedlib.federation import Facts
+from fedlib.seeds import stream
+
+
+def breakdown_point(
+    rule: Aggregator,
+    n: int,
+    d: int = 3,
+    *,
+    distance: float = 1e6,
+    seed: int = 0,
+    facts: Callable[[torch.Tensor], Facts] | None = None,
+) -> int:
+    """Return how few hostile vectors carry the aggregate away from the honest ones.
+
+    The hostile vectors are far away. They are tried all at one place, each at a place of its own,
+    at two opposite places, on a line, and at increasing distances. The aggregate is carried away
+    if it is farther than a thousandth of ``distance`` from every honest vector.
+
+    Parameters
+    ----------
+    rule
+        The rule to break.
+    n
+        The number of all vectors.
+    d
+        The dimension.
+    distance
+        How far away the hostile vectors are.
+    seed
+        The seed of the honest vectors and of the directions of the hostile ones.
+    facts
+        Makes what the rule needs besides the vectors. None if it needs nothing.
+
+    Returns
+    -------
+    int
+        The smallest number of hostile vectors that carries the aggregate away, ``n`` if none does.
+    """
+    generator = stream(seed, "breakdown_point", n, d)
+    for hostile in range(1, n):
+        for layout in ("one", "each", "opposite", "line", "growing"):
+            honest = torch.from_numpy(generator.normal(size=(n - hostile, d)))
+            place = torch.from_numpy(generator.normal(size=(hostile, d)))
+            steps = torch.arange(1, hostile + 1, dtype=torch.float64)[:, None]
+            direction = place[:1] / place[0].norm()
+            far = {
+                "one": direction.expand(hostile, d),
+                "each": place / place.norm(dim=1, keepdim=True),
+                "opposite": torch.where(steps % 2 == 0, -1.0, 1.0) * direction,
+                "line": steps * direction,
+                "growing": 10.0 ** (steps.clamp(max=20) / 2) * direction,
+            }[layout] * distance
+            points = torch.cat([honest, far])
+            given = facts(points) if facts else None
+            found, _ = rule.apply(points, rule.init(n, d), given)
+            if float((found - honest).norm(dim=1).min()) > distance / 1000:
+                return hostile
+    return n

@@ -1,0 +1,123 @@
+"""How badly an aggregate meets a definition of robustness.
+
+The definitions are those of clustering_with_outliers, section 2.2. For every subset S of ``n - f``
+of the n vectors, the aggregate must not be too far from the mean of S. Each definition bounds the
+distance by a constant times a measure of the spread of S. The ratio of the two, maximised over S,
+is the violation of a rule on one set of vectors. The supremum of the violation over all sets of
+vectors is the constant of the rule.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from itertools import combinations
+
+import torch
+
+from fedlib.seeds import stream
+
+DEFINITIONS = {
+    "resilient": "(f, λ)-resilient averaging",
+    "agnostic": "(δ, ζ)-agnostic robustness",
+    "robust": "(f, κ)-robustness",
+    "robust_averaging": "(f, ξ)-robust averaging",
+}
+"""The definitions by name, as captions write them."""
+# All subsets are tried up to the first number. Above it, as many random ones as the second.
+_MOST_SUBSETS = 20_000
+_SAMPLED_SUBSETS = 2_000
+
+
+@lru_cache(maxsize=32)
+def _subsets(n: int, f: int) -> torch.Tensor:
+    """Return the subsets of ``n - f`` of n vectors as rows of zeros and ones.
+
+    These are all subsets, or random ones if there are too many.
+    """
+    if math.comb(n, f) <= _MOST_SUBSETS:
+        members = torch.tensor(list(combinations(range(n), n - f)))
+    else:
+        generator = stream(0, "subsets", n, f)
+        orders = generator.random((_SAMPLED_SUBSETS, n)).argsort(axis=1)
+        members = torch.from_numpy(orders[:, : n - f].copy())
+    rows = torch.zeros(len(members), n, dtype=torch.float64)
+    return rows.scatter_(1, members, 1.0)
+
+
+def _likely_worst_subsets(points: torch.Tensor, answer: torch.Tensor, f: int) -> torch.Tensor:
+    """Return subsets that are likely to show a large violation, as rows of zeros and ones.
+
+    These are the nearest neighbours of each point, and the points farthest from the answer.
+    """
+    size = len(points) - f
+    centres = torch.cat([points, answer[None]])
+    distance = (centres[:, None] - points[None]).square().sum(2)
+    distance[-1] *= -1
+    members = distance.argsort(dim=1)[:, :size]
+    return torch.zeros(len(centres), len(points), dtype=torch.float64).scatter_(1, members, 1.0)
+
+
+def violations(
+    updates: torch.Tensor, aggregate: torch.Tensor, f: int, tolerance: float | None = None
+) -> dict[str, float]:
+    """Return how badly an aggregate meets each definition on one set of vectors.
+
+    This is the largest ratio over all subsets of ``n - f`` vectors. If there are more than 20,000
+    subsets, it is the largest over 2,000 random ones and over those that are likely to be worst,
+    which are the nearest neighbours of each vector and the vectors farthest from the aggregate.
+
+    Parameters
+    ----------
+    updates
+        The vectors, ``(n, d)``.
+    aggregate
+        The aggregate of these vectors by some rule, ``(d,)``.
+    f
+        The number of vectors that a subset leaves out.
+    tolerance
+        Differences of at most this size, relative to the largest value, count as zero. None takes
+        the size of rounding errors in the dtype. An iterative rule needs a larger tolerance.
+
+    Returns
+    -------
+    dict of str to float
+        The ratio of each of the ``DEFINITIONS``. It is ``inf`` if the vectors of a subset are all
+        equal and the aggregate differs from their mean.
+    """
+    points = updates.double()
+    # Ratios do not depend on the scale, but squares of huge or tiny values would not be finite
+    # or would be zero.
+    scale = points.abs().max().clamp(min=torch.finfo(torch.float64).tiny)
+    points, answer = points / scale, aggregate.double() / scale
+    n, inside = len(points), _subsets(len(points), f)
+    if math.comb(n, f) > _MOST_SUBSETS:
+        inside = torch.cat([inside, _likely_worst_subsets(points, answer, f)])
+    size = n - f
+    means = inside @ points / size
+    error = (answer - means).square().sum(1)
+    between = (points[:, None] - points[None]).square().sum(2)
+    pairs = inside[:, :, None] * inside[:, None, :]
+    diameter = (pairs * between).amax((1, 2))
+    variance = (pairs * between).sum((1, 2)) / (2 * size**2)
+    members = inside.nonzero()[:, 1].view(-1, size)
+    centred = points[members] - means[:, None]
+    gram = centred @ centred.transpose(1, 2) / size
+    widest = torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0)
+
+    if tolerance is None:
+        tolerance = 1e-10 if updates.dtype == torch.float64 else 1e-6
+    noise = tolerance**2
+
+    def worst(allowed: torch.Tensor) -> float:
+        ratio = torch.where(allowed > noise, error / allowed, torch.inf)
+        return float(torch.where(error > noise, ratio, 0.0).max())
+
+    resilient = worst(diameter)
+    return {
+        "resilient": resilient**0.5,
+        # The rules are deterministic and the vectors are given, so rho is the diameter.
+        "agnostic": resilient * n / f if f else resilient,
+        "robust": worst(variance),
+        "robust_averaging": worst(widest),
+    }
