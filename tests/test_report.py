@@ -9,9 +9,11 @@ from records import put
 from fedlib.evidence import statistics
 from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
-from fedlib.evidence.report import Archive, Table, verdict
+from fedlib.evidence.report import Archive
+from fedlib.evidence.results import verdict
+from fedlib.evidence.table import Table
 from fedlib.grids import expand, grid_slugs, load_grid, run_grid
-from fedlib.papers import centered_clipping
+from fedlib.papers.centered_clipping import grid as paper_grid
 from fedlib.papers.centered_clipping import tables
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -428,7 +430,7 @@ def test_table_iv_reads_the_runs_whose_cosines_are_recorded():
 def test_a_variant_is_compared_with_its_own_cell(tmp_path):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)
-    variant = centered_clipping.VARIANTS[0]
+    variant = paper_grid.VARIANTS[0]
     usual = "table_iv/fmnist_iid/rop/cc_tau1/0.9"
     for cell in grid.cells("quick", 1, real):
         if cell.key in (usual, variant.cell(usual)):
@@ -455,7 +457,7 @@ def test_every_variant_is_a_run_of_its_own():
 def test_every_published_cell_of_the_settings_is_in_the_grid():
     grid = load_grid("centered_clipping")
     keys = {cell.key for cell in grid.cells("paper", 1, real)}
-    ours = {s.key for s in centered_clipping.SETTINGS}
+    ours = {s.key for s in paper_grid.SETTINGS}
     theirs = {key for key in tables.published() if key.split("/")[1] in ours}
     assert len(theirs) == 360
     assert theirs <= keys
