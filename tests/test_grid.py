@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from records import put
 
-from fedlib.grids import expand, load_grid, run_grid
-from fedlib.grids import grid as grid_module
+from fedlib import engine
+from fedlib.grids import expand, load_grid, pool, run_grid
 from fedlib.grids.progress import Progress
 from fedlib.runs import store as store_module
 from fedlib.runs.store import Store, StoreError
@@ -69,10 +69,8 @@ def test_a_stored_run_is_never_computed_again(toy, store, monkeypatch):
     run_grid(cells[:2], store, "smoke", jobs=1, progress=False)
     before = store.path("smoke").read_bytes()
     played = []
-    original = grid_module.engine.run
-    monkeypatch.setattr(
-        grid_module.engine, "run", lambda *a, **k: played.append(a[0].id) or original(*a, **k)
-    )
+    original = engine.run
+    monkeypatch.setattr(engine, "run", lambda *a, **k: played.append(a[0].id) or original(*a, **k))
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     assert played == [cells[2].config.id]
     assert outcome.stored_before == ["table/mean", "table/median"]
@@ -89,18 +87,18 @@ def test_what_is_to_be_done_is_said_first(toy, store, capsys):
     assert out[1].startswith("[1/1] table/trimmed_mean")
     run_grid(cells, store, "smoke", jobs=1)
     assert capsys.readouterr().out == ""
-    assert grid_module._outlook(243, 2, []) == "243 runs to compute, 2 at a time"
+    assert pool._outlook(243, 2, []) == "243 runs to compute, 2 at a time"
 
 
 def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):
-    original = grid_module.engine.run
+    original = engine.run
 
     def fail_for_median(config, *arguments):
         if config.aggregator.name == "median":
             raise RuntimeError("out of luck")
         return original(config, *arguments)
 
-    monkeypatch.setattr(grid_module.engine, "run", fail_for_median)
+    monkeypatch.setattr(engine, "run", fail_for_median)
     cells = expand(toy, "smoke", data="embedded")
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     assert outcome.failed == {"table/median seed 1": "RuntimeError: out of luck"}
@@ -196,10 +194,8 @@ def test_a_store_that_fills_up_stops_the_grid(toy, store, monkeypatch):
 
     monkeypatch.setattr(store_module, "_write", full)
     played = []
-    original = grid_module.engine.run
-    monkeypatch.setattr(
-        grid_module.engine, "run", lambda *a, **k: played.append(1) or original(*a, **k)
-    )
+    original = engine.run
+    monkeypatch.setattr(engine, "run", lambda *a, **k: played.append(1) or original(*a, **k))
     with pytest.raises(StoreError, match="No space left"):
         run_grid(expand(toy, "smoke", data="embedded"), store, "smoke", jobs=1, progress=False)
     assert len(played) == 1

@@ -9,7 +9,9 @@ from records import put
 from fedlib.evidence import statistics
 from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
-from fedlib.evidence.report import Archive, Table, verdict
+from fedlib.evidence.report import Archive
+from fedlib.evidence.results import verdict
+from fedlib.evidence.table import Table
 from fedlib.grids import expand, grid_slugs, load_grid, run_grid
 from fedlib.papers.centered_clipping import tables
 from fedlib.papers.centered_clipping.claims import statistics as statistic

@@ -157,7 +157,7 @@ def _section(kind: str, name: str, cls: Any) -> str:
 def _arguments(kind: str, part: Any) -> str:
     if kind == "attacks":
         return "benign, None, told" if part.knows - {"benign_updates"} else "benign"
-    return "updates, None, context" if part.needs else "updates"
+    return "updates, None, facts" if part.needs else "updates"
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedlib.data.datasets import SOURCES
-from fedlib.evidence.report import Archive, Note, Table, plural
+from fedlib.evidence.report import Archive
+from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from fedlib.evidence.report import Archive, CellResult, Table, plural
+from fedlib.evidence.report import Archive
+from fedlib.evidence.results import CellResult
 from fedlib.evidence.statistics import MARGIN, estimate
+from fedlib.evidence.table import Table, plural
 from fedlib.grids import Variant
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedlib.evidence.report import CellResult, basis_of
+from fedlib.evidence.results import CellResult, basis_of
 from fedlib.runs.store import SCALES
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.

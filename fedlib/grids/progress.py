@@ -1,4 +1,4 @@
-"""Progress of a grid on the terminal: a bar with the time left, a line for each finished run."""
+"""The progress of a grid on the terminal: a bar, and a line for each finished run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from typing import Any
 
 try:
     from tqdm import tqdm
-except ImportError:  # the grids also run where only torch and numpy are
+except ImportError:  # a machine that only computes may have torch and numpy alone
     tqdm = None
 
 
 def duration(seconds: float) -> str:
-    """A time in words: ``36 s``, ``38 min``."""
+    """Put a number of seconds into words: ``36 s``, ``38 min``."""
     return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 class Progress:
-    """Counts rounds. On a terminal a bar; in a log file one line for each finished run.
+    """The count of the rounds and runs that are done, as the terminal shows it.
+
+    A terminal shows a bar and a line for each finished run, a log file the lines alone.
 
     Parameters
     ----------
     rounds, runs
-        How many there are to do.
+        How many rounds and how many runs there are to do.
     enabled
-        False prints nothing at all (notebooks).
+        False prints nothing at all, which suits notebooks.
     """
 
     def __init__(self, rounds: int, runs: int, enabled: bool = True) -> None:
@@ -50,13 +52,13 @@ class Progress:
             self._bar.close()
 
     def advance(self, rounds: int) -> None:
-        """Count ``rounds`` more as done."""
+        """Count this many more rounds as done."""
         self._done_rounds += rounds
         if self._bar is not None:
             self._bar.update(rounds)
 
     def line(self, text: str) -> None:
-        """Print the line of one more finished run, with the time left where there is no bar."""
+        """Count one more run as done and print its line, with the time left if there is no bar."""
         self._done_runs += 1
         if not self._enabled:
             return
@@ -72,7 +74,13 @@ class Progress:
 
     @contextlib.contextmanager
     def fed_by(self, queue: Any) -> Iterator[None]:
-        """Take the numbers of rounds done that worker processes put into ``queue``."""
+        """Count the rounds that worker processes report, while this context lasts.
+
+        Parameters
+        ----------
+        queue
+            The workers put numbers of rounds done into this ``multiprocessing.SimpleQueue``.
+        """
 
         def listen() -> None:
             while (rounds := queue.get()) is not None:
@@ -83,6 +91,7 @@ class Progress:
         try:
             yield
         finally:
-            # A worker that died of Ctrl-C may have held the queue's lock: nobody waits for it.
+            # A worker that Ctrl-C ended may still hold the queue's lock, so a thread of its own
+            # puts the end mark and nobody waits for it.
             threading.Thread(target=queue.put, args=(None,), daemon=True).start()
             listener.join(timeout=2)

@@ -1,0 +1,153 @@
+"""The stored runs of one cell, and what they are in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fedlib.evidence.statistics import Estimate, agrees, estimate
+from fedlib.evidence.table import plural
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The stored runs of one cell at one scale and on one data set, a record for each seed.
+
+    Attributes
+    ----------
+    key
+        The cell.
+    scale
+        The scale of the runs.
+    data
+        The data set, in words for a caption.
+    real
+        Whether the data set is real, and not generated in its place.
+    canonical
+        Whether the files of a real data set are the original ones.
+    records
+        The records as they are stored.
+    """
+
+    key: str
+    scale: str
+    data: str
+    real: bool
+    canonical: bool
+    records: tuple[dict[str, Any], ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the records."""
+        return [record["seed"] for record in self.records]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """The test accuracy after the last round, in percent."""
+        return self.final("test_accuracy")
+
+    def final(self, quantity: str) -> Estimate:
+        """Return a share as it was after the last round, in percent over the seeds.
+
+        Parameters
+        ----------
+        quantity
+            The name of a recorded quantity that is a share, such as ``test_accuracy``.
+        """
+        _, curves = self.curve(quantity)
+        return estimate([100 * curve[-1] for curve in curves])
+
+    def has(self, quantity: str) -> bool:
+        """Whether every record has the quantity."""
+        return all(quantity in record["metrics"] for record in self.records)
+
+    def mean_of(self, quantity: str) -> Estimate:
+        """Return the mean of a quantity over the run, over the seeds.
+
+        Rounds in which the quantity is not known are left out.
+        """
+        _, curves = self.curve(quantity)
+        known = [[value for value in curve if value == value] for curve in curves]
+        return estimate([sum(curve) / max(len(curve), 1) for curve in known])
+
+    def of_seed(self, seed: int) -> CellResult:
+        """Return the run of one seed alone."""
+        held = tuple(record for record in self.records if record["seed"] == seed)
+        return replace(self, records=held)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the runs are those of the paper, by its protocol and on its data."""
+        return self.scale == "paper" and self.real and self.canonical
+
+    def curve(self, quantity: str = "test_accuracy") -> tuple[list[int], list[list[float]]]:
+        """Return a quantity over the run.
+
+        Parameters
+        ----------
+        quantity
+            The name of a recorded quantity.
+
+        Returns
+        -------
+        rounds
+            The rounds at which the quantity was recorded.
+        curves
+            For every seed the quantity at each of the rounds. It is NaN where it is not known, as
+            an attack's success is where no test sample can show it.
+        """
+        rounds = list(self.records[0]["metrics"]["rounds"])
+        unknown = {"attack_success": [None] * len(rounds)}
+        return rounds, [
+            [
+                float("nan") if value is None else value
+                for value in {**unknown, **record["metrics"]}[quantity]
+            ]
+            for record in self.records
+        ]
+
+
+def basis_of(results: Sequence[CellResult]) -> str:
+    """Name the scales, data and seeds of some results: ``quick scale, MNIST, 2 seeds``."""
+    if not results:
+        return "nothing stored"
+    scales = sorted({f"{result.scale} scale" for result in results})
+    data = sorted({result.data for result in results})
+    return ", ".join([*scales, *data, range_of([len(result.seeds) for result in results])])
+
+
+def data_named(names: Iterable[str]) -> str:
+    """Name data sets for a caption: ``CIFAR-10 and MNIST``."""
+    return " and ".join(sorted(set(names))) or "nothing stored"
+
+
+def verdict(result: CellResult | None, published: float, spread: float | None) -> str:
+    """Compare the accuracy of a stored cell with the published one.
+
+    Parameters
+    ----------
+    result
+        The cell's runs, None if there are none.
+    published, spread
+        The published mean and its spread, in percent. The spread is None if the paper has none.
+
+    Returns
+    -------
+    str
+        ``agrees`` or ``differs``, by the margin of :func:`fedlib.evidence.statistics.margin`, if
+        the runs follow the paper's protocol on its data. Otherwise why there is no verdict.
+    """
+    if result is None:
+        return "not computed"
+    if not result.real:
+        return "no verdict (embedded data)"
+    if not result.comparable:
+        return f"no verdict ({result.scale})"
+    return "agrees" if agrees(result.accuracy.mean, published, spread) else "differs"
+
+
+def range_of(counts: Sequence[int]) -> str:
+    """Name the least and the greatest number of seeds: ``1 to 3 seeds``."""
+    least, most = min(counts), max(counts)
+    return plural(most, "seed") if least == most else f"{least} to {most} seeds"

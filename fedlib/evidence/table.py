@@ -1,0 +1,106 @@
+"""What a notebook shows in a cell: a note or a table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 seed``, ``2 seeds``.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    noun
+        The noun in the singular; its plural must end with an s.
+    """
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A statement at the head of a chapter, with warnings that the reader must not overlook.
+
+    A notebook shows it as HTML, everything else as text.
+
+    Attributes
+    ----------
+    text
+        The statement.
+    warnings
+        Each warning is shown on a line of its own.
+    """
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p>{html.escape(self.text)}</p>"]
+        lines += [f"<p><strong>{html.escape(line)}</strong></p>" for line in self.warnings]
+        kind = "warning" if self.warnings else "note"
+        return f'<div class="fedlib-note fedlib-{kind}">{"".join(lines)}</div>'
+
+    def __repr__(self) -> str:
+        return "\n".join([self.text, *(f"! {line}" for line in self.warnings)])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a notebook shows as HTML, and everything else as aligned text.
+
+    Attributes
+    ----------
+    css
+        The CSS classes of the whole table.
+    header, rows
+        The cells, as plain text. A cell may have several lines.
+    caption
+        What stands above the table, if it is not empty.
+    classes
+        The CSS class of a cell, such as a verdict's, by (row, column).
+    compact
+        Whether the lines of the table are never broken.
+    """
+
+    css: ClassVar[str] = "fedlib-table"
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    classes: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    compact: bool = False
+
+    def _repr_html_(self) -> str:
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        head = "".join(
+            f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
+        )
+        body = "".join(f"<tr>{self._html_row(i)}</tr>" for i in range(len(self.rows)))
+        kind = f"{self.css} fedlib-compact" if self.compact else self.css
+        return (
+            f'<div class="{kind}"><table>{caption}<thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
+        )
+
+    def _html_row(self, row: int) -> str:
+        """Return the HTML of the cells of a row."""
+        cells = []
+        for column, cell in enumerate(self.rows[row]):
+            name = self.classes.get((row, column))
+            attribute = f' class="{name}"' if name else ""
+            text = html.escape(cell).replace("\n", "<br>")
+            cells.append(f"<td{attribute}>{text}</td>")
+        return "".join(cells)
+
+    def __repr__(self) -> str:
+        flat = [[cell.replace("\n", " | ") for cell in row] for row in (self.header, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*flat, strict=True)]
+        lines = [self.caption] if self.caption else []
+        for row in flat:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)

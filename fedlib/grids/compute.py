@@ -1,0 +1,140 @@
+"""One run of a grid: it is computed and its record is stored."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from fedlib import engine, hardware
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.datasets import Dataset
+from fedlib.gradients import choose_strategy
+from fedlib.grids.grid import Cell
+from fedlib.models import make_model
+from fedlib.runs import RunConfig
+from fedlib.runs.store import Store, make_record
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to compute, and how to compute and store it.
+
+    Attributes
+    ----------
+    cell
+        The run under its name.
+    store, scale
+        Where to keep the record.
+    device
+        The name of the device, such as ``cpu`` or ``cuda:0``.
+    strategy
+        How the clients' gradients are taken; see :mod:`fedlib.gradients`.
+    threads
+        How many threads the process uses.
+    """
+
+    cell: Cell
+    store: Store
+    scale: str
+    device: str
+    strategy: str
+    threads: int
+
+
+@lru_cache(maxsize=4)
+def cached_dataset(config: DataConfig) -> Dataset:
+    """Load a data set, or return it if it was among the last four to be loaded."""
+    return load_dataset(config)
+
+
+def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[str, Any] | None:
+    """Compute one run and store its record.
+
+    Parameters
+    ----------
+    task
+        The run.
+    on_round
+        This function is called with the number of each round when the round is done.
+
+    Returns
+    -------
+    dict or None
+        The record. None if another process is computing the run or has stored it.
+    """
+    config = task.cell.config
+    with task.store.claim(config.id) as mine:
+        if not mine or config.id in task.store.read(task.scale):
+            return None
+        hardware.configure(task.threads)
+        dataset = cached_dataset(config.data)
+        started = datetime.now(UTC)
+        clock = time.perf_counter()
+        metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
+        elapsed = round(time.perf_counter() - clock, 1)
+        # An agent also reports how long its parts took, and files to keep beside the record.
+        extra: dict[str, Any] = {}
+        if "seconds" in metrics:
+            extra["seconds"] = metrics.pop("seconds")
+        if "files" in metrics:
+            extra["files"] = {
+                name: task.store.keep(task.scale, config.id, name, content)
+                for name, content in metrics.pop("files").items()
+            }
+        model = make_model(config.model, dataset.shape, dataset.n_classes, config.seed)
+        record = make_record(
+            config,
+            slug=task.store.slug,
+            scale=task.scale,
+            cell=task.cell.key,
+            metrics=metrics,
+            provenance={
+                "data": dataset.label,
+                "data_checksum": dataset.checksum,
+                "started": started.isoformat(timespec="seconds"),
+                "wall_time_s": elapsed,
+                "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
+                **extra,
+                **hardware.describe(torch.device(task.device)),
+            },
+        )
+        return record if task.store.append(task.scale, record) else None
+
+
+def compute_metrics(
+    config: RunConfig,
+    dataset: Dataset,
+    device: str = "cpu",
+    strategy: str = "auto",
+    on_round: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Play a run and return its metrics.
+
+    The engine plays the run, unless its attack has an agent: then the agent plays it, with the
+    engine.
+
+    Parameters
+    ----------
+    config
+        The run.
+    dataset
+        The data set that ``config.data`` names.
+    device
+        The name of the device.
+    strategy
+        How the clients' gradients are taken; see :mod:`fedlib.gradients`.
+    on_round
+        This function is called with the number of each round when the round is done.
+    """
+    player = engine.run
+    if config.attack.agent:
+        # An agent may need optional packages, so its module is imported only for its runs.
+        player = importlib.import_module(config.attack.agent).run
+    return player(config, dataset, device, strategy, on_round)

@@ -1,0 +1,233 @@
+"""The runner of a grid: it computes the runs that are not stored yet, in several processes."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import statistics
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedlib import hardware
+from fedlib.grids.compute import Task, cached_dataset, compute
+from fedlib.grids.grid import Cell
+from fedlib.grids.progress import Progress, duration
+from fedlib.runs.store import Store, StoreError
+from fedlib.validation import check_int
+
+
+@dataclass
+class Outcome:
+    """What became of the cells of one call of :func:`run_grid`.
+
+    Attributes
+    ----------
+    computed, stored_before
+        The keys of the cells that this call computed, and of those that were stored already.
+    elsewhere
+        The keys of the cells that another process is computing now.
+    failed
+        The reason why a run failed, by cell and seed (``table_iv/... seed 1``).
+    """
+
+    computed: list[str] = field(default_factory=list)
+    stored_before: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run_grid(
+    cells: Iterable[Cell],
+    store: Store,
+    scale: str,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    strategy: str = "auto",
+    progress: bool = True,
+) -> Outcome:
+    """Compute the cells that are not stored yet, and store each run when it ends.
+
+    The process may be killed at any point and the function called again, also while another
+    process works on the same store. No finished run is lost, and no run is computed twice.
+
+    Parameters
+    ----------
+    cells
+        The runs to compute.
+    store, scale
+        Where the records are kept.
+    device
+        ``auto``, ``cpu``, ``cuda``, or another name of a device.
+    jobs
+        The number of processes. None takes one process for each core of a CPU, because several
+        runs on one core each do more rounds than one run on all cores. On a GPU None takes one
+        process, because several share a GPU well only under NVIDIA's multi-process service.
+    strategy
+        How the clients' gradients are taken; see :mod:`fedlib.gradients`.
+    progress
+        Whether to print how much there is to do, a line for each finished run, and a bar.
+
+    Raises
+    ------
+    ConfigError
+        If the device cannot be used or ``jobs`` is no positive number.
+    DataError
+        If the data set of a run cannot be used.
+    StoreError
+        If the records cannot be written.
+    """
+    target = hardware.check_device(device)
+    cells = list(cells)
+    outcome = Outcome()
+    store.check_writable(scale)
+    stored = store.read(scale)
+    pending = []
+    known = set(stored)
+    for cell in cells:
+        # Two cells of a grid may be the same run.
+        if cell.config.id in known:
+            outcome.stored_before.append(cell.key)
+        else:
+            pending.append(cell)
+        known.add(cell.config.id)
+    if jobs is None:
+        jobs = hardware.cores() if target.type == "cpu" else 1
+    jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
+    threads = hardware.threads_per_job(jobs)
+    # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
+    for config in {cell.config.data: cell.config for cell in pending}.values():
+        cached_dataset(config.data)
+
+    if progress and pending:
+        print(_outlook(len(pending), jobs, stored.values()), flush=True)
+    with Progress(sum(cell.config.rounds for cell in pending), len(pending), progress) as bar:
+        tasks = [Task(cell, store, scale, str(target), strategy, threads) for cell in pending]
+        results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
+        for task, result in results:
+            seeded = f"{task.cell.key} seed {task.cell.config.seed}"
+            if isinstance(result, StoreError):
+                raise result  # the other runs could not be stored either
+            if isinstance(result, Exception):
+                outcome.failed[seeded] = f"{type(result).__name__}: {result}"
+                bar.line(f"FAILED {seeded}: {result}")
+            elif result is None:
+                outcome.elsewhere.append(task.cell.key)
+                bar.line(f"skipped {seeded}: another process has it")
+            else:
+                outcome.computed.append(task.cell.key)
+                bar.line(f"{seeded}: {_summary(result)}")
+    return outcome
+
+
+def _outlook(runs: int, jobs: int, stored: Iterable[dict[str, Any]]) -> str:
+    """Say how many runs there are to do, and how long the stored runs took in the median."""
+    text = f"{runs} run{'' if runs == 1 else 's'} to compute"
+    text += f", {jobs} at a time" if jobs > 1 else ""
+    seconds = [record["provenance"]["wall_time_s"] for record in stored]
+    return f"{text}, about {duration(statistics.median(seconds))} each so far" if seconds else text
+
+
+def _summary(record: dict[str, Any]) -> str:
+    """Say what a run reached and how long it took, for the line of a finished run."""
+    accuracy = record["metrics"]["test_accuracy"][-1]
+    return f"accuracy {100 * accuracy:.2f} % in {record['provenance']['wall_time_s']:.0f} s"
+
+
+_Results = Iterable[tuple[Task, "dict[str, Any] | Exception | None"]]
+
+
+def _in_process(tasks: list[Task], bar: Progress) -> _Results:
+    """Compute the tasks one after the other in this process."""
+    for task in tasks:
+        try:
+            yield task, compute(task, lambda _: bar.advance(1))
+        except Exception as error:
+            yield task, error
+
+
+# A worker sets these when it starts: the queue for the numbers of rounds done, and the event that
+# tells it to stop.
+_reports: Any = None
+_stopped: Any = None
+
+
+def _start_worker(reports: Any, stopped: Any) -> None:
+    """Prepare a worker process: how it reports, and how it ends."""
+    global _reports, _stopped
+    _reports, _stopped = reports, stopped
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        # Without this, a worker whose parent was killed would go on, and then wait for ever.
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    # Ctrl-C reaches every process of a terminal, and only the parent should print a message.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    warnings.simplefilter("ignore")  # the parent process has shown the same warnings
+
+
+def _work(task: Task) -> dict[str, Any] | None:
+    """Compute one task in a worker, and report the rounds done twice a second."""
+    pending, last = 0, time.monotonic()
+
+    def on_round(_: int) -> None:
+        nonlocal pending, last
+        if _stopped.is_set():
+            os._exit(130)
+        pending += 1
+        if time.monotonic() - last > 0.5:
+            _reports.put(pending)
+            pending, last = 0, time.monotonic()
+
+    record = compute(task, on_round)
+    _reports.put(pending)
+    return record
+
+
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Let the processes that are started in this context ignore Ctrl-C.
+
+    They inherit this from their parent. Otherwise each would end with a message of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _in_workers(tasks: list[Task], jobs: int, bar: Progress) -> _Results:
+    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there."""
+    # The workers are spawned, because torch's threads and CUDA do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    reports, stopped = context.SimpleQueue(), context.Event()
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped))
+    try:
+        with bar.fed_by(reports):
+            with _children_ignore_interrupts():
+                futures = {pool.submit(_work, task): task for task in tasks}
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield futures[future], error or future.result()
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
