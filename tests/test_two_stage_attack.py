@@ -203,4 +203,4 @@ def test_decisions_are_the_models_on_the_plane():
     with pytest.raises(ConfigError, match="track='decision' is for data with two features"):
         data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 60, 20)
         image = CELLS["mnist/none/mean"].with_(track=("decision",), data=data)
-        engine.prepare(image, load_dataset(data))
+        engine.run(image, load_dataset(data))
