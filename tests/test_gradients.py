@@ -65,7 +65,7 @@ def test_without_nnpack_the_numbers_are_the_same(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     model, (x, y) = make_model("cnn_4_8", (1, 28, 28), 10, 3), batches(2, 5, torch.float32)
     found, _ = gradients(model, x, y, strategy="merged")
-    monkeypatch.setattr("fedlib.gradients._has_nnpack", lambda: False)
+    monkeypatch.setattr("fedlib.gradients.layers.nnpack.is_available", lambda: False)
     other, _ = gradients(model, x, y, strategy="merged")
     torch.testing.assert_close(found, other, rtol=1e-4, atol=1e-6)
 
@@ -110,7 +110,7 @@ def test_batch_norm_uses_each_clients_own_batch():
 @pytest.mark.parametrize("few", [0, 32, 10_000])
 def test_grouped_serves_strides_padding_and_batch_norm(name, few, monkeypatch):
     # Whichever way the weight gradients are formed.
-    monkeypatch.setattr("fedlib.gradients.grouped._FEW_COLUMNS", few)
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._FEW_COLUMNS", few)
     shape = (1, 28, 28) if name == "elu_cnn" else (3, 16, 16)
     model = make_model(name, shape, 10, 3).double()
     generator = torch.Generator().manual_seed(1)
@@ -124,7 +124,7 @@ def test_grouped_serves_strides_padding_and_batch_norm(name, few, monkeypatch):
 
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_grouped_serves_every_setting_of_a_convolution(few, monkeypatch):
-    monkeypatch.setattr("fedlib.gradients.grouped._FEW_COLUMNS", few)
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._FEW_COLUMNS", few)
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2), (1, 3)), nn.ELU(), nn.Conv2d(4, 3, 3, bias=False),
