@@ -1,10 +1,13 @@
 """The client step: every strategy gives the numbers of the plain loop."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
 
-from fedlib.gradients import choose_strategy, forward, gradients, local_updates
+from fedlib.gradients import choose_strategy, forward, gradients, local_updates, saliency_maps
+from fedlib.gradients.layers import LAYERS, ClientLayer, LayerKind, register
 from fedlib.gradients.replay import Graphs
 from fedlib.models import MODELS as SHIPPED
 from fedlib.models import ParameterLayout, flatten_parameters, make_model
@@ -65,7 +68,7 @@ def test_without_nnpack_the_numbers_are_the_same(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     model, (x, y) = make_model("cnn_4_8", (1, 28, 28), 10, 3), batches(2, 5, torch.float32)
     found, _ = gradients(model, x, y, strategy="merged")
-    monkeypatch.setattr("fedlib.gradients._has_nnpack", lambda: False)
+    monkeypatch.setattr("fedlib.gradients.layers.nnpack.is_available", lambda: False)
     other, _ = gradients(model, x, y, strategy="merged")
     torch.testing.assert_close(found, other, rtol=1e-4, atol=1e-6)
 
@@ -110,7 +113,7 @@ def test_batch_norm_uses_each_clients_own_batch():
 @pytest.mark.parametrize("few", [0, 32, 10_000])
 def test_grouped_serves_strides_padding_and_batch_norm(name, few, monkeypatch):
     # Whichever way the weight gradients are formed.
-    monkeypatch.setattr("fedlib.gradients.grouped._FEW_COLUMNS", few)
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._FEW_COLUMNS", few)
     shape = (1, 28, 28) if name == "elu_cnn" else (3, 16, 16)
     model = make_model(name, shape, 10, 3).double()
     generator = torch.Generator().manual_seed(1)
@@ -124,7 +127,7 @@ def test_grouped_serves_strides_padding_and_batch_norm(name, few, monkeypatch):
 
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_grouped_serves_every_setting_of_a_convolution(few, monkeypatch):
-    monkeypatch.setattr("fedlib.gradients.grouped._FEW_COLUMNS", few)
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._FEW_COLUMNS", few)
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2), (1, 3)), nn.ELU(), nn.Conv2d(4, 3, 3, bias=False),
@@ -244,16 +247,146 @@ def test_forward_is_the_model(name):
     assert not found.requires_grad
 
 
+def test_merged_serves_layers_that_have_names():
+    layers = OrderedDict(flat=nn.Flatten(), hidden=nn.Linear(784, 5), out=nn.Linear(5, 10))
+    model, (x, y) = nn.Sequential(layers).double(), batches()
+    expected, _ = gradients(model, x, y, strategy="loop")
+    found, _ = gradients(model, x, y, strategy="merged")
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+# --- layers of a new kind ----------------------------------------------------------------
+
+
+class Scale(nn.Module):
+    """Each feature times a weight of its own: a layer that fedlib does not know."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(1 + torch.rand(features))
+
+    def forward(self, x):
+        return x * self.weight
+
+
+class ClientScale(ClientLayer):
+    def forward(self, x):
+        return (x.view(-1, *self.weight.shape) * self.weight).view_as(x)
+
+
+class ScaleKind(LayerKind[Scale]):
+    takes = "features"
+
+    def fits_merged(self, layer):
+        return True
+
+    def weight_gradients(self, layer, kept, g, n_clients, places):
+        products = (g * kept[0]).view(n_clients, -1, len(layer.weight))
+        torch.sum(products, 1, out=places["weight"])
+
+    def input_gradient(self, layer, kept, g):
+        return g * layer.weight
+
+    def fits_grouped(self, layer):
+        return True
+
+    def for_clients(self, layer):
+        return ClientScale(layer)
+
+
+class TanhKind(LayerKind[nn.Tanh]):
+    def fits_merged(self, layer):
+        return True
+
+    def forward(self, layer, h):
+        h = h.tanh()
+        return h, (h,)
+
+    def input_gradient(self, layer, kept, g):
+        return g * (1 - kept[0] ** 2)
+
+    def fits_grouped(self, layer):
+        return True
+
+
+@pytest.fixture
+def layers(monkeypatch):
+    """The table of layer kinds, which a test may change."""
+    for cls in (Scale, nn.Tanh):
+        # Entered and taken out, so that the table is put back to what it is now.
+        monkeypatch.setitem(LAYERS, cls, LayerKind())
+        del LAYERS[cls]
+    return LAYERS
+
+
+def with_new_layers():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 5), nn.MaxPool2d(4), nn.Tanh(), nn.Flatten(), Scale(108), nn.Linear(108, 7),
+        nn.Tanh(), Scale(7), nn.Linear(7, 10),
+    ).double()  # fmt: skip
+
+
+def test_a_new_kind_of_layer_is_one_entry(layers):
+    model, (x, y) = with_new_layers(), batches()
+    assert choose_strategy(model, torch.device("cpu")) == "loop"
+    assert choose_strategy(model, torch.device("cuda")) == "vmap"
+    parameters = ParameterLayout.of(model).size
+    expected, expected_losses = gradients(model, x, y)
+    one = flatten_parameters(model).view(1, parameters)
+    expected_map = saliency_maps(model, one, x[0], y[0])
+    register(Scale)(ScaleKind)
+    register(nn.Tanh)(TanhKind)
+    assert choose_strategy(model, torch.device("cpu")) == "merged"
+    assert choose_strategy(model, torch.device("cuda")) == "grouped"
+    for strategy in ("merged", "grouped"):
+        found, losses = gradients(model, x, y, strategy=strategy)
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(losses, expected_losses, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(forward(model, x[0]), model(x[0]).detach())
+    torch.testing.assert_close(saliency_maps(model, one, x[0], y[0]), expected_map)
+
+
+def test_a_kind_says_which_pass_can_serve_it(layers):
+    @register(nn.Tanh)
+    class GroupedTanh(LayerKind[nn.Tanh]):
+        def fits_grouped(self, layer):
+            return True
+
+    model = nn.Sequential(nn.Flatten(), nn.Tanh(), nn.Linear(784, 10))
+    assert choose_strategy(model, torch.device("cpu")) == "loop"
+    assert choose_strategy(model, torch.device("cuda")) == "grouped"
+    assert isinstance(LAYERS[nn.Tanh], GroupedTanh)
+
+
+def test_a_class_of_layers_has_one_kind():
+    register(nn.Linear)(type(LAYERS[nn.Linear]))  # a module that is loaded again
+    with pytest.raises(ValueError, match="Linear is already served by"):
+        register(nn.Linear)(TanhKind)
+
+
+def test_a_kind_without_gradients_says_so(layers):
+    @register(nn.Tanh)
+    class Unfinished(LayerKind[nn.Tanh]):
+        def fits_merged(self, layer):
+            return True
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Tanh())
+    with pytest.raises(NotImplementedError, match="Unfinished forms no gradient of its inputs"):
+        gradients(model, *batches(dtype=torch.float32))
+
+
 # --- local epochs ------------------------------------------------------------------------
 
 
-def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None, optimizer="sgd"):
+def local(strategy, schedule, momentum=0.9, name="cnn_4_8", out=None, optimizer="sgd", adjust=None):
     model = double(name)
     start = flatten_parameters(model).clone()
     x, y = batches(1, 12)
     return local_updates(
         model, start, (x[0], y[0]), torch.tensor(schedule),
         learning_rate=0.1, momentum=momentum, optimizer=optimizer, strategy=strategy, out=out,
+        adjust=adjust,
     )  # fmt: skip
 
 
@@ -359,3 +492,60 @@ def test_local_updates_neither_read_nor_change_the_model(strategy):
     )  # fmt: skip
     assert (flat == 7).all()
     torch.testing.assert_close(update, local(strategy, [[[0, 1, 2]]], momentum=0.0)[0])
+
+
+# --- local epochs whose gradients are adjusted -------------------------------------------
+
+UNEQUAL = [
+    [[0, 1, 2], [3, 4, -1], [0, 4, 2]],
+    [[5, -1, -1], [-1, -1, -1], [5, -1, -1]],
+    [[6, 7, 8], [9, 10, 11], [6, -1, -1]],
+]
+
+
+def proximal(grad, parameters, start):
+    return grad + 2.0 * (parameters - start)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("momentum", "optimizer"), [(0.0, "sgd"), (0.9, "sgd"), (0.0, "adam")])
+@pytest.mark.parametrize("strategy", ["merged", "grouped", "vmap"])
+def test_every_strategy_adjusts_gradients_alike(name, momentum, optimizer, strategy):
+    given = momentum, name, None, optimizer, proximal
+    expected, expected_losses = local("loop", UNEQUAL, *given)
+    found, losses = local(strategy, UNEQUAL, *given)
+    tight = {"rtol": 1e-8, "atol": 1e-10 if optimizer == "sgd" else 1e-5}
+    torch.testing.assert_close(found, expected, **tight)
+    torch.testing.assert_close(losses, expected_losses, **tight)
+    assert not torch.allclose(found, local(strategy, UNEQUAL, *given[:-1])[0])
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "grouped", "vmap"])
+def test_a_gradient_that_is_returned_as_it_is_changes_nothing(strategy):
+    seen = []
+
+    def watch(grad, parameters, start):
+        seen.append((grad.shape, parameters.shape, start.shape))
+        assert not parameters.requires_grad
+        return grad
+
+    expected, _ = local(strategy, UNEQUAL)
+    found, _ = local(strategy, UNEQUAL, adjust=watch)
+    assert torch.equal(found, expected)
+    d = (expected.shape[1],)
+    clients = (3, *d)
+    each = [(d, d, d)] * 8 if strategy in ("loop", "merged") else [(clients, clients, d)] * 3
+    assert seen == each  # a client without samples takes no step
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
+def test_local_steps_with_a_proximal_term_by_hand(strategy):
+    x, y = batches(1, 12)
+    model = double("cnn_4_8")
+    flat = flatten_parameters(model)
+    start = flat.clone()
+    for _ in range(3):
+        grad, _ = gradients(model, x[:, :3], y[:, :3], strategy="loop")
+        flat -= 0.1 * (grad[0] + 2.0 * (flat - start))
+    found, _ = local(strategy, [[[0, 1, 2]] * 3], momentum=0.0, adjust=proximal)
+    torch.testing.assert_close(found[0], start - flat)

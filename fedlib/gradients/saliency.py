@@ -1,0 +1,73 @@
+"""Saliency maps: how much each pixel of an image matters to a model's score of its class."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from fedlib.gradients import merged
+from fedlib.models import flatten_parameters
+
+
+def saliency_maps(
+    model: nn.Module,
+    parameters: Iterable[torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    score: str = "logit",
+) -> torch.Tensor:
+    """Absolute gradient of the true class's score by each pixel (gradient_guard, section 3.2).
+
+    Parameters
+    ----------
+    model
+        A module of the right form; its parameters are not read.
+    parameters
+        The parameters of the models to look at: a matrix ``(m, n_parameters)``, or m such vectors
+        one after the other.
+    x, y
+        Samples ``(n, C, H, W)`` and their labels ``(n,)``.
+    score
+        The score of the true class that is differentiated: its ``"logit"``, or its
+        ``"probability"`` (equation 1).
+
+    Returns
+    -------
+    torch.Tensor
+        For each model, image and pixel the largest value over the channels, ``(m, n, H, W)``.
+    """
+    local = copy.deepcopy(model).requires_grad_(False)
+    flat = flatten_parameters(local)
+    by_merged = x.device.type == "cpu" and merged.supports(local)
+    gradient = _gradient_by_merged if by_merged else _gradient_by_autograd
+    maps = []
+    for one in parameters:
+        flat.copy_(one)
+        maps.append(gradient(local, x.detach(), y[:, None], score).abs().amax(1))
+    return torch.stack(maps)
+
+
+def _gradient_by_autograd(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
+) -> torch.Tensor:
+    pixels = x.clone().requires_grad_()
+    scores = model(pixels)
+    if score == "probability":
+        scores = scores.softmax(1)
+    return torch.autograd.grad(scores.gather(1, labels).sum(), pixels)[0]
+
+
+def _gradient_by_merged(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
+) -> torch.Tensor:
+    assert isinstance(model, nn.Sequential)
+    with torch.no_grad():
+        logits, tape = merged.record(model, x)
+        g = torch.zeros_like(logits).scatter_(1, labels, 1.0)
+        if score == "probability":
+            p = logits.softmax(1)
+            g = p.gather(1, labels) * (g - p)
+        return merged.input_gradient(model, tape, g)
