@@ -55,7 +55,7 @@ site: setup
 		rm -rf $(BUILD)/src && mkdir -p $(BUILD)/src && \
 		cp -r book notebooks _config.yml _toc.yml $(BUILD)/src/; fi
 	@rm -f $(BUILD)/src/notebooks/*.md
-	@python tools/fill_pages.py $(BUILD)/src/book/*.md
+	@python -m fedlib.evidence.pages --benchmarks benchmarks $(BUILD)/src/book/*.md
 	@echo "rendering the site"
 	@rm -rf $(BUILD)/jb  # pages of before
 	@jupyter-book build $(BUILD)/src --path-output $(BUILD)/jb --warningiserror --nitpick \

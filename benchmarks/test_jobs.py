@@ -15,7 +15,7 @@ from fedlib.compat import import_torchvision
 # In a process of a benchmark there is no conftest.py to do it.
 import_torchvision()
 
-from test_round import LIBRARIES  # noqa: E402
+from benchmarks.test_round import LIBRARIES  # noqa: E402
 
 ROUNDS = {"cnn_4_8": 60, "cnn_20_50": 15}
 

@@ -12,8 +12,12 @@ import nbformat
 import pytest
 from records import put
 
+from benchmarks import summarise
 from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
+from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark
+from fedlib.evidence.pages.__main__ import main as pages_command
+from fedlib.evidence.pages.catalogue import section
 from fedlib.grids import load_grid
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -48,13 +52,16 @@ def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
         "from fedlib.evidence.report import Archive\n"
         "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
         "assert sum(row[0] == 'median norm' for row in table.rows) == 7, table.rows\n"
-        "import sys, torch\n"
+        "import torch\n"
         "assert AGGREGATORS['median_norm']().apply(torch.full((7, 5), 3e38))[0].isfinite().all()\n"
-        "sys.path.insert(0, 'tools')\n"
-        "import fill_pages\n"
-        "entry = fill_pages.catalogue('aggregators').split('### median_norm')[1].split('###')[0]\n"
+        "from pathlib import Path\n"
+        "from fedlib.evidence.pages import Page\n"
+        "from fedlib.evidence.pages.catalogue import catalogue\n"
+        "page = Page(Path('book/catalogue.md').read_text())\n"
+        "rules = catalogue(page, 'aggregators')\n"
+        "entry = rules.split('### median_norm')[1].split('###')[0]\n"
         "assert 'Of the median norm.' in entry and 'Cost: $O(n d)$' in entry, entry\n"
-        "assert '### mirror' in fill_pages.catalogue('attacks')\n"
+        "assert '### mirror' in catalogue(page, 'attacks')\n"
     )
     environment = {**os.environ, "FEDLIB_DATA": str(tmp_path)}
     result = run("-W", "ignore", "-c", code, env=environment)
@@ -141,7 +148,7 @@ def test_the_front_page_is_filled_from_the_store(tmp_path):
     page = tmp_path / "intro.md"
     page.write_text("x {coverage:centered_clipping} y")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
-    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert re.fullmatch(r"x (\d+) cells: \1 not computed y", page.read_text())
 
 
@@ -159,25 +166,25 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
-    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, _, table = page.read_text().partition("\n\n")
     assert re.fullmatch(r"1 holds, 1 does not hold, \d+ undecided", counted)
     assert [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] == [
         "does not hold (one seed)", "holds (one seed)",
     ]  # fmt: skip
     page.write_text("{contradicted}")
-    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert "| Residual reweighting | MNIST, both backdoors: " in page.read_text()
     assert "this book" not in page.read_text()
     page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
-    assert run("tools/fill_pages.py", page, env=environment).returncode == 0
+    assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())
 
 
 def test_the_page_on_speed_has_a_gpus_times_and_whole_runs(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text("{gpu:machine}\n\n{gpu:strategy}\n\n{gpu:jobs}\n\n{gpu:runs}")
-    assert run("tools/fill_pages.py", page).returncode == 0
+    assert run("-m", "fedlib.evidence.pages", page).returncode == 0
     machine, strategies, jobs, runs = page.read_text().split("\n\n")
     assert machine.startswith("Measured ")
     header, _, *rows = (line.split(" | ") for line in strategies.splitlines())
@@ -193,8 +200,8 @@ def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
     from fedlib.attacks import ATTACKS
 
     page = tmp_path / "catalogue.md"
-    page.write_text("{catalogue:aggregators}\n{catalogue:attacks}")
-    assert run("tools/fill_pages.py", page).returncode == 0
+    page.write_text((ROOT / "book" / "catalogue.md").read_text())
+    assert run("-m", "fedlib.evidence.pages", page).returncode == 0
     text = page.read_text()
     for name in [*AGGREGATORS, *ATTACKS]:
         assert f"| [`{name}`](#" in text
@@ -212,10 +219,7 @@ def test_the_catalogue_page_lists_every_rule_and_attack(tmp_path):
     assert "Cost: $O(n^2 d)$" in krum and "tensor([1.0000, 2.1000])" in krum
 
 
-def test_a_field_that_no_docstring_describes_is_named(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    import fill_pages
-
+def test_a_field_that_no_docstring_describes_is_named():
     @dataclass(frozen=True)
     class MedianNorm(Aggregator):
         """Of the median norm."""
@@ -226,35 +230,67 @@ def test_a_field_that_no_docstring_describes_is_named(monkeypatch):
             return updates.mean(0), state
 
     with pytest.raises(ConfigError, match="MedianNorm: field 'factor' has no entry under Param"):
-        fill_pages._section("aggregators", "median_norm", MedianNorm)
+        section("aggregators", "median_norm", MedianNorm, {})
 
 
-def test_ratios_of_the_performance_page_are_those_measured(tmp_path, monkeypatch):
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import fill_pages
-    finally:
-        sys.path.pop(0)
+def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     entry = {"kind": "aggregator", "size": [25, 100_000]}
     measured = [
         {**entry, "name": "krum", "seconds": {"fedlib": 0.002, "byzfl": 0.01}},
         {**entry, "name": "one read", "seconds": {"memory": 0.001}},
     ]
-    path = tmp_path / "measured.json"
-    path.write_text(json.dumps({"measured": measured}))
-    monkeypatch.setattr(fill_pages, "MEASURED", path)
-    table = fill_pages.fill("{measured:aggregator}").splitlines()
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    table = fill(Page("{measured:aggregator}", tmp_path)).splitlines()
     assert table[2:] == ["| `krum` | 25 | 100,000 | 2 | 5.0 | 2.0 |"]
     assert table[0].count("|") == table[1].count("|") == 7
 
 
-def test_a_part_measured_again_leaves_the_rest(tmp_path):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import summarise
-    finally:
-        sys.path.pop(0)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{measured:rule}", "measured='rule' is unknown"),
+        ("{measured:aggregator}", "has no file 'measured.json'"),
+        ("{gpu:runs}", "has no file 'gpu_runs.jsonl'"),
+        ("{coverage}", "mark={coverage} must have the form {coverage:SLUG}"),
+        ("{times:quick}", "mark={times:quick} must have the form {times}"),
+        ("{coverage:centred}", "slug='centred' is unknown"),
+        ("{catalogue:aggregators}", "a Python block of the page must define 'AGGREGATORS'"),
+    ],
+)
+def test_a_mark_that_cannot_be_filled_is_named(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        fill(Page(text, tmp_path))
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(ConfigError):
+        fill_file(page, tmp_path)
+    assert page.read_text() == text
 
+
+def test_the_command_names_a_page_that_is_missing(tmp_path, capsys):
+    assert pages_command([str(tmp_path / "none.md")]) == 2
+    assert "none.md" in capsys.readouterr().err
+
+
+def test_other_names_in_braces_stay(tmp_path):
+    text = "{doc}`catalogue` {cite}`a` {unknown:mark} {}"
+    assert fill(Page(text, tmp_path)) == text
+
+
+def test_a_mark_is_entered_by_one_function(tmp_path):
+    @page_mark("shouted:WORD")
+    def shouted(page, word):
+        return word.upper()
+
+    try:
+        assert fill(Page("a {shouted:word}", tmp_path)) == "a WORD"
+        with pytest.raises(ValueError, match="'shouted' is already made"):
+            page_mark("shouted")(shouted)
+    finally:
+        del MARKS["shouted"]
+
+
+def test_a_part_measured_again_leaves_the_rest():
     def entry(name, seconds, date):
         seconds = {"fedlib": seconds}
         return {"kind": "round", "name": name, "size": [25, 32], "seconds": seconds, "date": date}

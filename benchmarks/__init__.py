@@ -1,0 +1,1 @@
+"""Benchmarks against byzfl, and the program that summarises them for the book."""

@@ -1,0 +1,130 @@
+"""Tables of the benchmarks, which ``benchmarks/summarise.py`` wrote to ``measured.json``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fedlib.evidence.pages.markdown import table, three_digits
+from fedlib.evidence.pages.marks import Page, page_mark
+from fedlib.validation import check_name
+
+CPU_FILE = "measured.json"
+
+_BY_NETWORK = ("jobs", "bfloat16", "local", "nnpack")
+"""The kinds of benchmark whose tables have a row for each network and a column for each way."""
+
+_KINDS = ("machine", "aggregator", "round", *_BY_NETWORK)
+
+
+@page_mark("measured:KIND")
+def measured(page: Page, kind: str) -> str:
+    """Return a table of one kind of benchmark on a CPU, or a line on the machine.
+
+    Parameters
+    ----------
+    page
+        It knows where the benchmarks' results are.
+    kind
+        ``machine`` for the machine, otherwise a kind of benchmark: ``aggregator``, ``round``,
+        ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
+    """
+    check_name("measured", kind, _KINDS)
+    summary: dict[str, Any] = json.loads(page.benchmark(CPU_FILE))
+    if kind == "machine":
+        versions = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
+        return (
+            f"Measured {when(summary)} on {summary['cores']} cores ({summary['processor']}), "
+            f"{summary['threads']} threads, with {versions}."
+        )
+    return ratios(kind, summary)
+
+
+def when(summary: dict[str, Any]) -> str:
+    """Say on which days the benchmarks were measured."""
+    dates = sorted({entry["date"] for entry in summary["measured"]})
+    return f"on {dates[0]}" if len(dates) == 1 else f"between {dates[0]} and {dates[-1]}"
+
+
+def ratios(kind: str, summary: dict[str, Any]) -> str:
+    """Return a table of one kind of benchmark, with the ratio of fedlib and the other library.
+
+    Parameters
+    ----------
+    kind
+        The kind of benchmark.
+    summary
+        What ``benchmarks/summarise.py`` wrote.
+    """
+    entries = [entry for entry in summary["measured"] if entry["kind"] == kind and _shown(entry)]
+    if not entries:
+        return "Not measured yet."
+    if kind in _BY_NETWORK:
+        return _networks(kind, entries)
+    return _rules(entries) if kind == "aggregator" else _rounds(entries)
+
+
+def _shown(entry: dict[str, Any]) -> bool:
+    """Return whether a table shows the entry. The other sizes are measured for the figure."""
+    if entry["kind"] == "round":
+        return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
+    if entry["kind"] in _BY_NETWORK:
+        return True
+    return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
+
+
+def _rules(entries: list[dict[str, Any]]) -> str:
+    """Return the table of rules, also against one read of the matrix from memory."""
+    one_read = {
+        tuple(entry["size"]): entry["seconds"]["memory"]
+        for entry in entries
+        if "memory" in entry["seconds"]
+    }
+    rows = []
+    for entry in entries:
+        if "fedlib" in entry["seconds"]:
+            n, d = entry["size"]
+            name, time, ratio = _against_byzfl(entry)
+            reads = entry["seconds"]["fedlib"] / one_read[n, d]
+            rows.append((name, str(n), f"{d:,}", time, ratio, f"{reads:.1f}"))
+    heads = ("rule", "n", "d", "fedlib, ms", "byzfl / fedlib", "fedlib / one read")
+    return table(heads, rows, numbers=5)
+
+
+def _rounds(entries: list[dict[str, Any]]) -> str:
+    """Return the table of whole rounds, also against one merged pass over all samples."""
+    rows = []
+    for entry in entries:
+        seconds = entry["seconds"]
+        if "fedlib" in seconds:
+            merged = seconds["merged pass"] / seconds["fedlib"]
+            rows.append((*_against_byzfl(entry), f"{merged:.1f}"))
+    heads = ("network", "fedlib, ms", "byzfl / fedlib", "merged pass / fedlib")
+    return table(heads, rows, numbers=3)
+
+
+def _against_byzfl(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Return the name of an entry, the time of fedlib, and the ratio of byzfl's time to it."""
+    fedlib, byzfl = entry["seconds"]["fedlib"], entry["seconds"].get("byzfl")
+    ratio = f"{byzfl / fedlib:.1f}" if byzfl else "not in byzfl"
+    return f"`{entry['name']}`", three_digits(1000 * fedlib), ratio
+
+
+def _networks(kind: str, entries: list[dict[str, Any]]) -> str:
+    """Return a table of what each way took with each network, and the ratio of two of them.
+
+    ``jobs`` are shown as rounds a second, the other kinds as milliseconds of a pass.
+    """
+    ways = list(entries[0]["seconds"])
+    as_rate = kind == "jobs"
+    first, second = ways[:2] if as_rate else (ways[1], ways[0])
+    rows = []
+    for entry in entries:
+        seconds = entry["seconds"]
+        shown = [1 / seconds[way] if as_rate else 1000 * seconds[way] for way in ways]
+        ratio = f"{seconds[second] / seconds[first]:.1f}"
+        rows.append((f"`{entry['name']}`", *map(three_digits, shown), ratio))
+    unit = "rounds/s" if as_rate else "ms"
+    ratio_head = f"{first} / {second}" if as_rate else f"{second} / {first}"
+    heads = ("network", *(f"{way}, {unit}" for way in ways), ratio_head)
+    return table(heads, rows, numbers=len(ways) + 1)
