@@ -63,7 +63,7 @@ class LocalSGD(Client):
                 optimizer=self.optimizer,
                 out=rows,
                 strategy=samples.federation.strategy,
-                **({"adjust": self.adjustment()} if self.adjustment() else {}),
+                adjust=self.adjustment(),
             )
             losses.append(of_rows)
         return torch.cat(losses)
