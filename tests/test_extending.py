@@ -83,7 +83,7 @@ def test_new_parts_pass_mypy(copy):
 
 
 def test_new_parts_are_in_the_catalogue(copy):
-    (copy / "page.md").write_text("{catalogue:aggregators}\n{catalogue:attacks}")
+    (copy / "page.md").write_text((ROOT / "book" / "catalogue.md").read_text())
     result = run(copy, "-m", "fedlib.evidence.pages", "page.md")
     assert result.returncode == 0, result.stderr
     text = (copy / "page.md").read_text()
