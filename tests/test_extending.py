@@ -101,6 +101,25 @@ def test_the_example_of_a_run_is_played(copy):
     assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]\n\[[\d., e+-]+\]\n", result.stdout), result.stdout
 
 
+def test_new_parts_get_rows_in_a_chapter_and_the_claims_stay(copy):
+    (in_chapter,) = re.findall(r"```python\n(RULES\[.*?)```", PAGE, re.DOTALL)
+    code = (
+        "from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULES, RULE_TITLES\n"
+        + in_chapter
+        + "ATTACK_NAMES['mirror'] = 'mirror'\n"
+        "from fedlib import Archive, load_grid\n"
+        "from fedlib.papers.centered_clipping import tables\n"
+        "text = ' '.join(claim.text for claim in tables.CLAIMS)\n"
+        "assert 'median norm' not in text and 'mirror' not in text\n"
+        "cells = {cell for claim in tables.CLAIMS for cell in claim.cells}\n"
+        "assert not [cell for cell in cells if 'mirror' in cell or 'median_norm' in cell]\n"
+        "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
+        "assert sum(row[0] == 'median norm' for row in table.rows) == 7, table.rows\n"
+    )
+    result = run(copy, "-c", code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_sixth_paper_is_its_folder_alone(copy):
     result = run(copy, "-m", "fedlib", "run", "sixth_paper", "--scale", "smoke",
                  "--data", "embedded", "--jobs", "1")  # fmt: skip

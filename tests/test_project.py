@@ -32,43 +32,6 @@ def run(*command, **kwargs):
     )  # fmt: skip
 
 
-def test_the_example_of_an_own_defence_runs_as_it_is_printed(tmp_path):
-    text = (ROOT / "book" / "extend.md").read_text()
-    rule, example, in_chapter, attack = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    for code in (rule, attack):
-        assert len([line for line in code.splitlines() if line.strip()]) <= 20
-    code = "\n".join([rule, attack, example, example.replace('"alie"', '"mirror"')])
-    code = code.replace("rounds=100", "rounds=20")
-    code += (
-        "from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULES, RULE_TITLES\n"
-        + in_chapter
-        + "ATTACK_NAMES['mirror'] = 'mirror'\n"
-        "from fedlib.papers.centered_clipping import tables\n"
-        "text = ' '.join(claim.text for claim in tables.CLAIMS)\n"
-        "assert 'median norm' not in text and 'mirror' not in text\n"
-        "cells = {cell for claim in tables.CLAIMS for cell in claim.cells}\n"
-        "assert not [cell for cell in cells if 'mirror' in cell or 'median_norm' in cell]\n"
-        "from fedlib.grids import load_grid\n"
-        "from fedlib.evidence.report import Archive\n"
-        "table = tables.table_iv(Archive(load_grid('centered_clipping')), 'mnist_noniid')\n"
-        "assert sum(row[0] == 'median norm' for row in table.rows) == 7, table.rows\n"
-        "import torch\n"
-        "assert AGGREGATORS['median_norm']().apply(torch.full((7, 5), 3e38))[0].isfinite().all()\n"
-        "from pathlib import Path\n"
-        "from fedlib.evidence.pages import Page\n"
-        "from fedlib.evidence.pages.catalogue import catalogue\n"
-        "page = Page(Path('book/catalogue.md').read_text())\n"
-        "rules = catalogue(page, 'aggregators')\n"
-        "entry = rules.split('### median_norm')[1].split('###')[0]\n"
-        "assert 'Of the median norm.' in entry and 'Cost: $O(n d)$' in entry, entry\n"
-        "assert '### mirror' in catalogue(page, 'attacks')\n"
-    )
-    environment = {**os.environ, "FEDLIB_DATA": str(tmp_path)}
-    result = run("-W", "ignore", "-c", code, env=environment)
-    assert result.returncode == 0, result.stderr
-    assert re.fullmatch(r"(\[0\.\d+, 0\.\d+\]\n){2}", result.stdout)
-
-
 def test_parameters_and_commands_of_the_pages_exist():
     text = (ROOT / "book" / "rerun.md").read_text() + (ROOT / "README.md").read_text()
     for path in re.findall(r"papermill (\S+\.ipynb)", text):
