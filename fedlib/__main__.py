@@ -1,4 +1,4 @@
-"""``python -m fedlib``: compute grids, list what is stored, look after data and machine."""
+"""``python -m fedlib``: compute grids, list what is stored, check the data and the machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,18 @@ from fedlib.validation import ConfigError, check_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 0, 1 if a run failed, 2 for bad input."""
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        The arguments. None takes those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 if a run failed, 2 for bad input, 130 after an interrupt.
+    """
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     try:
@@ -42,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fedlib: error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader of a pipe has gone (`... | head`): nobody is left to print to.
+        # The reader of a pipe has ended (`... | head`), so nobody is left to print to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -54,10 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning without the line of code that gave it."""
     print(f"fedlib: warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser of the four commands."""
     parser = argparse.ArgumentParser(
         prog="python -m fedlib", description="Attacks and defences in federated learning."
     )
@@ -99,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Compute the runs of a paper that are not stored yet."""
     grid = load_grid(options.slug)
     found = {
         (cell.key, cell.config.seed): cell
@@ -117,6 +131,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    """Print which cells are stored, at which scale."""
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
     for pattern in options.only or [None]:
@@ -135,6 +150,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
+    """Download or trust a data set if asked to, and print the state of all data sets."""
     if options.variant and not options.trust:
         raise ConfigError(f"variant={options.variant!r} is of use with --trust alone.")
     root = data_root()
@@ -152,6 +168,7 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _data_status(name: str, root: Path) -> str:
+    """Say whether a data set is on disk and usable, or how to get it."""
     info = DATASETS[name]
     if not info.files:
         return "made on the spot"
@@ -166,6 +183,7 @@ def _data_status(name: str, root: Path) -> str:
 
 
 def _doctor(_: argparse.Namespace) -> int:
+    """Print versions, device, times of a client step, data and results."""
     device = hardware.check_device("auto")
     hardware.configure(hardware.cores())
     print(f"fedlib {__version__} ({hardware.commit()})")
@@ -185,7 +203,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
-    """Seconds of the best of three client steps by each strategy."""
+    """Return the seconds of the fastest of three client steps, by strategy."""
     assert model_name in MODELS
     model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
     x = torch.rand(20, 32, 1, 28, 28, device=device)

@@ -1,4 +1,4 @@
-"""Check committed notebooks: paired text in step, outputs there and clean.
+"""Check that committed notebooks agree with their paired texts and have clean outputs.
 
 usage: check_notebooks.py NOTEBOOK.ipynb ...
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-# Absolute paths of whoever executed the notebook.
+# These are absolute paths on the machine that executed the notebook.
 _PATH = re.compile(
     r"(?<![\w./:])/(?:home|root|tmp|Users|work|mnt|opt|var|usr|srv|private|Volumes|content|builds)/\w"
     r"|file:///\w|\b[A-Za-z]:\\+Users"
@@ -22,13 +22,13 @@ _WARNING = re.compile(r"\b[A-Z]\w*Warning: ")
 
 
 def problems(path: Path) -> list[str]:
-    """What is wrong with the notebook at ``path``, one line each."""
+    """Return what is wrong with the notebook at ``path``, a line for each problem."""
     notebook = nbformat.read(path, as_version=4)
     text = path.with_suffix(".md")
     if not text.exists():
         return [f"{text} is missing: jupytext --sync {path}"]
     found = []
-    # Through jupytext, since the text holds only what it keeps of the metadata.
+    # The text holds only the metadata that jupytext keeps, so the notebook goes through it too.
     kept = jupytext.reads(jupytext.writes(notebook, fmt="md:myst"), fmt="md:myst")
     if _content(kept) != _content(jupytext.read(text)):
         found.append(f"differs from {text}: jupytext --sync {path}")
@@ -55,12 +55,13 @@ def problems(path: Path) -> list[str]:
 
 
 def _content(notebook: nbformat.NotebookNode) -> tuple[object, ...]:
+    """Return what a notebook and its text must have in common."""
     cells = [(cell.cell_type, cell.source.strip(), dict(cell.metadata)) for cell in notebook.cells]
     return notebook.metadata.get("kernelspec"), cells
 
 
 def _text(output: nbformat.NotebookNode) -> str:
-    """Everything of an output that is text."""
+    """Return all text that an output shows."""
     parts = [output.get("text", "")]
     parts += [
         value
@@ -71,7 +72,7 @@ def _text(output: nbformat.NotebookNode) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print every problem; 1 if there is one."""
+    """Print every problem, and return 1 if there is one, otherwise 0."""
     status = 0
     for name in arguments:
         for problem in problems(Path(name)):

@@ -1,4 +1,4 @@
-"""Check that a rendered site loads nothing from elsewhere: it is read without network.
+"""Check that a rendered site loads nothing from elsewhere, so that it can be read offline.
 
 usage: check_offline.py HTML_FOLDER
 """
@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 _REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
-# Attributes that a browser follows by itself; href does so on links and within drawings only.
+# A browser follows these attributes by itself. It follows href only on links and in drawings.
 _LOADING = {"src", "poster", "background"}
 _DRAWN = {"image", "use", "feimage"}
 _LOADING_LINKS = {
@@ -27,7 +27,7 @@ _SCRIPT_LOAD = re.compile(
 
 
 class _Loads(HTMLParser):
-    """Collects the addresses that a browser would fetch to show the page."""
+    """The addresses that a browser would fetch to show a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Loads(HTMLParser):
 
 
 def remote_loads(folder: Path) -> list[str]:
-    """``page: what it loads from elsewhere``, for every page and style sheet under ``folder``."""
+    """Return a line for everything that a page or style sheet in a folder loads from elsewhere."""
     found = []
     for page in sorted(folder.rglob("*.html")):
         parser = _Loads()
@@ -72,7 +72,7 @@ def remote_loads(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print every remote load; 1 if there is one, or no page at all."""
+    """Print every remote load, and return 1 if there is one or no page at all, otherwise 0."""
     folder = Path(arguments[0])
     if not (folder / "index.html").exists():
         print(f"{folder} holds no index.html", file=sys.stderr)

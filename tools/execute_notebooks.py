@@ -14,12 +14,12 @@ from nbclient import NotebookClient
 
 
 def execute(path: Path) -> None:
-    """Take the text of the paired Markdown file, run it, and write the notebook."""
+    """Execute the text of the paired Markdown file and write the notebook with its outputs."""
     notebook = jupytext.read(path.with_suffix(".md"))
-    # The same cell keeps its identity from one execution to the next: small diffs.
+    # A cell keeps its identity from one execution to the next, so that diffs stay small.
     for number, cell in enumerate(notebook.cells, 1):
         cell["id"] = f"cell-{number:02d}"
-    # Times of day would make every execution differ.
+    # The times of the execution are left out, because they would differ every time.
     NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False).execute()
     notebook.metadata.pop("language_info", None)
     nbformat.write(notebook, path)

@@ -1,4 +1,4 @@
-"""What the chapters share: their parameters, the runs they wait for, their plain words."""
+"""How a chapter opens: its parameters, the runs that it computes, and what it shows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,30 @@ from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
 PARAMETERS = ("scale", "seeds", "device", "data", "only")
-# What a notebook's namespace holds before anybody has written a cell.
+# A notebook has these names before anybody has written a cell.
 _IPYTHON = ("In", "Out")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A paper's stored runs as one execution of its notebook sees them."""
+    """A paper's stored runs as one execution of its notebook sees them.
+
+    Attributes
+    ----------
+    archive
+        The stored runs.
+    data
+        The notebook's parameter ``data``: ``auto``, ``real`` or ``embedded``.
+    banner
+        The statement at the head of the chapter.
+    """
 
     archive: Archive
     data: str
     banner: Note
 
     def provenance(self) -> Table:
-        """Which code, machine and versions the shown runs come from, and how long they took."""
+        """Return a table of the code, machines and versions that made the shown runs."""
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for key in self.archive.cells():
             result = self.archive.best(key)
@@ -72,18 +82,24 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     Parameters
     ----------
     slug
-        The paper.
+        The paper's short name.
     names
-        The notebook's ``globals()`` right after its parameters cell: ``scale`` (``best`` shows the
-        best that is stored and computes nothing; one of ``SCALES`` computes its missing cells and
-        shows that scale alone), ``seeds`` (how many; None is the grid's number), ``device``,
-        ``data`` (``auto``, ``real``, ``embedded``), ``only`` (a pattern of cells to compute, empty
-        for all).
+        The notebook's ``globals()`` right after its parameters cell. They must hold these names
+        and no other plain values:
+
+        * ``scale``: ``best`` shows the best stored runs and computes nothing. One of ``SCALES``
+          computes the missing cells of that scale and shows that scale alone.
+        * ``seeds``: the number of seeds. None takes the grid's number.
+        * ``device``: ``auto``, ``cpu``, ``cuda``, or another name of a device.
+        * ``data``: ``auto``, ``real`` or ``embedded``.
+        * ``only``: a pattern of the cells to compute. An empty text takes all cells.
 
     Raises
     ------
     ConfigError
-        If a parameter is unknown or cannot be used.
+        If a parameter is unknown, is missing or cannot be used.
+    RuntimeError
+        If a run fails.
     """
     given = _parameters(names)
     grid = load_grid(slug)
@@ -115,7 +131,10 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
 
 
 def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters among a notebook's names; anything else of plain value is a mistake."""
+    """Return the parameters among a notebook's names.
+
+    Any other name with a plain value is a mistake, because the cell sets parameters alone.
+    """
     plain = {
         name: value
         for name, value in names.items()

@@ -1,8 +1,4 @@
-"""What a paper claims and what its text leaves open, judged by the stored runs.
-
-Every chapter has the same two tables: claims with their verdicts, and choices with what they
-change.
-"""
+"""What a paper claims, judged by the stored runs and by the numbers that the paper prints."""
 
 from __future__ import annotations
 
@@ -12,72 +8,65 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from fedlib.evidence.choices import Choice, choices_table, variants_table
+from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import MARGIN, estimate
+from fedlib.evidence.statistics import estimate
 from fedlib.evidence.table import Table, plural
-from fedlib.grids import Variant
 
-
-@dataclass(frozen=True)
-class Range:
-    """The numbers from ``low`` to ``high``; ``open`` leaves both ends out."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    open: bool = False
-
-    def __contains__(self, value: float) -> bool:
-        if self.open:
-            return self.low < value < self.high
-        return self.low <= value <= self.high
-
-    def apart(self, low: float, high: float) -> bool:
-        """Whether no number from ``low`` to ``high`` is in this range."""
-        if self.open:
-            return high <= self.low or low >= self.high
-        return high < self.low or low > self.high
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"{'>' if self.open else '≥'} {self.low:g}"
-        if self.low == -math.inf:
-            return f"{'<' if self.open else '≤'} {self.high:g}"
-        return f"{self.low:g} to {self.high:g}"
-
-
-def above(limit: float) -> Range:
-    """More than ``limit``."""
-    return Range(low=limit, open=True)
-
-
-def at_least(limit: float) -> Range:
-    """``limit`` or more."""
-    return Range(low=limit)
-
-
-def below(limit: float) -> Range:
-    """Less than ``limit``."""
-    return Range(high=limit, open=True)
-
-
-def at_most(limit: float) -> Range:
-    """``limit`` or less."""
-    return Range(high=limit)
-
-
-def near(stated: float, margin: float = MARGIN) -> Range:
-    """Within a margin of a stated number."""
-    return Range(stated - margin, stated + margin)
+# A paper's claims and choices import all that they are made of from here.
+__all__ = [
+    "OWN",
+    "Choice",
+    "Claim",
+    "ClaimsTable",
+    "Judgement",
+    "Printed",
+    "Range",
+    "above",
+    "at_least",
+    "at_most",
+    "below",
+    "choices_table",
+    "claims_table",
+    "contradicted",
+    "drop",
+    "near",
+    "percent_left",
+    "tally",
+    "variants_table",
+]
 
 
 @dataclass(frozen=True)
 class Claim:
     """A statement of the paper, and what decides it.
 
-    ``statistic`` maps a number from each of ``cells`` (in their order), by default its accuracy, to
-    one that has to be in ``needed``, or to NaN where the runs of a seed have nothing to judge;
-    ``shown`` puts it into words.
+    Attributes
+    ----------
+    place
+        Where the paper makes the statement.
+    text
+        The statement.
+    cells
+        The keys of the cells that decide it.
+    statistic
+        This function takes a number of each of the cells, in their order, and returns the number
+        that decides the claim. It returns NaN if the runs of a seed have nothing to judge. The
+        cells' numbers are their accuracies in percent, unless ``quantities`` or ``measure`` says
+        otherwise.
+    needed
+        The claim holds if the statistic is in this range.
+    shown
+        The text that shows the statistic, such as ``drop {:.1f} points``.
+    quantities
+        Takes a quantity of each cell in place of the accuracy: its mean over the run.
+    measure
+        This function takes the run of one seed of a cell and returns the number that stands in
+        place of the accuracy.
+    quantity
+        The quantity that the paper prints in place of ``measure``. It is empty if there is none.
     """
 
     place: str
@@ -87,14 +76,11 @@ class Claim:
     needed: Range
     shown: str
     quantities: tuple[str, ...] = ()
-    """What to take of the cells instead of the accuracy: means over the run."""
     measure: Callable[[CellResult], float] | None = None
-    """What to take of every cell instead of the accuracy; of one seed's run."""
     quantity: str = ""
-    """What the paper prints in place of ``measure``, if it does."""
 
     def value(self, results: list[CellResult]) -> float:
-        """The statistic of these results."""
+        """Return the statistic of the results of the claim's cells, in their order."""
         if self.quantities:
             pairs = zip(results, self.quantities, strict=True)
             return self.statistic([result.mean_of(name).mean for result, name in pairs])
@@ -105,7 +91,13 @@ class Claim:
         return self.statistic([result.accuracy.mean for result in results])
 
     def printed(self, lookup: Printed) -> float | None:
-        """The statistic of the numbers that the paper prints; None unless it prints them all."""
+        """Return the statistic of the paper's own numbers, or None if it does not print them all.
+
+        Parameters
+        ----------
+        lookup
+            The numbers that the paper prints.
+        """
         usual = self.quantity if self.measure is not None else "test_accuracy"
         names = self.quantities or (usual,) * len(self.cells)
         values = [lookup(cell, name) for cell, name in zip(self.cells, names, strict=True)]
@@ -114,21 +106,41 @@ class Claim:
 
 
 Printed = Callable[[str, str], float | None]
-"""The number that a paper prints for a cell and a quantity, in the statistic's unit."""
+"""A function that takes a cell's key and a quantity, and returns the number that the paper prints.
+
+The number is in the unit of the statistic. It is None if the paper does not print it.
+"""
 
 
 def percent_left(clean: float, left: float) -> float:
-    """What is ``left`` of the ``clean`` accuracy, in percent; NaN of nothing, there is none."""
+    """Return ``left`` as a share of the ``clean`` accuracy, in percent.
+
+    It is NaN if the clean accuracy is zero.
+    """
     return 100 * left / clean if clean else math.nan
 
 
 def drop(values: list[float]) -> float:
-    """How far the second value is below the first: a claim's statistic."""
+    """Return how far the second value is below the first, as the statistic of a claim."""
     return values[0] - values[1]
 
 
 class Judgement(NamedTuple):
-    """A claim's row: what is found and needed, what the paper's numbers give, the verdict."""
+    """A claim with what decides it, in words.
+
+    Attributes
+    ----------
+    place, text
+        The claim and where the paper makes it.
+    here, needed
+        What the stored runs give, and what is needed.
+    in_print
+        What the paper's own numbers give.
+    runs
+        The scale, data and seeds of the runs.
+    verdict
+        ``holds``, ``does not hold`` or ``undecided``, with remarks.
+    """
 
     place: str
     text: str
@@ -140,23 +152,29 @@ class Judgement(NamedTuple):
 
     @property
     def decided(self) -> bool:
-        """Whether there is a verdict."""
+        """Whether the verdict is one of the two that decide the claim."""
         return not self.verdict.startswith("undecided")
 
     @property
     def own(self) -> bool:
-        """Whether it is no claim of the paper, but a question that this book asks."""
+        """Whether the paper does not claim this, but this book asks it."""
         return self.place == OWN
 
     @property
     def holds(self) -> bool:
-        """Whether the verdict is that the claim holds."""
+        """Whether the claim holds."""
         return self.verdict.startswith("holds")
 
 
 @dataclass(frozen=True)
 class ClaimsTable(Table):
-    """The table of a paper's claims, and its rows in parts."""
+    """The table of a paper's claims.
+
+    Attributes
+    ----------
+    judged
+        The rows in parts, in the order of the claims.
+    """
 
     css: ClassVar[str] = "fedlib-table fedlib-claims"
 
@@ -166,51 +184,61 @@ class ClaimsTable(Table):
 def claims_table(
     archive: Archive, claims: Sequence[Claim], printed: Printed | None = None
 ) -> ClaimsTable:
-    """Each claim with its statistic, what that has to be, and the verdict.
+    """Return a table of claims, each with its statistic, what is needed, and the verdict.
 
-    Over several seeds the statistic has its 95 % interval. ``holds`` where all cells are of the
-    paper's protocol on real data and the whole interval is as needed, ``does not hold`` where none
-    of it is; ``undecided`` else. Data other than the paper's own are named beside the verdict.
-    Cells are never compared across scales.
+    Over several seeds the statistic has its 95 % interval. The verdict is ``holds`` if all cells
+    follow the paper's protocol on real data and the whole interval is as needed. It is ``does not
+    hold`` if no part of the interval is as needed, and otherwise ``undecided``. Data other than
+    the paper's own are named beside the verdict. Cells are never compared across scales.
 
-    With ``printed`` a further column has the same statistic of the paper's own numbers, where it
-    prints them all.
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    claims
+        The claims.
+    printed
+        The numbers that the paper prints. They add a column with the same statistic of these
+        numbers, for each claim of which the paper prints them all. None leaves the column out.
     """
     judged = tuple(_judged(archive, claim, printed) for claim in claims)
     rows: list[tuple[str, ...]] = []
     classes = {}
     for number, row in enumerate(sorted(judged, key=lambda row: row.own)):
-        theirs = () if printed is None else (row.in_print,)
-        said = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
-        rows.append((f"{row.text} ({row.place})", row.needed, row.here, *theirs, said))
+        in_print = () if printed is None else (row.in_print,)
+        verdict = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
+        rows.append((f"{row.text} ({row.place})", row.needed, row.here, *in_print, verdict))
         if row.decided:
             classes[number, len(rows[-1]) - 1] = "agrees" if row.holds else "differs"
     heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
-    asked = ", then questions of this book" if any(row.own for row in judged) else ""
-    caption = f"Claims of the paper{asked}, computed from the stored runs"
+    questions = ", then questions of this book" if any(row.own for row in judged) else ""
+    caption = f"Claims of the paper{questions}, computed from the stored runs"
     return ClaimsTable(heads, tuple(rows), caption, classes, judged=judged)
 
 
 _AGAINST = ": not as claimed"
+"""The end of a paper's own number that does not support the claim."""
 OWN = "this book"
-"""The place of what no paper claims, but this book asks."""
+"""The place of a question that no paper claims, but this book asks."""
 
 
 def _judged(archive: Archive, claim: Claim, printed: Printed | None) -> Judgement:
-    here, runs, verdict = _found(archive, claim)
-    theirs = "–" if printed is None else _in_print(claim, printed)
-    return Judgement(claim.place, claim.text, here, str(claim.needed), theirs, runs, verdict)
+    """Judge a claim by the stored runs, and by the paper's own numbers if they are given."""
+    here, runs, verdict = _judged_by_runs(archive, claim)
+    in_print = "–" if printed is None else _in_print(claim, printed)
+    return Judgement(claim.place, claim.text, here, str(claim.needed), in_print, runs, verdict)
 
 
 def _in_print(claim: Claim, lookup: Printed) -> str:
+    """Say what the paper's own numbers give for a claim."""
     value = claim.printed(lookup)
     if value is None or math.isnan(value):
         return "–"
     return claim.shown.format(value) + ("" if value in claim.needed else _AGAINST)
 
 
-def _found(archive: Archive, claim: Claim) -> tuple[str, str, str]:
-    """What is found, of which runs, and what that says."""
+def _judged_by_runs(archive: Archive, claim: Claim) -> tuple[str, str, str]:
+    """Return the statistic in words, the runs it is from, and the verdict."""
     known = archive.common(claim.cells)
     if known is None:
         return "–", "–", "undecided: not computed"
@@ -218,7 +246,7 @@ def _found(archive: Archive, claim: Claim) -> tuple[str, str, str]:
     found = {seed: claim.value([result.of_seed(seed) for result in known]) for seed in seeds}
     values = [value for value in found.values() if not math.isnan(value)]
     data = ", ".join(sorted({result.data for result in known}))
-    # Seeds whose runs have nothing to judge are named, not passed over.
+    # The reader is told if the runs of some seeds have nothing to judge.
     part = "" if len(values) == len(seeds) else f"{len(values)} of "
     basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
     if not values:
@@ -227,37 +255,37 @@ def _found(archive: Archive, claim: Claim) -> tuple[str, str, str]:
     low, high = average.interval or (average.mean, average.mean)
     shown = claim.shown.format(average.mean)
     if average.interval:
-        # As many places as the number itself is shown with.
+        # The interval has as many places after the point as the mean.
         shown += f" ({low:{_places(claim.shown)}} to {high:{_places(claim.shown)}})"
     if not all(result.real for result in known):
         return shown, basis, "undecided: embedded data"
     if known[0].scale != "paper":
         return shown, basis, "undecided: reduced scale"
     if low in claim.needed and high in claim.needed:
-        said = "holds"
+        verdict = "holds"
     elif claim.needed.apart(low, high):
-        said = "does not hold"
+        verdict = "does not hold"
     else:
         return shown, basis, "undecided: too few runs"
     notes = ["one seed"] if len(values) == 1 else []
     if not all(result.canonical for result in known):
         notes.append("other data than the paper's")
-    return shown, basis, said + (f" ({', '.join(notes)})" if notes else "")
+    return shown, basis, verdict + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _places(shown: str) -> str:
-    """The places after the point of a text's number: ``.2f`` of ``cosine {:+.2f}``."""
+    """Return the format of the number in a text: ``.2f`` of ``cosine {:+.2f}``."""
     found = re.search(r"\.\d+f", shown)
     return found[0] if found else ".1f"
 
 
 def contradicted(table: ClaimsTable) -> list[Judgement]:
-    """The paper's claims that its own numbers do not bear out."""
+    """Return the paper's claims that its own numbers do not support."""
     return [row for row in table.judged if row.in_print.endswith(_AGAINST) and not row.own]
 
 
 def tally(table: ClaimsTable) -> str:
-    """How many of the paper's claims hold, do not, and are undecided, in words."""
+    """Say how many of the paper's claims hold, do not hold, and are undecided."""
     rows = [row for row in table.judged if not row.own]
     decided = sum(row.decided for row in rows)
     held = sum(row.holds for row in rows)
@@ -268,72 +296,3 @@ def tally(table: ClaimsTable) -> str:
         "undecided": len(rows) - decided,
     }
     return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Something that text and code make differently or leave open, and two cells to compare.
-
-    ``where`` says in words what both cells have in common; ``used`` and ``other`` are the two ways,
-    ``cell`` and ``other_cell`` the runs made so.
-    """
-
-    question: str
-    where: str
-    used: str
-    other: str
-    cell: str
-    other_cell: str
-
-
-def _accuracy(result: CellResult) -> float:
-    return result.accuracy.mean
-
-
-def variants_table(
-    archive: Archive,
-    variants: Sequence[Variant],
-    where: Callable[[str], str],
-    caption: str,
-    measure: Callable[[CellResult], float] = _accuracy,
-) -> Table:
-    """:func:`choices_table` of a grid's variants; ``where`` puts a cell's key into words."""
-    choices = [
-        Choice(v.question, where(base), v.used, v.other, base, v.cell(base))
-        for v in variants
-        for base in v.cells
-    ]
-    return choices_table(archive, choices, caption, measure)
-
-
-def choices_table(
-    archive: Archive,
-    choices: Sequence[Choice],
-    caption: str,
-    measure: Callable[[CellResult], float] = _accuracy,
-) -> Table:
-    """Accuracy as used and taken the other way, at the best scale and data that both have.
-
-    Means over the seeds that both have; ``measure`` takes one seed's accuracy. What is not computed
-    comes last, a row for each choice.
-    """
-    rows: list[tuple[str, ...]] = []
-    missing: dict[tuple[str, str, str], list[str]] = {}
-    for choice in choices:
-        pair = archive.common([choice.cell, choice.other_cell])
-        seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
-        if pair is None or not seeds:
-            ways = choice.question, choice.used, choice.other
-            missing.setdefault(ways, []).append(choice.where)
-            continue
-        used, other = (
-            estimate([measure(result.of_seed(seed)) for seed in seeds]).mean for result in pair
-        )
-        basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
-        change = f"{used:.2f} → {other:.2f} ({other - used:+.2f})"
-        rows.append((choice.question, choice.where, choice.used, choice.other, change, basis))
-    for (question, way, another), places in missing.items():
-        rows.append((question, "\n".join(places), way, another, "not computed", "–"))
-    return Table(
-        ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption
-    )

@@ -1,4 +1,4 @@
-"""Figures that several chapters draw. Needs matplotlib, which the library itself does not."""
+"""Figures that several chapters draw. They need matplotlib, which the library itself does not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 from fedlib.evidence.results import CellResult, basis_of
 from fedlib.runs.store import SCALES
 
-# Colours that stay apart for colour-blind readers (Okabe and Ito), black for the baseline.
+# Colour-blind readers can tell these colours apart (Okabe and Ito). Black is for the baseline.
 PALETTE = (
     "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000", "#56b4e9", "#8c6d31",
 )  # fmt: skip
-# Quantities that are shares, shown in percent; others are losses.
+# These quantities are shares and are shown in percent. Other quantities are losses.
 _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
-# Settings for every figure, so that text has the size of the page's on a wide screen.
+# Every figure has these settings, so that its text is as large as the page's on a wide screen.
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -34,7 +34,15 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One axis of :func:`accuracy_panels`: a title, and a result (or None) a curve's name."""
+    """One panel of :func:`accuracy_panels`.
+
+    Attributes
+    ----------
+    title
+        The panel's title.
+    curves
+        The results by the names of their curves. A result is None if nothing is stored.
+    """
 
     title: str
     curves: Mapping[str, CellResult | None]
@@ -43,25 +51,26 @@ class Panel:
 def accuracy_panels(
     rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str = "test_accuracy"
 ) -> Figure:
-    """Test accuracy or training loss over training, a panel a rule and setting, a line a curve.
+    """Draw how the test accuracy, an attack's success or the training loss goes over the runs.
 
-    The line's style tells the scale. Since scales differ in length, the abscissa is the share
-    of the run; a band spans the seeds where there are several. Lines of a smaller scale are pale
-    beside those of a larger one in the same panel.
+    The style of a line tells the scale. The abscissa is the share of the run, because the scales
+    differ in their numbers of rounds. A band spans the seeds if there are several. The lines of a
+    smaller scale are pale beside those of a larger scale in the same panel.
 
     Parameters
     ----------
     rows
         The panels, row by row.
     labels
-        Legend text by curve name, in the order of the legend.
+        The texts of the legend by the names of the curves, in the order of the legend.
     quantity
-        ``"test_accuracy"`` or ``"attack_success"``, in percent, or ``"train_loss"``, cut at 5.
+        ``"test_accuracy"`` or ``"attack_success"``, which are shown in percent, or
+        ``"train_loss"``, which is cut at 5.
 
     Returns
     -------
     matplotlib.figure.Figure
-        All panels have the same ordinate, up to the highest curve.
+        The figure. All its panels have the same ordinate, which ends above the highest curve.
     """
     top = _top(rows, labels, quantity)
     colours = dict(zip(labels, PALETTE, strict=False))
@@ -115,7 +124,10 @@ def accuracy_panels(
 
 
 def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str) -> float:
-    """Where the ordinate ends: a little above the highest value, at most 102 % or a loss of 5."""
+    """Return the end of the ordinate, a little above the highest value.
+
+    It is at most 102 % or a loss of 5.
+    """
     results = [p.curves.get(name) for panels in rows for p in panels for name in labels]
     values = [v for r in results if r is not None for curve in r.curve(quantity)[1] for v in curve]
     scale, limit = (100, 102.0) if quantity in _SHARES else (1, 5.0)
@@ -126,9 +138,10 @@ def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: s
 def _draw_curve(
     axis: plt.Axes, result: CellResult, colour: str, quantity: str, alpha: float
 ) -> None:
+    """Draw the mean of a result over its seeds, and a band that spans the seeds."""
     rounds, curves = result.curve(quantity)
     share = 100 * np.asarray(rounds) / rounds[-1]
-    # A diverged run's loss is no number; it lies above every picture.
+    # The loss of a run that diverged is no number. It must leave the picture at the top.
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
@@ -145,19 +158,21 @@ def final_lines(
     abscissa: str,
     quantities: Sequence[str] = ("test_accuracy",),
 ) -> Figure:
-    """What is reached after the last round against something, a line a name, a panel a quantity.
+    """Draw what runs reach after their last round, with a line for each name.
+
+    Each quantity has a panel. A bar spans the seeds if there are several.
 
     Parameters
     ----------
     points
-        Places on the abscissa with their results, by name; those without a result or without the
-        quantity (an attack's success, where there is none) are left out.
+        For each name the places on the abscissa and their results. A point is left out if its
+        result is None or does not have the quantity.
     labels
-        Legend text by name, in the order of the legend.
+        The texts of the legend by name, in the order of the legend.
     abscissa
-        What is on it.
+        The label of the abscissa.
     quantities
-        ``"test_accuracy"``, ``"attack_success"``. A bar spans the seeds where there are several.
+        ``"test_accuracy"`` or ``"attack_success"``, or both.
     """
     colours = dict(zip(labels, PALETTE, strict=False))
     known = [result for line in points.values() for _, result in line if result is not None]
@@ -190,12 +205,12 @@ def final_lines(
 
 
 def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
-    """Samples of each class that each client holds, as stacked bars, a panel a partition.
+    """Draw how many samples of each class each client holds, as stacked bars.
 
     Parameters
     ----------
     counts
-        ``(n_clients, n_classes)`` by the panel's title.
+        The numbers of samples by the panels' titles, each of shape ``(n_clients, n_classes)``.
     """
     n_classes = next(iter(counts.values())).shape[1]
     colours = plt.colormaps["tab10" if n_classes <= 10 else "viridis"]

@@ -11,16 +11,26 @@ from importlib import resources
 class PublishedValue:
     """One published number and where it stands.
 
-    Attributes:
-        item: the table it is from, such as ``table_iv``.
-        setting: dataset and partition, such as ``cifar10_iid``.
-        attack: the attack, empty where the item has none.
-        aggregator: the aggregation rule, empty where the paper does not state it.
-        momentum: the clients' momentum, None where the item has none.
-        quantity: what is measured, such as ``test_accuracy``.
-        value: the number.
-        spread: what the paper prints after the ±, None where it prints nothing.
-        unit: the unit of value and spread, such as ``percent``.
+    Attributes
+    ----------
+    item
+        The table that it is from, such as ``table_iv``.
+    setting
+        The data set and the partition, such as ``cifar10_iid``.
+    attack
+        The attack. It is empty if the item has none.
+    aggregator
+        The aggregation rule. It is empty if the paper does not state it.
+    momentum
+        The clients' momentum. It is None if the item has none.
+    quantity
+        What is measured, such as ``test_accuracy``.
+    value
+        The number.
+    spread
+        What the paper prints after the ±. It is None if the paper prints nothing there.
+    unit
+        The unit of value and spread, such as ``percent``.
     """
 
     item: str
@@ -35,10 +45,19 @@ class PublishedValue:
 
 
 def load_published(slug: str, item: str | None = None) -> list[PublishedValue]:
-    """Return the published values of the paper `slug`, or those of one `item` of it.
+    """Return the published values of a paper.
 
-    Raises:
-        ValueError: if there is no such paper or no such item.
+    Parameters
+    ----------
+    slug
+        The paper's short name, one of :func:`published_slugs`.
+    item
+        A table of the paper. None takes the values of all tables.
+
+    Raises
+    ------
+    ValueError
+        If there is no such paper or no such item.
     """
     slugs = published_slugs()
     if slug not in slugs:
@@ -55,13 +74,13 @@ def load_published(slug: str, item: str | None = None) -> list[PublishedValue]:
 
 
 def published_slugs() -> list[str]:
-    """Return the slugs of the papers whose published values are stored."""
+    """Return the short names of the papers whose published values are stored."""
     papers = resources.files("fedlib.papers").iterdir()
     return sorted(paper.name for paper in papers if (paper / "published.csv").is_file())
 
 
 def _from_record(record: dict[str, str]) -> PublishedValue:
-    """Make a value of one line of the CSV."""
+    """Return the value that one line of the CSV file holds."""
     return PublishedValue(
         item=record["item"],
         setting=record["setting"],
@@ -76,5 +95,5 @@ def _from_record(record: dict[str, str]) -> PublishedValue:
 
 
 def _optional_float(text: str) -> float | None:
-    """Return the number, None for an empty text."""
+    """Return the number that a text holds, or None if the text is empty."""
     return float(text) if text else None

@@ -1,4 +1,4 @@
-"""What can be said from a few seeds: mean, spread, interval, and agreement with a paper."""
+"""What a few seeds say: their mean and its interval, and whether it agrees with a paper."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-# Points of accuracy within which a reproduced value agrees with the published one, unless the
-# paper's own spread is wider. Stated before any run was made.
 MARGIN = 2.0
+"""A value agrees with the published one if they are this many points of accuracy apart or fewer.
+
+A wider spread of the paper's own widens the margin. The number was fixed before any run was made.
+"""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over seeds of one quantity.
+    """The mean of one quantity over seeds.
 
-    ``spread`` is the sample standard deviation (n - 1) and ``interval`` the 95 % t interval of the
-    mean; both None for a single seed.
+    Attributes
+    ----------
+    mean
+        The mean.
+    n
+        The number of seeds.
+    spread
+        The sample standard deviation, with n - 1. It is None for a single seed.
+    interval
+        The 95 % interval of the mean by Student's t. It is None for a single seed.
     """
 
     mean: float
@@ -28,12 +38,17 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Summarise one value per seed.
+    """Summarise the values of several seeds.
+
+    Parameters
+    ----------
+    values
+        One value for each seed.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no value.
     """
     n = len(values)
     if n == 0:
@@ -47,12 +62,12 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def margin(published_spread: float | None) -> float:
-    """2 points of accuracy, or twice the published spread if that is more."""
+    """Return 2 points of accuracy, or twice the published spread if that is more."""
     return max(MARGIN, 2 * (published_spread or 0.0))
 
 
 def agrees(ours: float, published: float, published_spread: float | None) -> bool:
-    """Whether a value in percent is within :func:`margin` of the published one."""
+    """Return whether a value in percent is within :func:`margin` of the published one."""
     return abs(ours - published) <= margin(published_spread)
 
 
@@ -62,25 +77,28 @@ def difference(
     published_spread: float | None = None,
     published_runs: int | None = None,
 ) -> tuple[float, float | None]:
-    """Our mean minus the published one, and the combined standard error of the two.
+    """Compare a mean with the published one.
 
     Parameters
     ----------
     ours
-        Over seeds.
+        The mean over our seeds.
     published, published_spread
-        Mean and standard deviation as printed.
+        The mean and the standard deviation that the paper prints.
     published_runs
-        How many runs the printed mean is of. None, where the paper does not say, counts the
-        whole spread as the error of the mean, as if of one run.
+        The number of runs behind the printed mean. None means that the paper does not say. Then
+        the whole spread counts as the error of the mean, as if there were one run.
 
     Returns
     -------
-    difference, error
-        The error is None for a single seed of ours, which has no spread.
+    difference
+        Our mean minus the published one.
+    error
+        The combined standard error of the two. It is None for a single seed of ours, which has no
+        spread.
     """
     gap = ours.mean - published
     if ours.spread is None:
         return gap, None
-    theirs = (published_spread or 0.0) ** 2 / (published_runs or 1)
-    return gap, math.sqrt(ours.spread**2 / ours.n + theirs)
+    published_variance = (published_spread or 0.0) ** 2 / (published_runs or 1)
+    return gap, math.sqrt(ours.spread**2 / ours.n + published_variance)
