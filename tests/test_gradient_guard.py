@@ -8,15 +8,17 @@ from fedlib.data import DataConfig
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.gradient_guard import tables
-from fedlib.papers.gradient_guard.grid import (
+from fedlib.papers.gradient_guard.keys import Comparison, Reading, Watched, parse, reading_cell
+from fedlib.papers.gradient_guard.players import make_rule
+from fedlib.papers.gradient_guard.settings import (
     BLIND,
     N_CLIENTS,
     READINGS,
     RULE_TITLES,
     SHARES,
-    make_rule,
 )
 from fedlib.runs.store import Store
+from fedlib.validation import ConfigError
 
 GRID = load_grid("gradient_guard")
 
@@ -34,6 +36,18 @@ def test_every_cell_is_a_run_of_its_own():
         assert set(claim.cells) <= set(CELLS), claim.text
 
 
+def test_keys_are_parsed_as_they_are_written():
+    for text in CELLS:
+        assert str(parse(text)) == text
+    assert parse("mnist/none/0/krum") == Comparison.of("mnist", "full_krum", "0", "krum")
+    reading = Reading("maps of updates, highest", "mnist", "full_trim", "30")
+    assert parse("readings/maps-of-updates,-highest/mnist/full_trim/30") == reading
+    assert parse(f"watched/{reading}") == Watched(str(reading))
+    for text in ("mnist/full_trim/30", "readings/default", "watched"):
+        with pytest.raises(ConfigError, match="must have the form"):
+            parse(text)
+
+
 def test_the_grid_has_every_share_and_reading():
     run = CELLS["mnist/full_krum/30/gradient_guard"]
     assert (run.n_clients, run.n_byzantine, run.aggregator.n_byzantine) == (20, 6, 6)
@@ -45,9 +59,7 @@ def test_the_grid_has_every_share_and_reading():
     guards = {
         str(
             sorted(
-                CELLS[tables.reading_key("mnist", "full_trim", "30", r)]
-                .aggregator.to_dict()
-                .items()
+                CELLS[str(reading_cell("mnist", "full_trim", "30", r))].aggregator.to_dict().items()
             )
         )
         for r in READINGS
@@ -65,7 +77,6 @@ def test_a_rule_withstands_as_many_as_there_are_or_as_it_accepts(rule):
 
 def _accepts(rule, f):
     from fedlib.aggregators import AGGREGATORS
-    from fedlib.validation import ConfigError
 
     try:
         AGGREGATORS["mean" if rule == "fedsgd" else rule](n_byzantine=f).check(N_CLIENTS)
@@ -120,7 +131,7 @@ def shares(
 ):
     """Store one seed's accuracies of a rule, by share: the mean of the last five evaluations."""
     wanted = {
-        tables.key(data, attack, s, rule): a
+        str(Comparison.of(data, attack, s, rule)): a
         for s, a in zip(SHARES, accuracies, strict=True)
         if a is not None
     }
@@ -174,7 +185,7 @@ def test_readings_stand_beside_the_default_of_their_scale(tmp_path):
     more = {"separation": [0.5, 0.7]}
     shares(store, "gradient_guard", (None, None, None, 0.9, None, None), **more)
     shares(store, "gradient_guard", (None, None, None, 0.6, None, None), scale="quick", **more)
-    place = tables.reading_key("mnist", "full_trim", "30", "trusted reference")
+    place = str(reading_cell("mnist", "full_trim", "30", "trusted reference"))
     for cell in GRID.cells("quick", 1, real):
         if cell.key == place:
             put_series(store, cell, "quick", 0.7, **more)

@@ -1,134 +1,108 @@
 """Grid of gradient_guard (Gupta and Nagaraj, 2023): accuracy against the malicious share.
 
 The paper's section of results is empty, and its text leaves nearly all of the protocol open. The
-"paper" scale here is therefore this book's: one at which a feed-forward network reaches its usual
-accuracy. What the text has: data sets, kinds of network, attacks and defences.
+"paper" scale here is therefore this book's. At it a feed-forward network reaches its usual
+accuracy. The text does have the data sets, the kinds of network, the attacks and the defences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from typing import Any
 
-from fedlib.aggregators import AGGREGATORS, Aggregator
-from fedlib.attacks import ATTACKS, Attack
 from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig
 from fedlib.grids import Cell, Grid
+from fedlib.grids.protocol import Protocol
+from fedlib.papers.gradient_guard.keys import (
+    Comparison,
+    Key,
+    Reading,
+    Watched,
+    parse,
+    reading_cell,
+)
+from fedlib.papers.gradient_guard.players import make_attack, make_rule
+from fedlib.papers.gradient_guard.settings import (
+    ABLATED,
+    FLAIRS_LIMIT,
+    FULL,
+    GREY,
+    HISTORIES,
+    N_CLIENTS,
+    PARTIAL,
+    PROBED,
+    READINGS,
+    RULE_TITLES,
+    SHARES,
+    n_malicious,
+)
 from fedlib.runs import RunConfig
-from fedlib.validation import ConfigError
-
-N_CLIENTS = 20
-SHARES = ("0", "10", "20", "30", "40", "50")
-"""Malicious clients in percent."""
-DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
-ATTACK_TITLES = {
-    "full_trim": "full-trim",
-    "full_krum": "full-Krum",
-    "full_trim_partial": "full-trim, partial knowledge",
-    "full_krum_partial": "full-Krum, partial knowledge",
-    "saliency_matching": "saliency matching",
-}
-PUBLISHED_ATTACKS = tuple(ATTACK_TITLES)[:4]
-RULE_TITLES = {
-    "fedsgd": "FedSGD",
-    "trimmed_mean": "Trimmed Mean",
-    "median": "Median",
-    "krum": "Krum",
-    "bulyan": "Bulyan",
-    "faba": "FABA",
-    "foolsgold": "FoolsGold",
-    "fltrust": "FLTrust",
-    "flair": "FLAIR",
-    "gradient_guard": "Gradient Guard",
-}
-HISTORIES = ("flair", "gradient_guard")
-"""The rules that keep reputations."""
-CLASSICAL = ("trimmed_mean", "median", "krum", "bulyan", "faba")
-"""The abstract's "traditional defenses"."""
-BLIND = ("fedsgd", "median", "foolsgold", "fltrust")
-"""The rules that make no use of how many they are to withstand."""
 
 
-def make_rule(name: str, n_malicious: int, **parameters: Any) -> Aggregator:
-    """The rule, set to withstand as many as there are, or as many as it accepts."""
-    if name == "fedsgd":
-        parameters = {"weights": "samples", **parameters}
-    kind = "mean" if name == "fedsgd" else name
-    for f in range(n_malicious, -1, -1):
-        rule: Aggregator = AGGREGATORS[kind](n_byzantine=f, **parameters)
-        try:
-            rule.check(N_CLIENTS)
-        except ConfigError:
-            continue
-        return rule
-    raise ConfigError(f"rule={name!r} cannot serve {N_CLIENTS} clients.")
+@dataclass(frozen=True, kw_only=True)
+class Scale(Protocol):
+    """One scale of one data set's protocol.
 
-
-def make_attack(name: str, n_malicious: int, seed: int = 1) -> Attack:
-    """The attack with full knowledge, unless its name ends with ``_partial``.
-
-    Full-trim has draws of its own in every run's ``seed``.
+    Parameters
+    ----------
+    model
+        The network that the clients train.
     """
-    if n_malicious == 0:
-        none: Attack = ATTACKS["none"]()
-        return none
-    kind = name.removesuffix("_partial")
-    parameters: dict[str, Any] = {"knowledge": "partial"} if kind != name else {}
-    if kind == "full_trim":
-        parameters["seed"] = seed - 1
-    attack: Attack = ATTACKS[kind](n_byzantine=n_malicious, **parameters)
-    return attack
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """One scale of one data set."""
 
     model: str
-    rounds: int
-    eval_every: int
-    samples: tuple[int | None, int | None] = (None, None)
-    """Training and test samples of a real set; None is all."""
-    glyphs: tuple[int, int] = (12_000, 2_000)
-    """The same of the embedded set."""
 
 
 _TINY = (400, 100)
-_GREY = {
-    "smoke": Protocol("softmax_regression", 2, 1, _TINY, _TINY),
-    "quick": Protocol("softmax_regression", 300, 50, (None, 2_000)),
-    "paper": Protocol("mlp_100", 1500, 100, glyphs=(60_000, 10_000)),
+_SMOKE = Scale(model="softmax_regression", rounds=2, eval_every=1, real=_TINY, embedded=_TINY)
+_GREY_SCALES = {
+    "smoke": _SMOKE,
+    "quick": Scale(model="softmax_regression", rounds=300, eval_every=50, real=(None, 2_000)),
+    "paper": Scale(model="mlp_100", rounds=1500, eval_every=100, embedded=(60_000, 10_000)),
 }
 SCALES = {
-    "mnist": _GREY,
-    "fashion_mnist": _GREY,
+    "mnist": _GREY_SCALES,
+    "fashion_mnist": _GREY_SCALES,
     "cifar10": {
-        "smoke": Protocol("softmax_regression", 2, 1, _TINY, _TINY),
-        "quick": Protocol("cnn_4_8", 150, 25, (None, 2_000)),
-        "paper": Protocol("cnn_20_50", 3000, 200, glyphs=(50_000, 10_000)),
+        "smoke": _SMOKE,
+        "quick": Scale(model="cnn_4_8", rounds=150, eval_every=25, real=(None, 2_000)),
+        "paper": Scale(model="cnn_20_50", rounds=3000, eval_every=200, embedded=(50_000, 10_000)),
     },
 }
 
 
-def config(
-    data_name: str, attack: str, share: str, rule: Aggregator, scale: str, seed: int,
-    data: DataConfig,
-) -> RunConfig:  # fmt: skip
-    """A run of the comparison; ``data`` says where its data set comes from."""
-    protocol = SCALES[data_name][scale]
-    sizes = protocol.glyphs if data.source == "embedded" else protocol.samples
-    malicious = N_CLIENTS * int(share) // 100
+def config(key: Key, scale: str, seed: int, data: Callable[[str], DataConfig]) -> RunConfig:
+    """The run of one cell.
+
+    Parameters
+    ----------
+    key
+        The cell's key.
+    scale
+        One of the scales of ``SCALES``.
+    seed
+        The seed of the run.
+    data
+        Maps a data set's name to where it comes from.
+    """
+    if isinstance(key, Watched):
+        return config(parse(key.base), scale, seed, data).with_(server_step="honest_mean")
+    malicious = n_malicious(key.share)
+    if isinstance(key, Reading):
+        rule = make_rule("gradient_guard", malicious, **READINGS[key.reading])
+    else:
+        rule = make_rule(key.rule, malicious)
+    protocol = SCALES[key.data][scale]
     return RunConfig(
-        data=replace(data, train_samples=sizes[0], test_samples=sizes[1]),
+        data=protocol.sized(data(key.data)),
         model=protocol.model,
         n_clients=N_CLIENTS,
         n_byzantine=malicious,
         client=MomentumSGD(batch_size=32),
         aggregator=rule,
-        attack=make_attack(attack, malicious, seed),
+        attack=make_attack(key.attack, malicious, seed),
         rounds=protocol.rounds,
         learning_rate=0.1,
         eval_every=protocol.eval_every,
@@ -138,83 +112,42 @@ def config(
     )
 
 
-def key(data: str, attack: str, share: str, rule: str) -> str:
-    """A cell's key, such as ``mnist/full_trim/30/flair``; without attackers, any attack's."""
-    return f"{data}/{'none' if share == '0' else attack}/{share}/{rule}"
+def _compared(
+    names: tuple[str, ...], attacks: tuple[str, ...], rules: tuple[str, ...]
+) -> list[Comparison]:
+    """The cells that compare rules at all shares."""
+    return [Comparison.of(*parts) for parts in product(names, attacks, SHARES, rules)]
 
 
-# The readings of the text: each option by itself, and some together with what a map is of.
-READINGS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "highest penalised": {"penalised": "highest"},
-    "both ends penalised": {"penalised": "both"},
-    "one window": {"window": None},
-    "first round rewarded": {"first": "reward"},
-    "clients' samples": {"inputs": "clients"},
-    "maps of updates": {"map_of": "update"},
-    "maps of updates, highest": {"map_of": "update", "penalised": "highest"},
-    "maps of updates, clients' samples": {"map_of": "update", "inputs": "clients"},
-    "spectral residual": {"map_of": "spectral"},
-    "spectral residual, highest": {"map_of": "spectral", "penalised": "highest"},
-    "trusted reference": {"reference": "server"},
-    "spectral residual, trusted reference": {"map_of": "spectral", "reference": "server"},
-    "probabilities": {"score": "probability"},
-    "no decay": {"decay": 1.0},
-    "decay 0.5": {"decay": 0.5},
-}
-ABLATED = (("mnist", "full_trim", "30"), ("mnist", "full_krum", "30"))
-PROBED = "probabilities"
-"""The reading that is not blind to saliency matching."""
-FLAIRS_LIMIT = "45"
-"""The share that the abstract says FLAIR withstands, between those that all have."""
-
-
-def reading_key(data: str, attack: str, share: str, reading: str) -> str:
-    """A cell of the ablation."""
-    if reading == "default":
-        return key(data, attack, share, "gradient_guard")
-    return f"readings/{reading.replace(' ', '-')}/{data}/{attack}/{share}"
-
-
-def watched(place: str) -> str:
-    """The cell in which the rule of cell ``place`` judges, but the honest mean is taken."""
-    return f"watched/{place}"
+@cache
+def _keys() -> tuple[Key, ...]:
+    """The keys of all cells: grey images, full knowledge and the readings come first."""
+    rules = tuple(RULE_TITLES)
+    readings = [
+        reading_cell(data, attack, share, reading)
+        for (data, attack, share), reading in product(ABLATED, READINGS)
+    ]
+    judged = [
+        *(Comparison(*place, "gradient_guard") for place in product(GREY, FULL, SHARES[1:])),
+        *(key for key in readings if isinstance(key, Reading)),
+    ]
+    matching = "saliency_matching"
+    keys: list[Key] = [
+        *_compared(GREY, FULL, rules),
+        *(Comparison(*place, FLAIRS_LIMIT, "flair") for place in product(GREY, FULL)),
+        *readings,
+        *(Watched(str(key)) for key in judged),
+        *_compared(GREY, (matching,), ("median", "fltrust", *HISTORIES)),
+        *(Reading(PROBED, data, matching, share) for data, share in product(GREY, SHARES[1:])),
+        *_compared(GREY, PARTIAL, rules),
+        *_compared(("cifar10",), FULL, rules),
+    ]
+    return tuple(dict.fromkeys(keys))
 
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
-    """All cells of one seed: grey images, full knowledge and the readings first."""
-    found: dict[str, RunConfig] = {}
-
-    def add(place: str, name: str, attack: str, share: str, rule: str, **parameters: Any) -> None:
-        malicious = N_CLIENTS * int(share) // 100
-        made = make_rule(rule, malicious, **parameters)
-        found[place] = config(name, attack, share, made, scale, seed, data(name))
-
-    def compare(names: tuple[str, ...], attacks: tuple[str, ...], rules: tuple[str, ...]) -> None:
-        for name, attack, share, rule in product(names, attacks, SHARES, rules):
-            add(key(name, attack, share, rule), name, attack, share, rule)
-
-    grey, every = ("mnist", "fashion_mnist"), tuple(RULE_TITLES)
-    compare(grey, PUBLISHED_ATTACKS[:2], every)
-    for name, attack in product(grey, PUBLISHED_ATTACKS[:2]):
-        add(key(name, attack, FLAIRS_LIMIT, "flair"), name, attack, FLAIRS_LIMIT, "flair")
-    for (name, attack, share), (reading, parameters) in product(ABLATED, READINGS.items()):
-        place = reading_key(name, attack, share, reading)
-        add(place, name, attack, share, "gradient_guard", **parameters)
-    judged = [
-        key(name, attack, share, "gradient_guard")
-        for name, attack, share in product(grey, PUBLISHED_ATTACKS[:2], SHARES[1:])
-    ]
-    judged += [place for place in found if place.startswith("readings/")]
-    for place in judged:
-        found[watched(place)] = found[place].with_(server_step="honest_mean")
-    compare(grey, ("saliency_matching",), ("median", "fltrust", *HISTORIES))
-    for name, share in product(grey, SHARES[1:]):
-        place = reading_key(name, "saliency_matching", share, PROBED)
-        add(place, name, "saliency_matching", share, "gradient_guard", **READINGS[PROBED])
-    compare(grey, PUBLISHED_ATTACKS[2:], every)
-    compare(("cifar10",), PUBLISHED_ATTACKS[:2], every)
-    return [Cell(place, run) for place, run in found.items()]
+    """All cells of one seed, in the order to compute them; see :class:`fedlib.grids.Grid`."""
+    return [Cell(str(key), config(key, scale, seed, data)) for key in _keys()]
 
 
 GRID = Grid(

@@ -1,0 +1,164 @@
+"""Accuracy against the malicious share, and the share at which each defence breaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of, plural
+from fedlib.papers.gradient_guard.keys import comparisons
+from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy
+from fedlib.papers.gradient_guard.settings import (
+    ATTACK_TITLES,
+    FLAIRS_LIMIT,
+    FULL,
+    GREY,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    SHARES,
+)
+
+_LINES = {
+    rule: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--")
+    for i, rule in enumerate(RULE_TITLES)
+}
+
+
+def share_panels(archive: Archive, data: str) -> Figure:
+    (
+        """Draw accuracy against the malicious share, with a panel for each attack.
+
+    All points of a line are of one scale. Where the lines of a panel differ in scale, the panel's
+    title says so.
+
+    Parameters
+    ----------
+    archive
+        The stored runs of the grid.
+    data
+        The data set, one of ``DATA_TITLES``.
+    """
+        ""
+    )
+    known: list[CellResult] = []
+    attacks = FULL if data == "cifar10" else PUBLISHED_ATTACKS
+    rows = len(attacks) // 2
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            rows, 2, figsize=(8.4, 1 + 2.5 * rows), sharex=True, sharey=True, layout="constrained"
+        )
+        for axis, attack in zip(axes.flat, attacks, strict=True):
+            scales: dict[str, str] = {}
+            for rule, (colour, style) in _LINES.items():
+                at = _shares_of(data, attack, rule)
+                found = archive.together(comparisons(data, attack, (rule,), at))
+                line = [(float(s), r) for s, r in zip(at, found, strict=True) if r is not None]
+                if any(result is not None for result in found[1:]):
+                    scales[rule] = line[0][1].scale
+                known += [result for _, result in line]
+                axis.errorbar(
+                    [x for x, _ in line],
+                    [late_accuracy(result).mean for _, result in line],
+                    [late_accuracy(result).spread or 0 for _, result in line],
+                    color=colour, ls=style, marker=".", lw=1.2,
+                )  # fmt: skip
+            axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
+            if not scales:
+                axis.text(
+                    0.5, 0.5, "not computed", ha="center", va="center", fontsize=9,
+                    transform=axis.transAxes,
+                )  # fmt: skip
+            axis.grid(alpha=0.25)
+        highest = max((late_accuracy(result).mean for result in known), default=100)
+        # A network that learns little would have its lines on the floor of a whole axis.
+        axes.flat[0].set_ylim(0, 102 if highest > 50 else 1.15 * highest)
+        figure.supxlabel("malicious clients, %", fontsize=9)
+        figure.supylabel(f"test accuracy, %, mean of the last {LAST} evaluations", fontsize=9)
+        handles = [
+            Line2D([], [], color=colour, ls=style, label=RULE_TITLES[rule])
+            for rule, (colour, style) in _LINES.items()
+        ]
+        figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=5)
+        plt.close(figure)
+    return figure
+
+
+def _shares_of(data: str, attack: str, rule: str) -> tuple[str, ...]:
+    """The malicious shares at which the grid has cells of a rule."""
+    more = (FLAIRS_LIMIT,) if rule == "flair" and data in GREY and attack in FULL else ()
+    return tuple(sorted((*SHARES, *more), key=int))
+
+
+def _panel_title(attack: str, scales: dict[str, str]) -> str:
+    """Name the attack, the scale of most of its lines, and the lines of other scales."""
+    title = ATTACK_TITLES[attack]
+    if not scales:
+        return title
+    usual = Counter(scales.values()).most_common(1)[0][0]
+    others = [
+        f"\n{scale}: " + ", ".join(RULE_TITLES[rule] for rule in scales if scales[rule] == scale)
+        for scale in sorted(set(scales.values()) - {usual})
+    ]
+    return f"{title} ({usual})" + "".join(others)
+
+
+def break_share(results: dict[str, CellResult], seed: int) -> float:
+    """The least malicious share that leaves less than half of the clean accuracy.
+
+    Parameters
+    ----------
+    results
+        The results of a rule by malicious share, with one for each of ``SHARES``.
+    seed
+        The seed whose runs are judged.
+
+    Returns
+    -------
+    float
+        The share in percent, or 60 if more than half is left at every share.
+    """
+    accuracy = {
+        share: late_accuracy(result.of_seed(seed)).mean for share, result in results.items()
+    }
+    return next((float(s) for s in SHARES[1:] if accuracy[s] < BREAKS / 100 * accuracy["0"]), 60.0)
+
+
+def break_table(archive: Archive, data: str) -> Table:
+    """The malicious share at which each defence breaks, for every seed.
+
+    Parameters
+    ----------
+    archive
+        The stored runs of the grid.
+    data
+        The data set, one of ``DATA_TITLES``.
+    """
+    rows = []
+    basis: list[CellResult] = []
+    for rule, title in RULE_TITLES.items():
+        row = [title]
+        for attack in PUBLISHED_ATTACKS:
+            found = archive.common(comparisons(data, attack, (rule,), SHARES))
+            if found is None:
+                row.append("not computed")
+                continue
+            basis += found
+            by_share = dict(zip(SHARES, found, strict=True))
+            seeds = sorted(set.intersection(*(set(result.seeds) for result in found)))
+            shares = [break_share(by_share, seed) for seed in seeds]
+            shown = ", ".join("> 50" if share == 60 else f"{share:.0f}" for share in shares) + " %"
+            if set(shares) <= {60.0}:
+                shown = "not up to 50 %" if shares else "no seed in common"
+            row.append(f"{shown}\n{found[0].scale}, {plural(len(seeds), 'seed')}")
+        rows.append(tuple(row))
+    return Table(
+        ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
+        tuple(rows),
+        "Malicious share that leaves less than half of the clean accuracy, of each seed (means of "
+        f"the last {LAST} evaluations), on {basis_of(basis)}",
+        compact=True,
+    )

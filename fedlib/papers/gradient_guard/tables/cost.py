@@ -1,0 +1,52 @@
+"""The table of what a round costs."""
+
+from __future__ import annotations
+
+from fedlib.evidence.report import Archive, CellResult, Table
+from fedlib.papers.gradient_guard.keys import comparisons
+from fedlib.papers.gradient_guard.settings import DATA_TITLES, N_CLIENTS, RULE_TITLES
+
+
+def cost_table(archive: Archive, data: str = "mnist", share: str = "20") -> Table:
+    """The time of a round of each defence under full-trim.
+
+    The time is that of the fastest stored run. Attackers are there because several defences would
+    have nothing to do without them.
+
+    Parameters
+    ----------
+    archive
+        The stored runs of the grid.
+    data
+        The data set, one of ``DATA_TITLES``.
+    share
+        The malicious share in percent, one of ``SHARES``.
+    """
+    found = archive.together(comparisons(data, "full_trim", tuple(RULE_TITLES), (share,)))
+    results = dict(zip(RULE_TITLES, found, strict=True))
+    base, rows = results["fedsgd"], []
+    for rule, title in RULE_TITLES.items():
+        result = results[rule]
+        if result is None:
+            rows.append((title, "not computed", "–"))
+            continue
+        own, usual = _round_ms(result), 0.0 if base is None else _round_ms(base)
+        rows.append((title, f"{own:.1f} ms", f"{own / usual:.1f}" if usual else "–"))
+    scales = {f", {result.scale} scale" for result in found if result is not None}
+    return Table(
+        ("defence", "a round", "of FedSGD's"),
+        tuple(rows),
+        f"Time of a round with {N_CLIENTS} clients, {share} % of them sending full-trim, attack "
+        f"and evaluation included, {DATA_TITLES[data]}" + "".join(scales),
+    )
+
+
+def _round_ms(result: CellResult) -> float:
+    """Milliseconds for each round of the fastest run.
+
+    The slower runs shared the machine with other work.
+    """
+    return min(
+        float(1000 * record["provenance"]["wall_time_s"] / record["config"]["rounds"])
+        for record in result.records
+    )

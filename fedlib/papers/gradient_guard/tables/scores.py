@@ -1,0 +1,122 @@
+"""What the scores of clients tell: reputations over rounds, and how scores separate clients."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of
+from fedlib.papers.gradient_guard.keys import Comparison, Watched, comparisons
+from fedlib.papers.gradient_guard.measures import HONEST, separation
+from fedlib.papers.gradient_guard.settings import (
+    ATTACK_TITLES,
+    FULL,
+    HISTORIES,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    SHARES,
+    n_malicious,
+)
+
+
+def shown_separation(result: CellResult | None) -> str:
+    """The area under the ROC curve with its spread over seeds, or a dash if there is no result."""
+    if result is None:
+        return "–"
+    area = separation(result)
+    return f"{area.mean:.2f}" + ("" if area.spread is None else f" ± {area.spread:.2f}")
+
+
+def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") -> Figure:
+    """Draw reputations over rounds, of honest clients in blue and of malicious ones in red.
+
+    Parameters
+    ----------
+    archive
+        The stored runs of the grid.
+    data
+        The data set, one of ``DATA_TITLES``.
+    share
+        The malicious share in percent, one of ``SHARES``.
+    """
+    known: list[CellResult] = []
+    malicious = n_malicious(share)
+    panels = [(attack, rule) for attack in FULL for rule in HISTORIES]
+    found = archive.together(
+        [str(Comparison.of(data, attack, share, rule)) for attack, rule in panels]
+    )
+    results = dict(zip(panels, found, strict=True))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            2, 2, figsize=(8, 4.8), sharex=True, layout="constrained", squeeze=False
+        )
+        for row, attack in enumerate(FULL):
+            for column, rule in enumerate(HISTORIES):
+                axis = axes[row, column]
+                axis.set_title(f"{RULE_TITLES[rule]}, {ATTACK_TITLES[attack]}")
+                axis.grid(alpha=0.25)
+                result = results[attack, rule]
+                if result is None:
+                    continue
+                known.append(result)
+                metrics = result.records[0]["metrics"]
+                values = np.asarray(metrics["reputation"], dtype=float)
+                axis.plot(metrics["rounds"], values[:, :-malicious], color=PALETTE[1], lw=0.8)
+                axis.plot(metrics["rounds"], values[:, -malicious:], color=PALETTE[0], lw=0.8)
+        figure.supxlabel("round", fontsize=9)
+        figure.supylabel("reputation", fontsize=9)
+        seeds = sorted({result.records[0]["seed"] for result in known})
+        shown = ", ".join(f"seed {seed} alone" for seed in seeds) or "no seed"
+        figure.legend(
+            handles=[
+                Line2D([], [], color=PALETTE[1], label="honest"),
+                Line2D([], [], color=PALETTE[0], label="malicious"),
+            ],
+            title=f"{share} % malicious, {shown}, {basis_of(known)}",
+            loc="outside upper center",
+            ncols=2,
+        )
+        plt.close(figure)
+    return figure
+
+
+def separation_table(archive: Archive, data: str = "mnist") -> Table:
+    """The area under the ROC curve of low scores.
+
+    All cells of a row are of one scale.
+
+    Parameters
+    ----------
+    archive
+        The stored runs of the grid.
+    data
+        The data set, one of ``DATA_TITLES``.
+    """
+    rows = []
+    basis: list[CellResult] = []
+    for attack in (*PUBLISHED_ATTACKS, "saliency_matching"):
+        lines = [
+            (RULE_TITLES[rule], "last aggregate", comparisons(data, attack, (rule,), SHARES[1:]))
+            for rule in HISTORIES
+        ]
+        if attack in FULL:
+            title, _, cells = lines[-1]
+            lines.append((title, HONEST, tuple(str(Watched(cell)) for cell in cells)))
+        for title, reference, cells in lines:
+            found = archive.together(cells)
+            held = [result for result in found if result is not None]
+            basis += held
+            scale = held[0].scale if held else "–"
+            shown = map(shown_separation, found)
+            rows.append((ATTACK_TITLES[attack], title, reference, *shown, scale))
+    return Table(
+        ("attack", "scores of", "against", *(f"{share} %" for share in SHARES[1:]), "scale"),
+        tuple(rows),
+        "How probably a malicious client's score is below an honest one's (0.5 tells nothing), "
+        "mean over all rounds: against the last aggregate, as the rule itself judges, on the model "
+        f"that it makes; and against the {HONEST}, on the model that the honest clients make "
+        f"alone. {basis_of(basis)}",
+    )
