@@ -66,9 +66,9 @@ def clients_step(federation: Federation, state: State) -> torch.Tensor:
 def byzantine_updates(federation: Federation, state: State, facts: Facts) -> torch.Tensor:
     """What the Byzantine clients send, ``(n_byzantine, d)``; ``facts`` are the rule's."""
     attack = federation.config.attack
-    told = gather(attack.knows, Moment(federation, state, of_rule=facts))
+    known = gather(attack.knows, Moment(federation, state, of_rule=facts))
     benign = state.updates[: federation.n_benign if "benign_updates" in attack.knows else 0]
-    byzantine, state.attack = attack.apply(benign, state.attack, told)
+    byzantine, state.attack = attack.apply(benign, state.attack, known)
     return byzantine  # type: ignore[no-any-return]
 
 

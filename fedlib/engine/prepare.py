@@ -67,20 +67,20 @@ def prepare(
     _check_batch_norm(model, config.model)
     model.train()
     parameters = flatten_parameters(model)
-    train = _moved((dataset.x_train, dataset.y_train), device)
+    train = _on_device((dataset.x_train, dataset.y_train), device)
     active = config.n_clients if "own_updates" in config.attack.knows else n_benign
     federation = Federation(
         config=config,
         device=device,
         train=train,
-        test=_moved(test, device),
+        test=_on_device(test, device),
         # What is not poisoned is not laid out a second time.
         poisoned=(
             train[0] if poisoned.x is dataset.x_train else poisoned.x.to(device),
             train[1] if poisoned.y is dataset.y_train else poisoned.y.to(device),
         ),
         twins=poisoned.twins,
-        triggered=_moved(triggered, device) if triggered and len(triggered[1]) else None,
+        triggered=_on_device(triggered, device) if triggered and len(triggered[1]) else None,
         shares=shares,
         active=active,
         strategy=choose_strategy(model, device, strategy),
@@ -101,7 +101,7 @@ def prepare(
     return federation, state
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
+def _on_device(batch: Batch, device: torch.device) -> Batch:
     return batch[0].to(device), batch[1].to(device)
 
 

@@ -326,8 +326,8 @@ def rule(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     round's buckets. What clients are asked is asked on batches drawn for trials.
     """
     aggregator, state = moment.federation.config.aggregator, moment.state
-    tried = gather_for_trials(moment.of_rule or Facts(), moment)
-    return lambda updates: aggregator.apply(updates, state.aggregator, tried)[0]
+    facts = gather_for_trials(moment.of_rule or Facts(), moment)
+    return lambda updates: aggregator.apply(updates, state.aggregator, facts)[0]
 
 
 @_fact()
@@ -337,8 +337,8 @@ def candidates(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     Their shape is ``(n_candidates, n_parameters)``. A rule without a vote has one candidate.
     """
     aggregator, state = moment.federation.config.aggregator, moment.state
-    tried = gather_for_trials(moment.of_rule or Facts(), moment)
-    return lambda updates: aggregator.candidates(updates, state.aggregator, tried)
+    facts = gather_for_trials(moment.of_rule or Facts(), moment)
+    return lambda updates: aggregator.candidates(updates, state.aggregator, facts)
 
 
 @_fact("n_parameters")

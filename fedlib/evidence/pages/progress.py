@@ -9,7 +9,7 @@ from fedlib.evidence.pages.markdown import escaped, table
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.published import published_slugs
 from fedlib.evidence.report import Archive
-from fedlib.grids import load_grid
+from fedlib.grids import grid_slugs, load_grid
 
 
 @page_mark("coverage:SLUG")
@@ -40,6 +40,17 @@ def verdicts(page: Page, slug: str) -> str:
             heads = (title, "needed", "here", "verdict, of runs")
             tables.append(table(heads, [list(map(escaped, row)) for row in rows]))
     return "\n\n".join(tables) or "None is decided yet."
+
+
+@page_mark("all_verdicts")
+def all_verdicts(page: Page) -> str:
+    """Return a section on each paper that has claims: those that are decided, and where all are."""
+    sections = []
+    for slug in grid_slugs():
+        title = slug.replace("_", " ").capitalize()
+        chapter = f"All of the claims are in {{doc}}`../notebooks/{slug}`."
+        sections.append(f"## {title}\n\n{verdicts(page, slug)}\n\n{chapter}")
+    return "\n\n".join(sections)
 
 
 @page_mark("contradicted")
