@@ -1,4 +1,7 @@
-"""Column blocks of the update matrix: work that stays in the processor's cache."""
+"""Column blocks of the update matrix, so that the work stays in the processor's cache.
+
+In this module a ``matrix`` has the shape ``(n, d)``, with a row for each client.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,15 @@ CPU_BLOCK, WIDE_CPU_BLOCK = 8192, 32_768
 
 
 def column_blocks(matrix: torch.Tensor, width: int = CPU_BLOCK) -> Iterator[slice]:
-    """Slices that cover the columns: ``width`` each on the CPU, all at once elsewhere."""
+    """Yield the columns of a matrix in blocks, as slices.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)``.
+    width
+        The number of columns in a block on the CPU. On another device all columns are one block.
+    """
     d = matrix.shape[1]
     step = width if matrix.device.type == "cpu" else max(d, 1)
     for start in range(0, d, step):
@@ -25,12 +36,24 @@ def column_blocks(matrix: torch.Tensor, width: int = CPU_BLOCK) -> Iterator[slic
 def of_sorted(
     matrix: torch.Tensor, statistic: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    """An order statistic of each column, ``(d,)``.
+    """Compute an order statistic of each column.
 
-    ``statistic`` is given the columns' values in ascending order, ``(block, n)``, block by block,
-    and returns ``(block,)``. The matrix must be finite. On the CPU numpy's vectorised sort of short
-    rows orders them, several times faster than ``torch.sort`` along the first dimension, and
-    torch's threads take a block each.
+    On the CPU numpy's vectorised sort of short rows orders the values, several times faster than
+    ``torch.sort`` does along the first dimension, and each of torch's threads takes a block at a
+    time.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)`` with finite values.
+    statistic
+        A function that is called for each block. It is given the values of the block's columns in
+        ascending order, of shape ``(block, n)``, and returns the statistics, of shape ``(block,)``.
+
+    Returns
+    -------
+    torch.Tensor
+        The statistics, of shape ``(d,)``.
     """
     out = matrix.new_empty(matrix.shape[1])
     on_cpu = matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.float64)
@@ -61,11 +84,22 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
-    """Euclidean distance of each row of ``(n, d)`` to ``point`` ``(d,)``; shape ``(n,)``.
+    """Compute the Euclidean distance of each row to a point.
 
-    Summed block by block in float64. A distance whose square is too large for the dtype
-    (in float32, a distance beyond about 1e19) comes out as ``inf``, never as NaN, for finite
-    input.
+    The squares are summed block by block in float64. A distance whose square is too large for the
+    dtype (in float32, a distance beyond about 1e19) is ``inf``. It is never NaN for finite input.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)``.
+    point
+        A point of shape ``(d,)``.
+
+    Returns
+    -------
+    torch.Tensor
+        The distances, of shape ``(n,)``, in the dtype of the matrix.
     """
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix, WIDE_CPU_BLOCK):
@@ -75,16 +109,17 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
 
 
 def gram_matrix(matrix: torch.Tensor) -> torch.Tensor:
-    """Inner products of all rows, ``(n, n)`` in float64."""
+    """Compute the inner products of all rows, of shape ``(n, n)`` in float64."""
     return _gram(matrix, None, torch.float64)
 
 
 def _gram(
     matrix: torch.Tensor, centre: slice | torch.Tensor | None, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Inner products of all rows minus the row ``centre``, if any, ``(n, n)``.
+    """Compute the inner products of all rows, ``(n, n)``, after the row ``centre`` is subtracted.
 
-    Products are in ``dtype``, summed over the blocks in float64.
+    Nothing is subtracted if ``centre`` is None. The products within a block are in ``dtype``, and
+    their sum over the blocks is in float64.
     """
     n = matrix.shape[0]
     gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
@@ -100,7 +135,10 @@ def _gram(
 
 
 def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
-    """Inner product of each row of ``(n, d)`` with ``vector`` ``(d,)``; ``(n,)`` in float64."""
+    """Compute the inner product of each row with a ``vector`` of shape ``(d,)``.
+
+    The result has the shape ``(n,)`` and is in float64.
+    """
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
         total += matrix[:, columns].double() @ vector[columns].double()
@@ -108,10 +146,10 @@ def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
 
 
 def row_norms(matrix: torch.Tensor) -> torch.Tensor:
-    """Euclidean length of each row, ``(n,)`` in float64.
+    """Compute the Euclidean length of each row, of shape ``(n,)`` in float64.
 
-    Finite for finite input, but for float64 rows longer than about 1e154, whose length is ``inf``:
-    see :func:`shortened`.
+    The lengths of finite rows are finite, with one exception: the length of a float64 row that is
+    longer than about 1e154 is ``inf``. See :func:`shortened`.
     """
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
@@ -120,9 +158,17 @@ def row_norms(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows ``(n, d)`` of the same directions with finite lengths, and their divisors ``(n,)``.
+    """Shorten the rows whose length would be infinite, without changing their directions.
 
-    Only float64 rows longer than about 1e154 are divided, by their largest value.
+    Only float64 rows that are longer than about 1e154 are shortened. Each of them is divided by its
+    largest absolute value.
+
+    Returns
+    -------
+    rows : torch.Tensor
+        The rows, of shape ``(n, d)``, all of finite length if their values are finite.
+    divisors : torch.Tensor
+        What each row was divided by, of shape ``(n,)`` in float64.
     """
     divisors = matrix.new_ones(len(matrix), dtype=torch.float64)
     if matrix.dtype != torch.float64:
@@ -135,14 +181,28 @@ def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
-    """Squared distances of all rows, ``(n, n)`` in float64 and finite, by one Gram product.
+    """Compute the squared distances of all rows by one Gram product.
 
-    All rows are centred on the first. On a CPU float32 is multiplied as it is; a distance that is
-    small beside the rows' lengths, where that would cancel, or not finite, is then summed from the
-    rows' differences, or, if there are many of them, all products are taken in float64, as they are
-    elsewhere. Where the first row is so far out that the others' distances would be lost even so,
-    the shortest row is the centre, which no attacker can make longer. Equal rows (an attacker's,
-    often) are looked at once. Of float64 rows, squares beyond 1e300 count as 1e300.
+    All rows are first centred on the first row. If that row is so far out that the distances of the
+    others would be lost even in float64, the shortest row is the centre, which no attacker can make
+    longer.
+
+    On a CPU, rows that are equal (an attacker's often are) are looked at once, and float32 rows are
+    multiplied in float32. A distance that is small beside the lengths of its rows would then lose
+    its digits by cancellation. Such a distance, and one that is not finite, is summed from the
+    differences of the rows. If there are many of them, all products are taken in float64 instead.
+    On other devices all products are taken in float64 from the start.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)`` with finite values.
+
+    Returns
+    -------
+    torch.Tensor
+        The squared distances, of shape ``(n, n)`` in float64 and finite. Between float64 rows, a
+        square beyond 1e300 counts as 1e300.
     """
     first, on_cpu = slice(0, 1), matrix.device.type == "cpu"
     if on_cpu:
@@ -168,7 +228,10 @@ def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def _squared_differences(matrix: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-    """Squared distances of the rows ``i`` to the rows ``j``, in float64."""
+    """Compute the squared distances, in float64, of the rows ``i`` to the rows ``j``.
+
+    Both are indices of shape ``(m,)``, and so is the result.
+    """
     total = torch.zeros(len(i), dtype=torch.float64)
     if len(i) == 0:
         return total
@@ -179,7 +242,10 @@ def _squared_differences(matrix: torch.Tensor, i: torch.Tensor, j: torch.Tensor)
 
 
 def _centre(matrix: torch.Tensor) -> torch.Tensor:
-    """Index ``(1,)`` of the first row, or of the shortest if the first is far longer."""
+    """Return the index, of shape ``(1,)``, of the row to centre on.
+
+    It is the first row, or the shortest row if the first is far longer.
+    """
     # A tensor: an accelerator need not be waited for.
     lengths = torch.linalg.vector_norm(matrix, dim=1, dtype=torch.float64)
     least, shortest = lengths.min(0)
@@ -187,7 +253,11 @@ def _centre(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def _distinct_rows(matrix: torch.Tensor) -> tuple[list[int], list[int]]:
-    """The first of each set of equal rows, and for each row the place of its own among them."""
+    """Find the rows that are equal.
+
+    The first list has the index of the first row of each set of equal rows. The second has, for
+    each row of the matrix, the position of its set in the first list.
+    """
     distinct: list[int] = []
     which: list[int] = []
     # Most rows differ within their first values: only the others are compared whole.
@@ -213,9 +283,10 @@ _FARTHEST = 1e300
 
 
 def _squared_distances(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared distances from inner products, and those relative to the lengths.
+    """Compute squared distances from inner products, and how large they are beside the lengths.
 
-    The latter are 0 where a length is not finite, and 1 on the diagonal.
+    The second result has each squared distance divided by the sum of both rows' squared lengths. It
+    is 0 where a length is not finite, and 1 on the diagonal.
     """
     norms = gram.diagonal()
     lengths = norms[:, None] + norms[None, :]
@@ -228,14 +299,25 @@ def _squared_distances(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
-    """Sum of each row's ``n - f - 2`` smallest squared distances to others, ``(n,)``."""
+    """Compute the sum of each row's ``n - f - 2`` smallest squared distances to other rows.
+
+    Parameters
+    ----------
+    squared
+        The squared distances of all rows, of shape ``(n, n)``.
+    n_byzantine
+        How many rows f may be Byzantine.
+    """
     n = squared.shape[0]
     others = squared.nan_to_num(nan=torch.inf).fill_diagonal_(torch.inf)
     return others.sort(dim=1).values[:, : n - n_byzantine - 2].sum(1)
 
 
 def weighted_sum(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum of the rows ``(n, d)`` times their ``weights`` ``(n,)``; shape ``(d,)``."""
+    """Compute the sum ``(d,)`` of the rows times their ``weights`` ``(n,)``.
+
+    The sum has the dtype of the matrix.
+    """
     n, d = matrix.shape
     weights, threads = weights.to(matrix.dtype), torch.get_num_threads()
     parts = _PARTS * threads
@@ -257,27 +339,41 @@ _PARTS, _NARROW = 4, 4096
 
 
 def row_mean(matrix: torch.Tensor) -> torch.Tensor:
-    """Mean of the rows, ``(d,)``, even where their sum would overflow.
+    """Compute the mean of the rows, of shape ``(d,)``, even where their sum would overflow.
 
-    But for its rounding: the mean of equal rows may be one digit in the last place larger.
+    The mean is rounded, so the mean of equal rows may be larger than the rows by one digit in the
+    last place.
     """
     # Each row is scaled first.
     return weighted_sum(matrix, matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0]))
 
 
 def weighted_mean(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean of the rows by ``weights`` ``(n,)`` of any positive sum, ``(d,)``."""
+    """Compute the mean ``(d,)`` of the rows by their ``weights`` ``(n,)``.
+
+    The sum of the weights may be any positive number.
+    """
     return weighted_sum(matrix, weights / weights.sum())
 
 
 def selected_mean(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Mean of some rows, given by their indices ``(m,)``; no copy of them is made."""
+    """Compute the mean ``(d,)`` of the rows with the indices ``rows`` ``(m,)``, without a copy."""
     weights = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
     return weighted_mean(matrix, weights.index_fill(0, rows, 1.0))
 
 
 def row_std(matrix: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Sample standard deviation (n - 1) of each column, ``(d,)``; zeros for a single row."""
+    """Compute the sample standard deviation (n - 1) of each column, of shape ``(d,)``.
+
+    It is zero if there is one row alone.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)``. Its rows are the samples.
+    mean
+        The mean of the rows, of shape ``(d,)``.
+    """
     n = matrix.shape[0]
     if n < 2:
         return torch.zeros_like(mean)

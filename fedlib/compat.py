@@ -1,9 +1,9 @@
 """One guarded place for what the installed libraries lack.
 
-torchvision's wheel for CUDA fails to import over a CPU build of torch, because it adds
-meta functions to two operators (``torchvision::nms``, ``torchvision::qnms``) whose
-schemas its unloadable binary would have declared. Data sets, transforms and models need
-neither operator: declaring the schemas first is enough.
+torchvision's wheel for CUDA fails to import over a CPU build of torch. The wheel adds meta
+functions to two operators (``torchvision::nms``, ``torchvision::qnms``). The wheel's binary would
+have declared their schemas, but it cannot be loaded there. Data sets, transforms and models need
+neither operator, so it is enough to declare the schemas first.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _kept_alive: list[torch.library.Library] = []
 
 
 def missing_schemas() -> list[str]:
-    """Names of the torchvision operators that no library has declared."""
+    """Return the names of the torchvision operators that no library has declared."""
     namespace = torch.ops.torchvision
     return [name for name in _SCHEMAS if not hasattr(namespace, name)]
 
 
 def declare_missing_schemas() -> list[str]:
-    """Declare the operators that are missing and return their names."""
+    """Declare the torchvision operators that are missing, and return their names."""
     missing = missing_schemas()
     if missing:
         library = torch.library.Library("torchvision", "FRAGMENT")
@@ -39,7 +39,22 @@ def declare_missing_schemas() -> list[str]:
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision, over a CPU build of torch too; nothing is changed where it is whole."""
+    """Import torchvision, also over a CPU build of torch.
+
+    Nothing is declared if the import succeeds by itself.
+
+    Returns
+    -------
+    types.ModuleType
+        The module ``torchvision``.
+
+    Raises
+    ------
+    ImportError
+        If torchvision is not installed.
+    RuntimeError
+        If the import fails for a reason other than the missing operators.
+    """
     if importlib.util.find_spec("torchvision") is None:
         raise ImportError("torchvision is not installed: pip install torchvision")
     try:

@@ -1,4 +1,4 @@
-"""The machine: devices, threads, memory, and what a record says of them."""
+"""The machine: its devices, threads and memory, and what a record says of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ PACKAGES = ("torch", "torchvision", "numpy")
 
 
 def check_device(device: str) -> torch.device:
-    """The device called ``device`` (``"auto"``: a GPU if there is one), if it can be used.
+    """Return a device if it can be used here.
+
+    Parameters
+    ----------
+    device
+        ``"cpu"``, ``"cuda"``, ``"cuda:0"`` and so on, ``"mps"``, or ``"auto"``. With ``"auto"`` the
+        first GPU is used if there is one, and the CPU otherwise.
 
     Raises
     ------
@@ -41,7 +47,7 @@ def check_device(device: str) -> torch.device:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return how many processor cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows
@@ -49,18 +55,32 @@ def cores() -> int:
 
 
 def threads_per_job(jobs: int) -> int:
-    """Threads of each of ``jobs`` processes: the cores shared out, within OMP_NUM_THREADS."""
+    """Return how many threads each of several processes should use.
+
+    The processes share the cores equally. No process uses more threads than the environment
+    variable ``OMP_NUM_THREADS`` allows.
+
+    Parameters
+    ----------
+    jobs
+        The number of processes, at least 1.
+    """
     share = max(1, cores() // jobs)
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
 def configure(threads: int) -> None:
-    """Set torch's threads, and keep freed memory in the process.
+    """Set the number of torch's threads, and keep freed memory in the process.
 
-    By default glibc gives each large array back to the system when it is freed, and the next
-    one of the same size is paid for again page by page: on a CPU that costs a client step more
-    than its arithmetic.
+    By default glibc gives each large array back to the system when it is freed, and the next array
+    of the same size is paid for again page by page. On a CPU that costs a client's step more than
+    its arithmetic does.
+
+    Parameters
+    ----------
+    threads
+        The number of threads, at least 1.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":
@@ -72,7 +92,7 @@ def configure(threads: int) -> None:
 
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name as the system gives it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -83,7 +103,7 @@ def cpu_name() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """A device's name for a record, such as the GPU's model."""
+    """Return a device's name for a record, such as the model of the GPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return cpu_name() if device.type == "cpu" else device.type
@@ -91,7 +111,15 @@ def device_name(device: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """The commit of the library's working tree, with ``+`` if it was changed; or the version."""
+    """Return which version of the library's code this is.
+
+    Returns
+    -------
+    str
+        The first 12 digits of the commit of the working tree, followed by ``+`` if the library's
+        files have changed since. Outside a working tree it is ``fedlib`` with the installed
+        version, or ``unknown`` if the library is not installed.
+    """
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -115,16 +143,24 @@ def _installed(package: str) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
+    """Return the versions of Python and of the packages that the numbers depend on, by name."""
     found = {name: metadata.version(name) for name in PACKAGES if _installed(name)}
     return {"python": platform.python_version(), **found, "torch": str(torch.__version__)}
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What a record's provenance says of machine and software.
+    """Describe the machine and the software for the provenance of a record.
 
-    ``tf32``, of a GPU: whether convolutions may round their factors to 11 bits, as torch does by
-    default.
+    Parameters
+    ----------
+    device
+        The device that the run is computed on.
+
+    Returns
+    -------
+    dict
+        JSON values by name. Only a GPU has the entry ``tf32``. It says whether convolutions may
+        round their factors to 11 bits, as torch lets them by default.
     """
     convolutions = {"tf32": torch.backends.cudnn.allow_tf32} if device.type == "cuda" else {}
     return {

@@ -1,7 +1,10 @@
 """Networks of the papers, by name, as plain ``torch.nn`` modules.
 
-A pooling layer stands before its ReLU: the two commute, and the ReLU then works on a
-quarter of the values.
+Every function of ``MODELS`` takes the ``shape`` of a sample, ``(C, H, W)``, and the number of
+classes. The network that it returns maps samples ``(n, C, H, W)`` to logits ``(n, n_classes)``.
+
+A pooling layer stands before its ReLU. The two commute, and the ReLU then works on a quarter of the
+values.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ from fedlib.validation import ConfigError, check_name
 
 @dataclass(frozen=True)
 class ParameterLayout:
-    """Where each parameter of a model lies in its flat vector of ``size`` numbers."""
+    """Where each parameter of a model lies in its flat vector of ``size`` values.
+
+    Each parameter begins at its offset, and is flattened row by row.
+    """
 
     names: tuple[str, ...]
     shapes: tuple[torch.Size, ...]
@@ -28,7 +34,7 @@ class ParameterLayout:
 
     @classmethod
     def of(cls, model: nn.Module) -> ParameterLayout:
-        """The layout of ``model`` in the order of ``named_parameters``."""
+        """Return the layout of ``model``, in the order of ``named_parameters``."""
         names, shapes, offsets, size = [], [], [], 0
         for name, parameter in model.named_parameters():
             names.append(name)
@@ -38,7 +44,10 @@ class ParameterLayout:
         return cls(tuple(names), tuple(shapes), tuple(offsets), size)
 
     def views(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views into ``flat``, ``(..., size)``, by parameter name; leading axes are kept."""
+        """Return views into flat vectors ``(..., size)``, by the name of the parameter.
+
+        A view has the shape ``(..., *shape)``: it keeps the leading axes.
+        """
         lead = flat.shape[:-1]
         return {
             name: flat[..., start : start + shape.numel()].view(*lead, *shape)
@@ -47,7 +56,10 @@ class ParameterLayout:
 
 
 def flatten_parameters(model: nn.Module) -> torch.Tensor:
-    """Move a model's parameters into one flat vector that they become views of; return it."""
+    """Move a model's parameters into one flat vector ``(n_parameters,)``, and return it.
+
+    The parameters become views of the vector, so a change of one is a change of the other.
+    """
     layout = ParameterLayout.of(model)
     first = next(model.parameters())
     flat = torch.empty(layout.size, dtype=first.dtype, device=first.device)
@@ -60,14 +72,15 @@ def flatten_parameters(model: nn.Module) -> torch.Tensor:
 
 
 def batch_norms(model: nn.Module) -> list[nn.Module]:
-    """The batch-norm layers of a model."""
+    """Return the batch-norm layers of a model."""
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
 def critical_parameters(model: nn.Module) -> torch.Tensor:
-    """Which parameters sparse attacks aim at, ``(n_parameters,)`` of bool.
+    """Mark the parameters that sparse attacks aim at (centered_clipping, section V-A).
 
-    First and last layers, normalisation and all biases (centered_clipping, section V-A).
+    The mask ``(n_parameters,)`` of bool marks the first and the last layer, normalisations and all
+    biases.
     """
     layers = [
         layer
@@ -81,7 +94,10 @@ def critical_parameters(model: nn.Module) -> torch.Tensor:
 
 
 def output_bias(model: nn.Module) -> torch.Tensor:
-    """Where the last layer's bias is, ``(n_parameters,)`` of bool; nowhere if it has none."""
+    """Mark the bias of the last layer, in a mask ``(n_parameters,)`` of bool.
+
+    Nothing is marked if the last layer has no bias.
+    """
     parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
     if list(model.parameters())[-1].dim() == 1:
         parts[-1].fill_(True)
@@ -89,7 +105,7 @@ def output_bias(model: nn.Module) -> torch.Tensor:
 
 
 def output_weights(model: nn.Module) -> torch.Tensor:
-    """Where the last layer's weights are, without its bias, ``(n_parameters,)`` of bool."""
+    """Mark the weights of the last layer, not its bias, in a mask ``(n_parameters,)`` of bool."""
     parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
     last = max(i for i, p in enumerate(model.parameters()) if p.dim() > 1)
     parts[last].fill_(True)
@@ -97,7 +113,7 @@ def output_weights(model: nn.Module) -> torch.Tensor:
 
 
 def _cnn(channels: int, size: int, widths: tuple[int, int], hidden: int, classes: int) -> nn.Module:
-    """Two 5x5 convolutions with 2x2 max pooling, one hidden layer (none if ``hidden`` is 0)."""
+    """Build two 5x5 convolutions with max pooling, and a hidden layer unless ``hidden`` is 0."""
     first, second = widths
     side = ((size - 4) // 2 - 4) // 2
     head: list[nn.Module] = [nn.Flatten()]
@@ -117,32 +133,36 @@ def _cnn(channels: int, size: int, widths: tuple[int, int], hidden: int, classes
 
 
 def cnn_20_50(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Two-layer CNN, 20 and 50 channels, hidden layer of 500 (centered_clipping, section VI-A).
+    """Two-layer CNN with 20 and 50 channels and a hidden layer of 500.
 
-    431,080 parameters on 28x28 grey images with 10 classes. The text says "2-layer CNN";
-    the widths are those of the authors' code.
+    It has 431,080 parameters on 28x28 grey images with 10 classes. The paper's text says "2-layer
+    CNN" (centered_clipping, section VI-A). The widths are those of the authors' code.
     """
     return _cnn(shape[0], shape[1], (20, 50), 500, n_classes)
 
 
 def cnn_4_8(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Small CNN, 4 and 8 channels, hidden layer of 16 (residual_reweighting, Table 5).
+    """Small CNN with 4 and 8 channels and a hidden layer of 16 (residual_reweighting, Table 5).
 
-    3,146 parameters on 28x28 grey images with 10 classes.
+    It has 3,146 parameters on 28x28 grey images with 10 classes.
     """
     return _cnn(shape[0], shape[1], (4, 8), 16, n_classes)
 
 
 def cnn_32_64(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """CNN of 32 and 64 channels without hidden layer (clustering_with_outliers, code).
+    """CNN with 32 and 64 channels and no hidden layer.
 
-    115,646 parameters on 28x28 grey images with 62 classes.
+    It is that of the authors' code (clustering_with_outliers), and has 115,646 parameters on 28x28
+    grey images with 62 classes.
     """
     return _cnn(shape[0], shape[1], (32, 64), 0, n_classes)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, added to their input (He et al., 2016, figure 2)."""
+    """Two 3x3 convolutions with batch norm, added to their input (He et al., 2016, figure 2).
+
+    The first of them has the ``stride``, and goes from ``inputs`` to ``outputs`` channels.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -168,7 +188,7 @@ def _norm(channels: int) -> nn.Module:
 
 
 def _resnet(channels: int, widths: tuple[int, ...], blocks: int, classes: int) -> nn.Module:
-    """Residual network for small images: stages of ``blocks`` blocks, halving the side in each."""
+    """Build a residual network for small images. Each stage but the first halves their sides."""
     layers: list[nn.Module] = [
         nn.Conv2d(channels, widths[0], 3, 1, 1, bias=False), _norm(widths[0]), nn.ReLU(),
     ]  # fmt: skip
@@ -184,25 +204,26 @@ def _resnet(channels: int, widths: tuple[int, ...], blocks: int, classes: int) -
 def resnet20(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """ResNet-20 (He et al., 2016, section 4.2; centered_clipping, section VI-A).
 
-    Three stages of three blocks, of 16, 32 and 64 channels, with convolutions where a shortcut
-    changes size: 272,474 parameters on colour images with 10 classes.
+    It has three stages of three blocks, with 16, 32 and 64 channels. A shortcut that changes the
+    size is a convolution. There are 272,474 parameters on colour images with 10 classes.
     """
     return _resnet(shape[0], (16, 32, 64), 3, n_classes)
 
 
 def resnet20_code(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """What centered_clipping's authors' code calls ResNet-20: two blocks a stage, twice the width.
+    """The network that the code of centered_clipping's authors calls ResNet-20.
 
-    696,618 parameters on colour images with 10 classes.
+    It has two blocks in a stage, where ResNet-20 has three, and twice the width: 696,618 parameters
+    on colour images with 10 classes.
     """
     return _resnet(shape[0], (32, 64, 128), 2, n_classes)
 
 
 def resnet9(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """ResNet-9 (centered_clipping, section VI-A; widths from the authors' code).
+    """ResNet-9 (centered_clipping, section VI-A), with the widths of the authors' code.
 
-    Four stages of one block, of 64 to 512 channels: 4,949,412 parameters on colour images with
-    100 classes.
+    It has four stages of one block, with 64 to 512 channels: 4,949,412 parameters on colour images
+    with 100 classes.
     """
     return _resnet(shape[0], (64, 128, 256, 512), 1, n_classes)
 
@@ -210,13 +231,13 @@ def resnet9(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 def resnet18(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """ResNet-18 for small images (He et al., 2016; residual_reweighting, section 4).
 
-    11,173,962 parameters on colour images with 10 classes.
+    It has 11,173,962 parameters on colour images with 10 classes.
     """
     return _resnet(shape[0], (64, 128, 256, 512), 2, n_classes)
 
 
 class _MeanEmbedding(nn.Module):
-    """Mean of the embeddings of a text's words; 0 is no word."""
+    """The mean of the embeddings of a text's words, where the number 0 stands for no word."""
 
     def __init__(self, vocabulary: int, dimension: int) -> None:
         super().__init__()
@@ -232,7 +253,10 @@ class _MeanEmbedding(nn.Module):
 
 
 class _BinaryScore(nn.Linear):
-    """One score z as logits (0, z): cross-entropy of these is binary cross-entropy of z."""
+    """A linear layer that gives one score z as the logits (0, z).
+
+    The cross-entropy of these logits is the binary cross-entropy of z.
+    """
 
     def __init__(self, inputs: int) -> None:
         super().__init__(inputs, 1)
@@ -242,9 +266,10 @@ class _BinaryScore(nn.Linear):
 
 
 def fasttext(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """FastText: mean of word embeddings, one linear layer (residual_reweighting, appendix A.2).
+    """FastText: the mean of word embeddings and one linear layer, for data with two classes.
 
-    25,000 words, dimension 100, one output: 2,500,101 parameters. For two classes.
+    It knows 25,000 words, with embeddings of dimension 100 and one output: 2,500,101 parameters
+    (residual_reweighting, appendix A.2).
     """
     return _fasttext(VOCABULARY, n_classes)
 
@@ -261,9 +286,9 @@ def _fasttext(vocabulary: int, n_classes: int) -> nn.Module:
 
 
 def mlp_46_23(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Three fully connected layers of 46, 23 and ``n_classes`` (residual_reweighting, A.2).
+    """Three fully connected layers of 46, 23 and ``n_classes`` units.
 
-    5,529 parameters for 91 features and 9 classes.
+    It has 5,529 parameters for 91 features and 9 classes (residual_reweighting, appendix A.2).
     """
     features = shape[0] * shape[1] * shape[2]
     return nn.Sequential(
@@ -277,9 +302,9 @@ def mlp_46_23(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 
 
 def mlp_100(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Feed-forward network with 100 hidden units (gradient_guard, section 4, which names no size).
+    """Feed-forward network with 100 hidden units (gradient_guard, section 4).
 
-    79,510 parameters on 28x28 grey images with 10 classes.
+    The paper names no size. There are 79,510 parameters on 28x28 grey images with 10 classes.
     """
     features = shape[0] * shape[1] * shape[2]
     return nn.Sequential(
@@ -290,7 +315,7 @@ def mlp_100(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 def elu_4_2(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """Hidden layers of four and two ELU units (two_stage_attack, section 4; Sinha et al., 2018).
 
-    28 parameters for two features and two classes.
+    It has 28 parameters for two features and two classes.
     """
     features = shape[0] * shape[1] * shape[2]
     return nn.Sequential(
@@ -304,10 +329,10 @@ def elu_4_2(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 
 
 def elu_cnn(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Convolutions of 8x8, 6x6 and 5x5 with ELU, one linear layer (two_stage_attack, section 4).
+    """Convolutions of 8x8, 6x6 and 5x5 with ELU, and one linear layer, for images of 28x28.
 
-    Widths, strides and padding are those of Sinha et al. (2018): the last layer has 1,290
-    parameters. For images of 28x28.
+    It is the network of two_stage_attack, section 4, with the widths, strides and padding of Sinha
+    et al. (2018). The last layer has 1,290 parameters.
     """
     if shape[1:] != (28, 28):
         raise ConfigError(f"model='elu_cnn' is for images of 28x28, not {shape[1]}x{shape[2]}.")
@@ -324,7 +349,7 @@ def elu_cnn(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 
 
 def softmax_regression(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """Multinomial logistic regression: the smallest model, for examples and tests."""
+    """Multinomial logistic regression, the smallest model, for examples and tests."""
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], n_classes))
 
 
@@ -347,14 +372,23 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
 
 
 def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int) -> nn.Module:
-    """Build the model ``name`` for images of ``shape`` (C, H, W), initialised from ``seed``.
+    """Build a model and initialise it from a seed.
 
-    torch's default initialisation; the global random state is left as it was.
+    The parameters have torch's default initialisation. The global random state is left as it was.
+
+    Parameters
+    ----------
+    name
+        One of ``MODELS``.
+    shape, n_classes
+        The shape of a sample, ``(C, H, W)``, and the number of classes.
+    seed
+        The seed of the initialisation.
 
     Raises
     ------
     ConfigError
-        If ``name`` is unknown.
+        If ``name`` is unknown, or the model is not for data of this shape or with so many classes.
     """
     check_name("model", name, MODELS)
     with torch.random.fork_rng(devices=[]):

@@ -13,10 +13,36 @@ def _sequence(seed: int, purpose: str, *keys: int) -> np.random.SeedSequence:
 
 
 def stream(seed: int, purpose: str, *keys: int) -> np.random.Generator:
-    """A generator that depends on ``(seed, purpose, *keys)`` alone."""
+    """Make a random generator that depends on the arguments alone.
+
+    Parameters
+    ----------
+    seed
+        The seed of the run, a non-negative integer.
+    purpose
+        What the random numbers are for. Streams with different purposes are independent.
+    keys
+        Non-negative integers that tell streams of one purpose apart, such as a client's number.
+
+    Returns
+    -------
+    numpy.random.Generator
+        A new generator, which starts at the beginning of its stream.
+    """
     return np.random.Generator(np.random.PCG64(_sequence(seed, purpose, *keys)))
 
 
 def derived_seed(seed: int, purpose: str, *keys: int) -> int:
-    """A 63-bit seed for libraries that take one number."""
+    """Make a seed for a library that takes one number.
+
+    Parameters
+    ----------
+    seed, purpose, keys
+        The name of the stream, as for :func:`stream`.
+
+    Returns
+    -------
+    int
+        A number of 63 bits that depends on the arguments alone.
+    """
     return int(_sequence(seed, purpose, *keys).generate_state(2, np.uint32).view(np.uint64)[0] >> 1)
