@@ -218,7 +218,7 @@ def test_what_bfloat16_could_gain(benchmark, model, dtype):
 @pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
 def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
     """Gradients of 25 clients by one thread, as in a grid's process."""
-    monkeypatch.setattr("fedlib.gradients._has_nnpack", lambda: library == "NNPACK")
+    monkeypatch.setattr("fedlib.gradients.layers.nnpack.is_available", lambda: library == "NNPACK")
     dataset = dataset_of(model)
     network = make_model(model, dataset.shape, dataset.n_classes, 1)
     x = dataset.x_train[: 25 * BATCH].view(25, BATCH, *dataset.shape)

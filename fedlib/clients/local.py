@@ -26,10 +26,12 @@ class LocalSGD(Client):
 
     Parameters
     ----------
-    batch_size, learning_rate, momentum
-        Of the client's SGD. Its momentum starts at zero in every round.
+    batch_size
+        The number of samples of a local step.
+    learning_rate, momentum
+        The rate and the momentum of the client's SGD. The momentum starts at zero in every round.
     epochs
-        Passes over the client's data in a round, each in a new random order.
+        The number of passes over the client's data in a round, each in a new random order.
     optimizer
         ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
         which does not use ``momentum``.

@@ -45,39 +45,53 @@ class RunConfig:
 
     Parameters
     ----------
-    data, partition, model
-        What is learned, from which shares, by which network of ``MODELS``.
-    n_clients, n_byzantine
-        Clients, and how many of them (the last ones) the attacker controls.
+    data
+        What is learned.
+    partition
+        How the training samples are shared out to the clients.
+    model
+        The network, one of ``fedlib.models.MODELS``.
+    n_clients
+        The number of clients.
+    n_byzantine
+        How many of the clients, the last ones, the attacker controls.
     client
         What a client does in a round.
-    aggregator, attack
-        The rule and the attack. The rule's ``n_byzantine`` may differ from the run's, as in
-        a baseline without attackers under a trimming rule; the attack's may not.
-    rounds, learning_rate, milestones, decay
-        The server subtracts ``learning_rate * aggregate`` in each round; after each round of
-        ``milestones`` the rate is multiplied by ``decay``.
+    aggregator
+        The server's rule. Its ``n_byzantine`` may differ from the run's, as in a baseline without
+        attackers under a trimming rule.
+    attack
+        The attack. Its ``n_byzantine`` must be the run's.
+    rounds
+        The number of rounds.
+    learning_rate
+        The server subtracts ``learning_rate * aggregate`` from the model in each round.
+    milestones
+        After each of these rounds the learning rate is multiplied by ``decay``.
+    decay
+        The factor of the learning rate at a milestone.
     eval_every
-        Rounds between evaluations on the full test set; the last round is always one.
+        The model is evaluated after so many rounds, and after the last round.
     seed
-        Of partition, initialisation and batches. The clients' batches depend on nothing
+        The seed of partition, initialisation and batches. The clients' batches depend on nothing
         else, so that runs of one seed differ by rule and attack alone.
     track
         What is recorded besides accuracy and losses: names of ``fedlib.trackers.TRACKERS``.
     server_samples
-        Clean training samples that the server has for itself, for the rules that need them; drawn
-        from all, besides the clients' shares.
+        The number of clean training samples that the server has for itself, for the rules that
+        need them. They are drawn from all samples, whether a client holds them or not.
     test_set
-        ``"pooled"``: the whole test set; ``"clients"``: of each client as many test samples, drawn
-        from the class distribution of its training samples; ``"benign_clients"``: the same of the
-        honest ones alone.
+        ``"pooled"``: the model is tested on the whole test set. ``"clients"``: each client tests it
+        on as many test samples, drawn from the class distribution of the client's training
+        samples. ``"benign_clients"``: the honest clients alone do.
     vote_samples
-        Samples on which a client compares the models it votes on; 0 is as many as a batch has.
+        The number of samples on which a client compares the models that it votes on. With 0 it is
+        the size of a batch.
     server_step
-        ``"aggregate"``: along the rule's aggregate. ``"honest_mean"``: along the mean of the honest
-        clients' updates, which no server knows. The rule, one that keeps reputations, is only
-        watched: it judges every update, by the last such mean, on a model that no attacker has
-        touched.
+        ``"aggregate"``: the server steps along the rule's aggregate. ``"honest_mean"``: the server
+        steps along the mean of the honest clients' updates, which no server knows. The rule, one
+        that keeps reputations, is then only watched: it judges every update by the last such mean,
+        on a model that no attacker has touched.
 
     Raises
     ------
