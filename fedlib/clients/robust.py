@@ -43,7 +43,8 @@ class RobustSGD(MomentumSGD):
         ``"one"``, or ``"norm"``: ``gamma`` is in units of the training samples' mean norm. It is
         then 0.04 on MNIST.
     ascent_steps, ascent_rate
-        The number of steps and the rate of the inner maximisation. A rate of 1 is ``1 / (2 gamma)``.
+        The number of steps and the rate of the inner maximisation. A rate of 1 stands for
+        ``1 / (2 gamma)``.
     """
 
     gamma: float = 2.0
