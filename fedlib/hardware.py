@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -70,12 +72,25 @@ def threads_per_job(jobs: int) -> int:
     return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, and with as many as before afterwards.
+
+    The order of sums, and so the last digits of a result, depend on the number of threads. Runs are
+    chaotic, so that their later rounds then differ by whole points. A run is therefore played by
+    one thread, however many cores there are and whatever else is computed beside it. Several
+    runs side by side use the cores better than one run with several threads does.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def configure(threads: int) -> None:
     """Set the number of torch's threads, and keep freed memory in the process.
-
-    By default glibc gives each large array back to the system when it is freed, and the next array
-    of the same size is paid for again page by page. On a CPU that costs a client's step more than
-    its arithmetic does.
 
     Parameters
     ----------
@@ -83,6 +98,16 @@ def configure(threads: int) -> None:
         The number of threads, at least 1.
     """
     torch.set_num_threads(threads)
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Keep freed memory in the process.
+
+    By default glibc gives each large array back to the system when it is freed, and the next array
+    of the same size is paid for again page by page. On a CPU that costs a client's step more than
+    its arithmetic does.
+    """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         mmap_threshold, trim_threshold = -3, -1
@@ -168,7 +193,6 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "device_name": device_name(device),
         **convolutions,
-        "threads": torch.get_num_threads(),
         "versions": versions(),
         "platform": f"{sys.platform} {platform.machine()}",
     }

@@ -12,10 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from records import put
 
 from fedlib import engine
-from fedlib.grids import expand, load_grid, pool, run_grid
+from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.data import DataConfig
+from fedlib.data.datasets import EMBEDDED_VARIANT
+from fedlib.grids import Cell, expand, load_grid, pool, run_grid
 from fedlib.grids.progress import Progress
 from fedlib.runs import store as store_module
 from fedlib.runs.store import Store, StoreError
@@ -248,3 +253,31 @@ def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
 
     threading.Thread(target=follow, daemon=True).start()
     assert ended.wait(timeout=30)
+
+
+def test_a_run_gives_the_same_numbers_whatever_the_number_of_threads(toy, tmp_path):
+    # Large enough that torch and the rules' blocks would share the work out.
+    (cell, *_) = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))
+    config = cell.config.with_(
+        model="cnn_4_8",
+        n_byzantine=1,
+        aggregator=AGGREGATORS["geometric_median"](n_byzantine=1),
+        attack=ATTACKS["alie"](n_byzantine=1),
+        rounds=4,
+    )
+    found, before = [], torch.get_num_threads()
+    try:
+        for number, threads in enumerate((1, 2, 4)):
+            torch.set_num_threads(threads)
+            store = Store("toy", tmp_path / str(number))
+            run_grid([Cell("one", config)], store, "smoke", jobs=1, progress=False)
+            assert torch.get_num_threads() == threads  # the caller's stay
+            found.append(store.read("smoke")[config.id])
+    finally:
+        torch.set_num_threads(before)
+    beside = Store("toy", tmp_path / "beside")
+    cells = [Cell("one", config), Cell("other", config.with_(seed=2))]
+    run_grid(cells, beside, "smoke", jobs=2, progress=False)
+    found.append(beside.read("smoke")[config.id])
+    assert all(record["metrics"] == found[0]["metrics"] for record in found)
+    assert [record["provenance"]["threads"] for record in found] == [1] * 4

@@ -36,8 +36,6 @@ class Task:
         The name of the device, such as ``cpu`` or ``cuda:0``.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
-    threads
-        How many threads the process uses.
     """
 
     cell: Cell
@@ -45,7 +43,6 @@ class Task:
     scale: str
     device: str
     strategy: str
-    threads: int
 
 
 @lru_cache(maxsize=4)
@@ -73,7 +70,7 @@ def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[s
     with task.store.claim(config.id) as mine:
         if not mine or config.id in task.store.read(task.scale):
             return None
-        hardware.configure(task.threads)
+        hardware.keep_memory()
         dataset = cached_dataset(config.data)
         started = datetime.now(UTC)
         clock = time.perf_counter()
@@ -103,6 +100,7 @@ def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[s
                 "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
                 **extra,
                 **hardware.describe(torch.device(task.device)),
+                "threads": 1,
             },
         )
         return record if task.store.append(task.scale, record) else None
@@ -115,7 +113,7 @@ def compute_metrics(
     strategy: str = "auto",
     on_round: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Play a run and return its metrics.
+    """Play a run with one thread and return its metrics, which no other thread number changes.
 
     The engine plays the run, unless its attack has an agent: then the agent plays it, with the
     engine.
@@ -137,4 +135,5 @@ def compute_metrics(
     if config.attack.agent:
         # An agent may need optional packages, so its module is imported only for its runs.
         player = importlib.import_module(config.attack.agent).run
-    return player(config, dataset, device, strategy, on_round)
+    with hardware.one_thread():
+        return player(config, dataset, device, strategy, on_round)

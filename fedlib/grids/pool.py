@@ -101,7 +101,6 @@ def run_grid(
     if jobs is None:
         jobs = hardware.cores() if target.type == "cpu" else 1
     jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
-    threads = hardware.threads_per_job(jobs)
     # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
     for config in {cell.config.data: cell.config for cell in pending}.values():
         cached_dataset(config.data)
@@ -109,7 +108,7 @@ def run_grid(
     if progress and pending:
         print(_outlook(len(pending), jobs, stored.values()), flush=True)
     with Progress(sum(cell.config.rounds for cell in pending), len(pending), progress) as bar:
-        tasks = [Task(cell, store, scale, str(target), strategy, threads) for cell in pending]
+        tasks = [Task(cell, store, scale, str(target), strategy) for cell in pending]
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
         for task, result in results:
             seeded = f"{task.cell.key} seed {task.cell.config.seed}"
