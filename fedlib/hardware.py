@@ -193,6 +193,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "device_name": device_name(device),
         **convolutions,
+        "threads": torch.get_num_threads(),
         "versions": versions(),
         "platform": f"{sys.platform} {platform.machine()}",
     }

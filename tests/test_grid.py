@@ -255,6 +255,25 @@ def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
     assert ended.wait(timeout=30)
 
 
+def test_a_run_is_played_by_one_thread(toy, store, monkeypatch):
+    seen, original = [], engine.run
+
+    def spy(*arguments):
+        seen.append(torch.get_num_threads())
+        return original(*arguments)
+
+    monkeypatch.setattr(engine, "run", spy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        run_grid(expand(toy, "smoke", data="embedded"), store, "smoke", jobs=1, progress=False)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1, 1]
+    assert {r["provenance"]["threads"] for r in store.read("smoke").values()} == {1}
+
+
 def test_a_run_gives_the_same_numbers_whatever_the_number_of_threads(toy, tmp_path):
     # Large enough that torch and the rules' blocks would share the work out.
     (cell, *_) = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))

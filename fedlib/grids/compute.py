@@ -67,7 +67,7 @@ def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[s
         The record. None if another process is computing the run or has stored it.
     """
     config = task.cell.config
-    with task.store.claim(config.id) as mine:
+    with task.store.claim(config.id) as mine, hardware.one_thread():
         if not mine or config.id in task.store.read(task.scale):
             return None
         hardware.keep_memory()
@@ -100,7 +100,6 @@ def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[s
                 "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
                 **extra,
                 **hardware.describe(torch.device(task.device)),
-                "threads": 1,
             },
         )
         return record if task.store.append(task.scale, record) else None
