@@ -27,8 +27,9 @@ def check_device(device: str) -> torch.device:
     Parameters
     ----------
     device
-        ``"cpu"``, ``"cuda"``, ``"cuda:0"`` and so on, ``"mps"``, or ``"auto"``. With ``"auto"`` the
-        first GPU is used if there is one, and the CPU otherwise.
+        ``"cpu"``, ``"cuda"``, ``"cuda:0"`` and so on, or ``"auto"``. With ``"auto"`` the first of
+        NVIDIA's GPUs is used if there is one, and the CPU otherwise. Apple's ``"mps"`` has no
+        float64, which distances and averages are summed in, so that it cannot be used.
 
     Raises
     ------
@@ -38,13 +39,11 @@ def check_device(device: str) -> torch.device:
     available = ["cpu"]
     if torch.cuda.is_available():
         available += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        available.append("mps")
     if device == "auto":
         return torch.device(available[1] if len(available) > 1 else "cpu")
     if device not in available:
-        allowed = ", ".join(["auto", *available])
-        raise ConfigError(f"device={device!r} is not available here. Allowed: {allowed}.")
+        why = "has no float64" if device == "mps" else "is not available here"
+        raise ConfigError(f"device={device!r} {why}. Allowed: {', '.join(['auto', *available])}.")
     return torch.device(device)
 
 
