@@ -172,6 +172,18 @@ def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
 
 
 @pytest.mark.parametrize("name", AGGREGATORS)
+def test_updates_that_require_grad_leave_no_graph_behind(name):
+    updates = matrix(11, 40).requires_grad_()
+    rule = AGGREGATORS[name](n_byzantine=2)
+    state = rule.init(*updates.shape)
+    for _ in range(2):
+        found, state = rule.apply(updates, state, facts_for_rule(rule, updates.detach()))
+        assert not found.requires_grad
+        kept = state if isinstance(state, tuple) else (state,)
+        assert not any(part.requires_grad for part in kept if isinstance(part, torch.Tensor))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
 def test_one_parameter_and_few_clients(name):
     assert aggregate(name, torch.arange(5.0)[:, None], 0).shape == (1,)
 

@@ -42,6 +42,12 @@ def test_shape_dtype_and_arguments_are_kept(name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
+def test_updates_that_require_grad_leave_no_graph_behind(name):
+    sent = send(name, benign_updates().requires_grad_(), facts=told(name, benign_updates()))
+    assert not sent.requires_grad
+
+
+@pytest.mark.parametrize("name", ATTACKS)
 def test_round_trip_through_its_dictionary(name):
     attack = ATTACKS[name](n_byzantine=3)
     assert make_attack(attack.to_dict()) == attack

@@ -127,7 +127,8 @@ class Aggregator(ABC):
         """
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
-        facts = facts or Facts()
+        # An update that carries a graph must not carry it into the state, and on from there.
+        updates, facts = updates.detach(), facts or Facts()
         if self.needs:
             n_clients, n_parameters = updates.shape
             sizes = {"n_clients": n_clients, "n_parameters": n_parameters}

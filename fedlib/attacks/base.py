@@ -145,7 +145,8 @@ class Attack(ABC):
             needs.
         """
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
-        facts = facts or Facts()
+        # An update that carries a graph must not carry it into the state, and on from there.
+        updates, facts = updates.detach(), facts or Facts()
         if "benign_updates" in self.knows and updates.shape[0] == 0:
             raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
         sizes = {"n_byzantine": self.n_byzantine, "n_parameters": updates.shape[1]}
