@@ -49,12 +49,20 @@ class Grid:
         where the data set comes from.
     seeds
         The number of seeds at each scale, which is used unless the caller gives another.
+    heading
+        What headings call the paper. Without it they use the words of the slug.
     """
 
     slug: str
     title: str
     cells: Callable[[str, int, Callable[[str], DataConfig]], list[Cell]]
     seeds: dict[str, int]
+    heading: str = ""
+
+    @property
+    def name(self) -> str:
+        """The paper's name in headings and tables, such as ``Gradient Guard``."""
+        return self.heading or self.slug.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def all_verdicts(page: Page) -> str:
     """Return a section on each paper that has claims: those that are decided, and where all are."""
     sections = []
     for slug in grid_slugs():
-        title = slug.replace("_", " ").capitalize()
+        title = load_grid(slug).name
         chapter = f"All of the claims are in {{doc}}`../notebooks/{slug}`."
         sections.append(f"## {title}\n\n{verdicts(page, slug)}\n\n{chapter}")
     return "\n\n".join(sections)
@@ -58,7 +58,7 @@ def contradicted(page: Page) -> str:
     """Return a table of the claims, of all papers, that a paper's own numbers contradict."""
     rows = []
     for slug in published_slugs():
-        title = slug.replace("_", " ").capitalize()
+        title = load_grid(slug).name
         for row in claims.contradicted(_judged(slug)):
             cells = (title, f"{row.text} ({row.place})", row.needed, row.in_print)
             rows.append(list(map(escaped, cells)))

@@ -155,4 +155,5 @@ GRID = Grid(
     title="Gradient Guard: Robust Federated Learning using Saliency Maps",
     cells=cells,
     seeds={"smoke": 1, "quick": 1, "paper": 3},
+    heading="Gradient Guard",
 )

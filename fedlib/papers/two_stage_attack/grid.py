@@ -158,4 +158,5 @@ GRID = Grid(
     title="Learning to Attack Distributionally Robust Federated Learning",
     cells=cells,
     seeds={"smoke": 1, "quick": 1, "paper": 3},
+    heading="Two-stage attack",
 )
