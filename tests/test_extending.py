@@ -131,3 +131,20 @@ def test_a_sixth_paper_is_its_folder_alone(copy):
     assert run(copy, "-m", "fedlib.evidence.pages", "page.md").returncode == 0
     text = (copy / "page.md").read_text()
     assert text == "2 cells: 2 at scale smoke, embedded data (1 seed); 1 undecided", text
+
+
+def test_the_page_on_papers_prints_a_grid_that_works(copy):
+    text = (ROOT / "book" / "add_a_paper.md").read_text(encoding="utf-8")
+    grid, claims, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = (
+        grid
+        + claims
+        + (
+            "from fedlib import DataConfig\n"
+            "cells = GRID.cells('paper', 1, lambda name: DataConfig(name))\n"
+            "assert [cell.key for cell in cells] == ['table_1/ipm', 'table_1/sign_flip']\n"
+            "assert Key.parse('table_1/ipm') == Key('ipm') and CLAIMS[0].cells == ('table_1/ipm',)\n"
+        )
+    )
+    result = run(copy, "-c", code)
+    assert result.returncode == 0, result.stderr
