@@ -153,6 +153,28 @@ def test_a_claim_keeps_other_processes_off_one_run_only(store, tmp_path):
     assert asked(first)
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_before_compute(store, monkeypatch, number):
+    def no_locks(*_):
+        raise OSError(number, "No locks available")
+
+    monkeypatch.setattr(store_module.fcntl, "lockf", no_locks)
+    with pytest.raises(StoreError, match=r"cannot be locked \(No locks available\)"):
+        store.check_writable("smoke")
+    with pytest.raises(StoreError, match="has no file locks"), store.claim("0123456789abcdef"):
+        raise AssertionError("the run would be computed")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EAGAIN])
+def test_a_lock_of_another_process_is_no_error(store, monkeypatch, number):
+    def held(*_):
+        raise OSError(number, "held")
+
+    monkeypatch.setattr(store_module.fcntl, "lockf", held)
+    with store.claim("0123456789abcdef") as mine:
+        assert not mine
+
+
 def test_a_file_is_kept_beside_its_record_and_checked(store):
     run = record()
     run["provenance"]["files"] = {"x.bin": store.keep("smoke", run["id"], "x.bin", b"abc")}

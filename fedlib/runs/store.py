@@ -8,6 +8,7 @@ lost power) is left out with a warning when read, and cut off by the next writer
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -89,6 +90,8 @@ class Store:
                 f"{path.parent}: only {free} bytes are free on its disk; at least {_LEAST_FREE} "
                 "are needed before a run is begun."
             )
+        with self.claim("0" * 16):
+            pass  # where there are no locks this says so
 
     def read(self, scale: str) -> dict[str, dict[str, Any]]:
         """All records of a scale by run identity, in the order they were stored.
@@ -220,10 +223,17 @@ class Store:
             place = int(run_id[:15], 16)
             try:
                 fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-            except OSError:
-                yield False
-                return
-            yield True
+                mine = True
+            except OSError as error:
+                # These two say that another process has the lock; others that there are no locks.
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    raise StoreError(
+                        f"{path} cannot be locked ({error.strerror or error}): the file system has "
+                        "no file locks, by which two processes know of each other. Point "
+                        "FEDLIB_RESULTS to a folder on another file system."
+                    ) from error
+                mine = False
+            yield mine
 
 
 def make_record(
