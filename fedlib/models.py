@@ -3,12 +3,12 @@
 Every function of ``MODELS`` takes the ``shape`` of a sample, ``(C, H, W)``, and the number of
 classes. The network that it returns maps samples ``(n, C, H, W)`` to logits ``(n, n_classes)``.
 
-A pooling layer stands before its ReLU. The two commute, and the ReLU then works on a quarter of the
-values.
+A pooling layer stands before its ReLU: the two commute, and the ReLU sees a quarter of the values.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -371,6 +371,9 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], nn.Module]] = {
 }
 
 
+_GLOBAL_GENERATOR = threading.Lock()  # layers draw from it, one thread at a time
+
+
 def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int) -> nn.Module:
     """Build a model and initialise it from a seed.
 
@@ -391,7 +394,7 @@ def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int
         If ``name`` is unknown, or the model is not for data of this shape or with so many classes.
     """
     check_name("model", name, MODELS)
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would seed the accelerators' generators too.
+    with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would seed the accelerators' generators too.
         torch.default_generator.manual_seed(seed)
         return MODELS[name](shape, n_classes)

@@ -247,6 +247,19 @@ def test_centered_clipping_by_hand_over_two_rounds():
     torch.testing.assert_close(second, first + torch.tensor([0.5, 0.0], dtype=torch.float64))
 
 
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_an_aggregate_that_is_changed_in_place_does_not_change_the_state(name):
+    rule, updates = AGGREGATORS[name](n_byzantine=2), matrix(11, 40)
+    facts, expected = facts_for_rule(rule, updates), []
+    for change in (False, True):
+        state = rule.init(*updates.shape)
+        first, state = rule.apply(updates, state, facts)
+        if change:
+            first.fill_(torch.nan)
+        expected.append(rule.apply(updates + 1, state, facts)[0])
+    assert torch.equal(*expected)
+
+
 def test_centered_clipping_never_moves_farther_than_tau():
     rule = AGGREGATORS["centered_clipping"](tau=0.1)
     result, _ = rule.apply(1e4 * matrix(), rule.init(11, 40))

@@ -1,5 +1,7 @@
 """Networks and their flat parameters."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -130,3 +132,13 @@ def test_initialisation_is_torchs_own_from_that_seed():
         expected = MODELS["cnn_4_8"]((1, 28, 28), 10)
     found = make_model("cnn_4_8", (1, 28, 28), 10, 4)
     assert all(map(torch.equal, found.parameters(), expected.parameters()))
+
+
+def test_threads_side_by_side_initialise_what_one_would():
+    def initialised(seed):
+        return flatten_parameters(make_model("mlp_100", (1, 28, 28), 10, seed)).sum().item()
+
+    seeds = list(range(60))
+    expected = [initialised(seed) for seed in seeds]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(initialised, seeds)) == expected

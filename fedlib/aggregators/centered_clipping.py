@@ -57,4 +57,5 @@ class CenteredClipping(Aggregator):
             # centre + sum_i w_i (m_i - centre), without a matrix of differences.
             kept = (1 - weights.sum()).to(centre.dtype)
             centre = kept * centre + weighted_sum(updates, weights)
-        return centre, centre
+        # A copy: who changes the aggregate in place must not change the next round's centre.
+        return centre.clone(), centre
