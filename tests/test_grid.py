@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from deadly import Deadly
 from records import put
 
 from fedlib import engine
@@ -300,3 +301,67 @@ def test_a_run_gives_the_same_numbers_whatever_the_number_of_threads(toy, tmp_pa
     found.append(beside.read("smoke")[config.id])
     assert all(record["metrics"] == found[0]["metrics"] for record in found)
     assert [record["provenance"]["threads"] for record in found] == [1] * 4
+
+
+def _workers_of(pid):
+    """The worker processes of a grid's process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child) for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+def test_a_grid_goes_on_when_a_worker_is_killed(tmp_path):
+    wanted = len(expand(load_grid("centered_clipping"), "smoke", data="embedded", only=_SOME))
+    path = tmp_path / "centered_clipping" / "smoke.jsonl"
+    process = _start(tmp_path, 2)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.003)
+    os.kill(_workers_of(process.pid)[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert f"{wanted} runs computed" in output and " 0 failed" in output
+    identities = [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
+    assert len(identities) == len(set(identities)) == wanted
+
+
+def test_a_run_that_kills_its_process_twice_is_reported_and_the_others_are_computed(toy, store):
+    cells = expand(toy, "smoke", data="embedded")
+    deadly = Cell("deadly", cells[0].config.with_(attack=Deadly(), seed=9))
+    outcome = run_grid([deadly, *cells], store, "smoke", jobs=2, progress=False)
+    assert sorted(outcome.computed) == [cell.key for cell in sorted(cells, key=lambda c: c.key)]
+    assert list(outcome.failed) == ["deadly seed 9"]
+    assert "its process was killed" in outcome.failed["deadly seed 9"]
+    assert "--jobs" in outcome.failed["deadly seed 9"]
+
+
+def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):
+    monkeypatch.setattr(pool, "_work", _store_fails)
+    cells = expand(toy, "smoke", data="embedded")
+    many = [Cell(f"{i}", cells[0].config.with_(seed=i)) for i in range(1, 200)]
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="no room"):
+        run_grid(many, store, "smoke", jobs=2, progress=False)
+    assert time.monotonic() - started < 60
+
+
+def _store_fails(task, number):
+    time.sleep(2)
+    raise StoreError("no room")
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from fedlib import expand, load_grid, run_grid\n"
+        "from fedlib.runs.store import Store\n"
+        "grid = load_grid('centered_clipping')\n"
+        f"cells = expand(grid, 'smoke', data='embedded', only={_SOME!r})\n"
+        f"run_grid(cells, Store(grid.slug, {str(tmp_path)!r}), 'smoke', jobs=2)\n"
+    )
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert result.returncode != 0
+    assert "must call run_grid below `if __name__ == '__main__':`" in result.stderr

@@ -10,8 +10,9 @@ import statistics
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,9 +108,12 @@ def run_grid(
 
     if progress and pending:
         print(_outlook(len(pending), jobs, stored.values()), flush=True)
-    with Progress(sum(cell.config.rounds for cell in pending), len(pending), progress) as bar:
+    rounds = sum(cell.config.rounds for cell in pending)
+    with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
         tasks = [Task(cell, store, scale, str(target), strategy) for cell in pending]
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
+        # Closed at once on an error, or the workers would go on computing what nobody can store.
+        stack.callback(results.close)
         for task, result in results:
             seeded = f"{task.cell.key} seed {task.cell.config.seed}"
             if isinstance(result, StoreError):
@@ -140,7 +144,7 @@ def _summary(record: dict[str, Any]) -> str:
     return f"accuracy {100 * accuracy:.2f} % in {record['provenance']['wall_time_s']:.0f} s"
 
 
-_Results = Iterable[tuple[Task, "dict[str, Any] | Exception | None"]]
+_Results = Generator[tuple[Task, "dict[str, Any] | Exception | None"], None, None]
 
 
 def _in_process(tasks: list[Task], bar: Progress) -> _Results:
@@ -152,16 +156,17 @@ def _in_process(tasks: list[Task], bar: Progress) -> _Results:
             yield task, error
 
 
-# A worker sets these when it starts: the queue for the numbers of rounds done, and the event that
-# tells it to stop.
+# A worker sets these when it starts: the queue for the numbers of rounds done, the event that tells
+# it to stop, and where it notes that it has begun a task.
 _reports: Any = None
 _stopped: Any = None
+_begun: Any = None
 
 
-def _start_worker(reports: Any, stopped: Any) -> None:
+def _start_worker(reports: Any, stopped: Any, begun: Any) -> None:
     """Prepare a worker process: how it reports, and how it ends."""
-    global _reports, _stopped
-    _reports, _stopped = reports, stopped
+    global _reports, _stopped, _begun
+    _reports, _stopped, _begun = reports, stopped, begun
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:
@@ -176,8 +181,9 @@ def _start_worker(reports: Any, stopped: Any) -> None:
     warnings.simplefilter("ignore")  # the parent process has shown the same warnings
 
 
-def _work(task: Task) -> dict[str, Any] | None:
+def _work(task: Task, number: int) -> dict[str, Any] | None:
     """Compute one task in a worker, and report the rounds done twice a second."""
+    _begun[number] = 1
     pending, last = 0, time.monotonic()
 
     def on_round(_: int) -> None:
@@ -211,17 +217,65 @@ def _children_ignore_interrupts() -> Iterator[None]:
 
 
 def _in_workers(tasks: list[Task], jobs: int, bar: Progress) -> _Results:
-    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there."""
+    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there.
+
+    A worker may be killed, most often for want of memory. The runs that were being computed are
+    then tried once more, each alone, after all others.
+    """
     # The workers are spawned, because torch's threads and CUDA do not survive a fork.
     context = multiprocessing.get_context("spawn")
+    waiting = list(range(len(tasks)))
+    suspects: list[int] = []
+    while waiting or suspects:
+        alone = not waiting
+        chosen = [suspects.pop(0)] if alone else waiting
+        begun = context.RawArray("b", len(tasks))
+        done: set[int] = set()
+        try:
+            numbered = {number: tasks[number] for number in chosen}
+            results = _in_pool(context, numbered, 1 if alone else jobs, begun, bar)
+            with contextlib.closing(results):
+                for number, result in results:
+                    done.add(number)
+                    yield tasks[number], result
+            waiting = []
+        except BrokenProcessPool as error:
+            lost = [number for number in chosen if number not in done]
+            waiting = [number for number in lost if not begun[number]]
+            if alone:
+                waiting = []
+                died = "its process was killed twice, the second time while it ran alone"
+                hint = "Perhaps there is too little memory: try fewer --jobs."
+                yield tasks[chosen[0]], RuntimeError(f"{died}. {hint}")
+            elif waiting == lost and not done:
+                raise RuntimeError(
+                    "no worker process could start. A script must call run_grid below "
+                    "`if __name__ == '__main__':`, because each worker imports it."
+                ) from error
+            else:
+                suspects += [number for number in lost if begun[number]]
+
+
+def _in_pool(
+    context: Any, tasks: Mapping[int, Task], jobs: int, begun: Any, bar: Progress
+) -> Generator[tuple[int, dict[str, Any] | Exception | None], None, None]:
+    """Compute numbered tasks in one pool; ``begun`` notes which were begun.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If a worker was killed. No other worker goes on then.
+    """
     reports, stopped = context.SimpleQueue(), context.Event()
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped))
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped, begun))
     try:
         with bar.fed_by(reports):
             with _children_ignore_interrupts():
-                futures = {pool.submit(_work, task): task for task in tasks}
+                futures = {pool.submit(_work, tasks[number], number): number for number in tasks}
             for future in as_completed(futures):
                 error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    raise error
                 if error is not None and not isinstance(error, Exception):
                     raise error
                 yield futures[future], error or future.result()
