@@ -240,9 +240,16 @@ def _in_workers(tasks: list[Task], jobs: int, bar: Progress) -> _Results:
                     yield tasks[number], result
             waiting = []
         except BrokenProcessPool as error:
+            # A worker may have been killed after it stored a run and before it said so.
+            for number in [number for number in chosen if begun[number] and number not in done]:
+                task = tasks[number]
+                record = task.store.read(task.scale).get(task.cell.config.id)
+                if record is not None:
+                    done.add(number)
+                    yield task, record
             lost = [number for number in chosen if number not in done]
             waiting = [number for number in lost if not begun[number]]
-            if alone:
+            if alone and lost:
                 waiting = []
                 died = "its process was killed twice, the second time while it ran alone"
                 hint = "Perhaps there is too little memory: try fewer --jobs."
