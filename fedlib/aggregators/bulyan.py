@@ -17,8 +17,8 @@ from fedlib.federation.facts import Facts
 class Bulyan(Aggregator):
     """Select ``n - 2 f`` updates by Krum, one after the other; then trim each coordinate.
 
-    El Mhamdi et al. (2018), section 4: of the selected values of a coordinate, the mean of the
-    ``n - 4 f`` that are closest to their median. Needs ``n >= 4 f + 3``.
+    The rule is that of El Mhamdi et al. (2018), section 4. In each coordinate it averages the
+    ``n - 4 f`` selected values that are closest to their median. It needs ``n >= 4 f + 3``.
     """
 
     by_distances: ClassVar[bool] = True

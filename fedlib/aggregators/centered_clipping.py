@@ -18,15 +18,16 @@ from fedlib.validation import check_int, check_real
 class CenteredClipping(Aggregator):
     """Mean of the updates, each clipped to a ball of radius ``tau`` round the last aggregate.
 
-    Karimireddy et al. (2021), Algorithm 2; centered_clipping, Algorithm 2. The state is the
-    last aggregate, ``(n_parameters,)``, and None (zero) before the first round.
+    The rule is Algorithm 2 of Karimireddy et al. (2021), and Algorithm 2 of centered_clipping. The
+    state is the last aggregate, ``(n_parameters,)``. It is None before the first round, which
+    stands for zero.
 
     Parameters
     ----------
     tau
-        Radius; centered_clipping, section VI-B, takes 0.1 and 1.
+        The radius of the ball. Section VI-B of centered_clipping takes 0.1 and 1.
     n_iterations
-        Clipping steps a round, l in the papers.
+        The number of clipping steps in a round, l in the papers.
     """
 
     moves_with_updates: ClassVar[bool] = False

@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class FABA(Aggregator):
     """Take out, ``n_byzantine`` times, the update farthest from the mean of those left.
 
-    Xia et al. (2019), Algorithm 1; the aggregate is the mean of the rest.
+    This is Algorithm 1 of Xia et al. (2019). The aggregate is the mean of what is left.
     """
 
     by_distances: ClassVar[bool] = True

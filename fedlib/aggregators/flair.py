@@ -18,8 +18,8 @@ from fedlib.federation.facts import Facts
 class FLAIR(ReputationRule):
     """Reputations by the flip score (Sharma et al., 2023).
 
-    The flip score of an update is the sum of squares of those of its values whose sign is not
-    that of the last aggregate; where the last aggregate is zero, half of the square counts.
+    The flip score of an update is the sum of the squares of its values whose sign is not that of
+    the last aggregate. Where the last aggregate is zero, half of the square counts.
     """
 
     accepts_half: ClassVar[bool] = True

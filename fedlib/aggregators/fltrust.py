@@ -17,9 +17,9 @@ from fedlib.federation.facts import Facts
 class FLTrust(Aggregator):
     """Mean of the updates scaled to the server update's length, weighted by their cosine to it.
 
-    Cao et al. (2021); a negative cosine counts as zero. Needs an update that the
-    server computes on clean samples of its own. If nobody is trusted, or the server's update
-    is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
+    The rule is that of Cao et al. (2021). A negative cosine counts as zero. The rule needs an
+    update that the server computes on clean samples of its own. If nobody is trusted, or the server's
+    update is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
     """
 
     accepts_half: ClassVar[bool] = True

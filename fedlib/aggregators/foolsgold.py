@@ -18,15 +18,15 @@ from fedlib.validation import check_name, check_real
 class FoolsGold(Aggregator):
     """Weighted mean, with the less weight the more alike a client's history is to another's.
 
-    Fung et al. (2020). The state is each client's sum of updates, ``(n_clients, m)``, of
-    the m parameters that are compared. Any number of sybils is meant to be withstood, so
-    ``n_byzantine`` is accepted and not used. Clients that are all alike all get no weight, and
-    the aggregate is zero.
+    The rule is that of Fung et al. (2020). The state is the sum of each client's updates in the m
+    parameters that are compared, ``(n_clients, m)``. The rule is meant to withstand any number of
+    sybils, so ``n_byzantine`` is accepted and not used. If all clients are alike, none gets any
+    weight, and the aggregate is zero.
 
     Parameters
     ----------
     confidence
-        Steepness of the logit that spreads the weights, kappa in the paper.
+        The steepness of the logit that spreads the weights, kappa in the paper.
     features
         What is compared: ``"all"`` parameters alike, or the weights of the ``"last_layer"``, as in
         the code of residual_reweighting.

@@ -21,12 +21,12 @@ class GeometricMedian(Aggregator):
     Parameters
     ----------
     n_iterations
-        Weiszfeld steps; centered_clipping, section VI-B, takes 3.
+        The number of Weiszfeld steps. Section VI-B of centered_clipping takes 3.
     nu
-        Smoothing: distances below it count as ``nu``. The text of centered_clipping gives
-        none; its authors' code has 0.1.
+        The smoothing: a distance below ``nu`` counts as ``nu``. The text of centered_clipping
+        gives no value; its authors' code has 0.1.
     start
-        ``"zero"`` (that code) or ``"mean"``: where the first step begins.
+        Where the first step begins: at ``"zero"``, as in that code, or at the ``"mean"``.
     """
 
     formula: ClassVar[str] = (

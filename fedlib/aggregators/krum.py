@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class Krum(Aggregator):
     """The update closest to its ``n - f - 2`` nearest others (Blanchard et al., 2017, section 4).
 
-    Needs ``n >= 2 f + 3``. Of equal scores the first client's wins.
+    The rule needs ``n >= 2 f + 3``. If scores are equal, the first client's update is taken.
     """
 
     by_distances: ClassVar[bool] = True

@@ -21,8 +21,8 @@ class Mean(Aggregator):
     Parameters
     ----------
     weights
-        ``"equal"``, or ``"samples"``: by the numbers of training samples, which the server takes
-        from the clients' word.
+        ``"equal"``: every client has the same weight. ``"samples"``: a client's weight is its
+        number of training samples, which the server takes from the client's word.
     """
 
     shows_non_finite: ClassVar[bool] = True

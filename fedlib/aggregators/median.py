@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class Median(Aggregator):
     """Median of each coordinate (Yin et al., 2018, Algorithm 1, option I).
 
-    With an even number of clients, the mean of the two middle values.
+    With an even number of clients it is the mean of the two middle values.
     """
 
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"

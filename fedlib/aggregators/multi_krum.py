@@ -21,7 +21,7 @@ class MultiKrum(Aggregator):
     Parameters
     ----------
     n_selected
-        How many, m in the paper; None takes ``n - f``.
+        How many updates are averaged, m in the paper. None takes ``n - f``.
     """
 
     by_distances: ClassVar[bool] = True

@@ -19,7 +19,7 @@ from fedlib.validation import check_real
 class NormClipping(Aggregator):
     """Mean of the updates, each scaled down to a norm of at most ``threshold``.
 
-    Sun et al. (2019), section 4: "norm thresholding of updates".
+    This is the "norm thresholding of updates" of Sun et al. (2019), section 4.
 
     Parameters
     ----------

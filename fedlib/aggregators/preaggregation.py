@@ -25,12 +25,14 @@ from fedlib.validation import ConfigError, check_int
 
 @dataclass(frozen=True)
 class PreAggregation(Aggregator):
-    """Base. The state is the number of rounds past and the state of the rule.
+    """Base of the rules that mix the updates first, and then hand them to another rule.
+
+    The state is the number of rounds past, and the state of the other rule.
 
     Parameters
     ----------
     rule
-        What aggregates the mixed updates, as an object or its dictionary; it withstands the
+        The rule that aggregates the mixed updates, as an object or as its dictionary. It gets the
         same ``n_byzantine``.
     """
 
@@ -86,9 +88,9 @@ class PreAggregation(Aggregator):
 class NearestNeighbourMixing(PreAggregation):
     """Replace each update by the mean of its ``n - f`` nearest ones, then apply ``rule``.
 
-    NNM, Allouah et al. (2023), Algorithm 2; an update is its own nearest neighbour. Mixed updates
-    stay in the clients' order: to a rule that knows clients (by their numbers of samples, their
-    samples, or a history) each stands for the client whose neighbours it averages.
+    This is NNM, Algorithm 2 of Allouah et al. (2023). An update is its own nearest neighbour. The
+    mixed updates stay in the clients' order. To a rule that knows clients, by their numbers of
+    samples, their samples or a history, each stands for the client whose neighbours it averages.
     """
 
     by_distances: ClassVar[bool] = True
@@ -110,19 +112,19 @@ class NearestNeighbourMixing(PreAggregation):
 class Bucketing(PreAggregation):
     """Average the updates in random buckets, then apply ``rule`` to the averages.
 
-    Karimireddy et al. (2022), Algorithm 1. The buckets are drawn anew every round. An attack that
-    knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own buckets:
-    a stronger attacker than one for whom the draw is a matter of chance.
+    This is Algorithm 1 of Karimireddy et al. (2022). The buckets are drawn anew in every round. An
+    attack that knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own
+    buckets. Such an attacker is stronger than one who cannot foresee the draw.
 
-    A bucket is no client, so ``rule`` must not know clients: neither weigh by their numbers of
-    samples, nor look at their samples, nor keep anything of each.
+    A bucket is no client, so ``rule`` must not know clients. It must neither weigh them by their
+    numbers of samples, nor look at their samples, nor keep anything of each client.
 
     Parameters
     ----------
     bucket_size
-        Updates a bucket, s in the paper; the last one may be smaller.
+        The number of updates in a bucket, s in the paper. The last bucket may be smaller.
     seed
-        Of the draws.
+        The seed of the draws.
     """
 
     formula: ClassVar[str] = (

@@ -19,10 +19,11 @@ INTERCEPTS = ("repeated_median", "middle")
 @AGGREGATORS.register("repeated_median")
 @dataclass(frozen=True)
 class RepeatedMedian(Aggregator):
-    """Of each coordinate, the middle of the repeated-median line through its sorted values.
+    """The middle of the repeated-median line through the sorted values of each coordinate.
 
-    Siegel (1982), a baseline of residual_reweighting: the line of its equations (1) and (2)
-    through the points (rank, value), at the mean rank.
+    The line is that of Siegel (1982), and of equations (1) and (2) of residual_reweighting, where
+    this rule is a baseline. It goes through the points (rank, value), and the aggregate is its
+    value at the mean rank.
 
     Parameters
     ----------

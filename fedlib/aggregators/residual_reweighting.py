@@ -33,29 +33,32 @@ _LEAST_SCALE = {"text": 0.0, "code": 1e-7}
 class ResidualReweighting(Aggregator):
     """Weigh each client by its parameters' residuals from robust lines, and correct the extreme.
 
-    residual_reweighting, Algorithm 1. It is stated for models; since all differ from their
-    updates by the same broadcast model, it is applied here to the negated updates, and ranks
-    and residuals are the models'. Where at least half of the residuals of a coordinate are
-    zero, those that are not have confidence 0. Clients without any weight all get the same.
+    This is Algorithm 1 of residual_reweighting. The paper states it for models. All models differ
+    from the negated updates by the same broadcast model, so the rule is applied to the negated
+    updates here, and the ranks and residuals are those of the models. Where at least half of the
+    residuals of a coordinate are zero, the others have confidence 0. If no client has any weight,
+    all get the same.
 
     Parameters
     ----------
     lam
-        Half width of the trusted interval, lambda in the text, in units of ``sqrt(2 / n)``; with
-        Gaussian weighting, the deviation sigma.
+        Half the width of the trusted interval, lambda in the text, in units of ``sqrt(2 / n)``.
+        With Gaussian weighting it is the deviation sigma.
     delta
-        Confidence up to which a value is replaced by the line's: 0.01 in section 4.2.
+        A value whose confidence is at most this is replaced by that of the line. It is 0.01 in
+        section 4.2.
     estimator
-        Of the line: ``"repeated_median"``, ``"theil_sen"`` or ``"median"`` (section 4.5).
+        How the line is found: ``"repeated_median"``, ``"theil_sen"`` or ``"median"`` (section 4.5).
     weighting
-        ``"irls"`` (equation 6) or ``"gaussian"`` (section 4.5, Table 7).
+        How residuals become weights: ``"irls"`` (equation 6) or ``"gaussian"`` (section 4.5,
+        Table 7).
     intercept
         As for :func:`~fedlib.aggregators.repeated_median.fit_lines`.
     version
-        ``"text"``, or ``"code"``, the authors': the leverages are of a line with an intercept, the
-        median of the residuals leaves out the smallest, their scale is never zero, a replaced
-        value keeps its confidence, and the weights are squared. Its lines have ``intercept``
-        ``"middle"``.
+        ``"text"``, or ``"code"``, which is the authors' code. There the leverages are those of a
+        line with an intercept, the median of the residuals leaves out the smallest, their scale is
+        never zero, a replaced value keeps its confidence, and the weights are squared. The lines of
+        the code have the ``intercept`` ``"middle"``.
     """
 
     formula: ClassVar[str] = (

@@ -22,10 +22,10 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class SubsetRule(Aggregator):
-    """Base: the mean of the subset of ``n - f`` updates with the least ``_spread``.
+    """Base of the rules that average the subset of ``n - f`` updates with the least ``_spread``.
 
-    Of subsets that tie (MDA's often share the pair farthest apart) the one of least variance is
-    taken, then the first in lexicographic order.
+    Subsets may tie; those of MDA often share the pair that is farthest apart. The subset of least
+    variance is then taken, and among equal ones the first in lexicographic order.
     """
 
     def check(self, n_clients: int) -> None:
@@ -77,8 +77,8 @@ class MinimumDiameterAveraging(SubsetRule):
 class SmallestMaximumEigenvalueAveraging(SubsetRule):
     """Mean of the subset whose covariance has the smallest largest eigenvalue.
 
-    Allouah et al. (2023). The non-zero eigenvalues are those of the centred Gram matrix, which the
-    squared distances give by double centring.
+    The rule is that of Allouah et al. (2023). The covariance has the non-zero eigenvalues of the
+    centred Gram matrix, which the squared distances give by double centring.
     """
 
     by_distances: ClassVar[bool] = True

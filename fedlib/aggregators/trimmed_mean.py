@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class TrimmedMean(Aggregator):
     """Mean of each coordinate without its ``n_byzantine`` smallest and largest values.
 
-    Yin et al. (2018), Algorithm 1, option II, with the trimmed share f / n.
+    This is Algorithm 1, option II, of Yin et al. (2018), with the trimmed share f / n.
     """
 
     formula: ClassVar[str] = (
