@@ -18,8 +18,8 @@ class FLTrust(Aggregator):
     """Mean of the updates scaled to the server update's length, weighted by their cosine to it.
 
     The rule is that of Cao et al. (2021). A negative cosine counts as zero. The rule needs an
-    update that the server computes on clean samples of its own. If nobody is trusted, or the server's
-    update is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
+    update that the server computes on clean samples of its own. If nobody is trusted, or if the
+    server's update is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
     """
 
     accepts_half: ClassVar[bool] = True

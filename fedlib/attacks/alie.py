@@ -19,18 +19,18 @@ from fedlib.validation import ConfigError, check_real
 class ALittleIsEnough(Attack):
     """Send ``mean - z std`` of the benign updates, coordinate by coordinate.
 
-    Baruch et al. (2019), Algorithm 3; centered_clipping, section III-C. The deviation is the
-    sample's (n - 1). Some libraries add ``z std`` instead; the sign here is that of
-    centered_clipping's text and code.
+    This is Algorithm 3 of Baruch et al. (2019), and section III-C of centered_clipping. The
+    standard deviation is that of a sample (n - 1). Some libraries add ``z std`` instead. The sign
+    here is that of the text and the code of centered_clipping.
 
     Parameters
     ----------
     z
-        Strength. None takes the largest z that leaves the Byzantine updates nearer to the mean
+        The strength. None takes the largest z that leaves the Byzantine updates nearer to the mean
         than enough benign ones: 0.2533 for 25 clients of which 5 are Byzantine.
     alternating
-        Flip the perturbation's sign every round (centered_clipping, equation 19), starting
-        with ``mean - z std``. The state is then the number of rounds past.
+        Whether the perturbation's sign is flipped in every round (centered_clipping, equation 19).
+        The first round sends ``mean - z std``. The state is then the number of rounds past.
     """
 
     formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"

@@ -16,25 +16,26 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class Backdoor(TrainingAttack):
-    """Base: train on data of which a share carries the trigger and the target's label.
+    """Base of the attacks that train on data with a trigger and the target's label.
 
-    The naive approach of Bagdasaryan et al. (2018), residual_reweighting, section 4.3: the
-    poisoned update is sent as it is, in every round.
+    This is the naive approach of Bagdasaryan et al. (2018), and of residual_reweighting, section
+    4.3. The poisoned update is sent as it is, in every round.
 
     Parameters
     ----------
     target
-        Class that the trigger is to bring about: 2 on MNIST and "bird", 2, on CIFAR-10.
+        The class that the trigger is to bring about. It is 2 on MNIST, and "bird", which is 2, on
+        CIFAR-10.
     share
-        Of a Byzantine client's samples that is poisoned, fixed for good, unless ``per_batch`` is
-        given.
+        The share of a Byzantine client's samples that is poisoned. The poisoned samples are the
+        same in all rounds. ``per_batch`` takes its place if it is given.
     per_batch
-        Samples of each of its batches that are poisoned, the first ones, so that others are in
-        each epoch (20 of 64 in residual_reweighting, appendix A.5, and its code); of a smaller
-        batch all.
+        How many samples of each of its batches, the first ones, are poisoned. In each epoch they
+        are others. Appendix A.5 of residual_reweighting and its code have 20 of 64. In a smaller
+        batch all samples are poisoned.
     counts_target
-        Whether samples of the target class count as successes too, as in the authors' code:
-        the published rates of failing attacks are about the 10.3 % of MNIST of that class.
+        Whether samples of the target class count as successes too, as in the authors' code. The
+        published rates of failing attacks are about the 10.3 % of MNIST that are of that class.
     """
 
     target: int = 2
@@ -84,7 +85,7 @@ class PixelBackdoor(Backdoor):
     Parameters
     ----------
     value
-        Of the pattern's pixels, after normalisation.
+        The value of the pattern's pixels, after normalisation.
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{pattern}, \text{target})"
@@ -118,11 +119,11 @@ class FeatureBackdoor(Backdoor):
     Parameters
     ----------
     features
-        Places in the flattened sample.
+        The places of the features in the flattened sample.
     values
-        What they are set to, for each feature. Empty: to a tenth of its range above the largest
-        value that the training samples have ("slightly larger than their maximum value",
-        appendix A.5); a feature without a range counts as if its range were 1.
+        What each feature is set to. If it is empty, a feature is set to a tenth of its range above
+        the largest value that the training samples have ("slightly larger than their maximum
+        value", appendix A.5). A feature without a range counts as if its range were 1.
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
@@ -175,21 +176,22 @@ class FeatureBackdoor(Backdoor):
 @ATTACKS.register("model_replacement")
 @dataclass(frozen=True)
 class ModelReplacement(PixelBackdoor):
-    """Behave honestly but in a few rounds, then send a backdoored update scaled up.
+    """Behave honestly in all but a few rounds, and then send a backdoored update scaled up.
 
-    Bagdasaryan et al. (2018); residual_reweighting, section 4.3, attacks in round 6 with a scale
-    of 100. The state is the number of rounds past.
+    This is the attack of Bagdasaryan et al. (2018). Section 4.3 of residual_reweighting attacks in
+    round 6 with a scale of 100. The state is the number of rounds past.
 
     Parameters
     ----------
     scale
-        Of the poisoned update.
+        What the poisoned update is multiplied by.
     rounds
-        When, counted from 1.
+        The rounds in which the attacker attacks, counted from 1.
     trigger
-        ``"pixels"`` or ``"features"``: that of ``pixel_backdoor`` or of ``feature_backdoor``.
+        ``"pixels"``: the trigger is that of ``pixel_backdoor``. ``"features"``: it is that of
+        ``feature_backdoor``.
     values
-        Of the features, as for ``feature_backdoor``.
+        The values of the features, as for ``feature_backdoor``.
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (

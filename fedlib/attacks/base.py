@@ -26,7 +26,7 @@ def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """Base of the attacks. One that acts on updates defines ``_attack``, on data ``poison``.
+    """Base of the attacks. They act on updates by ``_attack``, or on data by ``poison``.
 
     Parameters
     ----------
@@ -171,16 +171,16 @@ class Attack(ABC):
 
 @dataclass(frozen=True)
 class TrainingAttack(Attack):
-    """Base of the attacks that train: on poisoned data, and longer or faster if local epochs are.
+    """Base of the attacks that train on poisoned data, and perhaps longer or faster than others.
 
     What was trained is sent, unless the attack says otherwise.
 
     Parameters
     ----------
     extra_epochs
-        Local epochs that a Byzantine client trains more than the others.
+        How many more local epochs a Byzantine client trains than the others.
     rate_factor
-        By how much its local learning rate is larger.
+        What the local learning rate of a Byzantine client is multiplied by.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})

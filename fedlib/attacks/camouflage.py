@@ -18,25 +18,26 @@ from fedlib.validation import check_name, check_real
 class Camouflage(Attack):
     """Send honest updates, all shifted against the benign mean as far as the server follows.
 
-    A probe of this book's, aimed at rules that propose an Inner and an Outer aggregate and let
-    clients vote (2PRASHB, clustering_with_outliers, Algorithm 3): vectors that agree would be left
-    out by Outer, far ones by Inner, but shifted copies of honest updates have the spread of honest
-    updates, and sit in both. The shift is ``gamma`` in units of the benign updates' spread. Each
-    round the last gamma is tried, and one a factor larger and smaller; kept is the one that pushes
-    the aggregate farthest.
+    This is a probe of this book. It is aimed at rules that propose an Inner and an Outer aggregate
+    and let clients vote (2PRASHB, clustering_with_outliers, Algorithm 3). Outer would leave out
+    vectors that agree, and Inner would leave out far ones. Shifted copies of honest updates have
+    the spread of honest updates, and are in both. The shift is ``gamma`` in units of the benign
+    updates' spread. In each round the attacker tries the last gamma, one that is a factor larger
+    and one that is a factor smaller, and keeps the one that pushes the aggregate farthest.
 
     Parameters
     ----------
     aim
-        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
-        trial, in which the Byzantine clients vote for the worse; ``"least"``, the candidate that
-        suffers least.
+        Which aggregate of a rule with a vote is to be pushed. ``"elected"``: the candidate that
+        wins an election held for the trial, in which the Byzantine clients vote for the worse.
+        ``"least"``: the candidate that suffers least.
     direction
-        p: ``"against"``, minus the direction of the benign mean; ``"sign"``, minus its signs.
+        The direction p of the shift. ``"against"``: minus the direction of the benign mean.
+        ``"sign"``: minus its signs.
     start
-        First gamma.
+        The first gamma.
     factor
-        Between the gammas that are tried.
+        The factor between the gammas that are tried.
     """
 
     formula: ClassVar[str] = (

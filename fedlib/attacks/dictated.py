@@ -16,12 +16,12 @@ from fedlib.validation import check_int, check_name, check_real
 @ATTACKS.register("dictated")
 @dataclass(frozen=True)
 class Dictated(Attack):
-    """Send what the state says, from every Byzantine client; as long as it says nothing, be honest.
+    """Send what the state says from every Byzantine client, and be honest until it says something.
 
     The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own.
 
-    For :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the update
-    of each round (two_stage_attack, section 3).
+    It serves :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the
+    update of each round (two_stage_attack, section 3).
     """
 
     formula: ClassVar[str] = r"b = a \text{, or } b_j = o_j \text{ before there is an } a"
@@ -50,21 +50,24 @@ class TwoStage(Dictated):
     knowledge
         ``"white"``: the attacker knows the server's rule; ``"black"``: it assumes the average.
     n_samples
-        Samples that the learned distribution has, begun at as many of the attacker's own. Not
-        given.
+        The number of samples of the learned distribution. Learning begins at as many samples of the
+        attacker's own. The text does not give the number.
     n_iterations, matching_rate
-        Of the gradient matching, 300 in the text; of its optimiser, not given.
+        The number of steps of the gradient matching, 300 in the text, and the rate of its
+        optimiser, which the text does not give.
     pooled
-        Rounds that are matched together, evenly over those seen. Not given.
+        How many rounds, evenly over those seen, are matched together. The text does not say it.
     threshold
-        Wasserstein distance of two estimates below which the first stage ends.
+        The Wasserstein distance of two estimates below which the first stage ends.
     epoch, most_epochs
-        Rounds between two estimates, and after how many estimates the first stage ends anyhow.
+        The number of rounds between two estimates, and the number of estimates after which the
+        first stage ends in any case.
     action, state
         As in the environment: ``"gradient"`` and ``"model"`` on the synthetic data, ``"scale"``
         and ``"last_layer"`` on MNIST.
     episode, policy_steps
-        Rounds of an episode, and of all episodes together, that the policy learns from. Not given.
+        The number of rounds of an episode, and of all episodes together, that the policy learns
+        from. The text does not give them.
     """
 
     agent: ClassVar[str] = "fedlib.agents.two_stage"

@@ -33,8 +33,8 @@ class DirectedDeviation(Attack):
     Parameters
     ----------
     knowledge
-        ``"full"``: all benign updates; ``"partial"``: those that the attacker's own clients
-        would send if honest, of which the others' are estimated.
+        ``"full"``: the attacker knows all benign updates. ``"partial"``: it knows those that its
+        own clients would send if they were honest, and estimates the others from them.
     """
 
     knowledge: str = "full"
@@ -63,9 +63,9 @@ class FullTrim(DirectedDeviation):
     Parameters
     ----------
     b
-        How far out to draw; 2 in the paper.
+        How far out the values are drawn, 2 in the paper.
     seed
-        Of the draws.
+        The seed of the draws.
     """
 
     formula: ClassVar[str] = (
@@ -125,7 +125,7 @@ class FullKrum(DirectedDeviation):
     Parameters
     ----------
     least
-        Where to give up; 1e-5 in the paper.
+        The lambda below which the search gives up, 1e-5 in the paper.
     """
 
     formula: ClassVar[str] = (

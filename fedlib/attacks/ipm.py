@@ -21,7 +21,7 @@ class InnerProductManipulation(Attack):
     Parameters
     ----------
     epsilon
-        Strength; centered_clipping, section VI-B, takes 0.2.
+        The strength. Section VI-B of centered_clipping takes 0.2.
     """
 
     formula: ClassVar[str] = r"b = -\epsilon \, \bar x"

@@ -29,9 +29,9 @@ class LabelFlip(TrainingAttack):
         (clustering_with_outliers, appendix D.2, which does not print its own); ``"constant"``:
         all become ``target``.
     source, target
-        Classes of ``"pair"`` and ``"constant"``.
+        The classes of ``"pair"`` and ``"constant"``.
     seed
-        Of the permutation.
+        The seed of the permutation.
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"

@@ -16,12 +16,12 @@ from fedlib.validation import check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class NoiseAttack(Attack):
-    """Base. The state is the number of rounds past.
+    """Base of the attacks that draw noise. The state is the number of rounds past.
 
     Parameters
     ----------
     seed
-        Of the draws.
+        The seed of the draws.
     """
 
     seed: int = 0
@@ -49,10 +49,10 @@ class GaussianNoise(NoiseAttack):
     Parameters
     ----------
     std
-        Deviation of the noise: 1, 2 or 3 in Table 4.
+        The standard deviation of the noise. It is 1, 2 or 3 in Table 4.
     each
-        ``"parameter"``: a draw for each parameter; ``"client"``: one for all of a client's.
-        The text, "each parameter by a scale", can be read both ways.
+        ``"parameter"``: a number is drawn for each parameter. ``"client"``: one number is drawn for
+        all parameters of a client. The text, "each parameter by a scale", can be read both ways.
     """
 
     formula: ClassVar[str] = (
@@ -85,7 +85,7 @@ class GaussianNoise(NoiseAttack):
 class NormMatchedGaussian(NoiseAttack):
     """Send a Gaussian vector as long as one's own update.
 
-    clustering_with_outliers, appendix D.2.
+    This is the attack "Gauss" of clustering_with_outliers, appendix D.2.
     """
 
     formula: ClassVar[str] = (
@@ -112,7 +112,7 @@ class Random(NoiseAttack):
     Parameters
     ----------
     scale
-        Standard deviation of each value.
+        The standard deviation of each value.
     """
 
     formula: ClassVar[str] = r"b_j \sim \mathcal N(0, s^2 I)"

@@ -18,8 +18,8 @@ from fedlib.validation import check_name
 class Omniscient(Attack):
     """Knowing all updates, send one that turns the plain average round.
 
-    Blanchard et al. (2017), as clustering_with_outliers has it (appendix D.2). All Byzantine
-    clients send the same.
+    This is the attack of Blanchard et al. (2017) in the form of clustering_with_outliers, appendix
+    D.2. All Byzantine clients send the same.
 
     Parameters
     ----------
