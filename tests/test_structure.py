@@ -140,3 +140,10 @@ def test_every_registered_part_stands_in_a_file_of_its_room():
     for registry in (AGGREGATORS, ATTACKS, CLIENTS, TRACKERS, PARTITIONS):
         for name in registry:
             assert registry[name].__module__.startswith("fedlib."), name
+
+
+def test_what_the_package_names_is_there():
+    for name in fedlib.__all__:
+        assert getattr(fedlib, name) is not None
+    with pytest.raises(AttributeError, match="'fedlib' has no attribute 'nothing'"):
+        _ = fedlib.nothing
