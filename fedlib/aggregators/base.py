@@ -1,4 +1,4 @@
-"""What every aggregator shares: the contract, its checks and the treatment of NaN and Inf."""
+"""The base of every aggregator: its contract, its checks and its treatment of NaN and Inf."""
 
 from __future__ import annotations
 
@@ -19,48 +19,51 @@ AGGREGATORS: Registry[Any] = Registry("aggregator", "fedlib.aggregators")
 
 @dataclass(frozen=True)
 class Aggregator(ABC):
-    """Base of the aggregators. A rule defines ``_aggregate``, and ``_max_byzantine`` if bounded.
+    """Base class of the aggregators.
 
-    A row with a NaN or an Inf is Byzantine. Before the rule sees it, it becomes the zero
-    update: one of the values its sender could as well have sent, so that a rule's guarantee for
-    ``n_byzantine`` arbitrary rows covers it, and the shape of the matrix stays.
+    Every rule defines ``_aggregate``. A rule also defines ``_max_byzantine`` unless it allows any
+    number of Byzantine clients below one half.
+
+    A row that holds a NaN or an Inf is Byzantine. It becomes the zero update before the rule sees
+    it. Its sender could have sent the zero update as well, so a rule's guarantee for
+    ``n_byzantine`` arbitrary rows covers this case. The shape of the matrix stays the same.
 
     Parameters
     ----------
     n_byzantine
-        How many clients the rule is to withstand, f in the papers.
+        This is the number of Byzantine clients that the rule must withstand, f in the papers.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
-    """The facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
+    """These are the facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
     keeps_reputations: ClassVar[bool] = False
-    """Whether the state has ``reputation`` and ``scores`` of the clients, ``(n_clients,)``."""
+    """If true, the state has the clients' ``reputation`` and ``scores``, ``(n_clients,)`` each."""
     knows_clients: ClassVar[bool] = False
-    """Whether the state is of each client, so that a row must be of the same client in every
-    round."""
+    """If true, the state keeps something for each client. A row must then belong to the same client
+    in every round."""
     candidates_ask: ClassVar[bool] = True
-    """Whether clients are asked while :meth:`candidates` names the candidates."""
+    """If true, the rule may ask clients while :meth:`candidates` computes the candidates."""
     accepts_half: ClassVar[bool] = False
-    """Whether the rule accepts that half of the clients are Byzantine."""
+    """If true, the rule accepts that half of the clients are Byzantine."""
     bounds_far_rows: ClassVar[bool] = True
-    """Whether a few rows that are far away move the aggregate by a bounded distance alone."""
+    """If true, a few rows that are far away move the aggregate by a bounded distance only."""
     by_distances: ClassVar[bool] = False
-    """Whether the rule selects rows by their distances, so that it does not matter where a row is
-    that is very far away."""
+    """If true, the rule selects rows by their distances. The exact place of a row that is very far
+    away then does not matter."""
     moves_with_updates: ClassVar[bool] = True
-    """Whether the first aggregate moves by ``v`` if every update moves by ``v``."""
+    """If true, the first aggregate moves by ``v`` when every update moves by ``v``."""
     scales_with_updates: ClassVar[bool] = True
-    """Whether the first aggregate is multiplied by ``c`` if every update is, for ``c > 0``."""
+    """If true, multiplying every update by ``c > 0`` multiplies the first aggregate by ``c``."""
     shows_non_finite: ClassVar[bool] = False
-    """Whether a NaN or an Inf in any row is bound to show in the aggregate. The rule then looks
-    for it there, which spares a read of the matrix."""
+    """If true, a NaN or an Inf in any row always shows in the aggregate. :meth:`apply` then looks
+    for it there on a CPU, which saves one read of the matrix."""
     revisions: ClassVar[tuple[Revision, ...]] = ()
-    """Changes of the code after which runs give other numbers."""
+    """These are the changes of the code after which runs give other numbers."""
     formula: ClassVar[str] = ""
-    """The aggregate in LaTeX: updates x_i, n of them, of which f are Byzantine."""
+    """This is the aggregate in LaTeX, for n updates x_i of which f are Byzantine."""
     cost: ClassVar[str] = ""
-    """Order of operations in LaTeX, of n updates with d parameters."""
+    """This is the order of the number of operations in LaTeX, for n updates with d parameters."""
 
     n_byzantine: int = 0
 
@@ -69,14 +72,25 @@ class Aggregator(ABC):
         self._set_needs(*self.needs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and hyperparameters, as JSON values."""
+        """Return the name and the hyperparameters of the rule as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         # A rule may hold another one, as pre-aggregation does.
         values = {k: v.to_dict() if isinstance(v, Aggregator) else v for k, v in values.items()}
         return {"name": self.name, **values}
 
     def check(self, n_clients: int) -> None:
-        """Raise ConfigError if the rule cannot serve ``n_clients`` with its ``n_byzantine``."""
+        """Check that the rule can serve a number of clients with its ``n_byzantine``.
+
+        Parameters
+        ----------
+        n_clients
+            The number of clients, at least 1.
+
+        Raises
+        ------
+        ConfigError
+            If ``n_clients`` is too small for the rule, or ``n_byzantine`` is too large for it.
+        """
         check_int("n_clients", n_clients, 1)
         limit = self._max_byzantine(n_clients)
         if self.n_byzantine > limit:
@@ -84,16 +98,30 @@ class Aggregator(ABC):
                 f"aggregator.n_byzantine={self.n_byzantine} is too many for {self.name} with "
                 f"n_clients={n_clients}: allowed are 0 to {limit}."
                 if limit >= 0
-                else f"n_clients={n_clients} is too few for {self.name}."
+                else f"n_clients={n_clients} is too few for {self.name}, even with n_byzantine=0: "
+                "must be larger."
             )
 
     def init(self, n_clients: int, n_parameters: int) -> Any:
-        """The state before the first round: None where the rule keeps nothing.
+        """Make the state before the first round.
+
+        Parameters
+        ----------
+        n_clients
+            The number of clients, at least 1.
+        n_parameters
+            The number of the model's parameters, at least 1.
+
+        Returns
+        -------
+        Any
+            The state. It is None if the rule keeps nothing.
 
         Raises
         ------
         ConfigError
-            If the rule cannot serve so many clients or Byzantine ones.
+            If a number is out of range, or if the rule cannot serve so many clients with its
+            ``n_byzantine``.
         """
         self.check(n_clients)
         check_int("n_parameters", n_parameters, 1)
@@ -102,32 +130,34 @@ class Aggregator(ABC):
     def apply(
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> tuple[torch.Tensor, Any]:
-        """Aggregate one round's updates.
+        """Aggregate the updates of one round.
 
         Parameters
         ----------
         updates
-            ``(n_clients, n_parameters)``, floating point; left as it is.
+            The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is not changed.
         state
-            From ``init`` or the round before.
+            The state that ``init`` or the round before returned.
         facts
-            What the rule ``needs`` beside the updates. Most rules need nothing.
+            The facts that the rule ``needs`` beside the updates. Most rules need none.
 
         Returns
         -------
-        aggregate, state
-            ``(n_parameters,)``, finite (unless rounding takes a mean of the largest floats over
-            the edge), of the same dtype and device; the state to pass on.
+        aggregate
+            The aggregate ``(n_parameters,)``, of the same dtype and device as ``updates``. It is
+            finite, unless rounding takes a mean of the largest floats over the edge.
+        state
+            The state for the next round.
 
         Raises
         ------
         ConfigError
-            If ``updates`` is no floating-point matrix, the rule cannot serve so many clients or
-            Byzantine ones, or a fact that it needs is not given or has another shape.
+            If ``updates`` is not a floating-point matrix, if the rule cannot serve so many clients
+            with its ``n_byzantine``, or if a fact that it needs is missing or has another shape.
         """
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
-        # An update that carries a graph must not carry it into the state, and on from there.
+        # A graph that an update carries must not enter the state and stay there round after round.
         updates, facts = updates.detach(), facts or Facts()
         if self.needs:
             n_clients, n_parameters = updates.shape
@@ -142,25 +172,45 @@ class Aggregator(ABC):
     def candidates(
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> torch.Tensor:
-        """What :meth:`apply` chooses from, ``(n_candidates, n_parameters)``, without choosing.
+        """Compute the candidates from which :meth:`apply` chooses, without choosing.
 
-        Of a rule whose clients do not vote, its one aggregate.
+        Parameters
+        ----------
+        updates, state, facts
+            The arguments of :meth:`apply`.
+
+        Returns
+        -------
+        torch.Tensor
+            The candidates ``(n_candidates, n_parameters)``. If clients do not vote on this rule,
+            its aggregate is the only candidate.
         """
         return self.apply(updates, state, facts)[0][None]
 
     def led_by(self, state: Any, aggregate: torch.Tensor) -> Any:
-        """The state of a rule that is only watched, where the server steps along ``aggregate``.
+        """Return the state of a rule that is only watched while another aggregate leads the server.
 
-        By default it is ``state``, which does not depend on where the server steps.
+        Parameters
+        ----------
+        state
+            The state that the watched rule returned in this round.
+        aggregate
+            The aggregate ``(n_parameters,)`` along which the server really steps.
+
+        Returns
+        -------
+        Any
+            The state for the next round. By default it is ``state``, because most states do not
+            depend on where the server steps.
         """
         return state
 
     def _max_byzantine(self, n_clients: int) -> int:
-        """The largest allowed ``n_byzantine``: fewer than half, unless a rule says otherwise."""
+        """Return the largest allowed ``n_byzantine``: fewer than half, unless a rule overrides."""
         return (n_clients - 1) // 2
 
     def _set_needs(self, *names: str) -> None:
-        """Set what this object needs, where a hyperparameter decides it."""
+        """Set the facts that this object needs, for rules in which a hyperparameter decides it."""
         for name in names:
             check_name("aggregator.needs", name, FACTS)
         object.__setattr__(self, "needs", frozenset(names))
@@ -169,16 +219,29 @@ class Aggregator(ABC):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        """:meth:`apply` for checked updates without NaN or Inf."""
+        """Do what :meth:`apply` does, for checked updates without NaN or Inf."""
 
 
 def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
-    """``updates`` with zeros in each row that holds a NaN or an Inf; a copy only if needed."""
+    """Replace each row that holds a NaN or an Inf by zeros.
+
+    Parameters
+    ----------
+    updates
+        The updates ``(n_clients, n_parameters)``. The matrix is not changed.
+
+    Returns
+    -------
+    torch.Tensor
+        The updates with the replaced rows. On a CPU it is ``updates`` itself if the sum of every
+        row is finite, and otherwise a copy.
+    """
     if updates.device.type == "cpu" and bool(torch.isfinite(updates.sum(1)).all()):
-        # A NaN or an Inf would show in its row's sum: one read, and nothing to do.
+        # A NaN or an Inf would show in the sum of its row, so one read of the matrix is enough.
         return updates
-    # A sum may also overflow, so the values decide; extremes propagate NaN, which is in no range.
-    # On an accelerator the question "all finite?" would wait for the device every round.
+    # A sum may also overflow, so the values themselves decide. The extremes of a row with a NaN are
+    # NaN, which lies in no range. On an accelerator, asking whether all values are finite would
+    # make the host wait for the device in every round, so the copy is always made there.
     least, largest = torch.aminmax(updates, dim=1)
     limit = torch.finfo(updates.dtype).max
     finite = (least >= -limit) & (largest <= limit)
@@ -186,7 +249,18 @@ def replace_non_finite(updates: torch.Tensor) -> torch.Tensor:
 
 
 def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:
-    """The aggregator that ``spec`` (as from ``to_dict``) describes."""
+    """Make the aggregator that ``spec`` describes.
+
+    Parameters
+    ----------
+    spec
+        A dictionary such as ``to_dict`` returns, or an aggregator, which is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a parameter in the dictionary is unknown, or a value is not allowed.
+    """
     if isinstance(spec, Aggregator):
         return spec
     made: Aggregator = AGGREGATORS.make(spec)

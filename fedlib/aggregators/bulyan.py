@@ -1,4 +1,4 @@
-"""Bulyan over Krum."""
+"""The rule Bulyan, which selects updates by Krum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("bulyan")
 @dataclass(frozen=True)
 class Bulyan(Aggregator):
-    """Select ``n - 2 f`` updates by Krum, one after the other; then trim each coordinate.
+    """Select ``n - 2 f`` updates by Krum, one after the other, and then trim each coordinate.
 
     The rule is that of El Mhamdi et al. (2018), section 4. In each coordinate it averages the
     ``n - 4 f`` selected values that are closest to their median. It needs ``n >= 4 f + 3``.
@@ -41,7 +41,7 @@ class Bulyan(Aggregator):
         def central(ordered: torch.Tensor) -> torch.Tensor:
             count = ordered.shape[1]
             median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
-            # The values closest to the median are neighbours in the order: a window of it.
+            # The values closest to the median are neighbours in the order, so they form a window.
             below = median[:, None] - ordered[:, :windows]
             above = ordered[:, kept - 1 :] - median[:, None]
             start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
@@ -51,7 +51,11 @@ class Bulyan(Aggregator):
         return of_sorted(chosen, central), state
 
     def _select(self, squared: torch.Tensor) -> torch.Tensor:
-        """Indices of the rows that Krum picks when each pick is taken out, ``(n - 2 f,)``."""
+        """Return the indices ``(n - 2 f,)`` of the rows that Krum picks, each without the last.
+
+        ``squared`` holds the squared distances between all rows, ``(n, n)``. A row that is picked
+        is taken out before the next pick.
+        """
         n, f = squared.shape[0], self.n_byzantine
         left = torch.ones(n, dtype=torch.bool, device=squared.device)
         apart = ~torch.eye(n, dtype=torch.bool, device=squared.device)
@@ -61,7 +65,7 @@ class Bulyan(Aggregator):
             # The last picks have fewer neighbours than Krum asks for, down to none.
             neighbours = min(max(n - step - f - 2, 1), n - step - 1)
             scores = others.sort(dim=1).values[:, :neighbours].sum(1)
-            # Two rows that are each other's only neighbour tie: the more central one is taken.
+            # Two rows that are each other's only neighbour tie. The more central one is taken.
             best = scores == scores.masked_fill(~left, torch.inf).amin()
             total = (squared * left).sum(1).masked_fill(~(best & left), torch.inf)
             pick = total.argmin()

@@ -1,4 +1,4 @@
-"""Centered clipping (CC)."""
+"""The rule centered clipping (CC)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedlib.validation import check_int, check_real
 @AGGREGATORS.register("centered_clipping")
 @dataclass(frozen=True)
 class CenteredClipping(Aggregator):
-    """Mean of the updates, each clipped to a ball of radius ``tau`` round the last aggregate.
+    """Average the updates, each clipped to a ball of radius ``tau`` around the last aggregate.
 
     The rule is Algorithm 2 of Karimireddy et al. (2021), and Algorithm 2 of centered_clipping. The
     state is the last aggregate, ``(n_parameters,)``. It is None before the first round, which
@@ -25,9 +25,10 @@ class CenteredClipping(Aggregator):
     Parameters
     ----------
     tau
-        The radius of the ball. Section VI-B of centered_clipping takes 0.1 and 1.
+        This is the radius of the ball, in the units of the updates. Section VI-B of
+        centered_clipping takes 0.1 and 1.
     n_iterations
-        The number of clipping steps in a round, l in the papers.
+        This is the number of clipping steps in a round, l in the papers.
     """
 
     moves_with_updates: ClassVar[bool] = False
@@ -52,11 +53,12 @@ class CenteredClipping(Aggregator):
         n, d = updates.shape
         centre = updates.new_zeros(d) if state is None else state
         for _ in range(self.n_iterations):
-            # An infinite distance (too far for the dtype) has weight 0: it adds nothing.
+            # A row too far for the dtype has an infinite distance, so its weight is 0.
             distance = distances_to(updates, centre).double()
             weights = (self.tau / distance).clamp(max=1.0) / n
-            # centre + sum_i w_i (m_i - centre), without a matrix of differences.
+            # This is centre + sum_i w_i (m_i - centre), without a matrix of differences.
             kept = (1 - weights.sum()).to(centre.dtype)
             centre = kept * centre + weighted_sum(updates, weights)
-        # A copy: who changes the aggregate in place must not change the next round's centre.
+        # The aggregate is a copy. A caller that changes it in place must not change the centre of
+        # the next round.
         return centre.clone(), centre

@@ -1,4 +1,4 @@
-"""1-center and 1-mean clustering with outliers: CenterwO and MeanwO, Inner and Outer."""
+"""The rules CenterwO and MeanwO: 1-center and 1-mean clustering with outliers, Inner and Outer."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from fedlib.validation import check_name
 
 @dataclass(frozen=True)
 class ClusteringRule(Aggregator):
-    """Base: every update is a candidate centre, the cheapest cluster decides.
+    """Base class of the rules in which every update is a candidate centre of a cluster.
 
-    clustering_with_outliers, Algorithm 2 (``inner``) and Algorithm 4 of its appendix (``outer``).
-    Of equal costs the first client's cluster is taken.
+    The cheapest cluster decides. ``inner`` is Algorithm 2 of clustering_with_outliers, and
+    ``outer`` is Algorithm 4 of its appendix. If costs are equal, the first client's cluster is
+    taken.
 
     Parameters
     ----------
     side
-        ``"inner"``: the mean of the cheapest cluster of ``n - f`` updates; ``"outer"``: the mean
-        of the ``n - f`` updates outside the cheapest cluster of ``f``; ``"vote"``: whichever of
-        the two more clients vote for (2PRASHB, Algorithm 3), Outer if the votes are even, as in
-        the authors' code.
+        This says which updates are averaged. ``"inner"`` takes the cheapest cluster of ``n - f``
+        updates. ``"outer"`` takes the ``n - f`` updates outside the cheapest cluster of ``f``.
+        ``"vote"`` takes the one of these two means that more clients vote for (2PRASHB, Algorithm
+        3). If the votes are even it takes Outer, as in the authors' code.
     """
 
     candidates_ask: ClassVar[bool] = False
@@ -61,7 +62,7 @@ class ClusteringRule(Aggregator):
         return self._sides(replace_non_finite(updates))
 
     def _sides(self, updates: torch.Tensor) -> torch.Tensor:
-        """Inner, Outer, or both in this order, ``(1 or 2, n_parameters)``."""
+        """Return Inner, Outer, or both in this order, ``(1 or 2, n_parameters)``."""
         nearest, members = pairwise_squared_distances(updates).sort(dim=1, stable=True)
         sides = ("inner", "outer") if self.side == "vote" else (self.side,)
         return torch.stack([self._one_side(updates, nearest, members, side) for side in sides])
@@ -69,10 +70,14 @@ class ClusteringRule(Aggregator):
     def _one_side(
         self, updates: torch.Tensor, nearest: torch.Tensor, members: torch.Tensor, side: str
     ) -> torch.Tensor:
-        """Inner or Outer, from each row's squared distances to all, ascending, and whose."""
+        """Return Inner or Outer, ``(n_parameters,)``.
+
+        A row of ``nearest`` ``(n, n)`` holds the squared distances of an update to all updates in
+        ascending order. The same row of ``members`` ``(n, n)`` holds the indices of these updates.
+        """
         n, f = len(updates), self.n_byzantine
         size = n - f if side == "inner" else f
-        if size == 0:  # outside no cluster are all
+        if size == 0:  # An empty cluster leaves all updates outside.
             return weighted_mean(updates, updates.new_ones(n, dtype=torch.float64))
         best = self._cost(nearest[:, :size]).argmin()
         cluster = members.index_select(0, best.view(1))[0, :size]
@@ -82,13 +87,22 @@ class ClusteringRule(Aggregator):
 
     @abstractmethod
     def _cost(self, squared: torch.Tensor) -> torch.Tensor:
-        """Cost of each candidate's cluster from its squared distances ``(n, size)``, ascending."""
+        """Return the cost ``(n,)`` of each candidate's cluster.
+
+        ``squared`` holds the squared distances of the cluster's members to the candidate in
+        ascending order, ``(n, size)``.
+        """
 
 
 @AGGREGATORS.register("center_with_outliers")
 @dataclass(frozen=True)
 class CenterWithOutliers(ClusteringRule):
-    """CenterwO: the cluster of smallest radius (clustering_with_outliers, Algorithm 2)."""
+    """Average the cluster of ``n - f`` updates that has the smallest radius (CenterwO).
+
+    The rule is Algorithm 2 of clustering_with_outliers. The radius is the largest distance of a
+    member to the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the
+    description of ``side`` below.
+    """
 
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
@@ -104,7 +118,12 @@ class CenterWithOutliers(ClusteringRule):
 @AGGREGATORS.register("mean_with_outliers")
 @dataclass(frozen=True)
 class MeanWithOutliers(ClusteringRule):
-    """MeanwO: the cluster of smallest sum of squares (clustering_with_outliers, Algorithm 2)."""
+    """Average the cluster of ``n - f`` updates that has the smallest sum of squares (MeanwO).
+
+    The rule is Algorithm 2 of clustering_with_outliers. The squares are those of the distances to
+    the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the description
+    of ``side`` below.
+    """
 
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (

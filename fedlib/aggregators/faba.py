@@ -1,4 +1,4 @@
-"""FABA."""
+"""The rule FABA."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("faba")
 @dataclass(frozen=True)
 class FABA(Aggregator):
-    """Take out, ``n_byzantine`` times, the update farthest from the mean of those left.
+    """Remove, ``n_byzantine`` times, the update that is farthest from the mean of all those left.
 
     This is Algorithm 1 of Xia et al. (2019). The aggregate is the mean of what is left.
     """
@@ -33,7 +33,7 @@ class FABA(Aggregator):
         squared = pairwise_squared_distances(updates)
         left = torch.ones(len(updates), dtype=squared.dtype, device=updates.device)
         for _ in range(self.n_byzantine):
-            # |x_i - mean|^2 is, up to a constant, the mean of the squared distances |x_i - x_j|^2.
+            # Up to a constant, |x_i - mean|^2 is the mean of the squared distances |x_i - x_j|^2.
             far = (squared @ left).masked_fill(left == 0, -1)
             left = left * (torch.arange(len(left), device=left.device) != far.argmax())
         return weighted_mean(updates, left), state

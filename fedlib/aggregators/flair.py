@@ -1,4 +1,4 @@
-"""FLAIR: reputation from how much of an update turns against the last direction."""
+"""The rule FLAIR, whose reputations depend on how much of an update changes its sign."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("flair")
 @dataclass(frozen=True)
 class FLAIR(ReputationRule):
-    """Reputations by the flip score (Sharma et al., 2023).
+    """Weigh the updates by reputations that come from their flip scores (Sharma et al., 2023).
 
-    The flip score of an update is the sum of the squares of its values whose sign is not that of
-    the last aggregate. Where the last aggregate is zero, half of the square counts.
+    The flip score of an update is the sum of the squares of its values whose sign differs from that
+    of the last aggregate. Where the last aggregate is zero, half of the square counts.
     """
 
     accepts_half: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""FLTrust: trust by likeness to an update of the server's own."""
+"""The rule FLTrust, which trusts updates that resemble an update of the server's own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("fltrust")
 @dataclass(frozen=True)
 class FLTrust(Aggregator):
-    """Mean of the updates scaled to the server update's length, weighted by their cosine to it.
+    """Scale the updates to the server update's length, and weigh them by their cosine to it.
 
-    The rule is that of Cao et al. (2021). A negative cosine counts as zero. The rule needs an
-    update that the server computes on clean samples of its own. If nobody is trusted, or if the
-    server's update is not finite, the aggregate is zero. ``n_byzantine`` is accepted and not used.
+    The rule is that of Cao et al. (2021), and the aggregate is the weighted mean of the scaled
+    updates. A negative cosine counts as zero. The rule needs an update that the server computes on
+    clean samples of its own. If nobody is trusted, or if the server's update is not finite, the
+    aggregate is zero. The rule accepts ``n_byzantine`` and does not use it.
     """
 
     accepts_half: ClassVar[bool] = True
@@ -43,7 +44,7 @@ class FLTrust(Aggregator):
         (own,), divisor = shortened(own[None])
         updates, _ = shortened(updates)
         length, lengths = row_norms(own[None]), row_norms(updates)
-        # Below this a direction is lost in rounding, and scaling it up could overflow.
+        # A shorter update loses its direction in rounding, and scaling it up could overflow.
         least, largest = torch.finfo(updates.dtype).tiny ** 0.5, torch.finfo(updates.dtype).max
         trust = inner_products(updates, own) / (lengths * length)
         usable = (lengths > least) & (length > least) & trust.isfinite()
@@ -54,8 +55,9 @@ class FLTrust(Aggregator):
             most = torch.maximum(weights.amax(), length * divisor)
             if most <= largest / 2:
                 return weighted_sum(updates, weights), state
-        # The length last: the mean of the directions cannot overflow, and what is longer than the
-        # largest float is cut there. An accelerator would wait to be asked whether it need be so.
+        # The length comes last, because the mean of the directions cannot overflow. A value beyond
+        # the largest float is cut then. On an accelerator this is always done, because asking
+        # whether it is necessary would make the host wait for the device.
         weights = torch.where(trust > 0, trust / lengths / trust.sum(), 0.0)
         towards = weighted_sum(updates, weights).double()
         scaled = (towards * length).clamp(-largest, largest) * divisor

@@ -1,4 +1,4 @@
-"""FoolsGold: less weight for clients whose histories point the same way."""
+"""The rule FoolsGold, which gives less weight to clients whose histories point the same way."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from fedlib.validation import check_name, check_real
 @AGGREGATORS.register("foolsgold")
 @dataclass(frozen=True)
 class FoolsGold(Aggregator):
-    """Weighted mean, with the less weight the more alike a client's history is to another's.
+    """Average the updates, with less weight for a client whose history is like another client's.
 
     The rule is that of Fung et al. (2020). The state is the sum of each client's updates in the m
     parameters that are compared, ``(n_clients, m)``. The rule is meant to withstand any number of
-    sybils, so ``n_byzantine`` is accepted and not used. If all clients are alike, none gets any
-    weight, and the aggregate is zero.
+    sybils, so it accepts ``n_byzantine`` and does not use it. If all clients are alike, none gets
+    any weight, and the aggregate is zero.
 
     Parameters
     ----------
     confidence
-        The steepness of the logit that spreads the weights, kappa in the paper.
+        This is the steepness of the logit that spreads the weights, kappa in the paper.
     features
-        What is compared: ``"all"`` parameters alike, or the weights of the ``"last_layer"``, as in
-        the code of residual_reweighting.
+        This says which parameters are compared. ``"all"`` compares all parameters alike.
+        ``"last_layer"`` compares the weights of the last layer, as in the code of
+        residual_reweighting.
     divide_by
-        What the weighted sum is divided by: the sum of the ``"weights"``, or the number of
-        ``"clients"``, as in the code of residual_reweighting: a client without weight then shortens
-        the step.
+        This says by what the weighted sum is divided. ``"weights"`` divides it by the sum of the
+        weights. ``"clients"`` divides it by the number of clients, as in the code of
+        residual_reweighting. A client without weight then shortens the step.
     """
 
     accepts_half: ClassVar[bool] = True
@@ -69,7 +70,7 @@ class FoolsGold(Aggregator):
         largest, compared = torch.finfo(updates.dtype).max, updates
         if self.features == "last_layer":
             compared = updates[:, facts.output_weights]
-        # A copy: the state must not change with the updates' matrix.
+        # The history is a copy, because the state must not change with the matrix of updates.
         history = compared.clone() if state is None else state + compared
         history.clamp_(-largest, largest)
         weights = self._weights(history)
@@ -80,8 +81,8 @@ class FoolsGold(Aggregator):
         return weighted_sum(updates, share), history
 
     def _weights(self, history: torch.Tensor) -> torch.Tensor:
-        """Each client's weight in [0, 1], ``(n,)``."""
-        # The cosines are the same.
+        """Return the weight of each client, ``(n,)`` in [0, 1], from the history ``(n, m)``."""
+        # Shortening the rows does not change their cosines.
         gram = gram_matrix(shortened(history)[0])
         n = len(gram)
         if n == 1:
@@ -89,7 +90,7 @@ class FoolsGold(Aggregator):
         lengths = gram.diagonal().sqrt().clamp(min=torch.finfo(torch.float64).tiny)
         others = ~torch.eye(n, dtype=torch.bool, device=gram.device)
         cosines = (gram / lengths[:, None] / lengths).clamp(-1, 1).masked_fill(~others, -torch.inf)
-        # Pardon: a client that resembles one who resembles others more is the lesser suspect.
+        # A client is pardoned if it resembles a client that resembles others even more.
         likeness = cosines.amax(1).clamp(min=0)
         pardon = likeness[:, None] / likeness.clamp(min=torch.finfo(torch.float64).tiny)
         cosines = torch.where(likeness > likeness[:, None], cosines * pardon, cosines)

@@ -1,4 +1,4 @@
-"""Geometric median by the smoothed Weiszfeld algorithm (RFA)."""
+"""The geometric median, computed by the smoothed Weiszfeld algorithm (RFA)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from fedlib.validation import check_int, check_name, check_real
 @AGGREGATORS.register("geometric_median")
 @dataclass(frozen=True)
 class GeometricMedian(Aggregator):
-    """Robust federated averaging (Pillutla et al., 2022, Algorithm 2).
+    """Approximate the geometric median of the updates by steps of a smoothed Weiszfeld algorithm.
+
+    This is robust federated averaging (RFA), Algorithm 2 of Pillutla et al. (2022).
 
     Parameters
     ----------
     n_iterations
-        The number of Weiszfeld steps. Section VI-B of centered_clipping takes 3.
+        This is the number of Weiszfeld steps. Section VI-B of centered_clipping takes 3.
     nu
-        The smoothing: a distance below ``nu`` counts as ``nu``. The text of centered_clipping
-        gives no value; its authors' code has 0.1.
+        This is the smoothing, in the units of the updates. A distance below ``nu`` counts as
+        ``nu``. The text of centered_clipping gives no value. The authors' code has 0.1.
     start
-        Where the first step begins: at ``"zero"``, as in that code, or at the ``"mean"``.
+        This says where the first step begins. ``"zero"`` begins at zero, as in the authors' code of
+        centered_clipping. ``"mean"`` begins at the mean of the updates.
     """
 
     formula: ClassVar[str] = (
@@ -53,7 +56,7 @@ class GeometricMedian(Aggregator):
         for _ in range(self.n_iterations):
             weights = 1 / distances_to(updates, centre).double().clamp(min=self.nu)
             total = weights.sum()
-            # Rows too far for the dtype have weight 0; if all are, they count alike.
+            # A row too far for the dtype has weight 0. If all rows are too far, they count alike.
             weights = torch.where(total > 0, weights / total, 1 / len(weights))
             centre = weighted_sum(updates, weights)
         return centre, state
