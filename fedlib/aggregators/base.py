@@ -206,7 +206,7 @@ class Aggregator(ABC):
         return state
 
     def _max_byzantine(self, n_clients: int) -> int:
-        """Return the largest allowed ``n_byzantine``: fewer than half, unless a rule overrides."""
+        """Return the largest allowed ``n_byzantine``. By default it is fewer than half."""
         return (n_clients - 1) // 2
 
     def _set_needs(self, *names: str) -> None:

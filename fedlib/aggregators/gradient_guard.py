@@ -1,4 +1,4 @@
-"""Gradient Guard: reputation from saliency maps."""
+"""The rule Gradient Guard, whose reputations come from saliency maps."""
 
 from __future__ import annotations
 
@@ -19,45 +19,56 @@ from fedlib.validation import ConfigError, check_int, check_name
 @AGGREGATORS.register("gradient_guard")
 @dataclass(frozen=True)
 class GradientGuard(ReputationRule):
-    """Reputations by the likeness of saliency maps (gradient_guard, Algorithm 1).
+    """Weigh the updates by reputations that come from the likeness of saliency maps.
 
-    A client's score is the structural similarity of two saliency maps, averaged over some samples:
-    of what it sent, and of the last direction. What a map of an update and of a direction is,
-    on which samples it is taken, what is done in the first round, which has no direction, and the
-    similarity's window are left open; each reading is an option. So are its constants, which are
-    those of Wang et al. (2004) here. The text says both that low similarity is suspect (section
-    2.2) and that either end is penalised (line 5). The threshold of sections 3.3 to
-    3.5, which the algorithm does not have, is left out.
+    The rule is Algorithm 1 of gradient_guard. A client's score is the structural similarity of two
+    saliency maps, averaged over some samples. One map is that of the client's update, and the other
+    is that of the last direction.
+
+    The text does not say what the map of an update or of a direction is, or on which samples it is
+    taken. It does not say what happens in the first round, which has no direction, or which window
+    the similarity has. Each reading is an option here. The text does not give the constants of the
+    similarity either. They are those of Wang et al. (2004) here. The text says that low similarity
+    is suspect (section 2.2), and also that either end is penalised (line 5). The threshold of
+    sections 3.3 to 3.5 is left out, because the algorithm does not have it.
 
     Parameters
     ----------
     map_of
-        ``"model"``: of the model after the update, and after a step along the direction that is
-        as long as the median update; ``"update"``: of networks that have the update and the
-        direction for parameters, each map divided by its largest value; ``"spectral"``: of the
-        update and the direction themselves, as arrays, by their spectral residual (reference [7] of
-        the text; :func:`~fedlib.aggregators.spectral.spectral_residual_maps`), divided likewise.
-        The last needs neither samples nor a network, and an update and its negative have one map.
+        This says what the saliency maps show. ``"model"`` takes the map of the model after the
+        update, and that of the model after a step along the direction. This step is as long as the
+        median update. ``"update"`` takes the maps of networks whose parameters are the update and
+        the direction, and divides each map by its largest value. ``"spectral"`` takes the maps of
+        the update and the direction themselves, as arrays, by their spectral residual (reference
+        [7] of the text; :func:`~fedlib.aggregators.spectral.spectral_residual_maps`), and divides
+        them in the same way. It needs neither samples nor a network, and it gives an update and its
+        negative the same map.
     inputs
-        ``"server"``: samples of the server's; ``"clients"``: a batch of each client's own ("the
-        associated data they trained on", section 3.2).
+        This says on which samples the maps are taken. ``"server"`` takes samples of the server.
+        ``"clients"`` takes a batch of each client's own samples ("the associated data they trained
+        on", section 3.2).
     score
-        What is differentiated: ``"logit"``, the true class's score before the softmax ("the score
-        of the true class", section 3.2), or its ``"probability"`` (p of equation 1).
+        This says what is differentiated. ``"logit"`` takes the score of the true class before the
+        softmax ("the score of the true class", section 3.2). ``"probability"`` takes the
+        probability of the true class (p of equation 1).
     first
-        ``"similarity"``: in the first round there is no step, and the broadcast model's own map is
-        the reference; ``"reward"``: all are treated alike in it. So they are with spectral maps,
-        whatever this says: a direction of zeros has none.
+        This says what happens in the first round. ``"similarity"`` takes the broadcast model's own
+        map as the reference, because there is no step yet. ``"reward"`` treats all clients alike.
+        Spectral maps treat all clients alike in the first round with either value, because a
+        direction of zeros has no map.
     reference
-        What the maps are compared with: ``"aggregate"``, the map of the last aggregate's signs
-        (line 3); ``"server"``, that of an update of the server's own in this round, as it is: a
-        "trusted or known benign client update" (section 3.3, step 1). There is one in the first
-        round too, for which ``first`` then has no say.
+        This says with what the maps are compared. ``"aggregate"`` takes the map of the last
+        aggregate's signs (line 3). ``"server"`` takes the map of an update that the server itself
+        computes in this round, at its own length: a "trusted or known benign client update"
+        (section 3.3, step 1). The server has such an update in the first round too, so ``first``
+        then has no effect.
     window
-        Side of the windows of the similarity, odd. None takes the whole map as one, which is
-        equation (2) to the letter.
+        This is the side of the similarity's windows in values of a map, an odd number of at least
+        3. None takes the whole map as one window, which is equation (2) to the letter.
     penalised
-        As in :class:`ReputationRule`; here ``"lowest"`` by default.
+        This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
+        scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both. The
+        default of this rule is ``"lowest"``.
     """
 
     accepts_half: ClassVar[bool] = True
@@ -102,7 +113,7 @@ class GradientGuard(ReputationRule):
         if self.window is not None:
             check_int("aggregator.window", self.window, 3)
             if self.window % 2 == 0:
-                raise ConfigError(f"aggregator.window={self.window} must be odd.")
+                raise ConfigError(f"aggregator.window={self.window} must be odd, or None.")
 
     def _judged(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
         if self.reference == "aggregate":
@@ -120,7 +131,10 @@ class GradientGuard(ReputationRule):
         return self._likeness(updates, step, facts)
 
     def _likeness(self, updates: torch.Tensor, step: torch.Tensor, facts: Facts) -> torch.Tensor:
-        """How alike the maps of the updates are to the map of ``step`` ``(d,)``."""
+        """Return how alike the map of each update is to the map of ``step``, ``(n,)``.
+
+        The updates are ``(n, d)``, and ``step`` is ``(d,)``.
+        """
         if self.map_of == "spectral":
             if not bool(step.any()):
                 return updates.new_zeros(len(updates), dtype=torch.float64)
@@ -144,10 +158,12 @@ class GradientGuard(ReputationRule):
 def _similarity(
     maps: torch.Tensor, reference: torch.Tensor, window: int | None, scaled: bool
 ) -> torch.Tensor:
-    """Mean similarity of each client's maps ``(n, samples, H, W)`` to ``(n or 1, samples, H, W)``.
+    """Return the mean similarity of each client's maps to the reference, ``(n,)``.
 
-    -1 where any map is not finite; shape ``(n,)``. ``scaled``: every map is divided by its largest
-    value first. Constants as in Wang et al. (2004) for the range of the reference's values.
+    The maps are ``(n, samples, H, W)``, and the reference is ``(n or 1, samples, H, W)``. The
+    similarity is -1 for a client if any of its maps is not finite. If ``scaled`` is true, every map
+    is first divided by its largest value. The constants are those of Wang et al. (2004) for the
+    range of the reference's values.
     """
     least = torch.finfo(torch.float32).tiny
     if scaled:

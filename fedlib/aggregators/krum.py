@@ -1,4 +1,4 @@
-"""Krum."""
+"""The rule Krum."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("krum")
 @dataclass(frozen=True)
 class Krum(Aggregator):
-    """The update closest to its ``n - f - 2`` nearest others (Blanchard et al., 2017, section 4).
+    """The update closest to its ``n - f - 2`` nearest others becomes the aggregate.
 
-    The rule needs ``n >= 2 f + 3``. If scores are equal, the first client's update is taken.
+    The rule is that of Blanchard et al. (2017), section 4. It needs ``n >= 2 f + 3``. If scores are
+    equal, the first client's update is taken.
     """
 
     by_distances: ClassVar[bool] = True
@@ -33,5 +34,5 @@ class Krum(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)
-        # Indexing by a tensor, not a number, keeps an accelerator from waiting.
+        # An index that is a tensor and not a number spares the host a wait for an accelerator.
         return updates.index_select(0, scores.argmin().view(1)).squeeze(0), state

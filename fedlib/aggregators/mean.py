@@ -1,4 +1,4 @@
-"""The plain average of the updates: FedAvg's server step, and no defence."""
+"""The plain average of the updates, which is FedAvg's server step and no defence."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from fedlib.validation import ConfigError, check_name
 @AGGREGATORS.register("mean")
 @dataclass(frozen=True)
 class Mean(Aggregator):
-    """Average of the rows (McMahan et al., 2017). ``n_byzantine`` is accepted and not used.
+    """Average the updates (McMahan et al., 2017).
+
+    The rule accepts ``n_byzantine`` and does not use it.
 
     Parameters
     ----------
     weights
-        ``"equal"``: every client has the same weight. ``"samples"``: a client's weight is its
-        number of training samples, which the server takes from the client's word.
+        This says how the clients are weighted. ``"equal"`` gives every client the same weight.
+        ``"samples"`` weighs a client by its number of training samples. The server believes what
+        the client says about this number.
     """
 
     shows_non_finite: ClassVar[bool] = True
@@ -47,10 +50,10 @@ class Mean(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         if self.weights == "samples":
             counts = facts.sample_counts
-            # On an accelerator the question would wait for the device every round.
+            # On an accelerator this check would make the host wait for the device in every round.
             if counts.device.type == "cpu" and not (counts.min() >= 0 and counts.any()):
                 raise ConfigError(
-                    f"facts.sample_counts={counts.tolist()} must be at least 0, and not all 0."
+                    f"facts.sample_counts={counts.tolist()} must each be at least 0, and not all 0."
                 )
             return weighted_mean(updates, counts.double()), state
         return row_mean(updates), state

@@ -1,4 +1,4 @@
-"""Coordinate-wise median."""
+"""The coordinate-wise median."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("median")
 @dataclass(frozen=True)
 class Median(Aggregator):
-    """Median of each coordinate (Yin et al., 2018, Algorithm 1, option I).
+    """Take the median of each coordinate (Yin et al., 2018, Algorithm 1, option I).
 
-    With an even number of clients it is the mean of the two middle values.
+    With an even number of clients the median is the mean of the two middle values.
     """
 
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
@@ -30,7 +30,7 @@ class Median(Aggregator):
         low, high = (n - 1) // 2, n // 2
 
         def middle(ordered: torch.Tensor) -> torch.Tensor:
-            # Halved before they are added, so that the sum cannot overflow.
+            # The values are halved before they are added, so that the sum cannot overflow.
             return ordered[:, low] / 2 + ordered[:, high] / 2
 
         return of_sorted(updates, middle), state

@@ -1,4 +1,4 @@
-"""Multi-Krum."""
+"""The rule Multi-Krum."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fedlib.validation import ConfigError, check_int
 @AGGREGATORS.register("multi_krum")
 @dataclass(frozen=True)
 class MultiKrum(Aggregator):
-    """Mean of the updates with the best Krum scores (Blanchard et al., 2017, section 4).
+    """Average the updates with the best Krum scores (Blanchard et al., 2017, section 4).
 
     Parameters
     ----------
     n_selected
-        How many updates are averaged, m in the paper. None takes ``n - f``.
+        This is the number of updates that are averaged, m in the paper. None takes ``n - f``.
     """
 
     by_distances: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Norm clipping."""
+"""The rule norm clipping."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from fedlib.validation import check_real
 @AGGREGATORS.register("norm_clipping")
 @dataclass(frozen=True)
 class NormClipping(Aggregator):
-    """Mean of the updates, each scaled down to a norm of at most ``threshold``.
+    """Average the updates after scaling each one down to a norm of at most ``threshold``.
 
     This is the "norm thresholding of updates" of Sun et al. (2019), section 4.
 
     Parameters
     ----------
     threshold
-        The largest norm, M in the paper.
+        This is the largest norm that an update keeps, in the units of the updates. It is M in the
+        paper.
     """
 
     shows_non_finite: ClassVar[bool] = True
@@ -45,7 +46,7 @@ class NormClipping(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         on_cpu = updates.device.type == "cpu"
-        # In float64 a float32 row's norm is finite; on an accelerator that costs nothing.
+        # The norm of a float32 row is finite in float64, which costs nothing on an accelerator.
         exact = None if on_cpu else torch.float64
         norms = torch.linalg.vector_norm(updates, dim=1, dtype=exact).double()
         if on_cpu and math.isinf(norms.max()):
@@ -57,7 +58,7 @@ class NormClipping(Aggregator):
         return weighted_sum(updates, weights), state
 
     def _clipped(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows ``(m, n_parameters)`` too long for their dtype, scaled down."""
+        """Scale down rows ``(m, n_parameters)`` whose norms are too large for their dtype."""
         shorter, divisors = shortened(rows)
         factors = torch.minimum(divisors, self.threshold / row_norms(shorter))
         return (shorter.double() * factors[:, None]).to(rows.dtype)

@@ -1,4 +1,4 @@
-"""Pre-aggregation: mix the updates first, then hand them to any rule."""
+"""The rules of pre-aggregation, which mix the updates before any other rule gets them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from fedlib.validation import ConfigError, check_int
 
 @dataclass(frozen=True)
 class PreAggregation(Aggregator):
-    """Base of the rules that mix the updates first, and then hand them to another rule.
+    """Base class of the rules that mix the updates first, and then hand them to another rule.
 
-    The state is the number of rounds past, and the state of the other rule.
+    The state consists of the number of past rounds and the state of the other rule.
 
     Parameters
     ----------
     rule
-        The rule that aggregates the mixed updates, as an object or as its dictionary. It gets the
-        same ``n_byzantine``.
+        This is the rule that aggregates the mixed updates, as an object or as its dictionary. It
+        gets the same ``n_byzantine``, so it must withstand as many.
     """
 
     rule: Aggregator = field(default_factory=TrimmedMean)
@@ -72,15 +72,16 @@ class PreAggregation(Aggregator):
         return self.rule.candidates(mixed, inner, facts)
 
     def _mixed(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
+        """Return the mixed updates ``(rows, n_parameters)`` after ``rounds`` past rounds."""
         return self._mixing(updates, rounds).to(updates.dtype) @ updates
 
     def _rows(self, n_clients: int) -> int:
-        """How many updates the rule gets."""
+        """Return the number of updates that the other rule gets."""
         return n_clients
 
     @abstractmethod
     def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
-        """Weights ``(rows, n_clients)`` of the mixed updates, each row of sum 1."""
+        """Return the weights ``(rows, n_clients)`` of the mixed updates. Each row has the sum 1."""
 
 
 @AGGREGATORS.register("nearest_neighbour_mixing")
@@ -89,8 +90,9 @@ class NearestNeighbourMixing(PreAggregation):
     """Replace each update by the mean of its ``n - f`` nearest ones, then apply ``rule``.
 
     This is NNM, Algorithm 2 of Allouah et al. (2023). An update is its own nearest neighbour. The
-    mixed updates stay in the clients' order. To a rule that knows clients, by their numbers of
-    samples, their samples or a history, each stands for the client whose neighbours it averages.
+    mixed updates stay in the clients' order. A rule may know clients by their numbers of samples,
+    their samples or a history. To such a rule a mixed update stands for the client whose neighbours
+    it averages.
     """
 
     by_distances: ClassVar[bool] = True
@@ -114,7 +116,7 @@ class Bucketing(PreAggregation):
 
     This is Algorithm 1 of Karimireddy et al. (2022). The buckets are drawn anew in every round. An
     attack that knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own
-    buckets. Such an attacker is stronger than one who cannot foresee the draw.
+    buckets. Such an attacker is stronger than one that cannot foresee the draw.
 
     A bucket is no client, so ``rule`` must not know clients. It must neither weigh them by their
     numbers of samples, nor look at their samples, nor keep anything of each client.
@@ -122,9 +124,9 @@ class Bucketing(PreAggregation):
     Parameters
     ----------
     bucket_size
-        The number of updates in a bucket, s in the paper. The last bucket may be smaller.
+        This is the number of updates in a bucket, s in the paper. The last bucket may be smaller.
     seed
-        The seed of the draws.
+        This is the seed from which the buckets are drawn.
     """
 
     formula: ClassVar[str] = (
@@ -150,9 +152,9 @@ class Bucketing(PreAggregation):
         check_int("aggregator.seed", self.seed, 0)
         if self.knows_clients or self.needs & {"sample_counts", "client_saliency"}:
             raise ConfigError(
-                f"aggregator.rule={self.rule.name!r} as it is set knows clients, and a bucket is "
-                "none: must be a rule that needs neither sample_counts nor client_saliency and "
-                "keeps nothing of each client."
+                f"aggregator.rule={self.rule.name!r} knows clients as it is set, and a bucket is "
+                "no client: must be a rule that needs neither sample_counts nor client_saliency "
+                "and keeps nothing of each client."
             )
 
     def _rows(self, n_clients: int) -> int:

@@ -1,4 +1,4 @@
-"""Robust regression lines through the sorted values of each coordinate."""
+"""The repeated median, and robust regression lines through sorted values in general."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ INTERCEPTS = ("repeated_median", "middle")
 @AGGREGATORS.register("repeated_median")
 @dataclass(frozen=True)
 class RepeatedMedian(Aggregator):
-    """The middle of the repeated-median line through the sorted values of each coordinate.
+    """Take the middle of the repeated-median line through the sorted values of each coordinate.
 
     The line is that of Siegel (1982), and of equations (1) and (2) of residual_reweighting, where
-    this rule is a baseline. It goes through the points (rank, value), and the aggregate is its
-    value at the mean rank.
+    this rule is a baseline. It goes through the points (rank, value). The aggregate is the value of
+    the line at the mean rank.
 
     Parameters
     ----------
     intercept
-        As for :func:`fit_lines`.
+        This says where the line lies. ``"repeated_median"`` takes the repeated median's own
+        intercept (equation 2). ``"middle"`` makes the line go through the median at the mean rank,
+        as in the authors' code.
     """
 
     formula: ClassVar[str] = (
@@ -60,14 +62,19 @@ class RepeatedMedian(Aggregator):
 
 
 def most_byzantine(n_clients: int) -> int:
-    """How many a repeated median withstands: a minority of the others of every value."""
+    """Return how many Byzantine clients a repeated median withstands.
+
+    Every value is compared with the values of the other clients. The Byzantine clients must be a
+    minority of these others.
+    """
     return max((n_clients - 2) // 2, 0)
 
 
 def working_copy(block: torch.Tensor) -> torch.Tensor:
-    """Columns ``(n, m)`` as rows ``(m, n)``, in float32 at least.
+    """Return columns ``(n, m)`` as rows ``(m, n)``, in float32 at least.
 
-    Values so large that a difference times a rank would overflow are cut: no honest one is.
+    A value is cut if it is so large that a difference times a rank would overflow. No honest value
+    is so large.
     """
     dtype = torch.promote_types(block.dtype, torch.float32)
     largest = torch.finfo(dtype).max / (8 * max(len(block), 1) ** 2)
@@ -77,24 +84,26 @@ def working_copy(block: torch.Tensor) -> torch.Tensor:
 def fit_lines(
     ordered: torch.Tensor, estimator: str = "repeated_median", intercept: str = "repeated_median"
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Slope and intercept of a robust line through the points ``(k, ordered[:, k - 1])``.
+    """Fit robust lines through the points ``(k, ordered[:, k - 1])``.
 
     Parameters
     ----------
     ordered
-        ``(m, n)``: m sets of n values, each in ascending order.
+        The values ``(m, n)``: m sets of n values, each in ascending order.
     estimator
-        ``"repeated_median"`` (residual_reweighting, equation 1); ``"theil_sen"``: the median
-        of all slopes; ``"median"``: slope zero.
+        How the slope is found. ``"repeated_median"`` takes equation (1) of residual_reweighting.
+        ``"theil_sen"`` takes the median of all slopes. ``"median"`` takes the slope zero.
     intercept
-        Of the repeated median: its own (equation 2), or ``"middle"``, so that the line goes
-        through the median at the mean rank, as in the authors' code. The other estimators'
-        line always does.
+        Where the line of the repeated median lies. ``"repeated_median"`` takes its own intercept
+        (equation 2). ``"middle"`` makes the line go through the median at the mean rank, as in the
+        authors' code. The lines of the other estimators always go through this point.
 
     Returns
     -------
-    slope, intercept
-        ``(m,)`` each.
+    slope
+        The slope of each line, ``(m,)``.
+    intercept
+        The value of each line at rank 0, ``(m,)``.
     """
     n = ordered.shape[1]
     centre = median_of_sorted(ordered)
@@ -106,39 +115,47 @@ def fit_lines(
     slope = slopes if estimator == "theil_sen" else median_of_sorted(sort_last(slopes.clone()))
     if estimator == "theil_sen" or intercept == "middle":
         return slope, centre - slope * (n + 1) / 2
-    # Equation (2) is the value at rank 0 of each pair's line, y_i - i slope_ij; its median over j
-    # is the line's whose slope is the median.
+    # Equation (2) takes the value at rank 0 of each pair's line, which is y_i - i slope_ij. Its
+    # median over j is the value of the line whose slope is the median.
     return slope, median_of_sorted(sort_last(ordered - rank * slopes))
 
 
 def _rows_at_once(ordered: torch.Tensor) -> int:
-    """So few that all their pairs of values fit the cache, or another device's memory."""
+    """Return a number of rows whose pairs of values all fit the cache, or a device's memory."""
     values = 1 << (16 if ordered.device.type == "cpu" else 26)
     return max(values // ordered.shape[1] ** 2, 1)
 
 
 def _median_slopes(ordered: torch.Tensor, rank: torch.Tensor, estimator: str) -> torch.Tensor:
-    """Median of all slopes, ``(m,)``; or of each point's to the others, ``(m, n)``."""
+    """Return the median slope of each row of ``ordered`` ``(m, n)``, or of each of its points.
+
+    For ``"theil_sen"`` it is the median of all slopes, ``(m,)``. For the repeated median it is the
+    median of each point's slopes to the other points, ``(m, n)``.
+    """
     n = len(rank)
     run = (rank - rank[:, None]).fill_diagonal_(1)
     slopes = (ordered[:, None, :] - ordered[:, :, None]) / run
     if estimator == "theil_sen":
         first, second = torch.triu_indices(n, n, 1, device=ordered.device)
         return median_of_sorted(sort_last(slopes[:, first, second]))
-    slopes.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # sorted to the end, and left out there
+    # A point has no slope to itself. An Inf is sorted to the end and left out there.
+    slopes.diagonal(dim1=1, dim2=2).fill_(torch.inf)
     return median_of_sorted(sort_last(slopes)[:, :, :-1])
 
 
 def sort_last(values: torch.Tensor) -> torch.Tensor:
-    """``values``, overwritten, in ascending order along the last dimension."""
+    """Return ``values`` in ascending order along the last dimension, and overwrite them."""
     if values.device.type != "cpu":
         return values.sort(dim=-1).values
-    values = values.contiguous()  # numpy's sort of short rows is the faster
+    values = values.contiguous()  # numpy sorts short rows faster than torch does.
     values.numpy().sort(axis=-1)
     return values
 
 
 def median_of_sorted(ordered: torch.Tensor) -> torch.Tensor:
-    """Median along the last, sorted dimension; of an even number, the mean of the middle two."""
+    """Return the median along the last dimension, in which the values must be sorted.
+
+    The median of an even number of values is the mean of the two middle values.
+    """
     n = ordered.shape[-1]
     return ordered[..., (n - 1) // 2] / 2 + ordered[..., n // 2] / 2

@@ -1,4 +1,4 @@
-"""Reputation from history: what FLAIR and Gradient Guard share."""
+"""The reputations of clients from their history, which FLAIR and Gradient Guard share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from fedlib.validation import check_name, check_real
 
 
 class State(NamedTuple):
-    """Reputations and the round's scores ``(n,)``, and the direction ``(n_parameters,)``."""
+    """The reputations and the round's scores, ``(n,)`` each, and the direction ``(n_parameters,)``.
+
+    The direction is the sign of the last aggregate.
+    """
 
     reputation: torch.Tensor
     direction: torch.Tensor
@@ -25,21 +28,24 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class ReputationRule(Aggregator):
-    """Base: a round's scores lower or raise reputations; their softmax weighs the updates.
+    """Base class of the rules in which the softmax of reputations weighs the updates.
 
-    gradient_guard, Algorithm 1, lines 5 to 9, which are FLAIR's (Sharma et al., 2023). A penalty is
-    ``-(1 - 2 f / n)``, a reward ``2 f / n``. The state is a :class:`State`, whose
-    direction is the sign of the last aggregate. Clients that tie across the limit share what is
-    left of the penalties among them, so that neither their order matters nor colluders who send
-    the same escape. At most half of the clients may be Byzantine, less than half with ``"both"``,
-    where half of them would penalise everyone alike.
+    The scores of a round lower or raise the reputations. The rule is Algorithm 1, lines 5 to 9, of
+    gradient_guard. These lines are FLAIR's (Sharma et al., 2023). A penalty is ``-(1 - 2 f / n)``,
+    and a reward is ``2 f / n``. The state is a :class:`State`, whose direction is the sign of the
+    last aggregate. Clients that tie across the limit share the rest of the penalties among them.
+    Their order then does not matter, and colluders that send the same update do not escape.
+
+    At most half of the clients may be Byzantine. With ``"both"`` it must be less than half, because
+    penalties for half of the clients at each end would hit everyone alike.
 
     Parameters
     ----------
     decay
-        Share of the last reputation that stays, mu_d in the papers.
+        This is the share of the last reputation that stays in a round, mu_d in the papers.
     penalised
-        Whose scores are: the ``n_byzantine`` ``"lowest"``, as many ``"highest"``, or ``"both"``.
+        This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
+        scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both.
     """
 
     keeps_reputations: ClassVar[bool] = True
@@ -71,11 +77,28 @@ class ReputationRule(Aggregator):
         return aggregate, State(reputation, aggregate.sign(), scores)
 
     def led_by(self, state: State, aggregate: torch.Tensor) -> State:
-        """``state`` where the server goes along ``aggregate`` ``(d,)``, not the rule's own."""
+        """Return ``state`` with the direction of ``aggregate``, along which the server steps.
+
+        Parameters
+        ----------
+        state
+            The state that the watched rule returned in this round.
+        aggregate
+            The aggregate ``(n_parameters,)`` along which the server steps instead of the rule's.
+
+        Returns
+        -------
+        State
+            The state for the next round.
+        """
         return state._replace(direction=aggregate.sign())
 
     def _penalties(self, scores: torch.Tensor) -> torch.Tensor:
-        """Each client's share of a penalty, ``(n,)`` from 0 to 1; ``n_byzantine`` in all an end."""
+        """Return how much of a penalty each client gets, ``(n,)``, from its score ``(n,)``.
+
+        A client's share is from 0 to 1 for each penalised end. The shares of an end have the sum
+        ``n_byzantine``.
+        """
         f = self.n_byzantine
         ends = {"lowest": (scores,), "highest": (-scores,), "both": (scores, -scores)}
         penalty = torch.zeros_like(scores)
@@ -86,12 +109,24 @@ class ReputationRule(Aggregator):
         return penalty
 
     def _judged(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
-        """The round's scores: by the last direction, unless a rule has another reference."""
+        """Return the scores ``(n,)``, by the last direction unless a rule has another reference."""
         return self.scores(updates, direction, facts)
 
     @abstractmethod
     def scores(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
-        """A number for each client, ``(n,)`` in float64; updates ``(n, d)`` without NaN or Inf.
+        """Compute the score of each client.
 
-        ``direction`` ``(d,)`` is the sign of an aggregate, or zero where there was none.
+        Parameters
+        ----------
+        updates
+            The updates ``(n, d)``, without NaN or Inf.
+        direction
+            The sign of the last aggregate, ``(d,)``. It is zero if there was no aggregate.
+        facts
+            The facts that the rule ``needs``.
+
+        Returns
+        -------
+        torch.Tensor
+            The scores ``(n,)`` in float64.
         """

@@ -1,4 +1,4 @@
-"""Residual-based reweighting."""
+"""The rule residual-based reweighting."""
 
 from __future__ import annotations
 
@@ -24,41 +24,46 @@ from fedlib.validation import check_name, check_real
 
 _VERSIONS = ("text", "code")
 _GAMMA = {"text": 1.48, "code": 1.4826}
-# In the authors' code no scale is zero.
+# In the authors' code the scale of the residuals is never zero.
 _LEAST_SCALE = {"text": 0.0, "code": 1e-7}
 
 
 @AGGREGATORS.register("residual_reweighting")
 @dataclass(frozen=True)
 class ResidualReweighting(Aggregator):
-    """Weigh each client by its parameters' residuals from robust lines, and correct the extreme.
+    """Weigh each client by its residuals from robust lines, and correct its extreme values.
 
     This is Algorithm 1 of residual_reweighting. The paper states it for models. All models differ
     from the negated updates by the same broadcast model, so the rule is applied to the negated
-    updates here, and the ranks and residuals are those of the models. Where at least half of the
-    residuals of a coordinate are zero, the others have confidence 0. If no client has any weight,
-    all get the same.
+    updates here. The ranks and the residuals are then those of the models. Where at least half of
+    the residuals of a coordinate are zero, the others have confidence 0. If no client has any
+    weight, all clients get the same weight.
 
     Parameters
     ----------
     lam
-        Half the width of the trusted interval, lambda in the text, in units of ``sqrt(2 / n)``.
-        With Gaussian weighting it is the deviation sigma.
+        This is half the width of the trusted interval, lambda in the text, in units of
+        ``sqrt(2 / n)``. With Gaussian weighting it is the deviation sigma.
     delta
-        A value whose confidence is at most this is replaced by that of the line. It is 0.01 in
-        section 4.2.
+        This is a limit for the confidence of a value, from 0 to 1. A value whose confidence is at
+        most the limit is replaced by the value of the line. Section 4.2 takes 0.01.
     estimator
-        How the line is found: ``"repeated_median"``, ``"theil_sen"`` or ``"median"`` (section 4.5).
+        This says how the line is found (section 4.5). ``"repeated_median"`` takes the repeated
+        median of the slopes. ``"theil_sen"`` takes the median of all slopes. ``"median"`` takes the
+        slope zero.
     weighting
-        How residuals become weights: ``"irls"`` (equation 6) or ``"gaussian"`` (section 4.5,
-        Table 7).
+        This says how residuals become confidences. ``"irls"`` takes equation (6). ``"gaussian"``
+        takes a Gaussian function (section 4.5, Table 7).
     intercept
-        As for :func:`~fedlib.aggregators.repeated_median.fit_lines`.
+        This says where the line of the repeated median lies. ``"repeated_median"`` takes its own
+        intercept (equation 2). ``"middle"`` makes the line go through the median at the mean rank,
+        as in the authors' code. The lines of the other estimators always go through this point.
     version
-        ``"text"``, or ``"code"``, which is the authors' code. There the leverages are those of a
-        line with an intercept, the median of the residuals leaves out the smallest, their scale is
-        never zero, a replaced value keeps its confidence, and the weights are squared. The lines of
-        the code have the ``intercept`` ``"middle"``.
+        This says whether the rule follows the ``"text"`` or the ``"code"`` of the authors. In the
+        authors' code the leverages are those of a line with an intercept. The median of the
+        residuals leaves out the smallest, and their scale is never zero. A replaced value keeps its
+        confidence, and the weights are squared. The lines in the authors' code have the
+        ``intercept`` ``"middle"``, which must be set beside ``version``.
     """
 
     formula: ClassVar[str] = (
@@ -96,7 +101,8 @@ class ResidualReweighting(Aggregator):
         for columns in column_blocks(updates):
             ordered, owner = working_copy(-updates[:, columns]).sort(dim=1)
             values, confidence = self._confidence(ordered)
-            # Sample deviation: where clients disagree, a parameter says more (equation 10).
+            # A parameter on which clients disagree says more, so its sample deviation is a factor
+            # (equation 10).
             if n > 1:
                 confidence = confidence * confidence.std(dim=1, keepdim=True)
             weights.index_add_(0, owner.flatten(), confidence.flatten().double())
@@ -109,7 +115,7 @@ class ResidualReweighting(Aggregator):
         return weighted_sum(corrected, share), state
 
     def _confidence(self, ordered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Corrected values and confidences of sorted values, ``(m, n)`` each."""
+        """Return the corrected values and the confidences of sorted values, ``(m, n)`` each."""
         n = ordered.shape[1]
         rank = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device)
         slope, start = fit_lines(ordered, self.estimator, self.intercept)
@@ -124,7 +130,7 @@ class ResidualReweighting(Aggregator):
         if self.weighting == "gaussian":
             confidence = torch.exp(-(error**2) / (2 * self.lam**2))
         else:
-            # Equation (6): Psi cuts at Z, so the confidence is Z over the error, at most 1.
+            # In equation (6) Psi cuts at Z, so the confidence is Z over the error, at most 1.
             bound = self.lam * math.sqrt(2 / n) * self._spread(rank)
             confidence = (bound / error.clamp(min=torch.finfo(error.dtype).tiny)).clamp(max=1)
         kept = confidence > self.delta
@@ -133,7 +139,7 @@ class ResidualReweighting(Aggregator):
         return torch.where(kept, ordered, line), confidence
 
     def _spread(self, rank: torch.Tensor) -> torch.Tensor:
-        """Root of one minus the leverage of each rank (equation 7), ``(n,)``."""
+        """Return the root of one minus the leverage of each rank (equation 7), ``(n,)``."""
         n = len(rank)
         if n == 1:
             return torch.ones_like(rank)

@@ -1,4 +1,4 @@
-"""Spectral residual saliency of vectors: a map of an array itself, without network or inputs."""
+"""Spectral residual saliency, which maps an array itself and needs no network and no inputs."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ import torch
 from scipy.fft import next_fast_len
 
 AVERAGE = 3
-"""Side of the local average of the log spectrum (Hou and Zhang, 2007)."""
+"""This is the side of the local average of the log spectrum (Hou and Zhang, 2007)."""
 SIGMA = 2.5
-"""Deviation of the Gaussian that smooths the map, in pixels, as in the code of its authors."""
+"""This is the deviation in pixels of the Gaussian that smooths the map, as in the authors' code."""
 _BLOCK = 1 << 22
-"""Values at once: spectra of all clients of a large network would take many times its updates."""
+"""This many values are worked on at once. The spectra of all clients of a large network would need
+many times the memory of its updates."""
 
 
 def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
-    """Saliency maps of vectors by their spectral residual (Hou and Zhang, 2007).
+    """Make saliency maps of vectors by their spectral residual (Hou and Zhang, 2007).
 
     Each vector is laid out row by row as a matrix that is nearly a square, with zeros at its end.
-    Of the matrix's spectrum the phase is kept, and the log amplitude less its local average; the
-    map is the squared magnitude of what that is the spectrum of, smoothed. Spectrum and map are
-    taken as periodic, as the transform takes them, and nothing is resized. Neither a vector's
-    length nor its sign changes the map but by rounding: a vector and its negative have one.
+    A new spectrum is made from the matrix's spectrum. It keeps the phase, and its log amplitude is
+    the old one less the local average of the old one. The map is the squared magnitude of the
+    matrix that has the new spectrum, and it is smoothed. Spectrum and map are periodic here, as the
+    transform takes them to be, and nothing is resized. The length and the sign of a vector change
+    the map by rounding only, so a vector and its negative have the same map.
 
     Parameters
     ----------
     vectors
-        ``(n, d)``, finite.
+        The vectors ``(n, d)``. They must be finite.
 
     Returns
     -------
     torch.Tensor
-        ``(n, H, W)`` in float64, not below zero; zero for a vector of zeros.
+        The maps ``(n, H, W)`` in float64. No value is below zero, and the map of a vector of zeros
+        is zero.
     """
     n, d = vectors.shape
-    # Small prime factors alone, or the transform would take many times as long.
+    # The sides have small prime factors only. Otherwise the transform could take many times as
+    # long.
     width = next_fast_len(math.ceil(d**0.5), real=True)
     height = next_fast_len(math.ceil(d / width))
     maps = vectors.new_zeros(n, height, width, dtype=torch.float64)
@@ -43,7 +47,7 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
     for start in range(0, n, rows):
         block = vectors[start : start + rows].double()
         largest = block.abs().amax(1, keepdim=True)
-        # Scaled first, or the sums of extreme values would overflow.
+        # The vectors are scaled first, because the sums of extreme values would overflow.
         block = block / torch.where(largest > 0, largest, 1.0)
         padded = torch.nn.functional.pad(block, (0, height * width - d))
         maps[start : start + rows] = _maps(padded.view(-1, height, width))
@@ -51,15 +55,17 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def _maps(images: torch.Tensor) -> torch.Tensor:
+    """Return the saliency maps of images ``(n, H, W)``, in the same shape."""
     spectrum = torch.fft.fft2(images)
     amplitude = spectrum.abs()
-    # What is smaller than rounding has no logarithm that means anything.
+    # The logarithm of an amplitude that is smaller than rounding means nothing.
     least = torch.finfo(amplitude.dtype).eps * amplitude.amax((1, 2), keepdim=True)
     floored = torch.maximum(amplitude, least)
     floored = torch.where(floored > 0, floored, 1.0)
     log = floored.log()
     residual = log - _local_average(log)
-    # The phase is the spectrum over its amplitude. What is of a real matrix is so after it.
+    # The phase is the spectrum over its amplitude. The new spectrum belongs to a real matrix again,
+    # so half of it is enough.
     kept = (spectrum * (residual.exp() / floored))[..., : images.shape[2] // 2 + 1]
     size = images.shape[1:]
     magnitude = torch.fft.irfft2(kept, s=size).square()
@@ -68,7 +74,10 @@ def _maps(images: torch.Tensor) -> torch.Tensor:
 
 
 def _local_average(values: torch.Tensor) -> torch.Tensor:
-    """Mean over windows of side ``AVERAGE`` round each value, over the edges."""
+    """Return the mean over a window of side ``AVERAGE`` around each value of ``(n, H, W)``.
+
+    A window that crosses an edge goes on at the opposite edge.
+    """
     reach = range(1, AVERAGE // 2 + 1)
     for axis in (1, 2):
         values = values + sum(values.roll(k, axis) + values.roll(-k, axis) for k in reach)
@@ -76,7 +85,7 @@ def _local_average(values: torch.Tensor) -> torch.Tensor:
 
 
 def _gaussian(images: torch.Tensor) -> torch.Tensor:
-    """The Gaussian of deviation ``SIGMA`` by frequency, ``(H, W // 2 + 1)``."""
+    """Return the Gaussian of deviation ``SIGMA`` in terms of frequency, ``(H, W // 2 + 1)``."""
     height, width = images.shape[1:]
     rows = torch.fft.fftfreq(height, dtype=images.dtype, device=images.device)
     columns = torch.fft.rfftfreq(width, dtype=images.dtype, device=images.device)

@@ -1,4 +1,4 @@
-"""Structural similarity of many images at once."""
+"""The structural similarity of many images at once."""
 
 from __future__ import annotations
 
@@ -8,44 +8,47 @@ import torch
 
 from fedlib.validation import ConfigError, check_int
 
-# Pixels looked at together: what is made of them stays in the cache.
+# This many pixels are looked at together, so that all intermediate values stay in the cache.
 _PIXELS = 40_000
 
 
 def structural_similarity(
     x: torch.Tensor, y: torch.Tensor, data_range: torch.Tensor | float, window: int | None = 7
 ) -> torch.Tensor:
-    """Mean structural similarity of images (Wang et al., 2004; gradient_guard, equation 2).
+    """Compute the mean structural similarity of images.
 
-    As ``skimage.metrics.structural_similarity`` with its default settings, to rounding: square
-    windows of equal weights, sample covariances, no padding.
+    The measure is that of Wang et al. (2004), and of equation (2) of gradient_guard. Up to rounding
+    it agrees with ``skimage.metrics.structural_similarity`` in its default settings: its windows
+    are square and have equal weights, its covariances are those of samples, and it does not pad.
 
     Parameters
     ----------
     x, y
-        Images ``(..., H, W)`` whose leading axes broadcast.
+        The images ``(..., H, W)``. Their leading axes broadcast.
     data_range
-        Of the values, one or ``(...)``, for the constants ``(0.01 r)^2`` and ``(0.03 r)^2``.
+        The range r of the values, as one number or as ``(...)``. It sets the constants
+        ``(0.01 r)^2`` and ``(0.03 r)^2``.
     window
-        Side of the windows, odd; smaller images are one window of their largest odd side. None
-        takes each image as one window, which is equation (2) to the letter, with plain covariances.
+        The side of the windows in pixels, an odd number. In a smaller image the windows have the
+        largest odd side that fits into it. None takes each image as one window and plain
+        covariances, which is equation (2) to the letter.
 
     Returns
     -------
     torch.Tensor
-        ``(...)``, from -1 to 1; NaN where images without any contrast are compared with a
-        ``data_range`` of 0.
+        The similarities ``(...)``, from -1 to 1. A similarity is NaN if images without any contrast
+        are compared with a ``data_range`` of 0.
 
     Raises
     ------
     ConfigError
-        If ``window`` is not an odd number.
+        If ``window`` is not an odd number of at least 1.
     """
     height, width = x.shape[-2:]
     if window is None:
         size, correction = (height, width), 1.0
     elif check_int("window", window, 1) % 2 == 0:
-        raise ConfigError(f"window={window} must be odd.")
+        raise ConfigError(f"window={window} must be odd, or None.")
     else:
         side = min(window, *((length - 1) // 2 * 2 + 1 for length in (height, width)))
         size, correction = (side, side), side * side / max(side * side - 1, 1)
@@ -66,7 +69,7 @@ def structural_similarity(
         contrast = (2 * covariance + c2) / (var_x + var_y + c2)
         return (luminance * contrast).mean((-2, -1))
 
-    # Those of y once, however many images are compared with it.
+    # The mean and the variance of y are computed once for all images that are compared with it.
     mean_y = mean(y)
     var_y = correction * (mean(y * y) - mean_y * mean_y)
     span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
@@ -80,7 +83,10 @@ def structural_similarity(
 
 
 def _window_sums(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
-    """Sums over windows of ``size`` along one axis, by sums over windows that double."""
+    """Return the sums over windows of ``size`` along one axis of ``values`` ``(..., H, W)``.
+
+    They are added up from sums over windows whose sizes double.
+    """
     count = values.shape[axis] - size + 1
     parts, start = [], 0
     for power in range(size.bit_length()):

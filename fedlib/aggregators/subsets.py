@@ -1,4 +1,4 @@
-"""MDA and SMEA: exact searches over all subsets of ``n - f`` updates, for small ``n``."""
+"""The rules MDA and SMEA, which search all subsets of ``n - f`` updates, for small ``n``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from fedlib.blocks import pairwise_squared_distances, selected_mean
 from fedlib.federation.facts import Facts
 from fedlib.validation import ConfigError
 
-# More would take minutes a round: these rules are references, not defences for daily use.
+# A search of more subsets would take minutes in each round. These rules are references and not
+# defences for daily use.
 MOST_SUBSETS = 200_000
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class SubsetRule(Aggregator):
-    """Base of the rules that average the subset of ``n - f`` updates with the least ``_spread``.
+    """Base class of the rules that average the ``n - f`` updates with the least ``_spread``.
 
-    Subsets may tie; those of MDA often share the pair that is farthest apart. The subset of least
-    variance is then taken, and among equal ones the first in lexicographic order.
+    The search over the subsets is exact. Subsets may tie, and those of MDA often share the pair
+    that is farthest apart. The subset of least variance is then taken. If variances are equal, the
+    first subset in lexicographic order is taken.
     """
 
     def check(self, n_clients: int) -> None:
@@ -33,7 +35,7 @@ class SubsetRule(Aggregator):
         count = math.comb(n_clients, self.n_byzantine)
         if count > MOST_SUBSETS:
             raise ConfigError(
-                f"aggregator.n_byzantine={self.n_byzantine} with n_clients={n_clients} leaves "
+                f"aggregator.n_byzantine={self.n_byzantine} with n_clients={n_clients} gives "
                 f"{self.name} {count} subsets to search: must be at most {MOST_SUBSETS}."
             )
 
@@ -54,13 +56,20 @@ class SubsetRule(Aggregator):
 
     @abstractmethod
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
-        """The measure of each subset ``(count, m)`` from squared distances ``(n, n)``."""
+        """Return the spread ``(count,)`` of each subset.
+
+        ``subsets`` holds the indices of each subset's updates, ``(count, m)``. ``squared`` holds
+        the squared distances between all updates, ``(n, n)``.
+        """
 
 
 @AGGREGATORS.register("mda")
 @dataclass(frozen=True)
 class MinimumDiameterAveraging(SubsetRule):
-    """Mean of the subset of smallest diameter (El Mhamdi et al., 2021)."""
+    """Average the subset of ``n - f`` updates with the smallest diameter (El Mhamdi et al., 2021).
+
+    The diameter is the largest distance between two updates of the subset.
+    """
 
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
@@ -75,10 +84,11 @@ class MinimumDiameterAveraging(SubsetRule):
 @AGGREGATORS.register("smea")
 @dataclass(frozen=True)
 class SmallestMaximumEigenvalueAveraging(SubsetRule):
-    """Mean of the subset whose covariance has the smallest largest eigenvalue.
+    """Average the subset of updates whose covariance has the smallest largest eigenvalue.
 
-    The rule is that of Allouah et al. (2023). The covariance has the non-zero eigenvalues of the
-    centred Gram matrix, which the squared distances give by double centring.
+    The rule is that of Allouah et al. (2023). Each subset has ``n - f`` updates. The covariance has
+    the same non-zero eigenvalues as the centred Gram matrix. This matrix follows from the squared
+    distances by double centring.
     """
 
     by_distances: ClassVar[bool] = True

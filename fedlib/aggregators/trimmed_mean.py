@@ -1,4 +1,4 @@
-"""Coordinate-wise trimmed mean (TM)."""
+"""The coordinate-wise trimmed mean (TM)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("trimmed_mean")
 @dataclass(frozen=True)
 class TrimmedMean(Aggregator):
-    """Mean of each coordinate without its ``n_byzantine`` smallest and largest values.
+    """Average each coordinate without its ``n_byzantine`` smallest and largest values.
 
-    This is Algorithm 1, option II, of Yin et al. (2018), with the trimmed share f / n.
+    This is Algorithm 1, option II, of Yin et al. (2018). The trimmed share is f / n.
     """
 
     formula: ClassVar[str] = (
@@ -31,5 +31,6 @@ class TrimmedMean(Aggregator):
         n, f = updates.shape[0], self.n_byzantine
         kept = updates.new_zeros(n)
         kept[f : n - f] = 1 / (n - 2 * f)
-        # A product with weights; a value that is trimmed is finite, so zero times it is zero.
+        # The mean is a product with weights. A trimmed value is finite, so its product with the
+        # weight zero is zero.
         return of_sorted(updates, lambda ordered: ordered @ kept), state
