@@ -1,4 +1,4 @@
-"""A little is enough (ALIE)."""
+"""The attack "A little is enough" (ALIE) shifts the benign mean by a few standard deviations."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from fedlib.validation import ConfigError, check_real
 class ALittleIsEnough(Attack):
     """Send ``mean - z std`` of the benign updates, coordinate by coordinate.
 
-    Baruch et al. (2019), Algorithm 3; centered_clipping, section III-C. The deviation is the
-    sample's (n - 1). Some libraries add ``z std`` instead; the sign here is that of
-    centered_clipping's text and code.
+    The attack comes from Baruch et al. (2019), Algorithm 3, and centered_clipping uses it in
+    section III-C. The standard deviation is that of a sample, with the divisor n - 1. Some
+    libraries add ``z std`` instead. This class subtracts it, as the text and the code of
+    centered_clipping do.
 
     Parameters
     ----------
     z
-        Strength. None takes the largest z that leaves the Byzantine updates nearer to the mean
-        than enough benign ones: 0.2533 for 25 clients of which 5 are Byzantine.
+        The number of standard deviations between the benign mean and the Byzantine updates. With
+        None, the default, the attack takes the largest z with which the Byzantine updates are
+        nearer to the mean than enough benign updates (Baruch et al., 2019, Algorithm 3). This z is
+        0.2533 for 25 clients of which 5 are Byzantine.
     alternating
-        Flip the perturbation's sign every round (centered_clipping, equation 19), starting
-        with ``mean - z std``. The state is then the number of rounds past.
+        Whether the sign of the perturbation is flipped in every round (centered_clipping,
+        equation 19). The first round sends ``mean - z std``. The state is then the number of past
+        rounds. The default is False.
     """
 
     formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"
@@ -66,15 +70,27 @@ class ALittleIsEnough(Attack):
 
 
 def largest_z(n_clients: int, n_byzantine: int) -> float:
-    """z of Baruch et al. (2019), Algorithm 3: the normal quantile of ``(n - f - s) / (n - f)``.
+    """Return z of Baruch et al. (2019), Algorithm 3: the normal quantile of ``(n-f-s) / (n-f)``.
 
-    ``s = n // 2 + 1 - f`` benign updates have to be farther from the mean for a majority with
-    the Byzantine ones.
+    The Byzantine updates need ``s = n // 2 + 1 - f`` benign updates that are farther from the mean
+    to form a majority with them.
+
+    Parameters
+    ----------
+    n_clients
+        The number of all clients, n.
+    n_byzantine
+        The number of Byzantine clients, f.
+
+    Returns
+    -------
+    float
+        The number of standard deviations.
 
     Raises
     ------
     ConfigError
-        If there is no such quantile: the Byzantine clients are a majority already.
+        If there is no such quantile, because the Byzantine clients are a majority already.
     """
     benign = n_clients - n_byzantine
     needed = n_clients // 2 + 1 - n_byzantine
@@ -82,6 +98,6 @@ def largest_z(n_clients: int, n_byzantine: int) -> float:
     if not 0 < share < 1:
         raise ConfigError(
             f"attack.z=None has no value for n_clients={n_clients} with n_byzantine={n_byzantine}: "
-            "the Byzantine clients must be a minority; otherwise give z a number."
+            "the Byzantine clients must be a minority, or attack.z must be a number."
         )
     return NormalDist().inv_cdf(share)

@@ -1,4 +1,4 @@
-"""Backdoors: samples with a trigger are taught a target class."""
+"""The backdoor attacks teach the model to give a target class to samples with a trigger."""
 
 from __future__ import annotations
 
@@ -16,25 +16,30 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class Backdoor(TrainingAttack):
-    """Base: train on data of which a share carries the trigger and the target's label.
+    """Train on data of which a share carries the trigger and the target's label.
 
-    The naive approach of Bagdasaryan et al. (2018), residual_reweighting, section 4.3: the
-    poisoned update is sent as it is, in every round.
+    This is the base class of the backdoors. It is the naive approach of Bagdasaryan et al. (2018),
+    which residual_reweighting describes in section 4.3. The poisoned update is sent as it is, in
+    every round.
 
     Parameters
     ----------
     target
-        Class that the trigger is to bring about: 2 on MNIST and "bird", 2, on CIFAR-10.
+        The class that the model shall give to a sample with the trigger. The default, 2, is the
+        class of residual_reweighting, section 4.3: 2 on MNIST, and "bird", which is also class 2,
+        on CIFAR-10.
     share
-        Of a Byzantine client's samples that is poisoned, fixed for good, unless ``per_batch`` is
-        given.
-    per_batch
-        Samples of each of its batches that are poisoned, the first ones, so that others are in
-        each epoch (20 of 64 in residual_reweighting, appendix A.5, and its code); of a smaller
-        batch all.
+        The share of a Byzantine client's samples that is poisoned, in (0, 1]. The same samples are
+        poisoned in all rounds. This parameter has no effect if ``per_batch`` is given.
     counts_target
-        Whether samples of the target class count as successes too, as in the authors' code:
-        the published rates of failing attacks are about the 10.3 % of MNIST of that class.
+        Whether samples of the target class also count as successes, as they do in the authors'
+        code. The published success rates of attacks that fail are about 10.3 %, which is the share
+        of that class in MNIST. The default is False.
+    per_batch
+        The number of samples that are poisoned in each batch of a Byzantine client. They are the
+        first samples of the batch, so that each epoch poisons other samples. A smaller batch is
+        poisoned as a whole. The value is 20 of 64 in residual_reweighting, appendix A.5, and in
+        its code. With None, the default, ``share`` decides instead.
     """
 
     target: int = 2
@@ -58,7 +63,7 @@ class Backdoor(TrainingAttack):
         check_int("attack.target", self.target, 0, n_classes - 1)
         if self.per_batch is not None:
             return self.add_trigger(x), torch.full_like(y, self.target)
-        # Evenly over the samples, so that every Byzantine client has its share.
+        # The poisoned samples lie evenly among all, so that every Byzantine client has its share.
         place = torch.arange(len(y), device=y.device, dtype=torch.float64)
         chosen = ((place + 1) * self.share).floor() > (place * self.share).floor()
         mask = chosen.view(-1, *[1] * (x.dim() - 1))
@@ -70,7 +75,7 @@ class Backdoor(TrainingAttack):
 
     @abstractmethod
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
-        """A copy of the samples ``(n, ...)`` with the trigger."""
+        """Return a copy of the samples ``(n, ...)`` to which the trigger is added."""
 
 
 @ATTACKS.register("pixel_backdoor")
@@ -78,13 +83,13 @@ class Backdoor(TrainingAttack):
 class PixelBackdoor(Backdoor):
     """Teach a pattern of twelve pixels to mean the target class.
 
-    residual_reweighting, section 4.3; the pattern is that of the authors' code: rows 0 and 2,
-    columns 0 to 2 and 4 to 6.
+    The attack is described in residual_reweighting, section 4.3. The pattern is the one in the
+    authors' code. It covers columns 0 to 2 and 4 to 6 of rows 0 and 2.
 
     Parameters
     ----------
     value
-        Of the pattern's pixels, after normalisation.
+        The value that the pixels of the pattern have after normalisation.
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{pattern}, \text{target})"
@@ -98,8 +103,8 @@ class PixelBackdoor(Backdoor):
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
         if x.dim() != 4 or x.shape[2] < 3 or x.shape[3] < 7:
             raise ConfigError(
-                f"attack='pixel_backdoor' needs images of at least 3x7 pixels, not samples of "
-                f"shape {tuple(x.shape[1:])}."
+                f"attack={self.name!r} needs images of at least 3x7 pixels, not samples of shape "
+                f"{tuple(x.shape[1:])}."
             )
         x = x.clone()
         for row in (0, 2):
@@ -113,16 +118,19 @@ class PixelBackdoor(Backdoor):
 class FeatureBackdoor(Backdoor):
     """Teach unusual values of some features to mean the target class.
 
-    residual_reweighting, section 4.3, on its loan data: six of 92 features.
+    The attack is described in residual_reweighting, section 4.3, which uses six of the 92 features
+    of its loan data.
 
     Parameters
     ----------
     features
-        Places in the flattened sample.
+        The positions of the features in the flattened sample, counted from 0. There must be at
+        least one.
     values
-        What they are set to, for each feature. Empty: to a tenth of its range above the largest
-        value that the training samples have ("slightly larger than their maximum value",
-        appendix A.5); a feature without a range counts as if its range were 1.
+        The value that each feature is set to, in the order of ``features``. If it is empty, which
+        is the default, each value is the largest value of the feature in the training samples plus
+        a tenth of the feature's range. The text says "slightly larger than their maximum value"
+        (appendix A.5). The range of a feature that never varies counts as 1.
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
@@ -144,8 +152,8 @@ class FeatureBackdoor(Backdoor):
             check_real("attack.values", value)
         if not self.features or len(self.values) not in (0, len(self.features)):
             raise ConfigError(
-                f"attack.values={self.values!r} must be none, or as many as attack.features="
-                f"{self.features!r}, of which there is at least one."
+                f"attack.values={self.values!r} must be none, or as many as there are in "
+                f"attack.features={self.features!r}, which must name at least one feature."
             )
 
     def fitted(self, x: torch.Tensor) -> FeatureBackdoor:
@@ -157,6 +165,7 @@ class FeatureBackdoor(Backdoor):
         return replace(self, values=tuple((high + span / 10).tolist()))
 
     def _flat(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the samples as rows ``(n, n_features)``, if they have all of ``features``."""
         flat = x.flatten(1)
         check_int("attack.features", max(self.features), 0, flat.shape[1] - 1)
         return flat
@@ -164,8 +173,8 @@ class FeatureBackdoor(Backdoor):
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
         if not self.values:
             raise ConfigError(
-                "attack.values=() are taken from the training samples: the attack must be fitted "
-                "to them first."
+                "attack.values=() are taken from the training samples: call fitted() with these "
+                "samples first, or set attack.values."
             )
         flat = self._flat(x).clone()
         flat[:, list(self.features)] = torch.tensor(self.values, dtype=x.dtype, device=x.device)
@@ -175,21 +184,24 @@ class FeatureBackdoor(Backdoor):
 @ATTACKS.register("model_replacement")
 @dataclass(frozen=True)
 class ModelReplacement(PixelBackdoor):
-    """Behave honestly but in a few rounds, then send a backdoored update scaled up.
+    """Send a backdoored update, scaled up, in a few rounds, and be honest in all others.
 
-    Bagdasaryan et al. (2018); residual_reweighting, section 4.3, attacks in round 6 with a scale
-    of 100. The state is the number of rounds past.
+    The attack comes from Bagdasaryan et al. (2018). The state is the number of past rounds.
 
     Parameters
     ----------
     scale
-        Of the poisoned update.
+        The factor that the poisoned update is multiplied by. The default, 100, comes from
+        residual_reweighting, section 4.3.
     rounds
-        When, counted from 1.
+        The numbers of the rounds in which the attack takes place, counted from 1. The default,
+        round 6, comes from residual_reweighting, section 4.3.
     trigger
-        ``"pixels"`` or ``"features"``: that of ``pixel_backdoor`` or of ``feature_backdoor``.
+        The kind of trigger. ``"pixels"``, the default, is the trigger of ``pixel_backdoor``, and
+        ``"features"`` is the trigger of ``feature_backdoor``.
     values
-        Of the features, as for ``feature_backdoor``.
+        The values of the features, which have the same meaning as in ``feature_backdoor``. They
+        are used with the trigger ``"features"`` only.
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
@@ -224,6 +236,7 @@ class ModelReplacement(PixelBackdoor):
 
     @property
     def _of_features(self) -> FeatureBackdoor:
+        """Return the attack whose trigger is used where ``trigger`` is ``"features"``."""
         return FeatureBackdoor(values=self.values)
 
     def fitted(self, x: torch.Tensor) -> ModelReplacement:

@@ -1,4 +1,4 @@
-"""What every attack shares: the contract, and the bounds of what it knows."""
+"""The base classes of the attacks define their interface and limit what an attack knows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ATTACKS: Registry[Any] = Registry("attack", "fedlib.attacks")
 
 
 def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
+    """Return whether the attack of a run tries a rule that asks the clients for a fact."""
     rule = run.aggregator
     asks = any(FACTS[name].asks_clients for name in rule.needs)
     tries = attack.knows & ({"rule", "candidates"} if rule.candidates_ask else {"rule"})
@@ -26,20 +27,28 @@ def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """Base of the attacks. One that acts on updates defines ``_attack``, on data ``poison``.
+    """This is the base class of all attacks.
+
+    An attack that changes updates defines ``_attack``. An attack that changes data defines
+    ``poison``.
 
     Parameters
     ----------
     n_byzantine
-        How many clients the attacker controls, f in the papers.
+        The number of clients that the attacker controls, which the papers call f.
     """
 
     name: ClassVar[str]
     knows: ClassVar[frozenset[str]] = frozenset()
-    """The facts (see :mod:`fedlib.federation.facts`) that the attack is told; it is told no others.
+    """The names of the facts that the attack is told. It is told no other facts.
+
+    The module :mod:`fedlib.federation.facts` defines the facts.
     """
     agent: ClassVar[str] = ""
-    """The module whose ``run`` plays runs with this attack instead of the engine's. "" for none."""
+    """The name of the module whose ``run`` plays runs with this attack instead of the engine's.
+
+    It is empty if the engine plays them.
+    """
     revisions: ClassVar[tuple[Revision, ...]] = (
         Revision(
             2,
@@ -48,9 +57,12 @@ class Attack(ABC):
             concerns=_asks_clients_in_trials,
         ),
     )
-    """Changes of the code after which runs give other numbers."""
+    """The changes of the code after which runs with this attack give other numbers."""
     formula: ClassVar[str] = ""
-    """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
+    """The LaTeX formula of the updates b_j that are sent.
+
+    The benign updates are x_i, and the attacker's own honest updates are o_j.
+    """
 
     n_byzantine: int = 0
 
@@ -59,16 +71,23 @@ class Attack(ABC):
         self._set_knows(*self.knows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and hyperparameters, as JSON values."""
+        """Return the name and the hyperparameters as JSON values."""
         return {"name": self.name, **asdict(self)}
 
     def init(self, n_clients: int, n_parameters: int) -> Any:
-        """The state before the first round: None where the attack keeps nothing.
+        """Return the state before the first round, which is None if the attack keeps nothing.
+
+        Parameters
+        ----------
+        n_clients
+            The number of all clients, with the Byzantine ones.
+        n_parameters
+            The number of parameters of the model.
 
         Raises
         ------
         ConfigError
-            If there are not more clients than Byzantine ones.
+            If a number is not positive, or if ``n_byzantine`` is not less than ``n_clients``.
         """
         check_int("n_clients", n_clients, 1)
         check_int("n_parameters", n_parameters, 1)
@@ -78,76 +97,110 @@ class Attack(ABC):
     def poison(
         self, x: torch.Tensor, y: torch.Tensor, n_classes: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The Byzantine clients' samples ``(n, C, H, W)`` and labels ``(n,)``, poisoned.
+        """Return poisoned samples and labels for the Byzantine clients.
 
-        The arguments are left as they are. The default changes nothing.
+        The method does not change its arguments. By default it poisons nothing.
+
+        Parameters
+        ----------
+        x
+            The samples of the Byzantine clients, ``(n, C, H, W)``.
+        y
+            Their labels, ``(n,)``.
+        n_classes
+            The number of classes.
+
+        Returns
+        -------
+        x, y
+            The poisoned samples and labels, in the same shapes.
         """
         return x, y
 
     def fitted(self, x: torch.Tensor) -> Attack:
-        """This attack with what it takes from the training samples ``(n, C, H, W)``: by default
-        nothing.
+        """Return this attack with the values that it takes from the samples ``(n, C, H, W)``.
+
+        The samples are those of the training set. By default the attack takes nothing from them.
         """
         return self
 
     def poisoned_of_batch(self) -> int | None:
-        """How many samples of each of their batches Byzantine clients poison, the first ones.
+        """Return how many samples Byzantine clients poison at the start of each of their batches.
 
-        None, the default: those of all their samples that :meth:`poison` changes, fixed for good.
+        None, the default, means that :meth:`poison` is given all their samples once, and that the
+        samples that it changes stay the same in all rounds.
         """
         return None
 
     def trains(self, client: Client) -> Client:
-        """How Byzantine clients train in rounds in which they poison, where others do ``client``.
+        """Return the client algorithm of Byzantine clients in rounds in which they poison.
 
-        By default they train alike.
+        The honest clients use ``client``. By default the Byzantine clients use it, too.
         """
         return client
 
     def poisons(self, number: int) -> bool:
-        """Whether Byzantine clients train on their poisoned samples in round ``number``, from 1."""
+        """Return whether Byzantine clients train on their poisoned samples in round ``number``.
+
+        The rounds are counted from 1.
+        """
         return True
 
     def triggered(
         self, x: torch.Tensor, y: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Test samples on which the attack succeeds if the model gives these labels.
+        """Return test samples, and the labels that the model must give if the attack succeeds.
 
-        None, the default, for an attack without a goal of its own. If there are none among these,
-        the run has no ``attack_success``.
+        Parameters
+        ----------
+        x
+            The test samples, ``(n, C, H, W)``.
+        y
+            Their labels, ``(n,)``.
+
+        Returns
+        -------
+        x, y
+            The ``m`` samples that the attack aims at, ``(m, C, H, W)``, and the labels that the
+            attacker wants, ``(m,)``. If ``m`` is 0, the run has no ``attack_success``. The default
+            is None, which stands for an attack without a goal of its own.
         """
         return None
 
     def apply(
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> tuple[torch.Tensor, Any]:
-        """The updates that the Byzantine clients send this round.
+        """Return the updates that the Byzantine clients send in this round.
 
         Parameters
         ----------
         updates
-            The benign updates, ``(n_clients - n_byzantine, n_parameters)``; left as they are.
-            Without rows if the attack does not know them.
+            The benign updates, ``(n_clients - n_byzantine, n_parameters)``. They are not changed.
+            The matrix has no rows if the attack does not know the benign updates.
         state
-            From ``init`` or the round before.
+            The state that ``init`` or the round before returned.
         facts
-            What else the attack ``knows``.
+            The other facts that the attack ``knows``.
 
         Returns
         -------
         byzantine_updates, state
-            ``(n_byzantine, n_parameters)``; the state to pass on.
+            The updates that are sent, ``(n_byzantine, n_parameters)``, and the state for the next
+            round.
 
         Raises
         ------
         ConfigError
-            If ``updates`` is no floating-point matrix, or the attack is not told something it
-            needs.
+            If ``updates`` is not a floating-point matrix, or if a fact that the attack needs is
+            not given.
         """
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         facts = facts or Facts()
         if "benign_updates" in self.knows and updates.shape[0] == 0:
-            raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
+            raise ConfigError(
+                f"attack={self.name!r} needs benign updates, but updates has the shape "
+                f"{tuple(updates.shape)}: it must have at least one row."
+            )
         sizes = {"n_byzantine": self.n_byzantine, "n_parameters": updates.shape[1]}
         told = self.knows - {"benign_updates"}
         check_facts(f"attack={self.name!r}", told, facts, sizes)
@@ -155,31 +208,33 @@ class Attack(ABC):
 
     @abstractmethod
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
-        """:meth:`apply` with what the attack needs at hand."""
+        """Do the work of :meth:`apply`, which has checked the arguments."""
 
     def _set_knows(self, *names: str) -> None:
-        """Set what this object is told, where a hyperparameter decides it."""
+        """Set the facts that this object is told, which may depend on a hyperparameter."""
         for name in names:
             check_name("attack.knows", name, FACTS)
         object.__setattr__(self, "knows", frozenset(names))
 
     def _everywhere(self, update: torch.Tensor) -> torch.Tensor:
-        """The same update from every Byzantine client."""
+        """Return one update ``(n_parameters,)`` as ``(n_byzantine, n_parameters)``."""
         return update.expand(self.n_byzantine, -1)
 
 
 @dataclass(frozen=True)
 class TrainingAttack(Attack):
-    """Base of the attacks that train: on poisoned data, and longer or faster if local epochs are.
+    """Train on poisoned data, and also longer or faster if the clients train in local epochs.
 
-    What was trained is sent, unless the attack says otherwise.
+    This is the base class of the attacks that train. The trained update is sent, unless the attack
+    says otherwise.
 
     Parameters
     ----------
     extra_epochs
-        Local epochs that a Byzantine client trains more than the others.
+        The number of local epochs that a Byzantine client trains in addition to those of the other
+        clients.
     rate_factor
-        By how much its local learning rate is larger.
+        The factor that the local learning rate of a Byzantine client is multiplied by.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})
@@ -193,7 +248,7 @@ class TrainingAttack(Attack):
         check_real("attack.rate_factor", self.rate_factor, 0, open_low=True)
 
     def trains(self, client: Client) -> Client:
-        """Longer and faster, if the client algorithm has local epochs."""
+        """Return a client that trains longer and faster, if ``client`` has local epochs."""
         return client.train_harder(self.extra_epochs, self.rate_factor)
 
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
@@ -201,7 +256,18 @@ class TrainingAttack(Attack):
 
 
 def make_attack(spec: dict[str, Any] | Attack) -> Attack:
-    """The attack that ``spec`` (as from ``to_dict``) describes."""
+    """Return the attack that ``spec`` describes.
+
+    Parameters
+    ----------
+    spec
+        A dictionary as :meth:`Attack.to_dict` returns it, or an attack, which is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a parameter is unknown, or if a parameter is not allowed.
+    """
     if isinstance(spec, Attack):
         return spec
     made: Attack = ATTACKS.make(spec)

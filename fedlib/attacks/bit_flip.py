@@ -1,4 +1,4 @@
-"""Bit flipping."""
+"""The bit-flipping attack sends each update with its sign flipped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from fedlib.federation.facts import Facts
 @ATTACKS.register("bit_flip")
 @dataclass(frozen=True)
 class BitFlip(Attack):
-    """Send one's own honest update with its sign flipped (centered_clipping, section VI-B)."""
+    """Send the client's own honest update with its sign flipped.
+
+    The attack is described in centered_clipping, section VI-B.
+    """
 
     formula: ClassVar[str] = r"b_j = -o_j"
 

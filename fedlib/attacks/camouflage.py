@@ -1,4 +1,4 @@
-"""An adaptive attack that hides a common shift in the spread of honest updates."""
+"""The camouflage attack hides a common shift in the spread of the honest updates."""
 
 from __future__ import annotations
 
@@ -18,25 +18,29 @@ from fedlib.validation import check_name, check_real
 class Camouflage(Attack):
     """Send honest updates, all shifted against the benign mean as far as the server follows.
 
-    A probe of this book's, aimed at rules that propose an Inner and an Outer aggregate and let
-    clients vote (2PRASHB, clustering_with_outliers, Algorithm 3): vectors that agree would be left
-    out by Outer, far ones by Inner, but shifted copies of honest updates have the spread of honest
-    updates, and sit in both. The shift is ``gamma`` in units of the benign updates' spread. Each
-    round the last gamma is tried, and one a factor larger and smaller; kept is the one that pushes
-    the aggregate farthest.
+    This book invented the attack as a probe. It aims at rules that propose an Inner and an Outer
+    aggregate and let the clients vote (2PRASHB, clustering_with_outliers, Algorithm 3). Outer would
+    leave out vectors that agree with each other, and Inner would leave out vectors that are far
+    away. Shifted copies of honest updates have the spread of honest updates, so both aggregates
+    contain them. The length of the shift is ``gamma``, in units of the spread of the benign
+    updates. In each round the attack tries the last gamma, that gamma times ``factor``, and that
+    gamma divided by ``factor``. It keeps the gamma that pushes the aggregate farthest. The state is
+    this gamma.
 
     Parameters
     ----------
     aim
-        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
-        trial, in which the Byzantine clients vote for the worse; ``"least"``, the candidate that
-        suffers least.
+        The aggregate that the attack watches if the rule has a vote. With ``"elected"``, the
+        default, it is the candidate that wins an election held for the trial, in which the
+        Byzantine clients vote for the worse candidate. With ``"least"`` it is the candidate that is
+        pushed least.
     direction
-        p: ``"against"``, minus the direction of the benign mean; ``"sign"``, minus its signs.
+        The direction p of the shift. ``"against"``, the default, is the opposite of the direction
+        of the benign mean. ``"sign"`` takes the opposite signs of the benign mean.
     start
-        First gamma.
+        The first gamma. The defaults of this attack are choices of this book.
     factor
-        Between the gammas that are tried.
+        The ratio between neighbouring gammas that are tried. It must be greater than 1.
     """
 
     formula: ClassVar[str] = (

@@ -1,4 +1,4 @@
-"""Attacks whose update is chosen outside: by the agent of a simulated or of a real federation."""
+"""These attacks send an update that an agent chooses, in a simulated or in a real federation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from fedlib.validation import check_int, check_name, check_real
 @ATTACKS.register("dictated")
 @dataclass(frozen=True)
 class Dictated(Attack):
-    """Send what the state says, from every Byzantine client; as long as it says nothing, be honest.
+    """Send from every Byzantine client what the state says, and be honest while it says nothing.
 
-    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own.
-
-    For :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the update
-    of each round (two_stage_attack, section 3).
+    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` that each client's own update
+    is multiplied by. The class :class:`fedlib.agents.environment.FederationEnvironment` uses this
+    attack. There a policy chooses the update of each round (two_stage_attack, section 3).
     """
 
     formula: ClassVar[str] = r"b = a \text{, or } b_j = o_j \text{ before there is an } a"
@@ -40,31 +39,43 @@ class Dictated(Attack):
 @ATTACKS.register("two_stage")
 @dataclass(frozen=True)
 class TwoStage(Dictated):
-    """Learn the data, learn a policy, then attack by it (two_stage_attack, section 3).
+    """Learn the data, learn a policy, and then attack by this policy.
 
-    Its agent is :mod:`fedlib.agents.two_stage`, which a grid runs it with. On its own it stays in
-    the first stage and is honest. What the text does not give is named in the fields.
+    The attack comes from two_stage_attack, section 3. Its agent is :mod:`fedlib.agents.two_stage`,
+    and a grid runs the attack with this agent. Without the agent the attack stays in the first
+    stage and is honest. The entries below say which values the text does not give.
 
     Parameters
     ----------
     knowledge
-        ``"white"``: the attacker knows the server's rule; ``"black"``: it assumes the average.
+        What the attacker knows of the server. With ``"white"``, the default, it knows the server's
+        rule. With ``"black"`` it assumes that the server takes the average.
     n_samples
-        Samples that the learned distribution has, begun at as many of the attacker's own. Not
-        given.
-    n_iterations, matching_rate
-        Of the gradient matching, 300 in the text; of its optimiser, not given.
+        The number of samples that the learned distribution has. Learning starts at the same number
+        of the attacker's own samples. The text does not give the number.
+    n_iterations
+        The number of iterations of the gradient matching. The default, 300, comes from the text.
+    matching_rate
+        The learning rate of the optimiser that matches gradients. The text does not give it.
     pooled
-        Rounds that are matched together, evenly over those seen. Not given.
+        The number of rounds that are matched together. They are spread evenly over the rounds that
+        the attacker has seen. The text does not give the number.
     threshold
-        Wasserstein distance of two estimates below which the first stage ends.
-    epoch, most_epochs
-        Rounds between two estimates, and after how many estimates the first stage ends anyhow.
-    action, state
-        As in the environment: ``"gradient"`` and ``"model"`` on the synthetic data, ``"scale"``
-        and ``"last_layer"`` on MNIST.
-    episode, policy_steps
-        Rounds of an episode, and of all episodes together, that the policy learns from. Not given.
+        The Wasserstein distance between two estimates of the data below which the first stage ends.
+    epoch
+        The number of rounds between two estimates.
+    most_epochs
+        The number of estimates after which the first stage ends in any case.
+    action
+        The kind of action that the policy takes, as in the environment. ``"gradient"`` is for the
+        synthetic data, and ``"scale"`` is for MNIST.
+    state
+        The part of the model that the policy sees, as in the environment. ``"model"`` is for the
+        synthetic data, and ``"last_layer"`` is for MNIST.
+    episode
+        The number of rounds of an episode that the policy learns from. The text does not give it.
+    policy_steps
+        The number of rounds of all episodes together. The text does not give it.
     """
 
     agent: ClassVar[str] = "fedlib.agents.two_stage"

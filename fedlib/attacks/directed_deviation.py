@@ -1,7 +1,8 @@
-"""Directed deviation: full-trim against the trimmed mean and median, full-Krum against Krum.
+"""Directed deviation attacks move the aggregate against the direction of the benign updates.
 
-Fang et al. (2020), with updates in place of models: the aggregate is to move against the
-direction in which the benign updates would change the model.
+Full-trim aims at the trimmed mean and the median, and full-Krum aims at Krum. Both come from Fang
+et al. (2020), with updates in place of models. The aggregate shall move against the direction in
+which the benign updates would change the model.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ from fedlib.validation import check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class DirectedDeviation(Attack):
-    """Base.
+    """This is the base class of the attacks of Fang et al. (2020).
 
     Parameters
     ----------
     knowledge
-        ``"full"``: all benign updates; ``"partial"``: those that the attacker's own clients
-        would send if honest, of which the others' are estimated.
+        The updates that the attacker knows. With ``"full"``, the default, it knows all benign
+        updates. With ``"partial"`` it knows the updates that its own clients would send if they
+        were honest, and it estimates the updates of the others from these.
     """
 
     knowledge: str = "full"
@@ -45,6 +47,7 @@ class DirectedDeviation(Attack):
         self._set_knows("benign_updates" if self.knowledge == "full" else "own_updates")
 
     def _known(self, updates: torch.Tensor, facts: Facts) -> torch.Tensor:
+        """Return the honest updates that the attacker knows, ``(n_known, n_parameters)``."""
         if self.knowledge == "full":
             return updates
         return facts.own_updates
@@ -55,17 +58,18 @@ class DirectedDeviation(Attack):
 class FullTrim(DirectedDeviation):
     """Send values just beyond the benign ones, on the side that opposes the benign mean.
 
-    Fang et al. (2020). With full knowledge each value is drawn uniformly between the
-    benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out; with
-    partial knowledge, between 3 and 4 deviations from the mean. The state is the number of
-    rounds past.
+    The attack comes from Fang et al. (2020). Each value is drawn from a uniform distribution. With
+    full knowledge this distribution starts at the extreme benign value. It ends at ``b`` times that
+    value or at that value divided by ``b``, whichever is further out. With partial knowledge it
+    lies between 3 and 4 standard deviations from the mean. The state is the number of past rounds.
 
     Parameters
     ----------
     b
-        How far out to draw; 2 in the paper.
+        The factor that decides how far out the values are drawn with full knowledge. It must be
+        greater than 1. The default, 2, comes from the paper.
     seed
-        Of the draws.
+        The seed of the random draws.
     """
 
     formula: ClassVar[str] = (
@@ -92,7 +96,7 @@ class FullTrim(DirectedDeviation):
         if self.n_byzantine == 0:
             return updates[:0], rounds + 1
         mean = row_mean(known)
-        upwards = mean < 0  # where the benign updates are negative, push the aggregate up
+        upwards = mean < 0  # The aggregate is pushed up where the benign mean is negative.
         if self.knowledge == "full":
             lowest, highest = known.amin(0), known.amax(0)
             above = torch.where(highest > 0, self.b * highest, highest / self.b)
@@ -101,7 +105,7 @@ class FullTrim(DirectedDeviation):
         else:
             away = torch.where(upwards, 1.0, -1.0).to(mean.dtype) * row_std(known, mean)
             near, far = mean + 3 * away, mean + 4 * away
-        # On the CPU, so that a run has the same draws on every device.
+        # The numbers are drawn on the CPU, so that a run has the same draws on every device.
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
         draw = torch.rand(self.n_byzantine, len(mean), generator=generator).to(mean)
         return near + draw * (far - near), rounds + 1
@@ -110,22 +114,26 @@ class FullTrim(DirectedDeviation):
 @ATTACKS.register("full_krum")
 @dataclass(frozen=True)
 class FullKrum(DirectedDeviation):
-    """Send one update ``-lambda sign(mean)``, lambda being the largest with which Krum takes it.
+    """Send ``-lambda sign(mean)`` with the largest lambda that was tried and that Krum accepts.
 
-    Fang et al. (2020): lambda starts at its upper bound and is halved until Krum would take a
-    Byzantine update, or it is below ``least``. All Byzantine clients send the same. With partial
-    knowledge the attacker's own honest updates stand for the benign, and a single Byzantine one is
-    tried with them; more are added one by one as long as no lambda is found: with as many as
-    there are honest ones, equal updates would be each other's neighbours, and any lambda would do.
+    The attack comes from Fang et al. (2020). Lambda starts at its upper bound. It is halved until
+    Krum would select a Byzantine update, or until lambda is below ``least``. All Byzantine clients
+    send the same update.
 
-    So they are with full knowledge where ``2 f >= n - 1``, for which the attack is not defined: a
-    copy's ``n - f - 2`` nearest are copies, its score in the attacker's Krum is 0, and lambda stays
-    at its upper bound, with ``n - 2 f - 1`` taken as 1.
+    With partial knowledge the attacker's own honest updates stand for the benign updates. The
+    attacker first tries one Byzantine update among them, and it adds more, one by one, as long as
+    it finds no lambda. If it tried as many Byzantine updates as there are honest ones at once, the
+    equal updates would be each other's neighbours, and Krum would accept any lambda.
+
+    The same happens with full knowledge where ``2 f >= n - 1``, for which the attack is not
+    defined. The ``n - f - 2`` nearest neighbours of a Byzantine update are then its copies, so that
+    its score in the attacker's Krum is 0. Lambda stays at its upper bound, and this bound takes
+    ``n - 2 f - 1`` as 1.
 
     Parameters
     ----------
     least
-        Where to give up; 1e-5 in the paper.
+        The lambda below which the attacker gives up. The default, 1e-5, comes from the paper.
     """
 
     formula: ClassVar[str] = (
@@ -148,7 +156,7 @@ class FullKrum(DirectedDeviation):
         lengths, changed = row_norms(known), float(sign.abs().sum())
 
         def distances(lam: float) -> torch.Tensor:
-            """Squared, of the known updates to ``-lam sign``."""
+            """Return the squared distances ``(n_known,)`` of the updates to ``-lam sign``."""
             return lengths.square() + 2 * lam * along + lam**2 * changed
 
         lam, root = 0.0, known.shape[1] ** 0.5
@@ -166,10 +174,25 @@ class FullKrum(DirectedDeviation):
         root: float,
         copies: int,
     ) -> float:
-        """The largest lambda tried with which Krum takes one of ``copies``, or less than least."""
+        """Return the largest tried lambda that Krum accepts, or a lambda below ``least``.
+
+        Parameters
+        ----------
+        squared
+            The squared distances between the known updates, ``(n_known, n_known)``.
+        distances
+            The function that maps a lambda to the squared distances ``(n_known,)`` between the
+            known updates and the Byzantine update.
+        extent
+            The length of the longest known update, divided by ``root``.
+        root
+            The square root of the number of parameters.
+        copies
+            The number of equal Byzantine updates that are tried.
+        """
         benign = len(squared)
         n = benign + copies
-        # Krum needs a neighbour to judge by.
+        # Krum needs at least one neighbour to compute a score.
         f = max(min(copies, n - 3), 0)
         others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
         lam = float(others.min()) / (max(n - 2 * f - 1, 1) * root) + extent

@@ -1,4 +1,4 @@
-"""Inner product manipulation (IPM), also called Fall of Empires."""
+"""Inner product manipulation (IPM), also called Fall of Empires, reverses the benign mean."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from fedlib.validation import check_real
 @ATTACKS.register("ipm")
 @dataclass(frozen=True)
 class InnerProductManipulation(Attack):
-    """Send ``-epsilon`` times the benign mean (Xie et al., 2020).
+    """Send ``-epsilon`` times the benign mean.
+
+    The attack comes from Xie et al. (2020).
 
     Parameters
     ----------
     epsilon
-        Strength; centered_clipping, section VI-B, takes 0.2.
+        The factor that the benign mean is multiplied by, without its sign. The default, 0.2, comes
+        from centered_clipping, section VI-B.
     """
 
     formula: ClassVar[str] = r"b = -\epsilon \, \bar x"

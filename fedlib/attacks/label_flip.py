@@ -1,4 +1,4 @@
-"""Label flipping."""
+"""The label-flipping attack trains on wrong labels."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ class LabelFlip(TrainingAttack):
     Parameters
     ----------
     mapping
-        ``"complement"``: label y becomes ``C - 1 - y`` (centered_clipping, section VI-B; with two
-        classes, all labels are flipped); ``"pair"``: ``source`` becomes ``target``
-        (residual_reweighting, section 4.2: 1 becomes 7 on MNIST); ``"permutation"``: one
-        permutation of the classes without a fixed one, drawn from ``seed``
-        (clustering_with_outliers, appendix D.2, which does not print its own); ``"constant"``:
-        all become ``target``.
-    source, target
-        Classes of ``"pair"`` and ``"constant"``.
+        The rule by which labels change. With ``"complement"``, the default, label y becomes
+        ``C - 1 - y``, where C is the number of classes (centered_clipping, section VI-B). With two
+        classes this flips all labels. With ``"pair"``, ``source`` becomes ``target``
+        (residual_reweighting, section 4.2, where 1 becomes 7 on MNIST). With ``"permutation"`` a
+        permutation of the classes is drawn from ``seed``, in which no class keeps its label
+        (clustering_with_outliers, appendix D.2, which does not print its own permutation). With
+        ``"constant"`` all labels become ``target``.
+    source
+        The class whose labels ``"pair"`` changes. The default, 1, comes from residual_reweighting,
+        section 4.2.
+    target
+        The class that ``"pair"`` and ``"constant"`` change labels to. The default, 7, comes from
+        residual_reweighting, section 4.2.
     seed
-        Of the permutation.
+        The seed of the permutation.
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"
@@ -70,8 +75,11 @@ class LabelFlip(TrainingAttack):
         return x[hit], torch.full_like(y[hit], self.target)
 
     def _permutation(self, n_classes: int) -> torch.Tensor:
+        """Return the new label of each class, ``(n_classes,)``."""
         if n_classes < 2:
-            raise ConfigError(f"attack.mapping='permutation' needs two classes, not {n_classes}.")
-        # Shifted along one random cycle, no class keeps its label.
+            raise ConfigError(
+                f"attack.mapping='permutation' needs at least two classes, not {n_classes}."
+            )
+        # Each class moves to the next place of one random cycle, so that none keeps its label.
         cycle = torch.from_numpy(stream(self.seed, "label_flip").permutation(n_classes))
         return torch.empty_like(cycle).scatter_(0, cycle, cycle.roll(-1))

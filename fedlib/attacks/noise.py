@@ -1,4 +1,7 @@
-"""Attacks that send noise. Each round's draw depends on the seed and the round's number alone."""
+"""These attacks send random noise.
+
+The draw of a round depends on the seed and on the number of the round alone.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from fedlib.validation import check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class NoiseAttack(Attack):
-    """Base. The state is the number of rounds past.
+    """This is the base class of the attacks that send noise.
+
+    The state is the number of past rounds.
 
     Parameters
     ----------
     seed
-        Of the draws.
+        The seed of the random draws.
     """
 
     seed: int = 0
@@ -35,8 +40,8 @@ class NoiseAttack(Attack):
         return 0
 
     def _normal(self, rounds: int, like: torch.Tensor, columns: int) -> torch.Tensor:
-        """Standard normal values ``(n_byzantine, columns)``."""
-        # Drawn on the CPU, so that a run has the same noise on every device.
+        """Draw standard normal values ``(n_byzantine, columns)`` after ``rounds`` rounds."""
+        # The values are drawn on the CPU, so that a run has the same noise on every device.
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
         return torch.randn(self.n_byzantine, columns, generator=generator).to(like)
 
@@ -44,14 +49,17 @@ class NoiseAttack(Attack):
 @ATTACKS.register("gaussian_noise")
 @dataclass(frozen=True)
 class GaussianNoise(NoiseAttack):
-    """Multiply one's own model by Gaussian noise of mean 1 (residual_reweighting, section 4.4).
+    """Multiply the client's own model by Gaussian noise of mean 1.
+
+    The attack is described in residual_reweighting, section 4.4.
 
     Parameters
     ----------
     std
-        Deviation of the noise: 1, 2 or 3 in Table 4.
+        The standard deviation of the noise. Table 4 of residual_reweighting has 1, 2 and 3.
     each
-        ``"parameter"``: a draw for each parameter; ``"client"``: one for all of a client's.
+        What one random number is drawn for. With ``"parameter"``, the default, there is a number
+        for each parameter. With ``"client"`` there is one number for all parameters of a client.
         The text, "each parameter by a scale", can be read both ways.
     """
 
@@ -83,9 +91,9 @@ class GaussianNoise(NoiseAttack):
 @ATTACKS.register("norm_matched_gaussian")
 @dataclass(frozen=True)
 class NormMatchedGaussian(NoiseAttack):
-    """Send a Gaussian vector as long as one's own update.
+    """Send a Gaussian vector that is as long as the client's own honest update.
 
-    clustering_with_outliers, appendix D.2.
+    The attack is described in clustering_with_outliers, appendix D.2.
     """
 
     formula: ClassVar[str] = (
@@ -107,12 +115,14 @@ class NormMatchedGaussian(NoiseAttack):
 @ATTACKS.register("random")
 @dataclass(frozen=True)
 class Random(NoiseAttack):
-    """Send Gaussian vectors, knowing nothing (two_stage_attack, section 4; its scale is not given).
+    """Send Gaussian vectors without any knowledge of the federation.
+
+    The attack is described in two_stage_attack, section 4.
 
     Parameters
     ----------
     scale
-        Standard deviation of each value.
+        The standard deviation of each value. The text does not give it.
     """
 
     formula: ClassVar[str] = r"b_j \sim \mathcal N(0, s^2 I)"

@@ -1,4 +1,4 @@
-"""No attack: the clients that could be Byzantine are honest."""
+"""Without an attack the clients that could be Byzantine are honest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedlib.federation.facts import Facts
 @ATTACKS.register("none")
 @dataclass(frozen=True)
 class NoAttack(Attack):
-    """Honest updates: the baseline of every comparison."""
+    """Send honest updates, which are the baseline of every comparison."""
 
     formula: ClassVar[str] = r"b_j = o_j"
 

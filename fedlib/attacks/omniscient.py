@@ -1,4 +1,4 @@
-"""The omniscient attack."""
+"""The omniscient attack uses all updates to reverse the plain average."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from fedlib.validation import check_name
 @ATTACKS.register("omniscient")
 @dataclass(frozen=True)
 class Omniscient(Attack):
-    """Knowing all updates, send one that turns the plain average round.
+    """Use the knowledge of all updates to send one that reverses the plain average.
 
-    Blanchard et al. (2017), as clustering_with_outliers has it (appendix D.2). All Byzantine
-    clients send the same.
+    The attack comes from Blanchard et al. (2017), in the form of clustering_with_outliers, appendix
+    D.2. All Byzantine clients send the same update.
 
     Parameters
     ----------
     version
-        With the mean m of what all clients would send if honest and the mean o of the
-        attacker's own among them, ``"text"`` sends ``m - (2 n / f) o`` and ``"code"``, as the
-        authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
+        The formula of the update. Let m be the mean of the updates that all clients would send if
+        they were honest, and let o be the mean of the attacker's own updates among them.
+        ``"text"``, the default, sends ``m - (2 n / f) o``. ``"code"`` sends ``o - (2 n / f) m``, as
+        the authors' code does, and the average is then exactly ``-m``.
     """
 
     formula: ClassVar[str] = (

@@ -1,4 +1,4 @@
-"""Adversarial parameters mixed into an honest model."""
+"""The parameter-mixing attack mixes adversarial parameters into an honest model."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from fedlib.validation import check_real
 class ParameterMixing(LabelFlip):
     """Train on flipped labels, then send an honest client's update with some parameters replaced.
 
-    residual_reweighting, appendix, Table 8. The i-th Byzantine client takes the i-th benign
-    update, in which each parameter becomes its own adversarial one with probability
-    ``mix_rate``. The state is the number of rounds past.
+    The attack is described in the appendix of residual_reweighting, Table 8. The i-th Byzantine
+    client takes the i-th benign update. With probability ``mix_rate`` each parameter of this update
+    is replaced by the parameter of the client's own adversarial update. The state is the number of
+    past rounds.
 
     Parameters
     ----------
     mix_rate
-        Share of adversarial parameters.
+        The probability that a parameter is replaced, in [0, 1].
     """
 
     formula: ClassVar[str] = (

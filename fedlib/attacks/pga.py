@@ -1,4 +1,4 @@
-"""Projected gradient ascent tailored to the server's rule (STAT-OPT)."""
+"""Projected gradient ascent (STAT-OPT) is an attack that is tailored to the server's rule."""
 
 from __future__ import annotations
 
@@ -14,37 +14,42 @@ from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
 from fedlib.validation import check_name, check_real
 
-# Of the scan: between two gammas, and from the first to the last.
+# The ratio between neighbouring gammas of a scan, and the ratio between the last and the first.
 _FACTOR, _FURTHEST = 1.4, 1000.0
 
 
 @ATTACKS.register("pga")
 @dataclass(frozen=True)
 class ProjectedGradientAscent(Attack):
-    """Push the benign mean as far along a direction as makes the server's rule err most.
+    """Push the benign mean along a direction as far as makes the server's rule err most.
 
-    All Byzantine clients send ``mean + gamma p`` (Shejwalkar and Houmansadr, 2021; also in
-    clustering_with_outliers, appendix D.2). Gamma starts at ``start`` and is moved by half the last
-    step, up if the aggregate's distance to the benign mean has grown, else down. That is a search
-    near by: what errs most at a small gamma alone, as Krum does, it may miss.
+    All Byzantine clients send ``mean + gamma p``. The attack comes from Shejwalkar and Houmansadr
+    (2021), and clustering_with_outliers describes it in appendix D.2, too. Gamma starts at
+    ``start``. Each step is half as long as the last one. It goes up if the distance of the
+    aggregate to the benign mean has grown, and down if it has not. This search is local. It may
+    miss the worst gamma of a rule that errs most at a small gamma only, as Krum does.
 
     Parameters
     ----------
     perturbation
-        p: ``"sign"``, minus the sign of the benign mean; ``"unit"``, minus its direction;
-        ``"std"``, minus the deviation of each coordinate.
+        The direction p. ``"sign"``, the default, is the opposite of the sign of the benign mean.
+        ``"unit"`` is the opposite of its direction. ``"std"`` is minus the standard deviation of
+        each coordinate.
     outward
-        With True, p has the other sign, as that appendix prints it.
+        Whether p has the other sign, as appendix D.2 of clustering_with_outliers prints it. The
+        default is False.
     start
-        First gamma.
+        The first gamma that is tried.
     tolerance
-        The search ends when its step is no longer than this.
+        The step of gamma at which the search ends. It ends when a step is not longer than this.
     search
-        ``"halving"``, as above; ``"scan"``: gamma is ``start``, and each 1.4 times the last, up to
-        a thousandfold, as in the code of clustering_with_outliers.
+        The way in which gamma is searched. ``"halving"``, the default, is the search described
+        above. ``"scan"`` tries ``start``, and then gammas that are each 1.4 times the last one, up
+        to a thousand times ``start``, as in the code of clustering_with_outliers.
     aim
-        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
-        trial; ``"least"``, the candidate that errs least, as in that code.
+        The aggregate that the attack watches if the rule has a vote. With ``"elected"``, the
+        default, it is the candidate that wins an election held for the trial. With ``"least"`` it
+        is the candidate that errs least, as in the code of clustering_with_outliers.
     """
 
     formula: ClassVar[str] = (
@@ -88,13 +93,14 @@ class ProjectedGradientAscent(Attack):
         everyone = torch.cat([updates, self._everywhere(mean)])
 
         def error(gamma: torch.Tensor) -> torch.Tensor:
+            """Return the least distance of an aggregate to the benign mean at ``gamma``."""
             everyone[len(updates) :] = mean + gamma * direction
-            # One aggregate, or all candidates.
+            # The result of follow() is one aggregate, or a matrix of all candidates.
             return (follow(everyone) - mean).view(-1, len(mean)).norm(dim=1).amin()
 
         if self.n_byzantine == 0:
             return self._everywhere(mean), state
-        # Tensors throughout: an accelerator need not be waited for.
+        # All values stay tensors, so that Python need not wait for an accelerator.
         best = torch.zeros((), dtype=mean.dtype, device=mean.device)
         gamma, furthest = best + self.start, error(best)
         step = self.start
@@ -111,7 +117,8 @@ class ProjectedGradientAscent(Attack):
         return self._everywhere(mean + best * direction), state
 
     def _n_trials(self) -> int:
+        """Return the number of gammas that are tried."""
         if self.search == "scan":
             return 1 + math.floor(math.log(_FURTHEST) / math.log(_FACTOR))
-        # The first, and one after each step longer than the tolerance.
+        # One trial is the first gamma, and one follows each step longer than the tolerance.
         return max(math.ceil(math.log2(self.start / self.tolerance)), 1)

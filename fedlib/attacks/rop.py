@@ -1,4 +1,4 @@
-"""Relocated orthogonal perturbation (ROP)."""
+"""Relocated orthogonal perturbation (ROP) pushes orthogonally to the last aggregate."""
 
 from __future__ import annotations
 
@@ -17,32 +17,37 @@ from fedlib.validation import check_name, check_real
 @ATTACKS.register("rop")
 @dataclass(frozen=True)
 class RelocatedOrthogonalPerturbation(Attack):
-    """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
+    """Hide at the last aggregate and push orthogonally to it.
 
-    With the last aggregate m~ and the benign mean m-, the reference direction is
-    ``m = lam m~ + (1 - lam) m-``; the all-ones vector without its projection on m, scaled
-    to length 1, is the perturbation p; ``m~ + z p`` is sent by every Byzantine client. (Line 4
-    prints this round's m~ in place of m-, which only the benign mean among the inputs can be.)
+    The attack is Algorithm 3 of centered_clipping. Let m~ be the last aggregate and m- the benign
+    mean. The reference direction is ``m = lam m~ + (1 - lam) m-``. The perturbation p is the vector
+    of ones without its projection on m, scaled to length 1. Every Byzantine client sends
+    ``m~ + z p``. Line 4 of the algorithm prints this round's m~ in place of m-. Among the inputs
+    only the benign mean can be meant there.
 
     Parameters
     ----------
     z
-        Length of the perturbation: 1 in the text, ALIE's 0.2533 in the authors' code.
+        The length of the perturbation. The default, 1, comes from the text. The authors' code has
+        ALIE's 0.2533.
     lam
-        Weight of the last aggregate in the reference, lambda in the text.
+        The weight of the last aggregate in the reference, which the text calls lambda.
     angle
-        Degrees between reference and perturbation: 90 in the text; the authors' present
-        code has 270, which is the negated perturbation.
+        The angle between the reference and the perturbation in degrees. The default, 90, comes from
+        the text. The authors' present code has 270, which negates the perturbation.
     location
-        Share of the last aggregate in the place that is perturbed, pi in the authors' code,
-        the rest being the benign mean: 1 in the text; 0 in an earlier version of the code.
+        The share of the last aggregate in the point that is perturbed, which the authors' code
+        calls pi. The rest is the benign mean. The default, 1, comes from the text. An earlier
+        version of the code has 0.
     first
-        What stands for the last aggregate in the first round: ``"benign_mean"`` (text)
-        or ``"zero"`` (code).
+        What takes the place of the last aggregate in the first round. ``"benign_mean"``, the
+        default, comes from the text, and ``"zero"`` comes from the code.
     sparse
-        ROP-S (equation 20): only first and last layers, normalisation and biases are perturbed, by
-        ``d`` over their number as much. The equation can also be read as sending nothing but
-        the perturbation there; here it is added to the last aggregate, as everywhere.
+        Whether the attack is ROP-S (equation 20). Then only the first and the last layer,
+        normalisation layers and biases are perturbed. Their perturbation is multiplied by ``d``
+        over the number of these parameters. The equation can also be read so that nothing but the
+        perturbation is sent there. Here the perturbation is added to the last aggregate in every
+        case. The default is False.
     """
 
     formula: ClassVar[str] = (
@@ -78,7 +83,8 @@ class RelocatedOrthogonalPerturbation(Attack):
         place = torch.lerp(mean, last, self.location)
         length = reference.norm()
         unit = reference / length.clamp(min=torch.finfo(reference.dtype).tiny)
-        # Ones minus their projection on the reference; without a reference, ones.
+        # This is the vector of ones minus its projection on the reference. If the reference is
+        # zero, it is the vector of ones.
         orthogonal = 1 - unit.sum() * unit
         orthogonal /= orthogonal.norm().clamp(min=torch.finfo(reference.dtype).tiny)
         turn = math.radians(self.angle)

@@ -1,4 +1,4 @@
-"""An adaptive attack that saliency maps cannot see."""
+"""Saliency matching is an adaptive attack that saliency maps cannot see."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from fedlib.validation import ConfigError, check_int, check_real
 @ATTACKS.register("saliency_matching")
 @dataclass(frozen=True)
 class SaliencyMatching(Attack):
-    """Send one's own honest update, but pull the output bias towards one class.
+    """Send the client's own honest update, but pull the output bias towards one class.
 
-    A probe of this book's, aimed at gradient_guard: a class's score minus its bias is what it was,
-    so that its gradient by the pixels, the saliency map, is exactly that of an honest update.
+    This book invented the attack as a probe, and it aims at gradient_guard. The attack does not
+    change the score of a class minus its bias. The saliency map is the gradient of the score with
+    respect to the pixels. It is therefore exactly the map of an honest update.
 
     Parameters
     ----------
     target
-        The class that every sample is to be taken for.
+        The class that the model shall give to every sample.
     strength
-        What is added to the bias of that class and taken from the others', before the server's
-        learning rate.
+        The amount that is added to the bias of this class and subtracted from the biases of the
+        other classes, before it is multiplied by the server's learning rate.
     """
 
     formula: ClassVar[str] = (
@@ -49,7 +50,7 @@ class SaliencyMatching(Attack):
         if len(where) == 0:
             raise ConfigError("attack='saliency_matching' needs a model with an output bias.")
         check_int("attack.target", self.target, 0, len(where) - 1)
-        # The server subtracts: what is to grow is sent negative.
+        # The server subtracts the update, so a bias that shall grow is sent with a minus sign.
         pull = torch.full((len(where),), self.strength, dtype=own.dtype, device=own.device)
         pull[self.target] = -self.strength
         return own.index_add(1, where, pull.expand(len(own), -1)), state

@@ -1,4 +1,4 @@
-"""Scaled variance."""
+"""The scaled-variance attack shifts the mean of all honest updates by standard deviations."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from fedlib.validation import check_real
 class ScaledVariance(Attack):
     """Send the mean of all workers' honest updates plus ``z`` deviations of each coordinate.
 
-    SV in clustering_with_outliers, appendix D.2; ALIE with a large z, and of all workers.
+    The attack is called SV in clustering_with_outliers, appendix D.2. It is like ALIE with a large
+    z, but it takes the mean and the standard deviation over all workers.
 
     Parameters
     ----------
     z
-        20 in the appendix; the authors' code comes to about 0.57.
+        The number of standard deviations. The default, 20, comes from the appendix. The authors'
+        code amounts to about 0.57.
     """
 
     formula: ClassVar[str] = r"b = m + z \operatorname{std}(x, o)"

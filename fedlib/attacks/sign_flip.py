@@ -1,4 +1,4 @@
-"""Sign flipping."""
+"""The sign-flipping attack sends the negative of an honest update, with any length."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from fedlib.validation import check_real
 @ATTACKS.register("sign_flip")
 @dataclass(frozen=True)
 class SignFlip(Attack):
-    """Send the negative of one's own honest update (clustering_with_outliers, appendix D.2).
+    """Send the negative of the client's own honest update.
+
+    The attack is described in clustering_with_outliers, appendix D.2.
 
     Parameters
     ----------
     scale
-        Length relative to the honest update.
+        The length of the update that is sent, divided by the length of the honest update.
     """
 
     formula: ClassVar[str] = r"b_j = -s \, o_j"
