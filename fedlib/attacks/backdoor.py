@@ -26,8 +26,7 @@ class Backdoor(TrainingAttack):
     ----------
     target
         The class that the model shall give to a sample with the trigger. The default, 2, is the
-        class of residual_reweighting, section 4.3: 2 on MNIST, and "bird", which is also class 2,
-        on CIFAR-10.
+        class of residual_reweighting: 2 on MNIST, and "bird", which is also class 2, on CIFAR-10.
     share
         The share of a Byzantine client's samples that is poisoned, in (0, 1]. The same samples are
         poisoned in all rounds. This parameter has no effect if ``per_batch`` is given.

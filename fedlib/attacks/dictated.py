@@ -62,6 +62,7 @@ class TwoStage(Dictated):
         the attacker has seen. The text does not give the number.
     threshold
         The Wasserstein distance between two estimates of the data below which the first stage ends.
+        The default, 0.005, comes from the text.
     epoch
         The number of rounds between two estimates.
     most_epochs
