@@ -117,7 +117,8 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         Parameters
         ----------
         seed
-            The seed that decides the batches of the rounds. With None the random generator goes on where it is.
+            The seed that decides the batches of the rounds. With None the random generator goes on
+            from its present state.
         options
             They have no effect.
 
