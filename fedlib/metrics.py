@@ -1,4 +1,4 @@
-"""What is measured of a model and of a round; the engine records it."""
+"""The accuracy and the loss of a model, which the engine records."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ from fedlib.gradients import forward
 from fedlib.models import batch_norms
 
 _EVALUATION_BATCH = 500
-# Of an accelerator, where nothing depends on what else is in the batch.
+# An accelerator takes this size if no result depends on the other samples of the batch.
 _LARGE_BATCH = 5000
 
 
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy on samples ``(n, C, H, W)`` with labels ``(n,)``.
+    """Return the accuracy and the mean cross-entropy of a model on labelled samples.
 
-    In batches of 500, or 5000 on an accelerator without batch norm; a network with batch norm uses
-    the statistics of the test batch of 500, as in the centered_clipping authors' code.
+    The samples are evaluated in batches of 500. On an accelerator, a network without batch norm
+    takes batches of 5000. A network with batch norm uses the statistics of the test batch of 500,
+    as in the code of the authors of centered_clipping.
+
+    Parameters
+    ----------
+    model
+        A module that maps samples to logits.
+    x
+        The samples, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``.
+
+    Returns
+    -------
+    accuracy, loss
+        The share of samples that are classified correctly, in [0, 1], and the mean cross-entropy.
     """
     correct = torch.zeros((), dtype=torch.int64, device=x.device)
     loss = torch.zeros((), dtype=torch.float64, device=x.device)

@@ -1,4 +1,7 @@
-"""Catalogues of named parts: a class enters by one decorator in the file that defines it."""
+"""A registry maps names to classes.
+
+A class enters it by one decorator in the file that defines the class.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ P = TypeVar("P")
 
 
 class Registry(Mapping[str, type[P]], Generic[P]):
-    """A read-only mapping from names to classes, filled by :meth:`register`.
+    """A registry is a read-only mapping from names to classes. :meth:`register` fills it.
 
     Parameters
     ----------
     field
-        What the names are of (``"aggregator"``); stands in error messages.
+        The kind of part that the names stand for, such as ``"aggregator"``. Error messages show it.
     package
-        The package whose modules are imported on first use, so that adding a part
-        means adding one file to it.
+        The package whose modules are imported on first use. A new part needs one new file in this
+        package.
     """
 
     def __init__(self, field: str, package: str) -> None:
@@ -32,7 +35,13 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Class decorator that enters the class as ``name`` and sets its ``name`` attribute."""
+        """Return a class decorator that enters a class as ``name`` and sets its ``name``.
+
+        Raises
+        ------
+        ValueError
+            If another class has entered under this name.
+        """
 
         def enter(cls: T) -> T:
             known = self._classes.get(name)
@@ -48,24 +57,25 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         return enter
 
     def make(self, spec: object) -> Any:
-        """The object that a dictionary of ``name`` and parameters describes.
+        """Return the object that a dictionary of a ``name`` and parameters describes.
 
         Raises
         ------
         ConfigError
-            If the name or a parameter is unknown, or one is missing.
+            If the name or a parameter is unknown, or if a parameter is missing.
         """
         return make_part(self._field, self, spec)
 
     def _load(self) -> None:
+        """Import all modules of the package, so that their classes enter the registry."""
         if not self._loaded:
-            self._loaded = True  # first, because the modules may look into the registry
+            self._loaded = True  # This comes first, because modules may read the registry.
             try:
                 package = importlib.import_module(self._package)
                 for module in pkgutil.iter_modules(package.__path__):
                     importlib.import_module(f"{self._package}.{module.name}")
             except BaseException:
-                self._loaded = False  # or the next look would find half of the parts
+                self._loaded = False  # Otherwise the next access would find half of the parts.
                 raise
 
     def __getitem__(self, name: str) -> type[P]:
@@ -73,7 +83,10 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         return self._classes[check_name(self._field, name, self._classes)]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The class, or ``default`` (Mapping's own ``get`` waits for a KeyError)."""
+        """Return the class of this name, or ``default`` if there is none.
+
+        ``Mapping.get`` cannot do this, because it expects a KeyError.
+        """
         self._load()
         return self._classes.get(name, default)
 

@@ -1,4 +1,7 @@
-"""Checks of values that come from outside, with errors that name field, value and remedy."""
+"""These functions check values that come from outside.
+
+Their errors name the field, its value and what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,26 @@ import torch
 
 
 class ConfigError(ValueError):
-    """A value that cannot be used: the message names the field, the value and what is allowed."""
+    """A value cannot be used. The message names the field, the value and what is allowed."""
 
 
 def check_name(field: str, value: object, allowed: Iterable[str]) -> str:
-    """Return ``value`` if it is one of ``allowed``; otherwise raise with the nearest valid name."""
+    """Return ``value`` if it is one of the allowed names.
+
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check.
+    allowed
+        The allowed names.
+
+    Raises
+    ------
+    ConfigError
+        If the value is not an allowed name. The message proposes the nearest allowed name.
+    """
     names = sorted(allowed)
     if isinstance(value, str) and value in names:
         return value
@@ -26,7 +44,22 @@ def check_name(field: str, value: object, allowed: Iterable[str]) -> str:
 
 
 def check_int(field: str, value: object, low: int, high: int | None = None) -> int:
-    """Return ``value`` if it is a whole number in ``[low, high]``."""
+    """Return ``value`` if it is a whole number from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check. A truth value does not count as a number.
+    low, high
+        The least and the largest allowed number. With None there is no largest number.
+
+    Raises
+    ------
+    ConfigError
+        If the value is not a whole number, or if it is out of range.
+    """
     bound = f"at least {low}" if high is None else f"from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{field}={value!r} must be a whole number {bound}.")
@@ -44,14 +77,31 @@ def check_real(
     open_low: bool = False,
     open_high: bool = False,
 ) -> float:
-    """Return ``value`` as a float if it is finite and in the interval (closed unless said)."""
+    """Return ``value`` as a float if it is finite and lies in an interval.
+
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check. A truth value does not count as a number.
+    low, high
+        The ends of the interval.
+    open_low, open_high
+        Whether the end is excluded from the interval. By default it is included.
+
+    Raises
+    ------
+    ConfigError
+        If the value is not a finite number, or if it is out of range.
+    """
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"
     allowed = f"a finite number in {left}{low:g}, {high:g}{right}"
     try:
         usable = not isinstance(value, bool) and isinstance(value, int | float)
         number = float(value) if usable else math.nan  # type: ignore[arg-type]
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # The whole number is too large for a float.
         number = math.inf
     if not math.isfinite(number):
         raise ConfigError(f"{field}={value!r} must be {allowed}.")
@@ -65,32 +115,75 @@ def check_real(
 def check_kind(
     field: str, value: object, kind: type | tuple[type, ...], allowed: str, example: str
 ) -> None:
-    """Raise unless ``value`` is of a class in ``kind``, which the message calls ``allowed``."""
+    """Check that ``value`` is an object of one of the classes in ``kind``.
+
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check.
+    kind
+        The allowed class or classes.
+    allowed
+        The allowed classes in words, for the message.
+    example
+        An allowed value, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If the value is of another class.
+    """
     if not isinstance(value, kind):
         raise ConfigError(f"{field}={value!r} must be {allowed}, such as {example}.")
 
 
 def check_matrix(field: str, value: object, axes: str) -> None:
-    """Raise unless ``value`` is a floating-point matrix; ``axes`` names its two axes."""
-    if not isinstance(value, torch.Tensor):
-        raise ConfigError(
-            f"{field} of type {type(value).__name__} cannot be used: must be a torch.Tensor, such "
-            f"as torch.from_numpy({field})."
-        )
-    if value.dim() != 2 or not value.is_floating_point():
-        raise ConfigError(
-            f"{field} of shape {tuple(value.shape)} and type {value.dtype} cannot be used: must be "
-            f"a floating-point matrix {axes}."
-        )
+    """Check that ``value`` is a floating-point matrix.
 
-
-def make_part(field: str, classes: Mapping[str, type], spec: object) -> Any:
-    """The object that ``spec`` describes: the ``name`` of a dataclass, and its parameters.
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check.
+    axes
+        The names of the two axes, for the message, such as ``"(n_clients, n_parameters)"``.
 
     Raises
     ------
     ConfigError
-        If the name or a parameter is unknown, or one is missing.
+        If the value is not a tensor, or if it is not a matrix of floating-point numbers.
+    """
+    if not isinstance(value, torch.Tensor):
+        raise ConfigError(
+            f"{field} of type {type(value).__name__} cannot be used: it must be a torch.Tensor, "
+            f"such as torch.from_numpy({field})."
+        )
+    if value.dim() != 2 or not value.is_floating_point():
+        raise ConfigError(
+            f"{field} of shape {tuple(value.shape)} and type {value.dtype} cannot be used: it must "
+            f"be a floating-point matrix {axes}."
+        )
+
+
+def make_part(field: str, classes: Mapping[str, type], spec: object) -> Any:
+    """Return the object that ``spec`` describes.
+
+    Parameters
+    ----------
+    field
+        The kind of part, for the message.
+    classes
+        The dataclasses by name.
+    spec
+        A dictionary with the ``name`` of a dataclass and with its parameters.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a parameter is unknown, or if a parameter is missing.
     """
     if not isinstance(spec, Mapping) or "name" not in spec:
         raise ConfigError(f"{field}={spec!r} must be a dictionary with a 'name' and parameters.")
@@ -99,7 +192,22 @@ def make_part(field: str, classes: Mapping[str, type], spec: object) -> Any:
 
 
 def construct(title: str, cls: Any, values: object) -> Any:
-    """``cls(**values)`` of a dataclass; a parameter that it lacks is named with those it has."""
+    """Return ``cls(**values)`` for a dataclass.
+
+    Parameters
+    ----------
+    title
+        The name of the class, for the message.
+    cls
+        The dataclass.
+    values
+        A dictionary of its parameters.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is unknown or missing. If it is unknown, the message lists the known ones.
+    """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{title}={values!r} must be a dictionary of parameters.")
     parameters = [field for field in fields(cls) if field.init]

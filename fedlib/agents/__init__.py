@@ -1,1 +1,4 @@
-"""Attackers that learn what to send. They need the ``rl`` extra, which nothing else does."""
+"""These attackers learn what to send.
+
+They need the ``rl`` extra, which no other part of the library needs.
+"""

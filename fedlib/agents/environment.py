@@ -1,6 +1,7 @@
-"""A simulated federation as a reinforcement-learning environment (two_stage_attack, section 3).
+"""A simulated federation serves as a reinforcement-learning environment.
 
-Needs gymnasium (the ``rl`` extra), which the rest of the library does not.
+two_stage_attack describes it in section 3. The module needs gymnasium (the ``rl`` extra), which the
+rest of the library does not need.
 """
 
 from __future__ import annotations
@@ -22,47 +23,51 @@ from fedlib.runs import RunConfig
 from fedlib.trackers.robustness import certificate
 from fedlib.validation import ConfigError, check_int, check_name
 
-_AT_ONCE = 64
-"""Samples whose gradients are looked at together."""
-_SEEN = 100.0
-"""Size of a parameter beyond which a policy does not see it grow."""
+_GRADIENT_BATCH = 64
+"""The number of samples whose gradients are taken together."""
+_LARGEST_SEEN = 100.0
+"""The largest size of a parameter that a policy can see. Larger parameters look like this one."""
 DIVERGED = 10.0
-"""Certified level, in those of the start, beyond which a model has diverged."""
+"""The certified level, in units of the level of the start, from which on a model has diverged."""
 
 
 class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Rounds of robust federated learning on learned data, whose attacker is the agent.
+    """The environment plays rounds of robust federated learning, and its agent is the attacker.
 
-    The reward of a round is by how much it lowers the certified level rho-hat, so that the rewards
-    of an episode sum to what the attacker is after. A model that diverges certifies nothing, and
-    its level can be of any size: the episode ends there, at a level of ``DIVERGED`` times the
-    start's. The text says nothing of it.
+    The federation learns on data that the attacker has learned. The reward of a round is the amount
+    by which the certified level rho-hat falls. The rewards of an episode therefore sum to the fall
+    that the attacker wants. A model that diverges certifies nothing, and its level can have any
+    size. The episode then ends at a level of ``DIVERGED`` times the level of the start. The text
+    does not mention this case.
 
     Parameters
     ----------
     config
-        The federation as the attacker imagines it, with the server's rule (white box) or the mean
-        (black box). Its clients are robust; its attack is replaced.
+        The federation as the attacker imagines it. It has the server's rule (white box) or the mean
+        (black box). Its clients must be robust. Its attack is replaced.
     data
-        The learned samples, laid out as a data set for ``config.data``.
+        The learned samples, as a data set for ``config.data``.
     start
-        The model that an episode starts from, ``(n_parameters,)``; None is a fresh one.
+        The model that an episode starts from, ``(n_parameters,)``. With None, the default, an
+        episode starts from the model that the configuration begins with.
     episode
-        Rounds of an episode.
+        The number of rounds of an episode.
     action
-        ``"gradient"``: the update itself, each value rescaled to the range of values that gradients
-        of single samples have; ``"scale"``: one number by which the attacker's own gradient is
-        multiplied, rescaled likewise.
+        The meaning of an action. With ``"gradient"``, the default, the action is the update itself,
+        and each value is rescaled to the range of the values of single samples' gradients. With
+        ``"scale"`` it is one number, which is rescaled in the same way. The attacker's own gradient
+        is multiplied by it.
     state
-        ``"model"``: all parameters; ``"last_layer"``: those of the last layer.
+        What the agent sees of the model. ``"model"``, the default, shows all parameters, and
+        ``"last_layer"`` shows the parameters of the last layer.
     gamma
-        The clients' price of distance, which the attacker knows; None is what the configuration
-        gives on ``data``.
+        The clients' price of distance, which the attacker knows. With None, the default, it is the
+        price that the configuration gives on ``data``.
 
     Raises
     ------
     ConfigError
-        If the clients are not robust, or nobody is Byzantine.
+        If the clients are not robust, or if no client is Byzantine.
     """
 
     def __init__(
@@ -76,7 +81,9 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         gamma: float | None = None,
     ) -> None:
         if not isinstance(config.client, RobustSGD):
-            raise ConfigError(f"client={config.client.name!r} must be 'robust_sgd' here.")
+            raise ConfigError(
+                f"client={config.client.name!r} must be 'robust_sgd' in a simulated federation."
+            )
         check_int("n_byzantine", config.n_byzantine, 1)
         self._episode = check_int("episode", episode, 1)
         check_name("action", action, ("gradient", "scale"))
@@ -87,47 +94,77 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self._data = replace(data, config=self._config.data)
         federation, first = engine.prepare(self._config, self._data)
         self._start = first.parameters.clone() if start is None else start.clone()
-        size = len(self._start)
-        observed = size
+        n_parameters = len(self._start)
+        n_observed = n_parameters
         if state == "last_layer":
-            last = [p.numel() for p in first.model.parameters()]
-            tail = 2 if list(first.model.parameters())[-1].dim() == 1 else 1
-            observed = sum(last[-tail:])
-        self._observed = observed
-        count = size if action == "gradient" else 1
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (observed,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (count,), np.float32)
+            tensors = list(first.model.parameters())
+            # The last layer has a bias if the last tensor is a vector.
+            n_last = 2 if tensors[-1].dim() == 1 else 1
+            n_observed = sum(tensor.numel() for tensor in tensors[-n_last:])
+        self._n_observed = n_observed
+        n_actions = n_parameters if action == "gradient" else 1
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (n_observed,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n_actions,), np.float32)
         self._federation, self._state = federation, first
         self._gamma = first.client.gamma if gamma is None else gamma
-        self._level = self._bound = 0.0
+        self._level = self._diverged_level = 0.0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode at the start model; ``seed`` decides the batches of its rounds."""
+        """Begin an episode at the start model.
+
+        Parameters
+        ----------
+        seed
+            The seed that decides the batches of the rounds. With None the random generator goes on
+            from its present state.
+        options
+            They have no effect.
+
+        Returns
+        -------
+        observation, info
+            The parameters that the agent sees, and a dictionary with the certified ``level``.
+        """
         super().reset(seed=seed)
-        drawn = int(self.np_random.integers(1 << 31))
-        config = self._config.with_(seed=drawn)
+        run_seed = int(self.np_random.integers(1 << 31))
+        config = self._config.with_(seed=run_seed)
         self._federation, self._state = engine.prepare(config, self._data)
         self._state.client.gamma = self._gamma
         self._state.parameters.copy_(self._start)
         self._level = self._certified()
-        self._bound = DIVERGED * self._level
+        self._diverged_level = DIVERGED * self._level
         return self._observation(), {"level": self._level}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Play a round in which the attacker sends what ``action`` says."""
-        chosen = torch.from_numpy(np.asarray(action, dtype=np.float32))
-        self._state.attack = update_of(chosen, self._state.model, self._data)
+        """Play a round in which the attacker sends what ``action`` says.
+
+        Parameters
+        ----------
+        action
+            Values in [-1, 1], as many as the action space has.
+
+        Returns
+        -------
+        observation, reward, terminated, truncated, info
+            The parameters that the agent sees, the fall of the certified level, whether the model
+            has diverged, whether the episode has had all its rounds, and a dictionary with the
+            certified ``level``.
+        """
+        values = torch.from_numpy(np.asarray(action, dtype=np.float32))
+        self._state.attack = update_of(values, self._state.model, self._data)
         engine.play_round(self._federation, self._state)
         before, level = self._level, self._certified()
-        diverged = not level < self._bound  # or NaN
-        self._level = self._bound if diverged else level
+        # The negation also holds for a level that is NaN.
+        diverged = not level < self._diverged_level
+        self._level = self._diverged_level if diverged else level
         reward = before - self._level
         ended = self._state.round >= self._episode
         return self._observation(), reward, diverged, ended, {"level": self._level}
 
     def _certified(self) -> float:
+        """Return the level that the present model certifies on the learned samples."""
         client = self._config.client
         assert isinstance(client, RobustSGD)
         x, y = self._data.x_train, self._data.y_train
@@ -136,25 +173,46 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         ).level
 
     def _observation(self) -> np.ndarray:
-        return observation_of(self._state.parameters, self._observed)
+        """Return the parameters that the agent sees, ``(n_observed,)``."""
+        return observation_of(self._state.parameters, self._n_observed)
 
 
 def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Tensor:
-    """What an action in [-1, 1] stands for at a model: an update, or a factor ``(1,)``.
+    """Return the update or the factor that an action stands for at a model.
 
-    Rescaled by the least and the largest value that a gradient of a single learned sample has
-    anywhere (two_stage_attack, section 3).
+    The action is rescaled to the range from the least to the largest value in the gradients of
+    single learned samples (two_stage_attack, section 3).
+
+    Parameters
+    ----------
+    action
+        Values in [-1, 1], ``(n_parameters,)`` for an update and ``(1,)`` for a factor.
+    model
+        The model at which the gradients are taken.
+    data
+        The learned samples.
+
+    Returns
+    -------
+    torch.Tensor
+        The rescaled values, in the shape of ``action`` and on the device of the model.
     """
-    # The simulation is played on the CPU, the federation may be elsewhere.
-    there = next(model.parameters()).device
-    low, high = torch.tensor(torch.inf, device=there), torch.tensor(-torch.inf, device=there)
-    for x, y in zip(data.x_train.split(_AT_ONCE), data.y_train.split(_AT_ONCE), strict=True):
-        each, _ = gradients(model, x.to(there)[:, None], y.to(there)[:, None])
-        low, high = torch.minimum(low, each.min()), torch.maximum(high, each.max())
-    return action.to(there) * (high - low) / 2 + (high + low) / 2
+    # The simulation runs on the CPU, but the model of a real federation may be elsewhere.
+    device = next(model.parameters()).device
+    low, high = torch.tensor(torch.inf, device=device), torch.tensor(-torch.inf, device=device)
+    batches = zip(
+        data.x_train.split(_GRADIENT_BATCH), data.y_train.split(_GRADIENT_BATCH), strict=True
+    )
+    for x, y in batches:
+        of_samples, _ = gradients(model, x.to(device)[:, None], y.to(device)[:, None])
+        low, high = torch.minimum(low, of_samples.min()), torch.maximum(high, of_samples.max())
+    return action.to(device) * (high - low) / 2 + (high + low) / 2
 
 
 def observation_of(parameters: torch.Tensor, count: int) -> np.ndarray:
-    """The last ``count`` parameters as a policy sees them: bounded."""
+    """Return the last ``count`` parameters as a policy sees them, ``(count,)``.
+
+    Their size is limited, and a parameter that is NaN becomes 0.
+    """
     observed: np.ndarray = parameters[-count:].detach().clone().cpu().numpy()
-    return np.nan_to_num(observed, nan=0.0).clip(-_SEEN, _SEEN)
+    return np.nan_to_num(observed, nan=0.0).clip(-_LARGEST_SEEN, _LARGEST_SEEN)

@@ -1,4 +1,4 @@
-"""Learning the data from gradients: the first stage of two_stage_attack."""
+"""The first stage of two_stage_attack learns the data from gradients."""
 
 from __future__ import annotations
 
@@ -23,33 +23,40 @@ def match_gradients(
     n_iterations: int = 300,
     learning_rate: float = 0.1,
 ) -> torch.Tensor:
-    """Samples whose mean gradients are those that were seen (deep leakage from gradients).
+    """Find samples whose mean gradients are those that were seen (deep leakage from gradients).
 
-    Zhu et al. (2019), as two_stage_attack uses it: started at the attacker's own data, and over
-    pooled rounds. The distance is the squared one summed over rounds, each divided by its
-    gradient's squared length, so that early rounds do not drown late ones; the optimiser is Adam.
-    The text names neither.
+    The method comes from Zhu et al. (2019). As in two_stage_attack, it starts at the attacker's own
+    data and matches several rounds together. The distance is the sum over rounds of the squared
+    distances of the gradients. Each is divided by the squared length of the gradient that was seen,
+    so that early rounds do not outweigh late ones. The optimiser is Adam. The text names neither
+    the distance nor the optimiser.
 
     Parameters
     ----------
     model
-        A module of the right form; its parameters are not read.
-    parameters, gradients
-        The broadcast models of some rounds, and the mean gradients there, ``(t, n_parameters)``.
-    x, y
-        Where the samples start, ``(n, C, H, W)``, and their labels ``(n,)``, which stay.
-    n_iterations, learning_rate
-        Of the optimiser.
+        A module with the layers of the broadcast models. Its own parameters are not read.
+    parameters
+        The broadcast models of t rounds, ``(t, n_parameters)``.
+    gradients
+        The mean gradients at these models, ``(t, n_parameters)``.
+    x
+        The samples at the start, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``, which do not change.
+    n_iterations
+        The number of steps of the optimiser.
+    learning_rate
+        The learning rate of the optimiser.
 
     Returns
     -------
     torch.Tensor
-        The samples, ``(n, C, H, W)``.
+        The learned samples, ``(n, C, H, W)``.
 
     Raises
     ------
     ConfigError
-        If models and gradients are not of the same rounds.
+        If models and gradients do not have the same shape, or if they are not matrices.
     """
     check_int("n_iterations", n_iterations, 0)
     if parameters.shape != gradients.shape or parameters.dim() != 2:
@@ -59,48 +66,66 @@ def match_gradients(
         )
     layout = ParameterLayout.of(model)
     scale = gradients.square().sum(1).clamp(min=torch.finfo(gradients.dtype).tiny)
-    found = x.detach().clone().requires_grad_()
-    optimizer = torch.optim.Adam([found], lr=learning_rate)
+    samples = x.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([samples], lr=learning_rate)
     for _ in range(n_iterations):
         optimizer.zero_grad()
-        gap = x.new_zeros(())
-        for flat, target, size in zip(parameters, gradients, scale, strict=True):
-            at = flat.detach().clone().requires_grad_()
-            logits = torch.func.functional_call(model, layout.views(at), (found,))
-            (grad,) = torch.autograd.grad(F.cross_entropy(logits, y), at, create_graph=True)
-            gap = gap + (grad - target).square().sum() / size
-        gap.backward()
+        distance = x.new_zeros(())
+        for broadcast, seen, size in zip(parameters, gradients, scale, strict=True):
+            flat = broadcast.detach().clone().requires_grad_()
+            logits = torch.func.functional_call(model, layout.views(flat), (samples,))
+            (grad,) = torch.autograd.grad(F.cross_entropy(logits, y), flat, create_graph=True)
+            distance = distance + (grad - seen).square().sum() / size
+        distance.backward()
         optimizer.step()
-    return found.detach()
+    return samples.detach()
 
 
 def wasserstein_distance(x: torch.Tensor, z: torch.Tensor) -> float:
-    """Exact 2-Wasserstein distance of two samples of the same size, ``(n, ...)`` each.
+    """Return the exact 2-Wasserstein distance of two samples of the same size.
 
-    By the assignment that moves one into the other at least cost, which is exact for samples of
-    equal weight; the time grows with the cube of n. Two consecutive estimates of the data that are
-    nearer than 0.005 end the first stage of two_stage_attack.
+    The function finds the assignment that moves one sample into the other at the least cost. This
+    is exact if all elements have equal weight. The time grows with the cube of n. The first stage
+    of two_stage_attack ends when two consecutive estimates of the data are nearer than 0.005.
+
+    Parameters
+    ----------
+    x, z
+        The two samples, ``(n, ...)`` each.
 
     Raises
     ------
     ConfigError
-        If the sizes differ.
+        If the sizes differ, or if they are zero.
     """
     if len(x) != len(z) or len(x) == 0:
-        raise ConfigError(f"samples of {len(x)} and {len(z)} must be equally many, at least one.")
+        raise ConfigError(
+            f"samples of {len(x)} and {len(z)} elements have no distance: both must have the same "
+            "number of elements, which must be at least 1."
+        )
     cost = torch.cdist(x.flatten(1).double(), z.flatten(1).double()).square().cpu().numpy()
     rows, columns = linear_sum_assignment(cost)
     return float(cost[rows, columns].mean() ** 0.5)
 
 
 def save_samples(x: torch.Tensor, y: torch.Tensor, start: torch.Tensor) -> bytes:
-    """Learned samples ``x``, their labels and the samples that they ``start`` from, as an npz."""
+    """Return the content of an npz file with learned samples.
+
+    Parameters
+    ----------
+    x
+        The learned samples, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``.
+    start
+        The samples that learning started from, ``(n, C, H, W)``.
+    """
     content = io.BytesIO()
     np.savez_compressed(content, x=x.cpu().numpy(), y=y.cpu().numpy(), start=start.cpu().numpy())
     return content.getvalue()
 
 
 def load_samples(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of :func:`save_samples` by name; no objects are unpickled."""
+    """Return the arrays of :func:`save_samples` by name, without unpickling any object."""
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)

@@ -1,7 +1,8 @@
-"""The agent of the two-stage attack: learn the data, learn a policy, attack (two_stage_attack).
+"""The agent of the two-stage attack learns the data, learns a policy, and then attacks.
 
-Needs gymnasium and stable-baselines3 (the ``rl`` extra). :func:`run` is :func:`fedlib.engine.run`
-with the agent at the attacker's side; a grid calls it for runs whose attack is ``two_stage``.
+The attack comes from two_stage_attack. The module needs gymnasium and stable-baselines3 (the ``rl``
+extra). :func:`run` is :func:`fedlib.engine.run` with this agent on the attacker's side. A grid
+calls it for runs whose attack is ``two_stage``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from fedlib.seeds import derived_seed
 from fedlib.validation import ConfigError
 
 
-class _Levels(BaseCallback):
-    """Sums of rewards of the episodes as they end."""
+class _EpisodeRewards(BaseCallback):
+    """This callback keeps the sum of the rewards of each episode that has ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,94 +51,120 @@ class _Levels(BaseCallback):
 def train_policy(
     environment: FederationEnvironment, n_steps: int, seed: int
 ) -> tuple[torch.nn.Module, list[float]]:
-    """A deterministic policy by DDPG with stable-baselines3's defaults, and its episodes' rewards.
+    """Learn a deterministic policy by DDPG with the defaults of stable-baselines3.
 
     Parameters
     ----------
     environment
         The simulated federation.
     n_steps
-        Rounds to learn from, over all episodes.
+        The number of rounds that the policy learns from, over all episodes.
     seed
-        Of networks, exploration and batches.
+        The seed of the networks, of the exploration and of the batches.
 
     Returns
     -------
     policy, rewards
-        A module from observations ``(n, observed)`` to actions in [-1, 1]; sum of rewards of each
-        episode, in order.
+        The policy is a module that maps observations ``(n, n_observed)`` to actions in [-1, 1]. The
+        rewards are the sum of the rewards of each episode, in order.
 
     Raises
     ------
     RuntimeError
-        If the policy is not finite.
+        If a weight of the policy is not finite.
     """
     generator_state = torch.random.get_rng_state()
     try:
-        # stable-baselines3 seeds and uses torch's global generator.
-        # Of the replay buffer's million places no more are laid out than can be filled.
+        # stable-baselines3 seeds and uses the global generator of torch. The replay buffer has a
+        # million places by default. It gets no more places than the steps can fill.
         learner = DDPG("MlpPolicy", environment, seed=seed, device="cpu", buffer_size=n_steps)
-        episodes = _Levels()
+        episodes = _EpisodeRewards()
         learner.learn(n_steps, callback=episodes)
     finally:
         torch.random.set_rng_state(generator_state)
     policy: torch.nn.Module = learner.actor.mu.eval()
     if not all(bool(weights.isfinite().all()) for weights in policy.parameters()):
-        # Its updates would be NaN, which a server takes for no update at all.
-        raise RuntimeError(f"the policy has diverged while it was learned, with seed={seed}.")
+        # The updates of this policy would be NaN, which a server treats as no update at all.
+        raise RuntimeError(
+            f"the policy has diverged during its training with seed={seed}: all of its weights "
+            "must be finite."
+        )
     return policy, episodes.rewards
 
 
 def save_policy(policy: torch.nn.Module) -> bytes:
-    """The weights of a policy of :func:`train_policy`, and nothing but weights."""
+    """Return the weights of a policy of :func:`train_policy` as bytes, and nothing else."""
     content = io.BytesIO()
     torch.save(policy.state_dict(), content)
     return content.getvalue()
 
 
 def load_policy(content: bytes) -> torch.nn.Module:
-    """The policy of :func:`save_policy`: from observations ``(n, observed)`` to actions.
+    """Return the policy that :func:`save_policy` saved.
 
-    Nothing but tensors is unpickled, whoever made the content.
+    Only tensors are unpickled, so that content from any source is safe to load.
+
+    Returns
+    -------
+    torch.nn.Module
+        A module that maps observations ``(n, n_observed)`` to actions in [-1, 1].
 
     Raises
     ------
     ConfigError
-        If it is none.
+        If the content holds no policy.
     """
     try:
         weights = torch.load(io.BytesIO(content), weights_only=True)
         sizes = [value.shape[0] for name, value in weights.items() if name.endswith("weight")]
-        observed = next(iter(weights.values())).shape[1]
-        layers = create_mlp(observed, sizes[-1], sizes[:-1], squash_output=True)
+        n_observed = next(iter(weights.values())).shape[1]
+        layers = create_mlp(n_observed, sizes[-1], sizes[:-1], squash_output=True)
         policy = torch.nn.Sequential(*layers)
         policy.load_state_dict(weights)
     except (
         pickle.UnpicklingError, RuntimeError, AttributeError, LookupError, EOFError, StopIteration,
     ) as error:  # fmt: skip
-        raise ConfigError(f"content holds no policy: {error}") from error
+        raise ConfigError(
+            f"content holds no policy; it must be what save_policy() returns: {error}"
+        ) from error
     return policy.eval()
 
 
 class Agent:
-    """What the attacker does before each round; ``found`` is what a run records of it.
+    """The agent acts for the attacker before each round.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run, whose attack must be ``two_stage``.
+    dataset
+        The data set of the run.
 
     Attributes
     ----------
+    found
+        The quantities that the run records, in a list each: ``stage_one_distance`` and
+        ``policy_reward``.
     seconds
-        What took how long: an ``epoch`` of the federation, matching the ``data``, learning the
-        ``policy``.
+        The seconds that the parts of the attack took: an ``epoch`` of the federation, matching the
+        ``data``, and learning the ``policy``.
     data
-        The learned samples as a data set, as soon as the first stage has ended.
+        The learned samples as a data set, or None before the first stage has ended.
     start
-        The attacker's own samples ``(n, C, H, W)`` that they are learned from.
+        The attacker's own samples ``(n, C, H, W)`` that learning started from, or None before the
+        first estimate.
     policy
-        From observations to actions, likewise.
+        The module that maps observations to actions, or None before the first stage has ended.
+
+    Raises
+    ------
+    ConfigError
+        If the attack is not ``two_stage``.
     """
 
     def __init__(self, config: RunConfig, dataset: Dataset) -> None:
         if not isinstance(config.attack, TwoStage):
-            raise ConfigError(f"attack={config.attack.name!r} must be 'two_stage' here.")
+            raise ConfigError(f"attack={config.attack.name!r} must be 'two_stage' for this agent.")
         self.config, self.attack = config, config.attack
         self.found: dict[str, list[Any]] = {"stage_one_distance": [], "policy_reward": []}
         self._seconds = {"data": 0.0, "policy": 0.0}
@@ -145,46 +172,48 @@ class Agent:
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._last: tuple[torch.Tensor, float] | None = None
-        self._left: float | None = None
-        self._rounds: list[float] = []
+        self._previous: tuple[torch.Tensor, float] | None = None
+        self._call_ended: float | None = None
+        self._round_seconds: list[float] = []
         self._estimate: tuple[torch.Tensor, torch.Tensor] | None = None
         self.start: torch.Tensor | None = None
 
     def __call__(self, federation: Federation, state: State) -> None:
-        """Watch a round of the first stage, or choose the update of the second."""
-        if self._left is not None:
-            self._rounds.append(time.perf_counter() - self._left)
+        """Watch a round in the first stage, or choose the update in the second stage."""
+        if self._call_ended is not None:
+            self._round_seconds.append(time.perf_counter() - self._call_ended)
         self._act(federation, state)
-        self._left = time.perf_counter()
+        self._call_ended = time.perf_counter()
 
     @property
     def seconds(self) -> dict[str, float]:
-        """What took how long so far: the class says which."""
-        # A round with an evaluation takes longer: it is left out by the median.
-        epoch = self.attack.epoch * median(self._rounds) if self._rounds else 0.0
+        """Return the seconds of each part so far, under the names that the class describes."""
+        # Rounds with an evaluation take longer, and the median ignores them.
+        of_round = median(self._round_seconds) if self._round_seconds else 0.0
+        epoch = self.attack.epoch * of_round
         return {"epoch": epoch, **self._seconds}
 
     def _act(self, federation: Federation, state: State) -> None:
+        """Watch the round if there is no policy, and choose the update as soon as there is one."""
         if self.policy is None:
             self._watch(federation, state)
         if self.policy is not None:
             assert self.data is not None
-            count = next(self.policy.parameters()).shape[1]
-            observation = torch.from_numpy(observation_of(state.parameters, count))
+            n_observed = next(self.policy.parameters()).shape[1]
+            observation = torch.from_numpy(observation_of(state.parameters, n_observed))
             with torch.no_grad():
                 action = self.policy(observation[None])[0].clamp(-1, 1)
             state.attack = update_of(action, state.model, self.data)
 
     def _watch(self, federation: Federation, state: State) -> None:
-        """Keep what the server's step says of the gradients; at an epoch's end, learn from it."""
+        """Keep the aggregate that the server's last step reveals, and learn at an epoch's end."""
         now = state.parameters.clone()
-        if self._last is not None:
-            # The aggregate is what the model moved by: the server need not tell it.
-            before, rate = self._last
+        if self._previous is not None:
+            # The step of the model is the aggregate times the rate. The server need not tell it.
+            before, rate = self._previous
             self._seen.append((before, (before - now) / rate))
-        # The rate of the coming step: after it, a milestone may have lowered it.
-        self._last = now, state.learning_rate
+        # This is the rate of the coming step. After that step, a milestone may have lowered it.
+        self._previous = now, state.learning_rate
         if not self._seen or len(self._seen) % self.attack.epoch:
             return
         started = time.perf_counter()
@@ -193,7 +222,7 @@ class Agent:
             self.start = self._estimate[0]
         x, y = self._estimate
         places = np.linspace(0, len(self._seen) - 1, min(self.attack.pooled, len(self._seen)))
-        pooled = [self._seen[int(i)] for i in places]
+        pooled = [self._seen[int(place)] for place in places]
         learned = match_gradients(
             state.model,
             torch.stack([model for model, _ in pooled]),
@@ -212,22 +241,24 @@ class Agent:
             self._learn_policy(learned, y, state, state.client.gamma)
 
     def _own_samples(self, federation: Federation) -> tuple[torch.Tensor, torch.Tensor]:
-        """As many samples as the estimate is to have, of the attacker's own clients."""
-        held = np.concatenate(federation.shares[federation.n_benign : self.config.n_clients])
-        chosen = torch.from_numpy(held[: self.attack.n_samples])
+        """Return samples and labels of the attacker's own clients, up to ``n_samples`` of them."""
+        owned = np.concatenate(federation.shares[federation.n_benign : self.config.n_clients])
+        chosen = torch.from_numpy(owned[: self.attack.n_samples])
         return federation.train[0][chosen].clone(), federation.train[1][chosen].clone()
 
     def _learn_policy(self, x: torch.Tensor, y: torch.Tensor, state: State, gamma: float) -> None:
-        run = self.config
+        """Learn a policy in a simulated federation on learned samples ``(n, C, H, W)``."""
+        imagined = self.config
         if self.attack.knowledge == "black":
-            run = run.with_(aggregator=AGGREGATORS["mean"](n_byzantine=run.n_byzantine))
-        # The simulated clients draw from the learned samples, whose number is the attacker's.
+            mean = AGGREGATORS["mean"](n_byzantine=imagined.n_byzantine)
+            imagined = imagined.with_(aggregator=mean)
+        # The simulated clients draw from the learned samples, whose number the attacker chooses.
         x, y = x.cpu(), y.cpu()
         self.data = Dataset(
-            run.data, x, y, x[:1], y[:1], self._dataset.n_classes, "learned by the attacker"
+            imagined.data, x, y, x[:1], y[:1], self._dataset.n_classes, "learned by the attacker"
         )
         environment = FederationEnvironment(
-            run.with_(rounds=self.attack.episode),
+            imagined.with_(rounds=self.attack.episode),
             self.data,
             start=state.parameters.cpu(),
             episode=self.attack.episode,
@@ -249,12 +280,19 @@ def run(
     strategy: str = "auto",
     on_round: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """:func:`fedlib.engine.run` with the two-stage attacker.
+    """Run a configuration with the two-stage attacker.
 
-    Its metrics, and besides ``stage_one_distance``: the Wasserstein distance of each estimate of
-    the data to the one before; ``policy_reward``: the sum of rewards of each episode that the
-    policy has learned from. A grid takes ``seconds`` (see :class:`Agent`) and ``files`` with the
-    policy's weights and the learned samples out of them.
+    The parameters are those of :func:`fedlib.engine.run`.
+
+    Returns
+    -------
+    dict
+        The metrics of :func:`fedlib.engine.run` and some more. ``stage_one_distance`` holds the
+        Wasserstein distance of each estimate of the data to the one before. ``policy_reward`` holds
+        the sum of the rewards of each episode that the policy has learned from. ``seconds`` holds
+        the times that :class:`Agent` describes. ``files`` holds the policy's weights and the
+        learned samples, if there are any. A grid takes ``seconds`` and ``files`` out of the
+        metrics.
     """
     agent = Agent(config, dataset)
     metrics = engine.run(config, dataset, device, strategy, on_round, agent)

@@ -94,25 +94,30 @@ def transport(
     steps: int = 15,
     rate: float = 0.5,
 ) -> torch.Tensor:
-    """Where it pays to move samples: ``argmax_z loss(z) - gamma ||z - x||^2``, by gradient ascent.
+    """Move samples to ``argmax_z loss(z) - gamma ||z - x||^2`` by gradient ascent.
 
-    The inner problem of two_stage_attack, Algorithm 1; its map T_gamma of section 2.
+    This is the inner problem of Algorithm 1 of two_stage_attack. Its solution is the map T_gamma
+    of section 2.
 
     Parameters
     ----------
     loss
-        From samples ``(n, ...)`` to their losses ``(n,)``; all samples move at once.
+        The function that maps samples ``(n, ...)`` to their losses ``(n,)``. All samples move at
+        once.
     x
-        Where they start, ``(n, ...)``.
+        The samples at the start, ``(n, ...)``.
     gamma
-        Price of a squared unit of distance.
-    steps, rate
-        Of the ascent; a rate of 1 is ``1 / (2 gamma)``, with which a linear loss needs one step.
+        The price of a squared unit of distance.
+    steps
+        The number of steps of the ascent.
+    rate
+        The step size of the ascent in units of ``1 / (2 gamma)``. With a rate of 1 a linear loss
+        needs one step.
 
     Returns
     -------
     torch.Tensor
-        ``(n, ...)``, without gradients.
+        The moved samples, ``(n, ...)``, without gradients.
     """
     z = x.detach().clone()
     with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""Random changes of training images."""
+"""Training images are augmented by random crops and flips."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""CUDA graphs: what a GPU computes every round is launched once, and then replayed.
+"""CUDA graphs replay what a GPU computes in every round.
 
-Without them a GPU may wait for Python between kernels.
+Without a graph, a GPU may wait for Python between two kernels.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import torch
 
 
 class Graphs:
-    """Functions of tensors, each kept as a CUDA graph from its first call on.
+    """This class keeps functions of tensors as CUDA graphs, from their first call on.
 
-    What may be kept draws nothing on the CPU, waits for nothing and gives the same for the same
-    tensors. Tensors that it has beside its arguments are read and written where they are, so that
-    they may change in place between calls, but must not move.
+    A function that is kept must not draw numbers on the CPU, and it must not wait for anything. It
+    must give the same results for the same tensors. It may also use tensors that are not among its
+    arguments. It reads and writes these where they are. They may change in place between calls, but
+    they must not move to another place in memory.
     """
 
     def __init__(self) -> None:
@@ -24,15 +25,27 @@ class Graphs:
 
     @staticmethod
     def serve(device: torch.device) -> bool:
-        """Whether the device can replay."""
+        """Return whether the device can replay graphs."""
         return device.type == "cuda"
 
     def __call__(
         self, key: Hashable, function: Callable[..., Any], *arguments: torch.Tensor | None
     ) -> Any:
-        """``function(*arguments)``, under the ``key`` that names it and the tensors it has besides.
+        """Return ``function(*arguments)``, from a graph after the first call.
 
-        The result, tensors or a tuple of them, is overwritten by the next call.
+        Parameters
+        ----------
+        key
+            A name of the function and of the tensors that it uses beside its arguments.
+        function
+            A function as the class describes it. It returns tensors or a tuple of tensors.
+        *arguments
+            Tensors, or None. A graph is kept for each combination of shapes, types and devices.
+
+        Returns
+        -------
+        Any
+            The function's result. The next call overwrites it.
         """
         forms = tuple(None if a is None else (a.shape, a.dtype, a.device) for a in arguments)
         kept = self._kept.get((key, forms))
@@ -46,14 +59,18 @@ class Graphs:
 
 
 class _Kept(NamedTuple):
+    """A captured graph, the tensors that it reads its arguments from, and its result."""
+
     replay: Callable[[], object]
     arguments: list[torch.Tensor | None]
     result: Any
 
 
 def _capture(function: Callable[..., Any], arguments: tuple[torch.Tensor | None, ...]) -> _Kept:
+    """Run a function on copies of its arguments, and capture it as a graph."""
     places = [None if argument is None else argument.clone() for argument in arguments]
-    # Libraries choose their algorithms and take their work space before, on a stream of their own.
+    # Libraries choose their algorithms and take their work space in the first calls. These calls
+    # must come before the capture, on a stream of their own.
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):

@@ -1,8 +1,9 @@
-"""The store: append-only text records of finished runs, one JSON line each.
+"""The store keeps the records of finished runs as text, in one JSON line each.
 
-``results/<slug>/<scale>.jsonl``. A line is written in one piece under a lock and flushed to the
-disk, so that a run is either stored whole or not at all; a torn last line (a machine that
-lost power) is left out with a warning when read, and cut off by the next writer.
+The file ``results/<slug>/<scale>.jsonl`` holds the records of one scale, and lines are only added
+to it. A line is written in one piece under a lock and flushed to the disk, so that a run is stored
+either whole or not at all. The last line can be torn if a machine has lost power. A reader leaves
+it out with a warning, and the next writer cuts it off.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from fedlib.validation import check_name
 
 try:
     import fcntl
-except ImportError:  # Windows has no advisory locks: there, one process at a time
+except ImportError:  # Windows has no advisory locks, so only one process may run there.
     fcntl = None  # type: ignore[assignment]
 
 SCHEMA = 1
@@ -33,13 +34,16 @@ _LEAST_FREE = 1 << 20
 
 
 class StoreError(RuntimeError):
-    """A store that cannot be read or written; what it holds is left as it is."""
+    """The store cannot be read or written. Its contents are left as they are."""
 
 
 def results_root(root: str | os.PathLike[str] | None = None) -> Path:
-    """Where results lie: ``root``, else ``FEDLIB_RESULTS``, else ``results/`` of the project.
+    """Return the folder that holds all results.
 
-    Of an installed library, which has no project round it, the working folder's.
+    It is ``root`` if that is given. If it is not, it is the folder that the environment variable
+    ``FEDLIB_RESULTS`` names. If that is not set either, it is the folder ``results`` of the
+    project. An installed library has no project around it. It takes the folder ``results`` of the
+    working folder.
     """
     if root is not None:
         return Path(root)
@@ -50,14 +54,14 @@ def results_root(root: str | os.PathLike[str] | None = None) -> Path:
 
 
 class Store:
-    """The finished runs of one paper.
+    """A store holds the finished runs of one paper.
 
     Parameters
     ----------
     slug
-        The paper.
+        The short name of the paper.
     root
-        The results folder; see :func:`results_root`.
+        The results folder, as for :func:`results_root`.
     """
 
     def __init__(self, slug: str, root: str | os.PathLike[str] | None = None) -> None:
@@ -65,18 +69,24 @@ class Store:
         self.folder = results_root(root) / slug
 
     def path(self, scale: str) -> Path:
-        """The file of one scale's records.
+        """Return the path of the file that holds the records of one scale.
 
         Raises
         ------
         ConfigError
-            If the scale is none of ``SCALES``.
+            If the scale is not in ``SCALES``.
         """
         check_name("scale", scale, SCALES)
         return self.folder / f"{scale}.jsonl"
 
     def check_writable(self, scale: str) -> None:
-        """Raise StoreError if a record could not be written now: before compute is spent."""
+        """Check that a record can be written now, before a run spends time on computing.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written, or if its disk is almost full.
+        """
         path = self.path(scale)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,12 +104,13 @@ class Store:
             pass  # where there are no locks this says so
 
     def read(self, scale: str) -> dict[str, dict[str, Any]]:
-        """All records of a scale by run identity, in the order they were stored.
+        """Return all records of a scale by run identity, in the order in which they were stored.
 
         Raises
         ------
         StoreError
-            If a line is of a newer version, or one other than the last cannot be read.
+            If a newer version of fedlib has written a line, or if a line other than a torn last
+            one cannot be read.
         """
         path = self.path(scale)
         try:
@@ -112,8 +123,8 @@ class Store:
         torn = lines.pop()
         if torn:
             warnings.warn(
-                f"{path}: the last line is torn ({len(torn)} bytes) and left out; its run counts "
-                "as not done.",
+                f"{path}: the last line is torn ({len(torn)} bytes) and is left out; its run "
+                "counts as not done.",
                 stacklevel=2,
             )
         records: dict[str, dict[str, Any]] = {}
@@ -123,18 +134,25 @@ class Store:
         return records
 
     def append(self, scale: str, record: dict[str, Any]) -> bool:
-        """Store a finished run; False, and nothing written, if it is stored already.
+        """Store the record of a finished run.
+
+        Returns
+        -------
+        bool
+            True if the record was written. False if the run was stored already, in which case
+            nothing is written.
 
         Raises
         ------
         StoreError
-            If it cannot be written (full disk, no permission); the file is as before.
+            If the record cannot be written, because the disk is full or permission is missing. The
+            file then stays as it was.
         """
         path = self.path(scale)
         line = (json.dumps({"schema": SCHEMA, **record}, allow_nan=False) + "\n").encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: bytes that could not be written must not wait for a second try.
+            # The file has no buffer, in which bytes that failed would wait for a second try.
             with path.open("a+b", buffering=0) as handle, _locked(handle):
                 handle.seek(0)
                 data = handle.read()
@@ -156,19 +174,34 @@ class Store:
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be written ({error.strerror or error}); run {record['id']} is not "
-                "stored, all others are as they were."
+                "stored, and all others are as they were."
             ) from error
         return True
 
     def keep(self, scale: str, run_id: str, name: str, content: bytes) -> dict[str, str]:
-        """Lay a run's file beside the scale's records, whole or not at all.
+        """Store a file of a run beside the records of the scale, whole or not at all.
 
-        Returns what the record is to say of it: ``path`` below the paper's folder and ``sha256``.
+        Parameters
+        ----------
+        scale
+            The scale of the run.
+        run_id
+            The identity of the run.
+        name
+            The name of the file.
+        content
+            The bytes of the file.
+
+        Returns
+        -------
+        dict
+            What the record says about the file: its ``path`` relative to the paper's folder, and
+            the checksum ``sha256`` of its content.
 
         Raises
         ------
         StoreError
-            If it cannot be written.
+            If the file cannot be written.
         """
         path = self.folder / scale / f"{run_id[:16]}-{name}"
         partial = path.with_suffix(f".{os.getpid()}.part")
@@ -183,12 +216,13 @@ class Store:
         return {"path": relative, "sha256": hashlib.sha256(content).hexdigest()}
 
     def file(self, record: dict[str, Any], name: str) -> bytes:
-        """The file ``name`` of a stored run.
+        """Return the content of the file ``name`` of a stored run.
 
         Raises
         ------
         StoreError
-            If the run has none of this name, or it is not the one that was stored.
+            If the run has no file of this name, if the file cannot be read, or if its checksum is
+            not the one in the record.
         """
         files = record["provenance"].get("files", {})
         if name not in files:
@@ -200,14 +234,22 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
         if hashlib.sha256(content).hexdigest() != files[name]["sha256"]:
-            raise StoreError(f"{path} is not the file that run {record['id']} stored.")
+            raise StoreError(
+                f"{path} is not the file that run {record['id']} stored: its checksum differs."
+            )
         return content
 
     @contextlib.contextmanager
     def claim(self, run_id: str) -> Iterator[bool]:
-        """Reserve a run for this process while the context lasts; False if another has it.
+        """Reserve a run for this process while the context lasts.
 
-        The lock belongs to the process, and goes with it however it ends.
+        The context gives False if another process has reserved the run, and True if this one has.
+        The lock belongs to the process, and it is released when the process ends, in whatever way.
+
+        Raises
+        ------
+        StoreError
+            If the file of the locks cannot be written.
         """
         if fcntl is None:
             yield True
@@ -219,7 +261,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error}") from error
         with handle:
-            # One byte of an empty file stands for each run: nothing to clean up afterwards.
+            # One byte of an empty file stands for each run, so nothing must be cleaned up later.
             place = int(run_id[:15], 16)
             try:
                 fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
@@ -245,7 +287,23 @@ def make_record(
     metrics: dict[str, Any],
     provenance: dict[str, Any],
 ) -> dict[str, Any]:
-    """A run's record; identity and seed are taken from its configuration."""
+    """Return the record of a run.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run. The record takes identity and seed from it.
+    slug
+        The short name of the paper.
+    scale
+        The scale of the run, one of ``SCALES``.
+    cell
+        The cell of the paper's grid that the run belongs to.
+    metrics
+        What the run measured, as JSON values.
+    provenance
+        How and where the run was made, as JSON values.
+    """
     return {
         "id": config.id,
         "slug": slug,
@@ -259,22 +317,26 @@ def make_record(
 
 
 def _parse(line: bytes, place: str) -> dict[str, Any]:
+    """Return the record in a line, or raise StoreError with the ``place`` of the line."""
     try:
         record = json.loads(line)
         schema = record["schema"]
         if isinstance(schema, int) and schema <= SCHEMA:
             if not isinstance(record["id"], str):
-                raise TypeError("id is no text")
+                raise TypeError("the id is not a text")
             return dict(record)
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{place} is no record ({error}); the file was changed by hand?") from None
+        raise StoreError(
+            f"{place} is no record ({error}); perhaps the file was changed by hand."
+        ) from None
     raise StoreError(
-        f"{place}: schema={schema!r} is of a newer fedlib; this one reads up to {SCHEMA}. "
+        f"{place}: schema={schema!r} is of a newer fedlib; this one reads schemas up to {SCHEMA}. "
         "Update fedlib, or point FEDLIB_RESULTS to another folder."
     )
 
 
 def _write(handle: FileIO, line: bytes) -> None:
+    """Write a whole line and wait until it is on the disk."""
     while line:
         line = line[handle.write(line) :]
     os.fsync(handle.fileno())
@@ -282,6 +344,7 @@ def _write(handle: FileIO, line: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(handle: FileIO) -> Iterator[None]:
+    """Hold the exclusive lock of a file while the context lasts."""
     if fcntl is None:
         yield
         return

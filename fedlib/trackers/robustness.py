@@ -60,17 +60,23 @@ class Robustness(Tracker):
 
 
 def squared_distances(z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """``||z - x||^2`` of each sample, ``(n,)``."""
+    """Return ``||z - x||^2`` of each sample, ``(n,)``, where both arguments are ``(n, ...)``."""
     return (z - x).flatten(1).square().sum(1)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a model certifies on a sample of data (Sinha et al., 2018, section 3).
+    """A certificate says how robust a model is on a sample of data (Sinha et al., 2018, section 3).
 
-    ``level`` is rho-hat, the mean squared distance that samples were moved by; ``worst_loss`` their
-    mean loss there, which bounds the mean loss under every shift of up to ``level``;
-    ``surrogate`` is ``worst_loss - gamma * level``.
+    Attributes
+    ----------
+    level
+        The mean squared distance that the samples were moved by, which is called rho-hat.
+    worst_loss
+        The mean loss of the moved samples. It bounds the mean loss under every shift of up to
+        ``level``.
+    surrogate
+        The value ``worst_loss - gamma * level``.
     """
 
     level: float
@@ -81,7 +87,22 @@ class Certificate:
 def certificate(
     model: nn.Module, x: torch.Tensor, y: torch.Tensor, gamma: float, steps: int, rate: float
 ) -> Certificate:
-    """The certificate of ``model`` on samples ``(n, C, H, W)`` with labels ``(n,)``."""
+    """Return the certificate of a model on labelled samples.
+
+    Parameters
+    ----------
+    model
+        A module that maps samples to logits.
+    x
+        The samples, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``.
+    gamma
+        The price of a squared unit of distance.
+    steps, rate
+        The number of steps and the step size of the ascent, as in
+        :func:`~fedlib.clients.robust.transport`.
+    """
 
     def loss(z: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(model(z), y, reduction="none")
@@ -101,13 +122,30 @@ def perturbation_curve(
     steps: int = 15,
     rate: float = 0.5,
 ) -> list[tuple[float, float]]:
-    """How wrong a model is on test data moved against it (two_stage_attack, Figure 3).
+    """Return how wrong a model is on test data that are moved against it.
+
+    This is the curve of Figure 3 of two_stage_attack.
+
+    Parameters
+    ----------
+    model
+        A module that maps samples to logits.
+    x
+        The test samples, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``.
+    gammas
+        The prices of a squared unit of distance.
+    steps, rate
+        The number of steps and the step size of the ascent, as in
+        :func:`~fedlib.clients.robust.transport`.
 
     Returns
     -------
     list
-        For each price, from the first to the last: the mean squared distance that the samples were
-        moved by, and the share of them that is misclassified there.
+        A pair for each price, in the order of ``gammas``. The pair holds the mean squared distance
+        that the samples were moved by, and the share of the moved samples that the model
+        misclassifies.
     """
     found = []
     for gamma in gammas:
