@@ -1,4 +1,4 @@
-"""``python -m fedlib``: compute grids, list what is stored, check the data and the machine."""
+"""``python -m fedlib``: compute grids, list and verify what is stored, check data and machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,17 @@ from fedlib.data.files import (
 from fedlib.evidence.report import Archive
 from fedlib.gradients import choose_strategy, gradients
 from fedlib.gradients.replay import Graphs
-from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
+from fedlib.grids import (
+    choose_stored,
+    expand,
+    grid_slugs,
+    load_grid,
+    none_matches,
+    run_grid,
+    verify_stored,
+)
+from fedlib.grids.progress import Progress
+from fedlib.grids.verify import DIFFERENT, FAILED, VERDICTS
 from fedlib.models import MODELS, make_model
 from fedlib.runs.store import SCALES, Store, StoreError, results_root
 from fedlib.validation import ConfigError, check_name
@@ -43,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 1 if a run failed or does not give what is stored, 2 for bad input, 130
+        after an interrupt.
     """
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning
@@ -70,7 +82,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the four commands."""
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m fedlib", description="Attacks and defences in federated learning."
     )
@@ -98,6 +110,17 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
     show.add_argument("--only", action="append", metavar="PATTERN", help="cells whose key matches")
     show.set_defaults(command=_list)
+
+    verify = commands.add_parser("verify", help="play stored runs again and compare the numbers")
+    verify.add_argument("slug", metavar="PAPER", help=", ".join(grid_slugs()))
+    verify.add_argument("--scale", metavar="S", help=f"{', '.join(SCALES)} (default: all)")
+    verify.add_argument(
+        "--only", action="append", metavar="PATTERN", help="runs of cells whose key matches"
+    )
+    verify.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: all)")
+    verify.add_argument("--limit", type=int, metavar="N", help="at most N runs (default: all)")
+    verify.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
+    verify.set_defaults(command=_verify)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)
@@ -147,6 +170,32 @@ def _list(options: argparse.Namespace) -> int:
             held = archive.held(key)
             print(f"  {key:48} {held or '-'}")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Play stored runs of a paper again, and print whether they give the stored numbers."""
+    grid = load_grid(options.slug)
+    store = Store(grid.slug)
+    runs = choose_stored(
+        grid,
+        store,
+        scales=[options.scale] if options.scale else SCALES,
+        only=[pattern for pattern in options.only or () if pattern],
+        seeds=options.seeds,
+        limit=options.limit,
+    )
+    counts: Counter[str] = Counter()
+    rounds = sum(run.record["config"]["rounds"] for run in runs)
+    with Progress(rounds, len(runs)) as bar:
+        for result in verify_stored(
+            runs, store, device=options.device, on_round=lambda _: bar.advance(1)
+        ):
+            head, *details = result.lines()
+            bar.line(head, details)
+            counts[result.verdict] += 1
+    found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    print(f"{grid.slug}: {len(runs)} stored runs: {found}")
+    return 1 if counts[DIFFERENT] or counts[FAILED] else 0
 
 
 def _data(options: argparse.Namespace) -> int:

@@ -13,12 +13,14 @@ from fedlib.grids.grid import (
     with_changes,
 )
 from fedlib.grids.pool import Outcome, run_grid
+from fedlib.grids.verify import choose_stored, verify_stored
 
 __all__ = [
     "Cell",
     "Grid",
     "Outcome",
     "Variant",
+    "choose_stored",
     "compute_metrics",
     "expand",
     "grid_slugs",
@@ -26,5 +28,6 @@ __all__ = [
     "none_matches",
     "run_grid",
     "varied",
+    "verify_stored",
     "with_changes",
 ]
