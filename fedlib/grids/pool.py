@@ -31,9 +31,9 @@ class Outcome:
     Attributes
     ----------
     computed, stored_before
-        The keys of the cells that this call computed, and of those that were stored already.
+        The keys of the cells that this call computed, and of those that somebody else has stored.
     elsewhere
-        The keys of the cells that another process is computing now.
+        The keys of the cells that another process or thread is computing now.
     failed
         The reason why a run failed, by cell and seed (``table_iv/... seed 1``).
     """
@@ -109,6 +109,7 @@ def run_grid(
     if progress and pending:
         print(_outlook(len(pending), jobs, stored.values()), flush=True)
     rounds = sum(cell.config.rounds for cell in pending)
+    skipped: list[Cell] = []
     with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
         tasks = [Task(cell, store, scale, str(target), strategy) for cell in pending]
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
@@ -122,11 +123,16 @@ def run_grid(
                 outcome.failed[seeded] = f"{type(result).__name__}: {result}"
                 bar.line(f"FAILED {seeded}: {result}")
             elif result is None:
-                outcome.elsewhere.append(task.cell.key)
+                skipped.append(task.cell)
                 bar.line(f"skipped {seeded}: another process has it")
             else:
                 outcome.computed.append(task.cell.key)
                 bar.line(f"{seeded}: {_summary(result)}")
+    # What another process had, it may have stored by now.
+    stored = store.read(scale) if skipped else stored
+    for cell in skipped:
+        found = outcome.stored_before if cell.config.id in stored else outcome.elsewhere
+        found.append(cell.key)
     return outcome
 
 
