@@ -149,12 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Compute the runs of a paper that are not stored yet."""
     grid = load_grid(options.slug)
-    found = {
-        (cell.key, cell.config.seed): cell
-        for only in options.only or [None]
-        for cell in expand(grid, options.scale, options.seeds, options.data, only or None)
-    }
-    cells = list(found.values())
+    cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)
     outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
     print(

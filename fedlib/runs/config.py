@@ -15,6 +15,7 @@ from fedlib.data import DataConfig, Partition, make_partition
 from fedlib.federation.facts import FACTS
 from fedlib.models import MODELS
 from fedlib.parts import Revisions, identity_of, revisions_of
+from fedlib.runs.plain import plain_values
 from fedlib.trackers import TRACKERS
 from fedlib.validation import (
     ConfigError,
@@ -128,6 +129,8 @@ class RunConfig:
         ):
             check_kind(name, getattr(self, name), (tuple, list), f"a tuple of {what}", example)
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, value in plain_values(self).items():
+            object.__setattr__(self, name, value)
         check_name("model", self.model, MODELS)
         check_int("n_clients", self.n_clients, 1)
         check_int("n_byzantine", self.n_byzantine, 0, self.n_clients - 1)
