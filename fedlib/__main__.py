@@ -238,8 +238,9 @@ def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
     """Return the seconds of the fastest of three client steps, by strategy."""
     assert model_name in MODELS
     model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
-    x = torch.rand(20, 32, 1, 28, 28, device=device)
-    y = torch.randint(10, (20, 32), device=device)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(20, 32, 1, 28, 28, generator=generator).to(device)
+    y = torch.randint(10, (20, 32), generator=generator).to(device)
     out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
     times, graphs = {}, Graphs()
     for strategy in ("loop", "merged", "grouped", "vmap"):
