@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import statistics
 import threading
@@ -211,9 +212,25 @@ def _work(task: Task, number: int) -> dict[str, Any] | None:
             _reports.put(pending)
             pending, last = 0, time.monotonic()
 
-    record = compute(task, on_round)
+    try:
+        record = compute(task, on_round)
+    except Exception as error:
+        _check_that_it_travels(error)
+        raise
     _reports.put(pending)
     return record
+
+
+def _check_that_it_travels(error: Exception) -> None:
+    """Raise another error with the same text if an error cannot be sent to the parent process.
+
+    The pool would take it for the end of its worker, and the reason would be lost.
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        # What fails here depends on the error's class alone, so it says nothing more.
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 
 @contextlib.contextmanager
@@ -272,8 +289,9 @@ def _in_workers(tasks: list[Task], jobs: int, bar: Progress) -> _Results:
                 yield tasks[chosen[0]], RuntimeError(f"{died}. {hint}")
             elif waiting == lost and not done:
                 raise RuntimeError(
-                    "no worker process could start. A script must call run_grid below "
-                    "`if __name__ == '__main__':`, because each worker imports it."
+                    "no worker process could start; each has said above why. A script must call "
+                    "run_grid below `if __name__ == '__main__':`, because each worker imports it, "
+                    "and what a notebook defines is not known to workers: use jobs=1 there."
                 ) from error
             else:
                 suspects += [number for number in lost if begun[number]]
