@@ -64,9 +64,8 @@ def verdict(
 def informative(published: float, spread: float | None, chance: float, clean: float | None) -> bool:
     """Return whether it tells anything that a run agrees with a printed accuracy.
 
-    It tells nothing if the margin of the printed accuracy is wider than ``WIDEST_MARGIN``, or takes in
-    both chance
-    and the accuracy without an attack.
+    It tells nothing if the margin of the printed accuracy is wider than ``WIDEST_MARGIN``, or
+    takes in both chance and the accuracy without an attack.
 
     Parameters
     ----------
