@@ -116,8 +116,8 @@ class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
 
     Runs are of the same protocol if they have the same data, partition, network, number of clients
-    and number of rounds. If they have too few seeds, the runs of the same scale serve in their place,
-    and then the runs of all scales. The noise says so.
+    and number of rounds. If they have too few seeds, the runs of the same scale serve in their
+    place, and then the runs of all scales. The noise says so.
 
     Parameters
     ----------
