@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
+import select
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
@@ -43,30 +47,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 1 if a run failed, 2 for bad input, 3 if another process is still
+        computing a run, 130 after an interrupt, 141 if nobody reads the output any more.
     """
+    for stream, name in ((sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None:
+            # Its number would go to the next file that is opened, and that could be the store.
+            _tell(f"error: standard {name} is closed; send it to /dev/null instead.")
+            return 2
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     try:
         status: int = options.command(options)
+        # Otherwise what cannot be written would be noticed after the status is given.
+        sys.stdout.flush()
     except (ConfigError, DataError, StoreError) as error:
-        print(f"fedlib: error: {error}", file=sys.stderr)
+        _tell(f"error: {error}")
         return 2
     except BrokenPipeError:
-        # The reader of a pipe has ended (`... | head`), so nobody is left to print to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(
-            "fedlib: stopped; finished runs are stored, the same command goes on.", file=sys.stderr
+        closed = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
+        if not closed:
+            raise  # This pipe is another one.
+        _tell(
+            "stopped, because nobody reads the output any more; finished runs are stored, the same "
+            "command goes on."
         )
+        for stream in closed:
+            # Python flushes both once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 128 + 13  # as if SIGPIPE had ended the process
+    except KeyboardInterrupt:
+        _tell("stopped; finished runs are stored, the same command goes on.")
         return 130
     return status
 
 
+def _tell(text: str) -> None:
+    """Print a message on standard error if somebody can read it there."""
+    if sys.stderr is not None:
+        with contextlib.suppress(BrokenPipeError):
+            print(f"fedlib: {text}", file=sys.stderr, flush=True)
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    """Return whether a stream writes into a pipe whose reader has ended (`... | head`)."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, io.UnsupportedOperation):
+        return False  # Windows has no poll, and a stream of a test may be no file.
+
+
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning without the line of code that gave it."""
-    print(f"fedlib: warning: {message}", file=sys.stderr)
+    print(f"fedlib: warning: {message}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,12 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Compute the runs of a paper that are not stored yet."""
     grid = load_grid(options.slug)
-    found = {
-        (cell.key, cell.config.seed): cell
-        for only in options.only or [None]
-        for cell in expand(grid, options.scale, options.seeds, options.data, only or None)
-    }
-    cells = list(found.values())
+    cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)
     outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
     print(
@@ -127,7 +157,9 @@ def _run(options: argparse.Namespace) -> int:
         f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
         f"process, {len(outcome.failed)} failed. Records: {store.path(options.scale)}"
     )
-    return 1 if outcome.failed else 0
+    if outcome.failed:
+        return 1
+    return 3 if outcome.elsewhere else 0
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -206,8 +238,9 @@ def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
     """Return the seconds of the fastest of three client steps, by strategy."""
     assert model_name in MODELS
     model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
-    x = torch.rand(20, 32, 1, 28, 28, device=device)
-    y = torch.randint(10, (20, 32), device=device)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(20, 32, 1, 28, 28, generator=generator).to(device)
+    y = torch.randint(10, (20, 32), generator=generator).to(device)
     out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
     times, graphs = {}, Graphs()
     for strategy in ("loop", "merged", "grouped", "vmap"):

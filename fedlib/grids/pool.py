@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedlib import hardware
+from fedlib.gradients.base import STRATEGIES
 from fedlib.grids.compute import Task, cached_dataset, compute
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
-from fedlib.runs.store import Store, StoreError
-from fedlib.validation import check_int
+from fedlib.runs.store import SCALES, Store, StoreError
+from fedlib.validation import check_bool, check_int, check_kind, check_name
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Outcome:
     Attributes
     ----------
     computed, stored_before
-        The keys of the cells that this call computed, and of those that were stored already.
+        The keys of the cells that this call computed, and of those that somebody else has stored.
     elsewhere
-        The keys of the cells that another process is computing now.
+        The keys of the cells that another process or thread is computing now.
     failed
         The reason why a run failed, by cell and seed (``table_iv/... seed 1``).
     """
@@ -79,14 +80,25 @@ def run_grid(
     Raises
     ------
     ConfigError
-        If the device cannot be used or ``jobs`` is no positive number.
+        If the device cannot be used, ``jobs`` is no positive number, or another parameter is of
+        the wrong kind.
     DataError
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
     """
     target = hardware.check_device(device)
+    check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
+    check_name("scale", scale, SCALES)
+    check_name("strategy", strategy, ("auto", *STRATEGIES))
+    check_bool("progress", progress)
+    if jobs is None:
+        jobs = hardware.cores() if target.type == "cpu" else 1
+    jobs = check_int("jobs", jobs, 1)
+    check_kind("cells", cells, Iterable, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
     cells = list(cells)
+    for cell in cells:
+        check_kind("cells", cell, Cell, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
     outcome = Outcome()
     store.check_writable(scale)
     stored = store.read(scale)
@@ -99,9 +111,7 @@ def run_grid(
         else:
             pending.append(cell)
         known.add(cell.config.id)
-    if jobs is None:
-        jobs = hardware.cores() if target.type == "cpu" else 1
-    jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
+    jobs = min(jobs, max(len(pending), 1))
     # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
     for config in {cell.config.data: cell.config for cell in pending}.values():
         cached_dataset(config.data)
@@ -109,6 +119,7 @@ def run_grid(
     if progress and pending:
         print(_outlook(len(pending), jobs, stored.values()), flush=True)
     rounds = sum(cell.config.rounds for cell in pending)
+    skipped: list[Cell] = []
     with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
         tasks = [Task(cell, store, scale, str(target), strategy) for cell in pending]
         results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
@@ -122,11 +133,16 @@ def run_grid(
                 outcome.failed[seeded] = f"{type(result).__name__}: {result}"
                 bar.line(f"FAILED {seeded}: {result}")
             elif result is None:
-                outcome.elsewhere.append(task.cell.key)
+                skipped.append(task.cell)
                 bar.line(f"skipped {seeded}: another process has it")
             else:
                 outcome.computed.append(task.cell.key)
                 bar.line(f"{seeded}: {_summary(result)}")
+    # What another process had, it may have stored by now.
+    stored = store.read(scale) if skipped else stored
+    for cell in skipped:
+        found = outcome.stored_before if cell.config.id in stored else outcome.elsewhere
+        found.append(cell.key)
     return outcome
 
 
