@@ -1011,6 +1011,52 @@ def test_structural_similarity_is_scikit_images(window):
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("mean", [0.0, 1e4, 1e8])
+def test_structural_similarity_of_a_slight_contrast_is_that_of_the_contrast(dtype, mean):
+    if mean > torch.finfo(dtype).max / 2 or (mean == 1e8 and dtype == torch.float32):
+        mean = 2048.0  # what the dtype can hold beside the noise
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(2, 24, 24, generator=generator, dtype=torch.float64)
+    x, y = (mean + torch.stack([noise[0], noise[0] + 0.1 * noise[1]])).to(dtype)
+    found = float(structural_similarity(x, y, 8.0))
+    # Variance and covariance do not change with the mean, and the luminances are alike.
+    exact = [image.double() - mean for image in (x, y)]
+    contrast = slow_contrast(*exact, 8.0)
+    luminance = 1.0 if mean else slow_luminance(*exact, 8.0)
+    expected = float((contrast * luminance).mean())
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert found <= 1
+
+
+def windows(image):
+    return image.unfold(0, 7, 1).unfold(1, 7, 1).flatten(2)
+
+
+def slow_contrast(x, y, span):
+    a, b = (windows(z) - windows(z).mean(2, keepdim=True) for z in (x, y))
+    covariance, variances = (a * b).sum(2) / 48, (a * a + b * b).sum(2) / 48
+    return (2 * covariance + (0.03 * span) ** 2) / (variances + (0.03 * span) ** 2)
+
+
+def slow_luminance(x, y, span):
+    a, b = windows(x).mean(2), windows(y).mean(2)
+    return (2 * a * b + (0.01 * span) ** 2) / (a**2 + b**2 + (0.01 * span) ** 2)
+
+
+def test_structural_similarity_of_bytes_does_not_overflow():
+    from skimage.metrics import structural_similarity as reference
+
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 16, 16)).astype(np.uint8)
+    images[1] = images[0] // 2 + images[1] // 2
+    x, y = torch.from_numpy(images)
+    found = structural_similarity(x, y, 255)
+    assert found.dtype == torch.float64
+    assert float(found) == pytest.approx(reference(*images, data_range=255), abs=1e-10)
+    with pytest.raises(ConfigError, match=r"y of type torch.complex64 must have real numbers"):
+        structural_similarity(x, y * 1j, 255)
+
+
 # --- robust lines ------------------------------------------------------------------------
 
 
