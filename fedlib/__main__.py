@@ -17,6 +17,7 @@ from typing import TextIO
 import torch
 
 from fedlib import __version__, hardware
+from fedlib.commands.plan import add_plan, run_all
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.files import (
@@ -105,7 +106,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the four commands."""
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m fedlib", description="Attacks and defences in federated learning."
     )
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="compute the runs of a paper that are not stored yet")
-    run.add_argument("slug", metavar="SLUG", help=", ".join(grid_slugs()))
+    run.add_argument("slug", metavar="SLUG", help=", ".join([*grid_slugs(), "all"]))
     run.add_argument("--scale", required=True, metavar="S", help=", ".join(SCALES))
     run.add_argument(
         "--only",
@@ -127,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N", help="processes (default: one a core, one on a GPU)"
     )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
+    run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
     run.set_defaults(command=_run)
+    add_plan(commands)
 
     show = commands.add_parser("list", help="which cells are stored, at which scale")
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
@@ -147,7 +150,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Compute the runs of a paper that are not stored yet."""
+    """Compute the runs of a paper, or of all papers, that are not stored yet."""
+    if options.slug == "all":
+        return run_all(options)
+    if options.budget is not None:
+        raise ConfigError(f"budget={options.budget!r} is of use with all papers alone: run all.")
     grid = load_grid(options.slug)
     cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)

@@ -13,12 +13,13 @@ from fedlib.grids.grid import (
     varied,
     with_changes,
 )
-from fedlib.grids.pool import Outcome, run_grid
+from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
 
 __all__ = [
     "Cell",
     "Grid",
     "Outcome",
+    "Planned",
     "Variant",
     "compute_metrics",
     "expand",
@@ -27,6 +28,7 @@ __all__ = [
     "matching",
     "none_matches",
     "run_grid",
+    "run_planned",
     "varied",
     "with_changes",
 ]
