@@ -56,6 +56,12 @@ class Played:
     def _store(self) -> Store:
         return Store(SLUG, self.root / str(self._number))
 
+    def undisturbed_seconds(self) -> float:
+        """Let a grid with workers end by itself, and return how long that took."""
+        started = time.monotonic()
+        self._end(self._start())
+        return time.monotonic() - started
+
     def play(self, kills: int, span: float) -> None:
         """Kill so many times, and then let the last grid end.
 
@@ -77,8 +83,12 @@ class Played:
                     self._kill(process, of_worker)
             if process.poll() is None or process.returncode != -signal.SIGKILL:
                 self._end(process)
-        while self._survived or not self._number:
+        while self._survived or not self.counts["complete grids"]:
             self._end(self._start())
+
+    @property
+    def _stored(self) -> int:
+        return self.counts["runs"] + self._survived.count(b"\n")
 
     @property
     def _killed(self) -> int:
@@ -119,6 +129,8 @@ class Played:
             self._old.append(process)
             self.counts["kills of the parent"] += 1
         self._check()
+        if self._killed % 10 == 0:
+            print(f"{self._killed} kills, {self._stored} runs stored", flush=True)
 
     def _end(self, process: subprocess.Popen[str]) -> None:
         """Wait for the end of a process, and check the folder if its grid is complete."""
@@ -187,12 +199,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, help="the number of kills")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and the victims")
-    parser.add_argument("--span", type=float, default=8.0, help="most seconds between two kills")
+    parser.add_argument(
+        "--span", type=float, help="most seconds before a kill (default: those of a whole grid)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
         played = Played(Path(folder), options.seed)
-        played.play(options.kills, options.span)
+        played.play(options.kills, options.span or played.undisturbed_seconds())
         for name, count in sorted(played.counts.items()):
             print(f"{name}: {count}")
         print(f"nothing lost, repeated or torn in {time.monotonic() - started:.0f} s")
