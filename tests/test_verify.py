@@ -7,7 +7,9 @@ import pytest
 from fedlib import hardware
 from fedlib.__main__ import main
 from fedlib.grids import Grid, choose_stored, expand, run_grid, verify_stored
+from fedlib.runs import RunConfig
 from fedlib.runs.compare import TOLERANCE, differences
+from fedlib.runs.identity import identities_of
 from fedlib.runs.store import Store, StoreError
 from fedlib.validation import ConfigError
 
@@ -74,11 +76,14 @@ def test_a_difference_of_one_rounding_is_within_tolerance(toy, played):
 
 
 def older_revision(record):
-    record["id"] = "0" * 16
+    record["config"]["partition"] = {"name": "dirichlet_per_client", "alpha": 0.5}
+    _, *older = identities_of(RunConfig.from_dict(record["config"]))
+    record["id"] = next(one for one in older if one != RunConfig.from_dict(record["config"]).id)
 
 
 def not_allowed_today(record):
-    record["config"]["aggregator"]["n_byzantine"] = 99
+    record["config"]["aggregator"] = {"name": "krum", "n_byzantine": 99}
+    record["id"] = RunConfig.from_dict(record["config"], check=False).id
 
 
 def other_data(record):
@@ -96,7 +101,7 @@ def missing_file(record):
         (older_revision, "an older revision of a part made it"),
         (not_allowed_today, "is not allowed today"),
         (other_data, "is not the one of the stored run"),
-        (missing_file, "policy.pt cannot be read"),
+        (missing_file, "policy.pt is not there"),
     ],
 )
 def test_what_cannot_be_compared_says_why(toy, played, change, why):
@@ -181,9 +186,9 @@ def test_the_command_ends_with_one_if_a_run_is_different(capsys, monkeypatch, tm
     assert main(["verify", *one, "--seeds", "1", "--limit", "1"]) == 0
     out = capsys.readouterr().out
     assert "[1/1] table_iv/mnist_noniid/ipm/tm/0.9 seed 1 (smoke): identical" in out
-    assert "centered_clipping: 1 stored runs: 1 identical" in out
+    assert "centered_clipping: of 1 stored runs 1 identical" in out
     rewrite(Store("centered_clipping"), lambda record: record["metrics"].pop("test_loss"))
     assert main(["verify", *one]) == 1
     out = capsys.readouterr().out
     assert "    test_loss: is not in the stored run" in out
-    assert "1 stored runs: 1 different" in out
+    assert "of 1 stored runs 1 different" in out

@@ -8,25 +8,29 @@ from fedlib.grids.grid import (
     expand,
     grid_slugs,
     load_grid,
+    matching,
     none_matches,
     varied,
     with_changes,
 )
-from fedlib.grids.pool import Outcome, run_grid
+from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
 from fedlib.grids.verify import choose_stored, verify_stored
 
 __all__ = [
     "Cell",
     "Grid",
     "Outcome",
+    "Planned",
     "Variant",
     "choose_stored",
     "compute_metrics",
     "expand",
     "grid_slugs",
     "load_grid",
+    "matching",
     "none_matches",
     "run_grid",
+    "run_planned",
     "varied",
     "verify_stored",
     "with_changes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 from collections import defaultdict
@@ -15,7 +14,7 @@ import torch
 from fedlib import hardware
 from fedlib.data.files import DataError
 from fedlib.grids.compute import cached_dataset, compute_metrics
-from fedlib.grids.grid import Grid, none_matches
+from fedlib.grids.grid import Grid, matching
 from fedlib.grids.names import CellNames
 from fedlib.runs import RunConfig
 from fedlib.runs.compare import Difference, differences
@@ -101,7 +100,7 @@ def choose_stored(
     store: Store,
     *,
     scales: Sequence[str] = SCALES,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] | None = None,
     seeds: int | None = None,
     limit: int | None = None,
 ) -> list[StoredRun]:
@@ -116,8 +115,8 @@ def choose_stored(
     scales
         The scales to look at.
     only
-        Shell patterns. A run is chosen if the name in its record, or a name that the grid gives it,
-        matches one of them. Without patterns all runs are chosen.
+        A shell pattern or several, as for :func:`fedlib.grids.expand`. A run is chosen if the name
+        in its record, or a name that the grid gives it, matches one of them.
     seeds
         Only runs of the seeds 1 to this number are chosen. None takes all seeds.
     limit
@@ -148,19 +147,16 @@ def choose_stored(
             f"{store.folder}: no run of {grid.slug} is stored at scale {' or '.join(scales)}"
             + (f" with a seed of 1 to {seeds}." if stored else ".")
         )
-    if only:
-        names = CellNames(grid)
-        named = [(run, {run.record["cell"], *names.of(run.scale, run.record)}) for run in of_seeds]
-        for pattern in only:
-            if not any(fnmatch.filter(keys, pattern) for _, keys in named):
-                keys = [run.record["cell"] for run in of_seeds]
-                raise none_matches(pattern, keys, f"the stored runs of {grid.slug}")
-        of_seeds = [
-            run
-            for run, keys in named
-            if any(fnmatch.fnmatchcase(key, pattern) for key in keys for pattern in only)
-        ]
-    return of_seeds[:limit]
+    names = CellNames(grid)
+    named = [
+        (key, place)
+        for place, run in enumerate(of_seeds)
+        for key in dict.fromkeys([run.record["cell"], *names.of(run.scale, run.record)])
+    ]
+    where = f"the stored runs of {grid.slug}"
+    found = matching([key for key, _ in named], only, where)
+    chosen = dict.fromkeys(named[at][1] for at in found)
+    return [of_seeds[place] for place in chosen][:limit]
 
 
 def verify_stored(
@@ -261,8 +257,8 @@ def _same_configuration(record: dict[str, Any]) -> RunConfig:
         ) from error
     if config.id != record["id"]:
         raise ConfigError(
-            f"its configuration has the identity {config.id} today, not {record['id']}, so an "
-            "older revision of a part made it, or the record was changed by hand."
+            f"its configuration has the identity {config.id} today, not {record['id']}: an older "
+            "revision of a part made it, which gave other numbers."
         )
     return config
 
