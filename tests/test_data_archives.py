@@ -195,6 +195,18 @@ def test_a_truncated_file_is_got_again_from_an_archive_beside_it(root, release, 
     assert (root / f"{file}.replaced").read_bytes() == truncated
 
 
+def test_what_was_replaced_before_is_kept_as_well(root, release, no_network):
+    lay(root, archives_of("mnist", release))
+    resolve_source("mnist", "auto")
+    (file, *_) = DATASETS["mnist"].files
+    for content in (b"first", b"second", b"third"):
+        (root / file).write_bytes(content)
+        with pytest.warns(UserWarning, match="replaced"):
+            download("mnist")
+    kept = sorted(root.rglob("*.replaced*"))
+    assert [path.read_bytes() for path in kept] == [b"first", b"second", b"third"]
+
+
 def test_only_the_archives_of_wrong_files_are_downloaded(root, network):
     files = list(DATASETS["mnist"].files)
     lay(root, {file: content_of(file) for file in files})

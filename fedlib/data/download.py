@@ -145,6 +145,10 @@ def _keep_replaced(path: Path) -> None:
     """Move a file that is there out of the way, and say where it is."""
     if path.is_file():
         kept = path.with_name(f"{path.name}.replaced")
+        number = 1
+        while kept.exists():
+            number += 1
+            kept = path.with_name(f"{path.name}.replaced-{number}")
         path.replace(kept)
         warnings.warn(
             f"{path} was not the file of the canonical release; it is now {kept}.", stacklevel=4
