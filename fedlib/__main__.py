@@ -207,11 +207,11 @@ def _data_status(name: str, root: Path) -> str:
     info = DATASETS[name]
     if not info.files:
         return "made on the spot"
-    if not on_disk(name, root):
-        if info.generate is not None:
-            return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
-        return f"absent: python -m fedlib data --download {name}"
     try:
+        if not on_disk(name, root):
+            if info.generate is not None:
+                return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
+            return f"absent: python -m fedlib data --download {name}"
         verified = verify_files(name, root)
         if verified.trusted:
             # Only the user vouches for these files, so that they may be of any content.

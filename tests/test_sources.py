@@ -183,6 +183,18 @@ def test_files_that_cannot_be_read_are_named(root, tiny, monkeypatch):
         verify_files("mnist", root)
 
 
+def test_a_folder_that_nobody_has_or_that_is_closed_is_named(root, monkeypatch):
+    def refuse(path):
+        raise PermissionError(f"not yours: {path}")
+
+    monkeypatch.setenv("FEDLIB_DATA", "~nobody-has-this-name/data")
+    with pytest.raises(DataError, match="data folder ~nobody-has-this-name/data cannot be found"):
+        resolve_source("mnist")
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(DataError, match="MNIST cannot be looked for: not yours"):
+        resolve_source("mnist", root=root)
+
+
 def test_what_is_read_is_what_was_verified(root, tiny):
     verified = verify_files("mnist", root)
     path = root / "MNIST" / "raw" / "train-labels-idx1-ubyte"

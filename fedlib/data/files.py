@@ -31,13 +31,18 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     ----------
     root
         The folder to use. None takes the one in ``FEDLIB_DATA``, or else one in the user's cache.
+
+    Raises
+    ------
+    DataError
+        If the folder begins with ``~`` and there is no such home.
     """
-    if root is not None:
-        return Path(root).expanduser()
-    if os.environ.get("FEDLIB_DATA"):
-        return Path(os.environ["FEDLIB_DATA"]).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "fedlib"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "fedlib"
+    folder = Path(root if root is not None else os.environ.get("FEDLIB_DATA") or cache)
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise DataError(f"the data folder {folder} cannot be found: {error}") from error
 
 
 def absent_error(name: str, root: Path) -> DataError:
@@ -62,9 +67,18 @@ def absent_error(name: str, root: Path) -> DataError:
 
 
 def on_disk(name: str, root: Path | None = None) -> bool:
-    """Return whether every file of the data set exists. The files may still be wrong."""
+    """Return whether every file of the data set exists. The files may still be wrong.
+
+    Raises
+    ------
+    DataError
+        If the folder may not be looked into.
+    """
     folder = data_root(root)
-    return all((folder / relative).is_file() for relative in DATASETS[name].files)
+    try:
+        return all((folder / relative).is_file() for relative in DATASETS[name].files)
+    except OSError as error:
+        raise DataError(f"{DATASETS[name].title} cannot be looked for: {error}") from error
 
 
 class Verified(NamedTuple):

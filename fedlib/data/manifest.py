@@ -31,9 +31,9 @@ def read_manifest(root: Path) -> dict[str, Any]:
         If the manifest is not valid.
     """
     path = root / MANIFEST
-    if not path.exists():
-        return {}
     try:
+        if not path.exists():
+            return {}
         manifest = json.loads(path.read_text(encoding="utf-8"))
         for entry in manifest.values():
             if not isinstance(entry["variant"], str) or not isinstance(entry["files"], dict):
