@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from records import put
 
 from fedlib.data import DataConfig, load_dataset
+from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.evidence.class_counts import stored_counts
@@ -71,17 +73,52 @@ def test_the_paper_scale_is_the_papers_protocol():
 def test_the_codes_ways_are_variants():
     assert CELLS["variants/fifth/figure_3/0/trimmed_mean"].aggregator.n_byzantine == 20
     assert CELLS["variants/middle/figure_3/10/repeated_median"].aggregator.intercept == "middle"
-    rule = CELLS["variants/foolsgold/table_2/4/foolsgold"].aggregator
-    assert (rule.features, rule.divide_by) == ("last_layer", "clients")
     for approach in ("naive", "replacement"):
         assert CELLS[f"loan/{approach}/fedavg"].attack.values == ()
-        trigger = CELLS[f"variants/trigger/loan/{approach}/fedavg"].attack.values
-        named = dict(zip(LOAN_TRIGGER, trigger, strict=True))
+        attack = CELLS[f"variants/trigger/loan/{approach}/fedavg"].attack
+        assert attack.features == (0, 1, 2, 3, 4, 5)
+        named = dict(zip(LOAN_TRIGGER, attack.values, strict=True))
         assert (named["tax_liens"], named["acc_now_delinq"], named["num_tl_120dpd_2m"]) == (
             100, 20, 10,
         )  # fmt: skip
-    white = CELLS["variants/white/table_3/mnist/naive/ours"].attack.value
-    assert white * 0.3081 + 0.1307 == pytest.approx(1)
+    assert CELLS["variants/grey/table_3/mnist/naive/ours"].attack.value == 1
+
+
+def test_the_trigger_is_white_as_the_text_says():
+    for place in ("table_3/mnist/naive/ours", "figure_7/median", "unattacked/resnet/ours"):
+        assert CELLS[place].attack.value * 0.3081 + 0.1307 == pytest.approx(1)
+    colour = CELLS["table_3/cifar10/replacement/ours"].attack.value
+    info = DATASETS["cifar10"]
+    shown = [v * s + m for v, s, m in zip(colour, info.std, info.mean, strict=True)]
+    assert shown == pytest.approx([1, 1, 1])
+
+
+def test_foolsgold_is_that_of_the_authors_code():
+    for place in ("table_1/4", "table_2/4", "table_3/mnist/naive", "figure_3/10", "loan/naive"):
+        run = CELLS[f"{place}/foolsgold"]
+        assert (run.aggregator.features, run.aggregator.divide_by) == ("last_layer", "clients")
+        assert run.client.gradient_rate == run.client.learning_rate
+        assert CELLS[f"{place}/ours"].client.gradient_rate is None
+    first = CELLS["variants/foolsgold/table_2/4/foolsgold"]
+    assert (first.aggregator.features, first.aggregator.divide_by) == ("all", "weights")
+    assert first.client.gradient_rate is None
+    models = CELLS["variants/models/table_2/4/foolsgold"]
+    assert (models.aggregator.features, models.client.gradient_rate) == ("last_layer", None)
+
+
+def test_runs_without_attackers_are_judged_on_the_samples_of_the_attack():
+    for place, attacked in (
+        ("mnist", "table_3/mnist/naive"),
+        ("cifar10", "table_3/cifar10/naive"),
+        ("resnet", "figure_7"),
+        ("loan", "loan/naive"),
+        ("flips", "figure_3/10"),
+    ):
+        for rule in RULE_TITLES:
+            run, other = CELLS[f"unattacked/{place}/{rule}"], CELLS[f"{attacked}/{rule}"]
+            assert run.n_byzantine == run.attack.n_byzantine == 0
+            attack = replace(run.attack, n_byzantine=other.n_byzantine)
+            assert run.with_(n_byzantine=other.n_byzantine, attack=attack) == other
 
 
 def test_everything_shown_is_in_the_grid():
@@ -115,6 +152,7 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
         "table_8/none",
         "variants/foolsgold/table_2/4/*",
         "variants/trigger/loan/replacement/*",
+        "unattacked/*/ours",
         "table_3/*/foolsgold",
         "figure_7/*",
     ):
@@ -126,10 +164,10 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
 
 def test_keys_are_read_as_they_are_written():
     for cell in CELLS:
-        if not cell.startswith("variants/"):
+        if not cell.startswith(("variants/", "earlier/")):
             assert str(parse(cell)) == cell
     assert parse("table_3/mnist/naive/ours") == ImageBackdoor("mnist", "naive", "ours")
-    for text in ("table_9/0/ours", "table_1/0", "variants/white/table_3/mnist/naive/ours"):
+    for text in ("table_9/0/ours", "table_1/0", "variants/grey/table_3/mnist/naive/ours"):
         with pytest.raises(ConfigError):
             parse(text)
 
@@ -312,7 +350,7 @@ def test_the_success_of_aimed_attacks_is_compared_too(tmp_path):
     store = Store(GRID.slug, tmp_path)
     base = "table_3/mnist/naive/fedavg"
     for cell in GRID.cells("paper", 1, real):
-        if cell.key in (base, f"variants/white/{base}"):
+        if cell.key in (base, f"variants/grey/{base}"):
             success = 0.9 if cell.key == base else 0.8
             put(store, cell, "paper", 0.5, attack_success=[0.1, success])
     table = tables.success_variants_table(Archive(GRID, store))
