@@ -97,6 +97,8 @@ class PixelBackdoor(Backdoor):
         super().__post_init__()
         if isinstance(self.value, list | tuple):
             object.__setattr__(self, "value", tuple(self.value))
+            if not self.value:
+                raise ConfigError("attack.value=() must be a number, or one for each channel.")
         for value in self._values:
             check_real("attack.value", value)
 
