@@ -21,14 +21,10 @@ from fedlib.commands.plan import add_plan, run_all
 from fedlib.commands.verify import add_verify
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
-from fedlib.data.files import (
-    DataError,
-    data_root,
-    download,
-    on_disk,
-    verify_files,
-    write_manifest,
-)
+from fedlib.data.download import download
+from fedlib.data.errors import DataError
+from fedlib.data.files import data_root, on_disk, verify_files
+from fedlib.data.trust import read_all, trust
 from fedlib.evidence.report import Archive
 from fedlib.gradients import choose_strategy, gradients
 from fedlib.gradients.replay import Graphs
@@ -201,7 +197,7 @@ def _data(options: argparse.Namespace) -> int:
         check_name("trust", options.trust, DATASETS)
         if not options.variant:
             raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
-        print(f"recorded in {write_manifest(root, options.trust, options.variant)}")
+        print(f"recorded in {trust(options.trust, root, options.variant)}")
     if options.download:
         download(options.download)
     print(f"data folder: {root}")
@@ -215,12 +211,16 @@ def _data_status(name: str, root: Path) -> str:
     info = DATASETS[name]
     if not info.files:
         return "made on the spot"
-    if not on_disk(name, root):
-        if info.generate is not None:
-            return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
-        return f"absent: python -m fedlib data --download {name}"
     try:
-        return f"on disk and verified ({verify_files(name, root)[0]})"
+        if not on_disk(name, root):
+            if info.generate is not None:
+                return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
+            return f"absent: python -m fedlib data --download {name}"
+        verified = verify_files(name, root)
+        if verified.trusted:
+            # Only the user vouches for these files, so that they may be of any content.
+            read_all(name, root, verified)
+        return f"on disk and verified ({verified.variant})"
     except DataError as error:
         return f"NOT USABLE: {' '.join(str(error).split())}"
 
