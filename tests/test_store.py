@@ -334,6 +334,24 @@ def test_the_end_of_one_claim_leaves_the_others_of_the_process(store, tmp_path):
         assert asked(second)
 
 
+def _claim_when_told(root, run_id, told, answer):
+    told.get()
+    _try_claim(root, run_id, answer)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs fork")
+def test_a_process_that_was_forked_has_no_claims_of_its_parent(store, tmp_path):
+    context = multiprocessing.get_context("fork")
+    told, answer = context.SimpleQueue(), context.SimpleQueue()
+    run_id = RunConfig().id
+    with store.claim(run_id):
+        process = context.Process(target=_claim_when_told, args=(tmp_path, run_id, told, answer))
+        process.start()
+    told.put(None)
+    assert answer.get()
+    process.join()
+
+
 def test_an_identity_of_another_form_cannot_be_claimed(store):
     with pytest.raises(StoreError, match=r"run '\.\./x' cannot be claimed"), store.claim("../x"):
         raise AssertionError("the run would be computed")
