@@ -130,6 +130,7 @@ DEEP = '{"schema": 1, "id": ' + "[" * 100_000 + "]" * 100_000 + "}"
         (changed(metrics__test_accuracy=[[float("nan")]]), r"it holds NaN, which JSON does not"),
         (changed().replace("[0.5]", "[1e999]"), r"metrics.test_accuracy=\[inf\] must be of finite"),
         (changed(provenance=None), r"it has no provenance"),
+        (changed().replace('"MNIST"', "[1e999]"), r"provenance must hold finite numbers"),
         (changed(provenance__files={"a": "b"}), r"provenance.files.a='b' must be a path"),
         (
             changed(provenance__files={"a": {"path": "../b", "sha256": ""}}),
@@ -163,6 +164,9 @@ def test_a_record_with_a_fault_is_named_with_its_line_and_the_fault(store, line,
 def test_a_record_with_a_fault_is_not_written(store, metrics, fault):
     bad = {**record(), "metrics": metrics}
     with pytest.raises(StoreError, match=f"run {bad['id']} cannot be stored: .*{fault}"):
+        store.append("smoke", bad)
+    bad = {**record(), "config": {**record()["config"], "decay": float("nan")}}
+    with pytest.raises(StoreError, match="cannot be stored: Out of range float values"):
         store.append("smoke", bad)
     assert not store.path("smoke").exists()
 
