@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -132,7 +132,7 @@ def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dic
     before = _defaults_before(part, number)
     found: dict[str, Any] = {}
     named = hasattr(part, "name")
-    for one in fields_of(type(part)):
+    for one in fields_of(type(part)):  # type: ignore[arg-type]
         value = getattr(part, one.name)
         if named and type(value) not in _SIMPLE and is_dataclass(value) and hasattr(value, "name"):
             # A part that this part holds itself, as a pre-aggregation holds a rule.
@@ -167,7 +167,7 @@ def _defaults_before(part: Any, number: int) -> dict[str, Any]:
 
 
 @cache
-def fields_of(kind: type) -> tuple[Field[Any], ...]:
+def fields_of(kind: Hashable) -> tuple[Field[Any], ...]:
     """Return the fields of a dataclass. They are kept, because identities ask for them often.
 
     Parameters
@@ -175,4 +175,5 @@ def fields_of(kind: type) -> tuple[Field[Any], ...]:
     kind
         The dataclass.
     """
-    return fields(kind)
+    found: tuple[Field[Any], ...] = fields(kind)  # type: ignore[arg-type]
+    return found

@@ -7,7 +7,8 @@ with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Hashable
 from dataclasses import is_dataclass, replace
 from functools import cache
 from numbers import Integral, Real
@@ -39,7 +40,7 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         If a field that is declared as a truth value holds anything else.
     """
     changed = {}
-    for name, declared in _declared_fields(type(part)):
+    for name, declared in _declared_fields(type(part)):  # type: ignore[arg-type]
         before = getattr(part, name)
         # Almost all values have their form already. Zero may be written in two ways.
         if type(before) is _EXACT.get(declared) and (before or declared != "float"):
@@ -50,13 +51,13 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         if after is before:
             continue
         # Equal values may be of other types, and so may the members of equal tuples.
-        if repr(after) != repr(before) or type(after) is not type(before):
+        if repr(after) != repr(before):
             changed[name] = after
     return changed
 
 
 @cache
-def _declared_fields(kind: type) -> tuple[tuple[str, str], ...]:
+def _declared_fields(kind: Hashable) -> tuple[tuple[str, str], ...]:
     """Return the names of a dataclass's fields and their declared types as text."""
     return tuple((field.name, _declared(field.type)) for field in fields_of(kind))
 
@@ -71,22 +72,16 @@ def _plain(declared: str, value: Any, name: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         changed = plain_values(value, f"{name}.")
         return replace(value, **changed) if changed else value
-    is_many = isinstance(value, list | tuple)
-    for one in declared.split(" | "):
-        # Of several declared types the one counts that the value is closest to.
-        if one != "None" and one.startswith("tuple[") == is_many:
-            declared = one
-    if declared.startswith("tuple[") and declared.endswith(", ...]"):
-        member = declared.removeprefix("tuple[").removesuffix(", ...]")
-        return tuple(_plain(member, one, name) for one in value) if is_many else value
-    if declared == "bool":
+    allowed = declared.split(" | ")
+    if allowed == ["bool"]:
         return check_bool(name, value)
-    kind, make = _FORMS.get(declared, (type(None), _same))
-    # A truth value is no number, though Python says that it is one.
-    return make(value) if isinstance(value, kind) and not isinstance(value, bool) else value
-
-
-def _same(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        many = next((one for one in allowed if _MANY.fullmatch(one)), None)
+        return tuple(_plain(many[6:-6], one, name) for one in value) if many else value
+    for form, (kind, make) in _FORMS.items():
+        # A truth value is no number, though Python says that it is one.
+        if form in allowed and isinstance(value, kind) and not isinstance(value, bool):
+            return make(value)
     return value
 
 
@@ -96,8 +91,10 @@ def _float(value: Any) -> float:
 
 
 _EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+# A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "int": (Integral, int),
     "float": (Real, _float),
+    "int": (Integral, int),
     "str": (str, str),
 }
+_MANY = re.compile(r"tuple\[\w+, \.\.\.\]")
