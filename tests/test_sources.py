@@ -1,6 +1,7 @@
 """Real sets under a root, verified; the embedded one; never one for the other in silence."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import struct
@@ -131,6 +132,10 @@ def test_the_canonical_files_are_canonical_whatever_the_manifest_says(root, monk
     assert resolve_source("mnist") == DataConfig("mnist")
     with pytest.raises(ConfigError, match=r"variant='my copy' cannot be the name .*'canonical'"):
         trust("mnist", root, "my copy")
+
+
+def test_the_checksum_of_a_copy_does_not_depend_on_the_order_of_its_files():
+    assert total_checksum({"b": "2", "a": "1"}) == hashlib.sha256(b"12").hexdigest()
 
 
 def test_the_copies_of_the_stored_runs_keep_their_names():
