@@ -13,7 +13,7 @@ import torch
 
 from fedlib.data import datasets
 from fedlib.data.catalogue import DATASETS
-from fedlib.data.contents import read_part
+from fedlib.data.contents import check_samples, read_part
 from fedlib.data.datasets import (
     EMBEDDED_VARIANT,
     DataConfig,
@@ -24,6 +24,7 @@ from fedlib.data.datasets import (
 from fedlib.data.errors import DataError
 from fedlib.data.files import checksums, data_root, total_checksum, verify_files
 from fedlib.data.manifest import MANIFEST, write_entry
+from fedlib.data.samples import LabelledSamples
 from fedlib.data.trust import trust
 from fedlib.validation import ConfigError
 
@@ -483,6 +484,19 @@ def test_images_and_labels_that_do_not_fit_are_named(root, name, array, message)
     write_entry(root, "mnist", "tiny", checksums("mnist", root))
     with pytest.raises(DataError, match=message):
         load_dataset(resolve_source("mnist"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (LabelledSamples(np.full((2, 1, 1, 3), np.nan), np.zeros(2)), "number that is not finite"),
+        (LabelledSamples(np.zeros((2, 1, 1, 3)), np.zeros(2), np.zeros(1)), "2 labels and 1 group"),
+        (LabelledSamples(np.zeros((2, 1, 1, 3)), np.zeros(2), np.zeros(3)), "2 labels and 3 group"),
+    ],
+)
+def test_samples_of_any_loader_are_checked(samples, message):
+    with pytest.raises(DataError, match=message):
+        check_samples(DATASETS["lending_club"], "test", samples)
 
 
 def test_a_part_without_samples_is_named(root):
