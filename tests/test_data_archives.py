@@ -157,6 +157,7 @@ def test_archives_that_are_wrong_or_incomplete_do_not_serve(root, release):
     lay(root, {path: content[:-3] for path, content in archives.items()})
     assert not unpack_absent("mnist", root)
     assert not list(root.rglob("*-ubyte"))
+    assert not unpack_absent("lending_club", root)  # A set without archives.
     # A file that is there needs no archive.
     (missing, *_) = DATASETS["mnist"].files
     lay(root, archives)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small import recorded_calls
 
 from fedlib.data import datasets
 from fedlib.data.catalogue import DATASETS
@@ -310,6 +311,17 @@ def test_a_subset_is_the_same_every_time_and_a_part_of_the_whole(tiny):
     assert torch.equal(first.x_train, second.x_train)
     assert all((whole.x_train == x).all(dim=(1, 2, 3)).any() for x in first.x_train)
     assert len(first.y_test) == 20
+
+
+@pytest.mark.parametrize("size", [1, 49, 50])
+def test_a_subset_has_as_many_samples_as_wanted(tiny, size):
+    assert len(load_dataset(dataclasses.replace(tiny, train_samples=size)).x_train) == size
+
+
+def test_each_part_of_a_subset_has_a_random_stream_of_its_own(tiny, monkeypatch):
+    asked = recorded_calls(monkeypatch, datasets, "stream")
+    load_dataset(dataclasses.replace(tiny, train_samples=3, test_samples=5))
+    assert asked == [(0, "subset-mnist", 1), (0, "subset-mnist", 0)]
 
 
 def test_more_samples_than_there_are(tiny):
