@@ -194,6 +194,14 @@ def test_a_whole_last_record_is_kept_whatever_ends_it(store, end):
     assert [entry["seed"] for entry in store.read("smoke").values()] == [1, 2, 3]
 
 
+def test_of_two_records_of_one_run_the_first_counts(store):
+    store.append("smoke", record(1))
+    with store.path("smoke").open("a") as handle:
+        handle.write(changed(metrics__test_accuracy=[0.75]) + "\n")
+    (read,) = store.read("smoke").values()
+    assert read["metrics"]["test_accuracy"] == [0.5]
+
+
 def test_zeros_that_a_loss_of_power_leaves_are_cut_off(store):
     store.append("smoke", record(1))
     with store.path("smoke").open("ab") as handle:

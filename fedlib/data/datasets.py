@@ -153,12 +153,24 @@ class Dataset:
 def describe(config: DataConfig) -> str:
     """Return the words for a data configuration in captions.
 
-    These are the title of the data set, and its variant unless that is the canonical one.
+    These are the title of the data set, and its variant unless that is the canonical one. A variant
+    that nearly is the canonical one is named with how far it differs.
     """
     info = DATASETS[config.name]
     if config.source == "embedded":
         return f"embedded {info.stand_in} in place of {info.title}"
-    return info.title if config.variant == CANONICAL else f"{info.title} ({config.variant})"
+    if config.variant == CANONICAL:
+        return info.title
+    return f"{info.title} ({difference_from_canonical(config) or config.variant})"
+
+
+def difference_from_canonical(config: DataConfig) -> str:
+    """Say how far a variant differs that counts as the canonical release.
+
+    The words are empty for the canonical release itself, and for a variant that does not count as
+    it.
+    """
+    return DATASETS[config.name].nearly_canonical.get(config.variant, "")
 
 
 def resolve_source(name: str, source: str = "auto", root: Path | None = None) -> DataConfig:
