@@ -384,6 +384,19 @@ def test_manifest_is_text_with_a_checksum_a_file(root):
     assert set(entry["files"]) == set(DATASETS["mnist"].files)
 
 
+def test_a_manifest_keeps_its_other_entries_and_leaves_nothing_beside_it(root):
+    write_tiny_emnist(root)
+    trust("mnist", root, "tiny")
+    trust("emnist_byclass", root, "six")
+    trust("mnist", root, "small")
+    manifest = json.loads((root / MANIFEST).read_text())
+    assert {name: entry["variant"] for name, entry in manifest.items()} == {
+        "mnist": "small",
+        "emnist_byclass": "six",
+    }
+    assert [path.name for path in root.iterdir() if path.is_file()] == [MANIFEST]
+
+
 def test_an_absent_set_is_told_in_three_lines(empty):
     with pytest.raises(DataError) as error:
         load_dataset(DataConfig("mnist"))

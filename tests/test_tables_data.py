@@ -135,6 +135,12 @@ def test_words_are_numbered_by_their_frequency_in_the_training_part():
     assert reviews_of(reviews, train=False) == ([[1, 5]] * 2, [1, 0])
 
 
+def test_a_fifth_of_a_table_is_for_testing():
+    training, testing = _parts(100, "amazon_reviews")
+    assert (len(training), len(testing)) == (80, 20)
+    assert sorted([*training, *testing]) == list(range(100))
+
+
 def test_the_first_words_of_a_long_review_are_kept():
     found, _ = reviews_of([(5, "b " * REVIEW_LENGTH + "a")] * 5)
     assert found == [[2] * REVIEW_LENGTH] * 4
