@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import recorded_calls
 
 from fedlib.data import PARTITIONS, class_counts, make_partition, matched_samples
+from fedlib.data.partition import base
 from fedlib.data.partition.base import cut_by_proportions, draw_by_shares
 from fedlib.validation import ConfigError
 
@@ -129,6 +131,20 @@ def test_dirichlet_per_client_repeats_an_image_only_where_its_class_has_too_few(
     parts = make(alpha=1e6)(labels, 10, 1)  # about 5 of each class
     assert all(len(np.unique(part)) == 100 for part in parts)
     assert len(np.unique(np.concatenate(parts))) < 900  # but clients share images
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_a_client_has_its_samples_in_order(name):
+    for part in PARTITIONS[name]()(LABELS, 10, 1, np.arange(1000) % 10):
+        assert np.array_equal(part, np.sort(part))
+        assert part.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_every_partition_has_a_random_stream_of_its_own(name, monkeypatch):
+    asked = recorded_calls(monkeypatch, base, "stream")
+    PARTITIONS[name]()(LABELS, 10, 7, np.arange(1000) % 10)
+    assert asked == [(7, f"partition-{name}")]
 
 
 def test_a_class_of_just_enough_samples_is_drawn_without_repetition():
