@@ -1,5 +1,7 @@
 """The attacks: worked cases, what each is told, and bad input."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -229,6 +231,27 @@ def test_pixel_backdoor_puts_twelve_pixels_on_its_share():
     assert len(test_x) == 9 and (wanted == 2).all()  # the target's own images prove nothing
     with pytest.raises(ConfigError, match="at least 3x7 pixels"):
         attack.poison(torch.zeros(1, 1, 5, 5), y[:1], 10)
+
+
+def test_a_pixel_backdoor_has_a_value_for_each_channel():
+    x = torch.zeros(2, 3, 5, 8)
+    shown = ATTACKS["pixel_backdoor"](value=[1.0, 2.0, 3.0]).add_trigger(x)
+    assert [shown[0, channel].unique().tolist() for channel in range(3)] == [[0, 1], [0, 2], [0, 3]]
+    spec = ATTACKS["model_replacement"](value=(1.0, 2.0, 3.0)).to_dict()
+    assert make_attack(json.loads(json.dumps(spec))).value == (1, 2, 3)
+    with pytest.raises(ConfigError, match=r"attack.value=\(1.0, 2.0\) .* each of the 3 channels"):
+        ATTACKS["pixel_backdoor"](value=(1.0, 2.0)).add_trigger(x)
+    with pytest.raises(ConfigError, match=r"attack\.value"):
+        ATTACKS["pixel_backdoor"](value=())
+    with pytest.raises(ConfigError, match=r"attack\.value"):
+        ATTACKS["pixel_backdoor"](value=(1.0, "red"))
+
+
+def test_model_replacement_sets_the_features_it_is_told():
+    attack = ATTACKS["model_replacement"](trigger="features", features=[0, 3], values=[5.0, 7.0])
+    x = torch.zeros(2, 1, 1, 4)
+    assert attack.add_trigger(x).flatten(1).tolist() == [[5, 0, 0, 7]] * 2
+    assert ATTACKS["model_replacement"]().features == (0, 1, 2, 3, 4, 5)
 
 
 def test_feature_backdoor_sets_its_features():
