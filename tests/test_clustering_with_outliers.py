@@ -198,7 +198,7 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert said.startswith("6 of 372 published values are computed at paper scale")
 
 
-def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
+def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     number, claim = next(
         (i, c) for i, c in enumerate(tables.CLAIMS) if "Cent1P fails under Omn" in c.text
@@ -207,9 +207,9 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path):
         if cell.key in claim.cells:
             put(store, cell, "paper", 0.2 if "cent1p" in cell.key else 0.8)
     row = tables.claims_table(Archive(GRID, store)).judged[number]
-    assert row[2] == "+60.0 points from one phase to two"
-    assert row[4] == "+68.0 points from one phase to two"  # 0.80 and 0.12
-    assert row[-1] == "holds (one seed, other data than the paper's)"
+    assert row.here == "+60.0 points from one phase to two"
+    assert row.in_print == "+68.0 points from one phase to two"  # 0.80 and 0.12
+    assert row.verdict == "holds, provisional: one seed; other data than the paper's"
 
 
 def test_statistics_of_the_claims_by_hand():

@@ -217,69 +217,67 @@ def test_times_are_of_attacked_rounds_and_the_fastest_run(tmp_path):
 def claimed(store):
     """Rows of the table of claims by their text."""
     table = tables.claims_table(Archive(GRID, store))
-    rows = {row[1]: row for row in table.judged}
+    rows = {row.text: row for row in table.judged}
     assert len(rows) == len(table.judged)
     return rows
 
 
-def test_claims_on_shares_and_on_separation(tmp_path):
+def test_claims_on_shares_and_on_separation(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     more = {"separation": [0.9, 0.7]}
     shares(store, "gradient_guard", (0.9, 0.9, 0.9, 0.8, 0.6, 0.36), **more)
     rows = claimed(store)
     row = rows["MNIST, full-trim: Gradient Guard withstands up to 50 % malicious clients"]
-    assert row[2] == "at worst 40 % of the clean accuracy left"
-    assert row[-1] == "does not hold (one seed)"
+    assert row.here == "at worst 40 % of the clean accuracy left"
+    assert row.verdict == "does not hold, provisional: one seed"
     flair = "MNIST, full-trim: FLAIR withstands up to 45 % malicious clients"
-    assert rows[flair][-1] == "undecided: not computed"
+    assert rows[flair].verdict == "undecided: not computed"
     shares(store, "flair", (0.9, 0.9, 0.9, 0.9, 0.9, 0.1), **more)
     for cell in GRID.cells("paper", 1, real):
         if cell.key == "mnist/full_trim/45/flair":
             put_series(store, cell, "paper", 0.81, **more)
-    assert claimed(store)[flair][2:] == (
-        "at worst 90 % of the clean accuracy left", "≥ 50", "–", "paper, MNIST, 1 seed",
-        "holds (one seed)",
-    )  # fmt: skip
+    assert claimed(store)[flair].here == "at worst 90 % of the clean accuracy left"
+    assert claimed(store)[flair].verdict == "holds, provisional: one seed"
     for cell in GRID.cells("paper", 1, real):
         if cell.key == "watched/mnist/full_trim/30/gradient_guard":
             put_series(store, cell, "paper", 0.9, separation=[0.2, 0.4])
     found = {
-        row[0]: row[2:]
+        row.place: (row.here, row.verdict)
         for text, row in claimed(store).items()
         if text.startswith("MNIST, full-trim, 30 %: ")
     }
     assert found["section 2.2"][0] == "area under the ROC curve 0.30"
-    assert found["section 2.2"][-1] == "does not hold (one seed)"
+    assert found["section 2.2"][-1] == "does not hold, provisional: one seed"
     assert found["this book"][0] == "area under the ROC curve 0.80"
-    assert found["this book"][-1] == "holds (one seed)"
+    assert found["this book"][-1] == "holds, provisional: one seed"
 
 
-def test_claims_on_the_limits_of_the_rules_before(tmp_path):
+def test_claims_on_the_limits_of_the_rules_before(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     for rule, kept in (("trimmed_mean", 0.3), ("median", 0.5), ("krum", 0.2), ("faba", 0.3)):
         shares(store, rule, (0.9, 0.9, 0.8, kept, 0.1, 0.1))
     shares(store, "bulyan", (0.8, 0.8, 0.6, 0.1, 0.1, 0.1))
     rows = claimed(store)
     row = rows["MNIST, full-trim: every classical rule withstands 20 % malicious clients"]
-    assert (row[2], row[-1]) == (
-        "the worst of them keeps 75 % of its clean accuracy", "holds (one seed)",
+    assert (row.here, row.verdict) == (
+        "the worst of them keeps 75 % of its clean accuracy", "holds, provisional: one seed",
     )  # fmt: skip
     row = rows["MNIST, full-trim: every classical rule has broken at 30 % malicious clients"]
-    assert (row[2], row[-1]) == (
-        "the best of them keeps 56 % of its clean accuracy", "does not hold (one seed)",
+    assert (row.here, row.verdict) == (
+        "the best of them keeps 56 % of its clean accuracy", "does not hold, provisional: one seed",
     )  # fmt: skip
     found = {
         text: row for text, row in rows.items() if "undermined" in text and "MNIST, full-t" in text
     }
     text = "MNIST, full-trim: Bulyan is undermined by the attack as it is (section 2: adapted) "
     bulyan = found[text + "by a share that it is made for (up to 20 %)"]
-    assert (bulyan[2], bulyan[-1]) == (
-        "at worst 75 % of the clean accuracy left", "does not hold (one seed)",
+    assert (bulyan.here, bulyan.verdict) == (
+        "at worst 75 % of the clean accuracy left", "does not hold, provisional: one seed",
     )  # fmt: skip
     median = found[
         "MNIST, full-trim: Median is undermined by a share that it is made for (up to 40 %)"
     ]
-    assert (median[0], median[-1]) == ("section 2", "holds (one seed)")
+    assert (median.place, median.verdict) == ("section 2", "holds, provisional: one seed")
     assert sum("(beyond the attack's own limit)" in text for text in rows) == sum(
         "full-Krum" in text and ", 50 %" in text and "partial" not in text for text in rows
     )

@@ -7,10 +7,10 @@ import pytest
 from records import put
 
 from fedlib.evidence import statistics
+from fedlib.evidence.agreement import verdict
 from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
-from fedlib.evidence.results import verdict
 from fedlib.evidence.table import Table
 from fedlib.grids import expand, grid_slugs, load_grid, run_grid
 from fedlib.papers.centered_clipping import tables
@@ -208,6 +208,14 @@ GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "
         ({"scal": "smoke"}, "parameter='scal' is unknown; did you mean 'scale'"),
         ({"scale": "smoke", "only": "table_v/*"}, "matches none"),
         ({"scale": "smoke", "device": "gpu", "only": "*/0.9"}, "device='gpu'"),
+        ({"device": "gpu"}, "device='gpu'"),
+        ({"device": 5}, "device=5"),
+        ({"only": "table_v/*"}, "only='table_v/\\*' matches none of the"),
+        ({"only": ("*/0.9", "table_v/*")}, "only='table_v/\\*' matches none of the"),
+        ({"only": 5}, "only=5 must be a pattern"),
+        ({"only": {"*/0.9"}}, "must be a pattern"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"seeds": True}, "seeds=True"),
     ],
 )
 def test_wrong_chapter_parameters_are_named(monkeypatch, tmp_path, changes, message):
@@ -233,7 +241,7 @@ def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path
     assert chapter.banner.warnings == ()
     assert not (tmp_path / "centered_clipping" / "smoke.jsonl").exists()
     chapter = open_chapter(
-        "centered_clipping", {**GIVEN, "scale": "smoke", "only": "*/mnist_noniid/ipm/tm/0.9"}
+        "centered_clipping", {**GIVEN, "scale": "smoke", "only": ("*/mnist_noniid/ipm/tm/0.9",)}
     )
     best = chapter.archive.best("table_iv/mnist_noniid/ipm/tm/0.9")
     assert best.scale == "smoke"
@@ -257,9 +265,12 @@ def test_the_summary_counts_paper_cells(tmp_path):
     put_one_real_cell(tmp_path, accuracy=0.5)
     archive = Archive(grid, Store(grid.slug, tmp_path))
     assert tables.summary(archive).text == (
-        "Table IV agrees within the margin in 0 of 1 cells computed at paper scale, in 0 within 2 "
-        "points; 359 of 360 cells not computed at paper scale. Computed: MNIST* 1 of 60, FMNIST 0 "
-        "of 60, FMNIST* 0 of 60, CIFAR-10 0 of 60, CIFAR-10* 0 of 60, CIFAR-100 0 of 60."
+        "0 of 0 cells of Table IV agree where the attack shows, which is where a run of ours "
+        "without any attack would not agree; 0 of 1 cell agree of all that tell anything. 0 cells "
+        "tell nothing, because their printed spread is so wide that nearly every run would agree, "
+        "or because our seeds are unstable. 0 of all 1 are within 2 points. 359 of 360 cells are "
+        "not computed at paper scale. Computed: MNIST* 1 of 60, FMNIST 0 of 60, FMNIST* 0 of 60, "
+        "CIFAR-10 0 of 60, CIFAR-10* 0 of 60, CIFAR-100 0 of 60."
     )
 
 
@@ -278,12 +289,12 @@ def test_what_is_apart_stands_by_size_whether_or_not_it_agrees(tmp_path):
     table = tables.apart_table(Archive(grid, store))
     assert [row[:3] + row[5:] for row in table.rows] == [
         ("MNIST*", "CC, τ = 1, β = 0.99", "ROP", "-47.73", "differs"),
-        ("MNIST*", "RFA, β = 0.9", "ALIE", "+38.53", "agrees"),
+        ("MNIST*", "RFA, β = 0.9", "ALIE", "+38.53", "tells nothing"),
     ]
-    assert table.classes == {(0, 6): "differs", (1, 6): "agrees"}
+    assert table.classes == {(0, 6): "differs", (1, 6): "untold"}
 
 
-def test_claims_are_decided_at_paper_scale_alone(tmp_path):
+def test_claims_are_decided_at_paper_scale_alone(tmp_path, quiet):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)
     number, first = next(
@@ -292,28 +303,13 @@ def test_claims_are_decided_at_paper_scale_alone(tmp_path):
     for scale in ("quick", "paper"):
         for cell in grid.cells(scale, 1, real):
             if cell.key in first.cells:
-                put(store, cell, scale, 0.8 if "/none/" in cell.key else 0.75)
+                put(store, cell, scale, 0.95 if "/none/" in cell.key else 0.90)
         row = tables.claims_table(Archive(grid, store)).judged[number]
-        assert row[2] == "drop 5.0 points"
-        assert row[-1] == ("undecided: reduced scale" if scale == "quick" else "holds (one seed)")
-
-
-def test_over_several_seeds_the_whole_interval_decides(tmp_path):
-    grid = load_grid("centered_clipping")
-    number, claim = next(
-        (i, claim) for i, claim in enumerate(tables.CLAIMS) if "ROP costs 5 points" in claim.text
-    )
-    # Drops of 5, 5.5 and 6 points: 5.5 +- 1.24, all within the margin of 2. With 9: undecided.
-    for last, said in ((0.74, "holds"), (0.71, "undecided: too few runs")):
-        store = Store(grid.slug, tmp_path / said[:5])
-        for seed, attacked in ((1, 0.75), (2, 0.745), (3, last)):
-            for cell in grid.cells("paper", seed, real):
-                if cell.key in claim.cells:
-                    put(store, cell, "paper", 0.8 if "/none/" in cell.key else attacked)
-        row = tables.claims_table(Archive(grid, store)).judged[number]
-        assert row[-1] == said
-        assert row[-2] == "paper, Fashion-MNIST, 3 seeds"
-    assert row[2].startswith("drop 6.5 points (")
+        assert row.here == "drop 5.0 points"
+        # The test set of 10,000 images gives the drop an error of 0.37 points. The margin is 2.
+        said = "reduced scale" if scale == "quick" else "provisional: one seed"
+        assert said in row.verdict
+    assert row.kind == "holds"
 
 
 def test_statistics_of_the_claims_by_hand():
@@ -501,23 +497,18 @@ def test_smoke_grid_runs_from_end_to_end(tmp_path):
     assert len(run_grid(cells, store, "smoke", jobs=1, progress=False).computed) == 4
 
 
-def test_a_claim_within_two_numbers_fails_only_if_its_whole_interval_is_outside():
-    needed = near(35, 2)
-    assert needed.apart(20, 32.9)
-    assert needed.apart(37.1, 60)
-    assert not needed.apart(15, 60)  # holds what is claimed, and much else
-    assert not needed.apart(34, 60)
-    assert (33 in needed, 37 in needed, 37.1 in needed) == (True, True, False)
+def test_a_range_knows_what_is_in_it_and_how_deep():
+    assert (33 in near(35), 37 in near(35), 37.1 in near(35)) == (True, True, False)
     assert (2 in above(2), 2 in at_least(2), 2 in below(2), 2 in at_most(2)) == (False, True) * 2
-    assert above(2).apart(1, 2)
-    assert not at_least(2).apart(1, 2)
+    assert (near(35).depth(36), near(35).depth(40)) == (1, -3)
+    assert (above(2).depth(5), below(2).depth(5)) == (3, -3)
     assert [str(r) for r in (above(0), at_most(2.5), near(35))] == ["> 0", "≤ 2.5", "33 to 37"]
 
 
 def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
     grid = load_grid("centered_clipping")
     rows = tables.claims_table(Archive(grid, Store(grid.slug, tmp_path))).judged
-    printed = {row[1]: row[4] for row in rows}
+    printed = {row.text: row.in_print for row in rows}
     # Table IV, FMNIST*, beta = 0.99, tau = 0.1: ALIE leaves 10.0, ROP 42.
     alie = "FMNIST*, CC, τ = 0.1, β = 0.99: ROP is the strongest of the attacks"
     assert printed[alie] == "next strongest attack leaves -32.0 points: not as claimed"

@@ -95,7 +95,7 @@ def grid(inside):
         (lambda x, y: x < 9, 2.0),  # none
     ],
 )
-def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
+def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error):
     store = Store(GRID.slug, tmp_path)
     cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean")
     put(
@@ -110,11 +110,13 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, inside, error):
     archive = Archive(GRID, store)
     assert radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
     row = tables.claims_table(archive).judged[0]
-    assert row[-1] == ("holds (one seed)" if error < 0.3 else "does not hold (one seed)")
+    assert row.verdict == (
+        "holds, provisional: one seed" if error < 0.3 else "does not hold, provisional: one seed"
+    )
     assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
 
 
-def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
+def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
     def claimed(*seeds):
         store = Store(GRID.slug, tmp_path / str(len(seeds)))
         for seed, seconds in enumerate(seeds, 1):
@@ -122,24 +124,30 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path):
             taken = {"seconds": seconds} if seconds else None
             put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
         rows = tables.claims_table(Archive(GRID, store)).judged
-        (row,) = (row for row in rows if "Synthetic, no defence: learning" in row[1])
-        return row[2], row[-2].rsplit(", ")[-1], row[-1]
+        (row,) = (row for row in rows if "Synthetic, no defence: learning" in row.text)
+        return row.here, row.runs.split(", ")[2], row.verdict
 
     quick, slow = ({"epoch": 10.0, "data": 1.0, "policy": spent} for spent in (15.0, 40.0))
     assert claimed(None) == ("–", "0 of 1 seed", "undecided: nothing to measure")
-    assert claimed(None, quick) == ("1.5 epochs", "1 of 2 seeds", "holds (one seed)")
-    assert claimed(slow, None, None) == ("4.0 epochs", "1 of 3 seeds", "does not hold (one seed)")
+    assert claimed(None, quick) == ("1.5 epochs", "1 of 2 seeds", "holds, provisional: one seed")
+    assert claimed(slow, None, None) == (
+        "4.0 epochs",
+        "1 of 3 seeds",
+        "does not hold, provisional: one seed",
+    )
 
 
 @pytest.mark.parametrize(
     ("white", "black", "said"),
     [
-        (0.80, 0.81, "holds (one seed)"),
-        (0.80, 0.90, "does not hold (one seed)"),
+        (0.80, 0.81, "holds, provisional: one seed"),
+        (0.80, 0.90, "does not hold, provisional: one seed"),
         (0.89, 0.90, "undecided: nothing to measure"),
     ],
 )
-def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white, black, said):
+def test_a_black_box_is_compared_with_a_white_one_that_does_harm(
+    tmp_path, quiet, white, black, said
+):
     store = Store(GRID.slug, tmp_path)
     accuracies = {"none": 0.9, "rl": white, "rlb": black}
     for cell in GRID.cells("paper", 1, real):
@@ -151,11 +159,11 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(tmp_path, white
                 test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
             )  # fmt: skip
     rows = tables.claims_table(Archive(GRID, store)).judged
-    (row,) = (row for row in rows if row[1].startswith("Synthetic, Krum: the black box"))
-    assert row[-1] == said
+    (row,) = (row for row in rows if row.text.startswith("Synthetic, Krum: the black box"))
+    assert row.verdict == said
     # A model that has diverged predicts nothing.
-    (row,) = (row for row in rows if row[1].startswith("Synthetic, Krum: IPM does more harm"))
-    assert row[2] == "+50.0 points of accuracy"
+    (row,) = (row for row in rows if row.text.startswith("Synthetic, Krum: IPM does more harm"))
+    assert row.here == "+50.0 points of accuracy"
     table = tables.accuracy_table(Archive(GRID, store), "circle")
     shown = {row[0]: row[-2:] for row in table.rows}
     assert shown["IPM"] == ("diverged", "none")

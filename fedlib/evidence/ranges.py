@@ -29,11 +29,9 @@ class Range:
             return self.low < value < self.high
         return self.low <= value <= self.high
 
-    def apart(self, low: float, high: float) -> bool:
-        """Return whether no number from ``low`` to ``high`` is in this range."""
-        if self.open:
-            return high <= self.low or low >= self.high
-        return high < self.low or low > self.high
+    def depth(self, value: float) -> float:
+        """Return how far inside this range a value is, or minus how far outside."""
+        return min(value - self.low, self.high - value)
 
     def __str__(self) -> str:
         if self.high == math.inf:

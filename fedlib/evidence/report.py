@@ -11,7 +11,9 @@ from typing import Any
 
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT, describe
-from fedlib.evidence.results import CellResult, basis_of, data_named, range_of, verdict
+from fedlib.evidence.agreement import verdict
+from fedlib.evidence.noise import NoiseBook
+from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Grid
 from fedlib.runs.store import SCALES, Store
@@ -107,6 +109,35 @@ class Archive:
                 f"cell={key!r} is none of the {len(self._keys)} cells of {self.grid.slug}; {hint}"
             )
         return self._found.get(key, {})
+
+    @cached_property
+    def noise(self) -> NoiseBook:
+        """How far the accuracies of a cell's seeds are apart, pooled over comparable cells."""
+        return NoiseBook(self.results())
+
+    def results(self, keys: Iterable[str] | None = None) -> list[CellResult]:
+        """Return all stored results of some cells, at every scale.
+
+        Parameters
+        ----------
+        keys
+            The cells. None takes all cells of the grid.
+        """
+        held = self._found.values() if keys is None else [self._of(key) for key in keys]
+        return [result for results in held for result in results.values()]
+
+    def seeds(self, key: str, scale: str) -> list[int]:
+        """Return the seeds of a cell that are stored at one scale on real data.
+
+        Parameters
+        ----------
+        key
+            The cell.
+        scale
+            One of ``SCALES``.
+        """
+        found = self._of(key).get((True, SCALES.index(check_name("scale", scale, SCALES))))
+        return found.seeds if found is not None else []
 
     def best(self, key: str) -> CellResult | None:
         """Return the best stored runs of a cell, or None if there are none."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fedlib.evidence.statistics import Estimate, agrees, estimate
+from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.table import plural
 
 
@@ -46,6 +46,21 @@ class CellResult:
     def accuracy(self) -> Estimate:
         """The test accuracy after the last round, in percent."""
         return self.final("test_accuracy")
+
+    def shown(self, unstable: bool = False) -> str:
+        """Return the accuracy in percent as text: ``88.12 ± 0.31``, or all values if unstable.
+
+        Parameters
+        ----------
+        unstable
+            Whether the seeds disagree so far that their mean is a value that no run had.
+        """
+        found = self.accuracy
+        if unstable:
+            values = [self.of_seed(seed).accuracy.mean for seed in self.seeds]
+            return ", ".join(f"{value:.2f}" for value in values)
+        spread = "" if found.spread is None else f" ± {found.spread:.2f}"
+        return f"{found.mean:.2f}{spread}"
 
     def final(self, quantity: str) -> Estimate:
         """Return a share as it was after the last round, in percent over the seeds.
@@ -120,31 +135,6 @@ def basis_of(results: Sequence[CellResult]) -> str:
 def data_named(names: Iterable[str]) -> str:
     """Name data sets for a caption: ``CIFAR-10 and MNIST``."""
     return " and ".join(sorted(set(names))) or "nothing stored"
-
-
-def verdict(result: CellResult | None, published: float, spread: float | None) -> str:
-    """Compare the accuracy of a stored cell with the published one.
-
-    Parameters
-    ----------
-    result
-        The cell's runs, None if there are none.
-    published, spread
-        The published mean and its spread, in percent. The spread is None if the paper has none.
-
-    Returns
-    -------
-    str
-        ``agrees`` or ``differs``, by the margin of :func:`fedlib.evidence.statistics.margin`, if
-        the runs follow the paper's protocol on its data. Otherwise why there is no verdict.
-    """
-    if result is None:
-        return "not computed"
-    if not result.real:
-        return "no verdict (embedded data)"
-    if not result.comparable:
-        return f"no verdict ({result.scale})"
-    return "agrees" if agrees(result.accuracy.mean, published, spread) else "differs"
 
 
 def range_of(counts: Sequence[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from fedlib.evidence.claims import PrintedNumber
 from fedlib.evidence.published import PublishedValue, load_published
 from fedlib.evidence.statistics import margin
 from fedlib.papers.centered_clipping.keys import Key, cosines, table_iv
@@ -40,13 +41,14 @@ def published_cosines() -> dict[tuple[Key, str], float]:
     }
 
 
-def printed(cell: str, quantity: str) -> float | None:
+def printed(cell: str, quantity: str) -> PrintedNumber | None:
     """The number that the paper prints for a quantity of a cell; None if it prints none."""
     key = Key.parse(cell)
     if quantity == "test_accuracy":
         value = published_accuracies().get(key)
-        return None if value is None else value.value
-    return published_cosines().get((key, quantity))
+        return None if value is None else PrintedNumber(value.value, value.spread or 0.0)
+    cosine = published_cosines().get((key, quantity))
+    return None if cosine is None else PrintedNumber(cosine)
 
 
 def margin_of_cost(setting: str, rule: str, momentum: float) -> float:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fedlib.evidence.agreement import (
+    AGREES,
+    DIFFERS,
+    TELLS_NOTHING,
+    UNSTABLE,
+    attack_shows,
+    verdict,
+)
 from fedlib.evidence.published import PublishedValue
-from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural, verdict
+from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural
 from fedlib.evidence.statistics import MARGIN, difference
 from fedlib.papers.centered_clipping import keys
 from fedlib.papers.centered_clipping.keys import Key
@@ -20,7 +28,8 @@ from fedlib.papers.centered_clipping.settings import (
     rule_title,
 )
 
-_MARKS = {"agrees": "✓", "differs": "✗"}
+_MARKS = {AGREES: "✓", DIFFERS: "✗", TELLS_NOTHING: "tells nothing", UNSTABLE: "unstable"}
+_SHADES = {AGREES: "agrees", DIFFERS: "differs"}
 
 
 class Comparison(NamedTuple):
@@ -31,7 +40,10 @@ class Comparison(NamedTuple):
     key, result, published
         The cell, what is stored of it, and what the paper prints.
     verdict
-        ``agrees`` or ``differs``.
+        ``agrees``, ``differs``, ``tells nothing`` or ``unstable``.
+    shows
+        Whether a run of ours without the attack would differ from the published value. None if
+        there is no such run.
     gap, error
         Our accuracy minus the published one in points, and the combined standard error, which a
         single seed does not have.
@@ -41,6 +53,7 @@ class Comparison(NamedTuple):
     result: CellResult
     published: PublishedValue
     verdict: str
+    shows: bool | None
     gap: float
     error: float | None
 
@@ -50,11 +63,14 @@ def compared(archive: Archive, key: Key) -> Comparison | None:
     result, value = archive.best(str(key)), published_accuracies().get(key)
     if result is None or value is None:
         return None
-    found = verdict(result, value.value, value.spread)
+    without = archive.best(str(key.without_attack()))
+    clean = without.accuracy.mean if without is not None and without.comparable else None
+    found = verdict(result, value.value, value.spread, clean, archive.noise.unstable(result))
     if found not in _MARKS:
         return None
+    shows = None if clean is None else attack_shows(value.value, value.spread, clean)
     gap, error = difference(result.accuracy, value.value, value.spread)
-    return Comparison(key, result, value, found, gap, error)
+    return Comparison(key, result, value, found, shows, gap, error)
 
 
 def comparisons(archive: Archive) -> list[Comparison]:
@@ -87,9 +103,9 @@ def table_iv(archive: Archive, setting: str) -> Table:
                 result, comparison = archive.best(str(key)), compared(archive, key)
                 if result is not None:
                     data.add(result.data)
-                    shade = comparison.verdict if comparison else f"scale-{result.scale}"
-                    classes[len(rows), len(row)] = shade
-                row.append(f"{_ours(result)}\n{_published_beside(key, comparison)}")
+                    shade = _SHADES.get(comparison.verdict, "untold") if comparison else None
+                    classes[len(rows), len(row)] = shade or f"scale-{result.scale}"
+                row.append(f"{_ours(archive, result)}\n{_published_beside(key, comparison)}")
             rows.append(tuple(row))
     return Table(
         ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
@@ -103,19 +119,30 @@ def table_iv(archive: Archive, setting: str) -> Table:
 def summary(archive: Archive) -> Note:
     """How many published cells agree, differ, and are not yet comparable, by setting."""
     published = published_accuracies()
-    found = comparisons(archive)
-    agreed = sum(comparison.verdict == "agrees" for comparison in found)
-    close = sum(abs(comparison.gap) <= MARGIN for comparison in found)
+    found_all = comparisons(archive)
+    telling = [found for found in found_all if found.verdict in _SHADES]
+    showing = [found for found in telling if found.shows]
+    close = sum(abs(comparison.gap) <= MARGIN for comparison in found_all)
     parts = []
     for setting in SETTINGS:
-        have = sum(comparison.key.setting == setting.key for comparison in found)
+        have = sum(comparison.key.setting == setting.key for comparison in found_all)
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"Table IV agrees within the margin in {agreed} of {len(found)} cells computed at "
-        f"paper scale, in {close} within {MARGIN:g} points; {len(published) - len(found)} of "
-        f"{len(published)} cells not computed at paper scale. Computed: {', '.join(parts)}."
+        f"{_agreeing(showing)} of Table IV agree where the attack shows, which is where a run of "
+        f"ours without any attack would not agree; {_agreeing(telling)} agree of all that tell "
+        f"anything. {len(found_all) - len(telling)} cells tell nothing, because their printed "
+        "spread is so wide that nearly every run would agree, or because our seeds are unstable. "
+        f"{close} of all {len(found_all)} are within {MARGIN:g} points. "
+        f"{len(published) - len(found_all)} of {len(published)} cells are not computed at paper "
+        f"scale. Computed: {', '.join(parts)}."
     )
+
+
+def _agreeing(found: list[Comparison]) -> str:
+    """How many of some comparisons agree: ``56 of 71 cells``."""
+    agreed = sum(comparison.verdict == AGREES for comparison in found)
+    return f"{agreed} of {plural(len(found), 'cell')}"
 
 
 def apart_table(archive: Archive) -> Table:
@@ -127,7 +154,7 @@ def apart_table(archive: Archive) -> Table:
             SETTING_TITLES[found.key.setting],
             rule_title(found.key.rule, found.key.momentum),
             ATTACK_NAMES[found.key.attack],
-            _ours(found.result),
+            _ours(archive, found.result),
             _published_text(found.published),
             f"{found.gap:+.2f}",
             found.verdict,
@@ -138,19 +165,18 @@ def apart_table(archive: Archive) -> Table:
         ("setting", "rule", "attack", "ours", "published", "difference", "by the margin"),
         rows,
         f"Cells more than {MARGIN:g} points apart: test accuracy in %",
-        {(i, 6): row[6] for i, row in enumerate(rows)},
+        {(i, 6): _SHADES.get(row[6], "untold") for i, row in enumerate(rows)},
         compact=True,
     )
 
 
-def _ours(result: CellResult | None) -> str:
+def _ours(archive: Archive, result: CellResult | None) -> str:
     """A cell's accuracy with its spread, scale and seeds: ``88.12 ± 0.31 paper, 2 seeds``."""
     if result is None:
         return "not computed"
-    accuracy = result.accuracy
-    spread = "" if accuracy.spread is None else f" ± {accuracy.spread:.2f}"
+    shown = result.shown(archive.noise.unstable(result))
     data = "" if result.real else ", glyphs"
-    return f"{accuracy.mean:.2f}{spread} {result.scale}{data}, {plural(accuracy.n, 'seed')}"
+    return f"{shown} {result.scale}{data}, {plural(len(result.seeds), 'seed')}"
 
 
 def _published_text(value: PublishedValue) -> str:

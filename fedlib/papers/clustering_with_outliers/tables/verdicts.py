@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedlib.evidence import claims
-from fedlib.evidence.claims import ClaimsTable
+from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Table
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey
@@ -17,9 +17,11 @@ def claims_table(archive: Archive) -> ClaimsTable:
     """Each claim with its statistic, what it needs to be, and the verdict."""
     values = published()
 
-    def printed(cell: str, quantity: str) -> float | None:
+    def printed(cell: str, quantity: str) -> PrintedNumber | None:
         value = values.get(cell)
-        return None if value is None or quantity != "test_accuracy" else 100 * value.value
+        if value is None or quantity != "test_accuracy":
+            return None
+        return PrintedNumber(100 * value.value, 100 * (value.spread or 0.0))
 
     return claims.claims_table(archive, CLAIMS, printed)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from fedlib.evidence.claims import Claim, Range
+from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
-from fedlib.papers.residual_reweighting.class_counts import majority
 
 
 def success(result: CellResult) -> float:

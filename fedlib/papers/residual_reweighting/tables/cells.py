@@ -72,7 +72,7 @@ class TableCells:
         if result is None:
             return f"–\n{printed}" if short else f"–\n\n{printed}"
         self.data.add(result.data)
-        self.classes[row, column] = _css_class(result, value, quantity)
+        self.classes[row, column] = _css_class(self.archive, result, value, quantity)
         separator = " " if short else "\n"
         return f"{_measured(result, quantity)}{separator}{_basis(result, quantity)}\n{printed}"
 
@@ -87,10 +87,13 @@ def scale_class(result: CellResult) -> str:
     return f"scale-{result.scale}"
 
 
-def _css_class(result: CellResult, value: PublishedValue | None, quantity: str) -> str:
+def _css_class(
+    archive: Archive, result: CellResult, value: PublishedValue | None, quantity: str
+) -> str:
     """The verdict of an accuracy that has one, and else the scale."""
     if value is not None and quantity == "test_accuracy":
-        found = verdict(result, value.value, None)
+        unstable = archive.noise.unstable(result)
+        found = verdict(result, value.value, None, unstable=unstable)
         if found in ("agrees", "differs"):
             return found
     return scale_class(result)

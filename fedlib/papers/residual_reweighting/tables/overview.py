@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from fedlib.data import resolve_source
+from fedlib.evidence.class_counts import counts_of, stored_counts
 from fedlib.evidence.published import PublishedValue
 from fedlib.evidence.report import Archive, Note, Table, verdict
-from fedlib.papers.residual_reweighting.class_counts import counts_of, stored_counts
 from fedlib.papers.residual_reweighting.domains import LOAN_TARGET
 from fedlib.papers.residual_reweighting.tables.cells import published
 
@@ -36,7 +36,7 @@ def _standing(archive: Archive, cell: str, quantity: str, value: PublishedValue)
         return "other data"
     if quantity == "attack_success":
         return "success"  # shown beside the published, without a verdict
-    return verdict(result, value.value, None)
+    return verdict(result, value.value, None, unstable=archive.noise.unstable(result))
 
 
 def class_shares(data: str = "auto") -> Table:

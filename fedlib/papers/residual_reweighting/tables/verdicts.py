@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fedlib.evidence import claims
-from fedlib.evidence.claims import ClaimsTable
+from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Table
 from fedlib.papers.residual_reweighting.choices import VARIANTS
 from fedlib.papers.residual_reweighting.claims import CLAIMS
@@ -33,9 +33,9 @@ def claims_table(archive: Archive) -> ClaimsTable:
     """Each claim with its statistic, what it needs to be, and the verdict."""
     values = published()
 
-    def printed(cell: str, quantity: str) -> float | None:
+    def printed(cell: str, quantity: str) -> PrintedNumber | None:
         value = values.get((cell, quantity))
-        return None if value is None else value.value
+        return None if value is None else PrintedNumber(value.value, value.spread or 0.0)
 
     return claims.claims_table(archive, CLAIMS, printed)
 

@@ -1,4 +1,7 @@
-"""How many test samples of each class the data sets have: floors for accuracy and success."""
+"""How many test samples of each class the data sets have.
+
+These numbers give the floors of accuracy and success, and the error of a finite test set.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from fedlib.data import DataConfig, DataError, load_dataset
+from fedlib.data.catalogue import DATASETS
+
+_USUAL_TEST_SIZE = 10_000
 
 
 class ClassCounts(NamedTuple):
@@ -33,7 +39,7 @@ def stored_counts() -> dict[str, ClassCounts]:
 
     They are stored so that the floors of these runs need no data at hand.
     """
-    path = resources.files("fedlib.papers") / "residual_reweighting" / "test_classes.csv"
+    path = resources.files("fedlib.evidence") / "test_classes.csv"
     with path.open(encoding="utf-8") as file:
         return {
             row["checksum"]: ClassCounts(
@@ -54,6 +60,54 @@ def counts_of(data: DataConfig) -> ClassCounts:
     """
     dataset = load_dataset(data)
     return ClassCounts(data.name, dataset.label, tuple(dataset.y_test.bincount().tolist()))
+
+
+def test_size(record: dict[str, Any]) -> int | None:
+    """Return the number of test samples of a run, or None if nobody knows it.
+
+    Parameters
+    ----------
+    record
+        The run as it is stored.
+    """
+    asked = record["config"]["data"]["test_samples"]
+    if asked is not None:
+        return int(asked)
+    counts = stored_counts().get(record["provenance"].get("data_checksum", ""))
+    return None if counts is None else sum(counts.counts)
+
+
+def chance_level(record: dict[str, Any]) -> float:
+    """Return the largest accuracy in % that still counts as chance.
+
+    A model that has learned nothing is as accurate as the largest class is frequent, or less. Two
+    standard errors of the test set are added to that share. Where the shares of the classes are
+    not known, all classes count as equally frequent, and the data set as one of 10,000 samples.
+
+    Parameters
+    ----------
+    record
+        The run as it is stored.
+    """
+    counts = stored_counts().get(record["provenance"].get("data_checksum", ""))
+    if counts is None:
+        share = 100 / DATASETS[record["config"]["data"]["name"]].n_classes
+    else:
+        share = counts.largest_share()
+    return share + 2 * binomial_error(share, test_size(record) or _USUAL_TEST_SIZE)
+
+
+def binomial_error(percent: float, n_samples: int) -> float:
+    """Return the standard error, in points, of a share that is measured on some test samples.
+
+    Parameters
+    ----------
+    percent
+        The share in percent, from 0 to 100.
+    n_samples
+        The number of test samples.
+    """
+    return math.sqrt(max(percent * (100 - percent), 0.0) / n_samples)
 
 
 def majority(record: dict[str, Any]) -> float:

@@ -1,0 +1,146 @@
+"""A claim of a paper as data: the cells that decide it, and the statistic of their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fedlib.evidence.ranges import Range
+from fedlib.evidence.results import CellResult
+
+OWN = "this book"
+"""The place of a question that no paper claims, but this book asks."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, and what decides it.
+
+    Attributes
+    ----------
+    place
+        Where the paper makes the statement.
+    text
+        The statement.
+    cells
+        The keys of the cells that decide it.
+    statistic
+        This function takes a number of each of the cells, in their order, and returns the number
+        that decides the claim. It returns NaN if the runs of a seed have nothing to judge. The
+        cells' numbers are their accuracies in percent, unless ``quantities`` or ``measure`` says
+        otherwise.
+    needed
+        The claim holds if the statistic is in this range.
+    shown
+        The text that shows the statistic, such as ``drop {:.1f} points``.
+    quantities
+        Takes a quantity of each cell in place of the accuracy: its mean over the run.
+    measure
+        This function takes the run of one seed of a cell and returns the number that stands in
+        place of the accuracy.
+    quantity
+        The quantity that the paper prints in place of ``measure``. It is empty if there is none.
+    equal
+        The value of the statistic at which the compared sides are equal, so that they tie. None
+        takes 0 for a claim that needs more than 0, and no value for all other claims.
+    of_level
+        Whether the claim is about the height of an accuracy itself, such as "above 60 %", so that
+        an accuracy at chance decides it too. All other claims are undecided if every accuracy is
+        at chance.
+    of_accuracy
+        Whether ``measure`` is an accuracy in percent of the test samples.
+    reading
+        The reading of the text that the cells take, if the text allows several.
+    """
+
+    place: str
+    text: str
+    cells: tuple[str, ...]
+    statistic: Callable[[list[float]], float]
+    needed: Range
+    shown: str
+    quantities: tuple[str, ...] = ()
+    measure: Callable[[CellResult], float] | None = None
+    quantity: str = ""
+    equal: float | None = None
+    of_level: bool = False
+    of_accuracy: bool = False
+    reading: str = ""
+
+    @property
+    def equality(self) -> float | None:
+        """The value of the statistic at which the compared sides are equal, if there is one."""
+        if self.equal is None and self.needed.low == 0 and math.isinf(self.needed.high):
+            return 0.0
+        return self.equal
+
+    @property
+    def accuracies(self) -> bool:
+        """Whether the cells' numbers are accuracies in percent of the test samples."""
+        return self.of_accuracy or (self.measure is None and not self.quantities)
+
+    def numbers(self, results: list[CellResult]) -> list[float]:
+        """Return the number of each cell, from the run of one seed of each."""
+        if self.quantities:
+            pairs = zip(results, self.quantities, strict=True)
+            return [result.mean_of(name).mean for result, name in pairs]
+        if self.measure is not None:
+            return [self.measure(result) for result in results]
+        return [result.accuracy.mean for result in results]
+
+    def value(self, numbers: list[float]) -> float:
+        """Return the statistic of the cells' numbers. It is NaN if a measured one is not known."""
+        if self.measure is not None and any(map(math.isnan, numbers)):
+            return math.nan
+        return self.statistic(numbers)
+
+    def printed(self, lookup: Printed) -> list[PrintedNumber] | None:
+        """Return the paper's own number of each cell, or None if it does not print them all.
+
+        Parameters
+        ----------
+        lookup
+            The numbers that the paper prints.
+        """
+        usual = self.quantity if self.measure is not None else "test_accuracy"
+        names = self.quantities or (usual,) * len(self.cells)
+        values = [lookup(cell, name) for cell, name in zip(self.cells, names, strict=True)]
+        known = [value for value in values if value is not None]
+        return known if known and len(known) == len(values) else None
+
+
+class PrintedNumber(NamedTuple):
+    """A number that a paper prints, in the unit of the statistic.
+
+    Attributes
+    ----------
+    value
+        The number.
+    spread
+        The standard deviation that is printed with it, or 0.
+    """
+
+    value: float
+    spread: float = 0.0
+
+
+Printed = Callable[[str, str], PrintedNumber | None]
+"""A function that takes a cell's key and a quantity, and returns the number that the paper prints.
+
+It returns None if the paper does not print it.
+"""
+
+
+def percent_left(clean: float, left: float) -> float:
+    """Return ``left`` as a share of the ``clean`` accuracy, in percent.
+
+    It is NaN if the clean accuracy is zero.
+    """
+    return 100 * left / clean if clean else math.nan
+
+
+def drop(values: list[float]) -> float:
+    """Return how far the second value is below the first, as the statistic of a claim."""
+    return values[0] - values[1]

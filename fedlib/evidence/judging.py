@@ -1,0 +1,392 @@
+"""The verdicts on a paper's claims, from the stored runs and from the paper's own numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from fedlib.evidence.claim import OWN, Claim, Printed
+from fedlib.evidence.class_counts import binomial_error, test_size
+from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
+from fedlib.evidence.report import Archive
+from fedlib.evidence.results import CellResult
+from fedlib.evidence.table import Table, plural
+from fedlib.evidence.verdicts import (
+    ENOUGH_SEEDS,
+    FAILS,
+    HOLDS,
+    TIE,
+    UNDECIDED,
+    SeedValue,
+    Verdict,
+    decide,
+)
+
+CONTRADICTED = "contradicted in print"
+"""The kind of verdict on a claim that the paper's own numbers do not support."""
+
+_CSS = {HOLDS: "agrees", FAILS: "differs", TIE: "tie"}
+_AGAINST = ": not as claimed"
+"""The end of a paper's own number that does not support the claim."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with what decides it, in words.
+
+    Attributes
+    ----------
+    claim
+        The claim.
+    here
+        What the stored runs give: the statistic, and its values if there are several seeds.
+    in_print
+        What the paper's own numbers give.
+    runs
+        The scale, data, seeds and noise of the runs.
+    kind
+        ``holds``, ``does not hold``, ``tie``, ``undecided`` or ``contradicted in print``.
+    remark
+        What has to be said with the verdict.
+    """
+
+    claim: Claim
+    here: str
+    in_print: str
+    runs: str
+    kind: str
+    remark: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the paper makes the claim."""
+        return self.claim.place
+
+    @property
+    def text(self) -> str:
+        """The claim, with the reading that it is tested in if the text allows several."""
+        reading = self.claim.reading
+        return self.claim.text + (f" [{reading}]" if reading else "")
+
+    @property
+    def needed(self) -> str:
+        """What the statistic has to be."""
+        return str(self.claim.needed)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict with its remark, in words."""
+        return str(Verdict(self.kind, self.remark))
+
+    @property
+    def decided(self) -> bool:
+        """Whether the runs decide the claim: it holds, it does not hold, or it is a tie."""
+        return self.kind in _CSS
+
+    @property
+    def own(self) -> bool:
+        """Whether the paper does not claim this, but this book asks it."""
+        return self.claim.place == OWN
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim holds."""
+        return self.kind == HOLDS
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the verdict rests on one seed."""
+        return self.decided and "one seed" in self.remark
+
+
+@dataclass(frozen=True)
+class ClaimsTable(Table):
+    """The table of a paper's claims.
+
+    Attributes
+    ----------
+    judged
+        The rows in parts, in the order of the claims.
+    """
+
+    css: ClassVar[str] = "fedlib-table fedlib-claims"
+
+    judged: tuple[Judgement, ...] = ()
+
+
+def claims_table(
+    archive: Archive, claims: Sequence[Claim], printed: Printed | None = None
+) -> ClaimsTable:
+    """Return a table of claims, each with its statistic, what is needed, and the verdict.
+
+    The verdict is that of :func:`fedlib.evidence.verdicts.decide`. It needs all cells by the
+    paper's protocol on real data. Data other than the paper's own are named beside the verdict.
+    Cells are never compared across scales, and only the seeds that all cells have count. A claim
+    that the paper's own numbers contradict gets no verdict from the runs.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    claims
+        The claims.
+    printed
+        The numbers that the paper prints. They add a column with the same statistic of these
+        numbers, for each claim of which the paper prints them all. None leaves the column out.
+    """
+    judge = Judge(archive, claims, printed)
+    judged = tuple(map(judge.judgement, claims))
+    rows: list[tuple[str, ...]] = []
+    classes = {}
+    for number, row in enumerate(sorted(judged, key=lambda row: row.own)):
+        in_print = () if printed is None else (row.in_print,)
+        verdict = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
+        rows.append((f"{row.text} ({row.place})", row.needed, row.here, *in_print, verdict))
+        if row.decided:
+            classes[number, len(rows[-1]) - 1] = _CSS[row.kind]
+    heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
+    questions = ", then questions of this book" if any(row.own for row in judged) else ""
+    caption = f"Claims of the paper{questions}, computed from the stored runs"
+    return ClaimsTable(heads, tuple(rows), caption, classes, judged=judged)
+
+
+class Judge:
+    """A judge knows the noise of the numbers that the claims of a paper rest on.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    claims
+        The claims of the paper. The cells of all claims that take the same measure share a pool.
+    printed
+        The numbers that the paper prints, if it prints any.
+    """
+
+    def __init__(
+        self, archive: Archive, claims: Sequence[Claim], printed: Printed | None = None
+    ) -> None:
+        self.archive = archive
+        self.claims = tuple(claims)
+        self.lookup = printed
+        self._books: dict[object, NoiseBook] = {}
+
+    def judgement(self, claim: Claim) -> Judgement:
+        """Judge one of the claims."""
+        in_print, contradicted = self._in_print(claim)
+        here, runs, verdict = self._by_runs(claim)
+        if contradicted and claim.place != OWN:
+            verdict = Verdict(CONTRADICTED)
+        return Judgement(claim, here, in_print, runs, verdict.kind, verdict.remark)
+
+    def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
+        """Return the runs that a claim needs next, as keys of cells with their seed.
+
+        They complete the first seed that not all of the claim's cells have, at the paper's scale
+        and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed.
+        """
+        held = {cell: set(self.archive.seeds(cell, "paper")) for cell in claim.cells}
+        common = set.intersection(*held.values())
+        seed = next(number for number in range(1, len(common) + 2) if number not in common)
+        if seed > ENOUGH_SEEDS:
+            return []
+        return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
+
+    def _in_print(self, claim: Claim) -> tuple[str, bool]:
+        """Say what the paper's own numbers give, and whether they contradict the claim.
+
+        They contradict it if the statistic is outside the needed range by more than its printed
+        spread.
+        """
+        numbers = claim.printed(self.lookup) if self.lookup is not None else None
+        if numbers is None:
+            return "–", False
+        values = [number.value for number in numbers]
+        value = claim.statistic(values)
+        if math.isnan(value):
+            return "–", False
+        shown = claim.shown.format(value)
+        if value in claim.needed:
+            return shown, False
+        spread = propagated(claim.statistic, values, [number.spread for number in numbers])
+        against = claim.needed.depth(value) <= -spread
+        return shown + (_AGAINST if against else ": within the printed spread"), against
+
+    def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict]:
+        """Return the statistic in words, the runs it is from, and the verdict."""
+        known = self.archive.common(claim.cells)
+        if known is None:
+            return "–", "–", Verdict(UNDECIDED, "not computed")
+        seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
+        noises = [self._noise(claim, number, result) for number, result in enumerate(known)]
+        sds = [noise.sd if noise else 0.0 for noise in noises]
+        found: list[SeedValue] = []
+        chance = claim.accuracies and bool(seeds)
+        for seed in seeds:
+            numbers = claim.numbers([result.of_seed(seed) for result in known])
+            value = claim.value(numbers)
+            if math.isnan(value):
+                continue
+            errors = [
+                max(sd, _resolution(result, number)) if claim.accuracies else sd
+                for result, number, sd in zip(known, numbers, sds, strict=True)
+            ]
+            found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
+            chance &= all(map(is_chance, known, numbers))
+        data = ", ".join(sorted({result.data for result in known}))
+        # The reader is told if the runs of some seeds have nothing to judge.
+        part = "" if len(found) == len(seeds) else f"{len(found)} of "
+        basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
+        if not found:
+            why = "nothing to measure" if seeds else "no seed in common"
+            return "–", basis, Verdict(UNDECIDED, why)
+        least = min((noise for noise in noises if noise), key=_freedom, default=None)
+        if least is not None:
+            basis += f", {_named(least, found)}"
+        verdict = self._verdict(claim, known, found, least, all(noises), chance)
+        return _shown(claim, found), basis, verdict
+
+    def _verdict(
+        self,
+        claim: Claim,
+        known: Sequence[CellResult],
+        found: Sequence[SeedValue],
+        noise: Noise | None,
+        all_known: bool,
+        chance: bool,
+    ) -> Verdict:
+        if not all(result.real for result in known):
+            return Verdict(UNDECIDED, "embedded data")
+        if known[0].scale != "paper":
+            return Verdict(UNDECIDED, "reduced scale")
+        if chance and not claim.of_level:
+            tied = claim.equality is not None
+            return Verdict(UNDECIDED, "a tie at chance" if tied else "all at chance")
+        if noise is None or not all_known:
+            return Verdict(UNDECIDED, "the spread between seeds is not known")
+        verdict = decide(found, claim.needed, noise.freedom, claim.equality)
+        notes = [verdict.remark] if verdict.remark else []
+        if verdict.kind in _CSS and not all(result.canonical for result in known):
+            notes.append("other data than the paper's")
+        return Verdict(verdict.kind, "; ".join(notes))
+
+    def _noise(self, claim: Claim, number: int, result: CellResult) -> Noise | None:
+        """Return the noise of the number that a claim takes of a cell."""
+        if claim.quantities:
+            name = claim.quantities[number]
+            measure: Callable[[CellResult], float] = partial(_mean_of, name)
+            return self._book(("mean", name), measure, self._cells_of(name)).of(result)
+        if claim.measure is not None:
+            cells = {cell for other in self.claims if other.measure is claim.measure
+                     for cell in other.cells}  # fmt: skip
+            return self._book(claim.measure, claim.measure, cells, claim.of_accuracy).of(result)
+        return self._book(accuracy, accuracy, None, True).of(result)
+
+    def _cells_of(self, name: str) -> set[str]:
+        """Return the cells of which some claim takes the mean of a quantity."""
+        return {
+            cell
+            for claim in self.claims
+            if claim.quantities
+            for cell, quantity in zip(claim.cells, claim.quantities, strict=True)
+            if quantity == name
+        }
+
+    def _book(
+        self,
+        key: object,
+        measure: Callable[[CellResult], float],
+        cells: Iterable[str] | None,
+        at_chance: bool = False,
+    ) -> NoiseBook:
+        if key not in self._books:
+            results = self.archive.results(cells)
+            self._books[key] = NoiseBook(results, measure, at_chance)
+        return self._books[key]
+
+
+def propagated(
+    statistic: Callable[[list[float]], float], values: Sequence[float], sds: Sequence[float]
+) -> float:
+    """Return the standard deviation of a statistic of independent numbers.
+
+    Each number is moved by its standard deviation, up and down. Half of what this changes is the
+    number's part, and the parts add up in squares.
+
+    Parameters
+    ----------
+    statistic
+        A function of the numbers.
+    values
+        The numbers.
+    sds
+        The standard deviation of each.
+    """
+    total = 0.0
+    for index, sd in enumerate(sds):
+        if sd > 0:
+            moved = [list(values), list(values)]
+            moved[0][index] += sd
+            moved[1][index] -= sd
+            up, down = map(statistic, moved)
+            # Where the statistic is not known on one side, the other side stands for both.
+            here = statistic(list(values))
+            part = (up if math.isfinite(up) else 2 * here - down) - (
+                down if math.isfinite(down) else 2 * here - up
+            )
+            total += (part / 2) ** 2 if math.isfinite(part) else 0.0
+    return math.sqrt(total)
+
+
+def _resolution(result: CellResult, percent: float) -> float:
+    """Return the standard error of an accuracy in percent that comes from a finite test set."""
+    size = test_size(result.records[0])
+    return binomial_error(percent, size) if size else 0.0
+
+
+def _mean_of(name: str, result: CellResult) -> float:
+    return result.mean_of(name).mean
+
+
+def _freedom(noise: Noise) -> int:
+    return noise.freedom
+
+
+def _named(noise: Noise, found: Sequence[SeedValue]) -> str:
+    """Say the noise of the statistic and what it rests on."""
+    sd = max(seed.noise for seed in found)
+    origin = f" {noise.origin}" if noise.origin else ""
+    return f"noise {sd:.2g} ({noise.freedom} df{origin})"
+
+
+def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:
+    """Say the mean of the statistic, and the values of the seeds if there are several."""
+    mean = math.fsum(seed.value for seed in found) / len(found)
+    shown = claim.shown.format(mean)
+    if len(found) == 1:
+        return shown
+    # The seeds have as many places after the point as the mean.
+    places = claim.shown[claim.shown.index("{") :].partition("}")[0].lstrip("{:").lstrip("+")
+    return f"{shown} (seeds: {', '.join(format(seed.value, places) for seed in found)})"
+
+
+def contradicted(table: ClaimsTable) -> list[Judgement]:
+    """Return the paper's claims that its own numbers do not support."""
+    return [row for row in table.judged if row.kind == CONTRADICTED]
+
+
+def tally(table: ClaimsTable) -> str:
+    """Say how many of the paper's claims hold, do not hold, are ties, and are undecided."""
+    kinds = Counter(row.kind for row in table.judged if not row.own)
+    words = {
+        HOLDS: "holds" if kinds[HOLDS] == 1 else "hold",
+        FAILS: "does not hold" if kinds[FAILS] == 1 else "do not hold",
+        TIE: "tie" if kinds[TIE] == 1 else "ties",
+        UNDECIDED: "undecided",
+        CONTRADICTED: CONTRADICTED,
+    }
+    return ", ".join(f"{kinds[kind]} {word}" for kind, word in words.items() if kinds[kind])

@@ -1,0 +1,180 @@
+"""How far the seeds of one cell are apart, pooled over the cells that can be compared.
+
+A cell of one or two seeds says nothing of its own spread. The cells of the same data, protocol and
+quantity say it together. A cell whose seeds disagree far beyond that spread is *unstable*. It does
+not count in the pool, so that a few runs that collapse do not hide what all the others tell.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from scipy import stats
+
+from fedlib.evidence.class_counts import chance_level
+from fedlib.evidence.results import CellResult
+
+LEAST_FREEDOM = 4
+"""The degrees of freedom that a pool needs, so that it is used."""
+
+_STABLE = 0.999
+"""A stable cell's seeds stay within the pooled spread with this probability."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The spread between the seeds of a cell.
+
+    Attributes
+    ----------
+    sd
+        The pooled standard deviation, in the unit of the quantity.
+    freedom
+        The degrees of freedom that it rests on: of each stable cell its seeds less one.
+    unstable
+        The keys of the cells that are unstable.
+    origin
+        Where the pool is from if it is not of the cells' own protocol. It is empty otherwise.
+    """
+
+    sd: float
+    freedom: int
+    unstable: frozenset[str] = frozenset()
+    origin: str = ""
+
+    def __str__(self) -> str:
+        origin = f", {self.origin}" if self.origin else ""
+        return f"noise {self.sd:.2g} ({self.freedom} df{origin})"
+
+
+def pool(groups: Mapping[str, Sequence[float]]) -> Noise | None:
+    """Pool the spread between seeds over cells.
+
+    The first estimate is the median of the cells' variances, each in units of its own median under
+    normal noise. Cells that are unstable by it are left out, and the variances of the others are
+    averaged with their degrees of freedom as weights. This is repeated until the same cells are
+    left out twice.
+
+    Parameters
+    ----------
+    groups
+        The values of the seeds of each cell, by the cell's key. Cells of a single seed do not
+        count.
+
+    Returns
+    -------
+    Noise or None
+        None if no cell has two seeds.
+    """
+    variances = {key: statistics.variance(v) for key, v in groups.items() if len(v) > 1}
+    if not variances:
+        return None
+    freedom = {key: len(groups[key]) - 1 for key in variances}
+    pooled = statistics.median(
+        value * freedom[key] / _chi2(0.5, freedom[key]) for key, value in variances.items()
+    )
+    unstable: frozenset[str] | None = None
+    while True:
+        found = frozenset(
+            key
+            for key, value in variances.items()
+            if value * freedom[key] > pooled * _chi2(_STABLE, freedom[key])
+        )
+        stable = variances.keys() - found
+        # If cells are left out in turn and taken in again, the smaller set is left out.
+        if found == unstable or not stable or (unstable is not None and found > unstable):
+            break
+        unstable = found
+        total = sum(freedom[key] for key in stable)
+        pooled = math.fsum(freedom[key] * variances[key] for key in stable) / total
+    kept = variances.keys() - (unstable or frozenset())
+    return Noise(math.sqrt(pooled), sum(freedom[key] for key in kept), unstable or frozenset())
+
+
+@cache
+def _chi2(share: float, freedom: int) -> float:
+    """Return a quantile of the chi-squared distribution."""
+    return float(stats.chi2.ppf(share, freedom))
+
+
+Measure = Callable[[CellResult], float]
+"""A function that takes the run of one seed of a cell and returns a number."""
+
+
+def accuracy(result: CellResult) -> float:
+    """Return the test accuracy of one seed after the last round, in percent."""
+    return result.accuracy.mean
+
+
+@dataclass
+class NoiseBook:
+    """The noise of one quantity in all protocols of a paper.
+
+    Runs are of the same protocol if they have the same data, partition, network, number of clients
+    and number of rounds. If they have too few seeds, the runs of the same scale serve in their
+    place, and then the runs of all scales. The noise says so.
+
+    Parameters
+    ----------
+    results
+        The stored runs of all cells at all scales.
+    measure
+        The quantity.
+    at_chance
+        Whether the quantity is an accuracy. Runs at chance say nothing of the spread and are then
+        left out.
+    """
+
+    results: Iterable[CellResult]
+    measure: Measure = accuracy
+    at_chance: bool = True
+    _pools: dict[tuple[str, ...], Noise | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        groups: dict[tuple[str, ...], dict[str, list[float]]] = {}
+        for result in self.results:
+            # The key of a cell is the same at every scale.
+            key = f"{result.scale}/{result.key}"
+            values = [self.measure(result.of_seed(seed)) for seed in result.seeds]
+            values = [value for value in values if math.isfinite(value)]
+            if len(values) < 2 or (self.at_chance and is_chance(result, max(values))):
+                continue
+            for level in _levels(result):
+                groups.setdefault(level, {})[key] = values
+        self._pools = {level: pool(cells) for level, cells in groups.items()}
+
+    def of(self, result: CellResult) -> Noise | None:
+        """Return the noise of a cell's protocol, or None if too few cells have several seeds."""
+        for level, origin in zip(_levels(result), _ORIGINS, strict=True):
+            noise = self._pools.get(level)
+            if noise is not None and noise.freedom >= LEAST_FREEDOM:
+                return Noise(noise.sd, noise.freedom, noise.unstable, origin)
+        return None
+
+    def unstable(self, result: CellResult) -> bool:
+        """Whether the seeds of a cell disagree far beyond the noise of its protocol."""
+        noise = self.of(result)
+        return noise is not None and f"{result.scale}/{result.key}" in noise.unstable
+
+
+_ORIGINS = ("", "of other protocols", "of other scales")
+
+
+def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
+    """Return the pools that a cell belongs to, the closest first."""
+    config = result.records[0]["config"]
+    real = "real" if result.real else "embedded"
+    data = [config["data"][name] for name in ("name", "variant", "train_samples", "test_samples")]
+    names = ("partition", "model", "n_clients", "rounds")
+    protocol = json.dumps([data, *(config[name] for name in names)], sort_keys=True)
+    return (result.scale, real, protocol), (result.scale, real), (real,)
+
+
+def is_chance(result: CellResult, percent: float) -> bool:
+    """Whether an accuracy in percent is no better than that of a model that has learned nothing."""
+    return percent <= chance_level(result.records[0])

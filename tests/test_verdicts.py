@@ -1,0 +1,269 @@
+"""From the values of a few seeds to a verdict, on small archives made by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import put
+
+from fedlib.data import DataConfig
+from fedlib.evidence.agreement import attack_shows, informative, verdict
+from fedlib.evidence.claims import Claim, PrintedNumber, above, at_least, below, drop, near
+from fedlib.evidence.judging import claims_table, propagated, tally
+from fedlib.evidence.noise import Noise, NoiseBook, pool
+from fedlib.evidence.report import Archive
+from fedlib.evidence.verdicts import SeedValue, decide
+
+MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
+
+
+def real(name):
+    return DataConfig(name, "real", "canonical")
+
+
+def fill(store, toy, accuracies, scale="paper"):
+    """Store the accuracies in percent of the seeds of each rule of the toy paper."""
+    for rule, values in accuracies.items():
+        for seed, value in enumerate(values, 1):
+            if value is not None:
+                cell = next(c for c in toy.cells(scale, seed, real) if c.key == f"table/{rule}")
+                put(store, cell, scale, value / 100, {"data_checksum": MNIST})
+
+
+def lead(first, second):
+    cells = (f"table/{first}", f"table/{second}")
+    return Claim("section 1", f"{first} beats {second}", cells, drop, above(0), "{:+.1f}")
+
+
+def judged(store, toy, claim, printed=None):
+    (row,) = claims_table(Archive(toy, store), [claim], printed).judged
+    return row
+
+
+# --- the rule -----------------------------------------------------------------------------
+
+
+def seeds(*values, noise=1.0):
+    return [SeedValue(value, noise) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((5.1,), "holds, provisional: one seed"),
+        ((-5.1,), "does not hold, provisional: one seed"),
+        ((4.9,), "undecided: one seed, too near the limit"),
+        ((15.2, 12.2), "holds"),
+        ((1.6, 1.5), "holds"),
+        ((1.4, 1.5), "undecided: the seeds do not decide it"),
+        ((-1.6, -1.5), "does not hold"),
+        # One seed of four collapses: four are not enough where they contradict one another.
+        ((40, 40, 40, -40), "undecided: the seeds contradict one another"),
+        ((40, 40, 40, 40, -40), "holds, in 4 of 5 seeds"),
+        ((40, 40, 40, -40, -40), "undecided: the seeds contradict one another"),
+    ],
+)
+def test_evidence_adds_up_over_seeds(values, said):
+    assert str(decide(seeds(*values), above(0), math.inf)) == said
+
+
+def test_few_degrees_of_freedom_need_more_evidence():
+    # The t of 4 degrees of freedom that is as rare as 3 under normal noise is 6.62.
+    assert decide(seeds(6.7, 0), above(0), 4).kind == "holds"
+    assert decide(seeds(6.5, 0), above(0), 4).kind == "undecided"
+    assert decide(seeds(11.1), above(0), 4).kind == "holds"
+    assert decide(seeds(11.0), above(0), 4).kind == "undecided"
+
+
+def test_a_value_that_has_no_noise_decides():
+    assert decide(seeds(0.1, noise=0), above(0), 10).kind == "holds"
+    assert decide(seeds(-0.1, noise=0), above(0), 10).kind == "does not hold"
+    assert decide(seeds(0, 0, noise=0), at_least(0), 10).kind == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [((0.9,), "tie"), ((0.9, -0.9), "tie"), ((0.9, 2.5), "holds"), ((0.9, -3.5), "undecided")],
+)
+def test_values_within_the_noise_of_equality_are_a_tie(values, kind):
+    assert decide(seeds(*values), above(0), math.inf, equal=0).kind == kind
+    # A claim that needs a clear lead fails by a tie, and it is a tie that is reported.
+    assert decide(seeds(0.5), above(4), math.inf, equal=0).kind == "tie"
+    assert decide(seeds(-1.5), above(4), math.inf, equal=0).kind == "does not hold"
+
+
+VALUES = st.lists(st.floats(-100, 100, allow_nan=False), min_size=1, max_size=7)
+NOISE = st.sampled_from([0.0, 0.1, 1.0, 10.0])
+RANGES = st.sampled_from([above(0), at_least(3), below(-1), near(5)])
+
+
+@given(VALUES, NOISE, RANGES, st.sampled_from([4, 20, 1000]), st.booleans(), st.data())
+def test_a_seed_that_agrees_never_weakens_a_verdict(values, noise, needed, freedom, ties, data):
+    equal = 0.0 if ties else None
+    before = decide(seeds(*values, noise=noise), needed, freedom, equal)
+    if before.kind not in ("holds", "does not hold"):
+        return
+    agreeing = st.floats(-100, 100, allow_nan=False).filter(
+        lambda value: (value in needed) == (before.kind == "holds")
+    )
+    more = seeds(*values, data.draw(agreeing), noise=noise)
+    assert decide(more, needed, freedom + 1, equal).kind == before.kind
+
+
+def test_a_verdict_needs_a_seed():
+    with pytest.raises(ValueError, match="at least one seed"):
+        decide([], above(0), 10)
+
+
+# --- the noise ----------------------------------------------------------------------------
+
+
+def test_the_pool_is_the_mean_variance_of_stable_cells():
+    # Variances 0.5, 2 and 0.5 with 1, 1 and 1 degrees of freedom: their mean is 1.
+    noise = pool({"a": [1, 2], "b": [1, 3], "c": [5, 6], "single": [9]})
+    assert (noise.sd, noise.freedom, noise.unstable) == (pytest.approx(1), 3, frozenset())
+    assert pool({"single": [9]}) is None
+
+
+def test_a_cell_that_collapsed_in_one_seed_is_unstable_and_does_not_widen_the_noise():
+    rng = np.random.default_rng(1)
+    cells = {str(i): list(50 + rng.normal(size=3)) for i in range(200)}
+    found = pool({**cells, "collapsed": [98.3, 10.1, 98.0]})
+    assert "collapsed" in found.unstable
+    assert len(found.unstable) <= 3
+    assert found.sd == pytest.approx(1, rel=0.08)
+
+
+def test_cells_at_chance_say_nothing_of_the_spread(store, toy):
+    fill(store, toy, {"mean": (50, 52, 51), "median": (10, 10, 10), "trimmed_mean": (70, 71, 72)})
+    archive = Archive(toy, store)
+    noise = archive.noise.of(archive.best("table/median"))
+    assert (noise.sd, noise.freedom, noise.origin) == (pytest.approx(1), 4, "")
+
+
+def test_too_few_seeds_take_the_noise_of_another_scale_and_say_so(store, toy):
+    fill(store, toy, {"mean": (50, 52, 51), "median": (60, 61, 62)}, scale="quick")
+    fill(store, toy, {"mean": (80,), "median": (70,)})
+    row = judged(store, toy, lead("mean", "median"))
+    # Each accuracy has a noise of 1 from the other scale, and of more from 20 test images.
+    assert row.runs == "paper, MNIST, 1 seed, noise 14 (4 df of other scales)"
+    assert row.verdict == "tie, one seed"  # ten points are within 14
+
+
+def test_without_any_second_seed_nothing_is_decided(store, toy):
+    fill(store, toy, {"mean": (80,), "median": (10,)})
+    row = judged(store, toy, lead("mean", "median"))
+    assert row.verdict == "undecided: the spread between seeds is not known"
+
+
+def test_the_noise_of_a_statistic_is_that_of_its_numbers():
+    assert propagated(drop, [80, 70], [3, 4]) == pytest.approx(5)
+    assert propagated(sum, [1, 2, 3], [0, 0, 0]) == 0
+    # Of a minimum only the least counts, unless another comes near.
+    assert propagated(min, [10, 50], [2, 2]) == pytest.approx(2)
+    assert propagated(lambda v: 100 * v[1] / v[0], [80, 40], [0, 4]) == pytest.approx(5)
+
+
+# --- verdicts on archives -----------------------------------------------------------------
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    """Makes the noise of every cell one point, and the test set large."""
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(1.0, 1000))
+    monkeypatch.setattr("fedlib.evidence.judging.test_size", lambda record: 10_000_000)
+
+
+def test_a_second_seed_that_agrees_leaves_the_verdict(store, toy, steady):
+    worst = Claim(
+        "abstract", "above 60", ("table/mean",), min, above(60), "{:.1f} %", of_level=True
+    )
+    fill(store, toy, {"mean": (75.2,)})
+    assert judged(store, toy, worst).verdict == "holds, provisional: one seed"
+    fill(store, toy, {"mean": (None, 72.2)})
+    row = judged(store, toy, worst)
+    assert (row.verdict, row.here) == ("holds", "73.7 % (seeds: 75.2, 72.2)")
+
+
+def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
+    fill(store, toy, {"mean": (10.09,), "median": (10.09,), "trimmed_mean": (10.09,)})
+    claim = lead("mean", "median")
+    row = judged(store, toy, claim)
+    assert (row.verdict, row.decided) == ("undecided: a tie at chance", False)
+    # A claim on the height of an accuracy is decided at chance too.
+    fails = Claim("Table 1", "fails", ("table/mean",), max, below(20), "{:.1f} %", of_level=True)
+    assert judged(store, toy, fails).kind == "holds"
+    kept = Claim("Fig. 1", "keeps half", claim.cells, lambda v: 100 * v[1] / v[0], at_least(50),
+                 "{:.0f} %")  # fmt: skip
+    assert judged(store, toy, kept).verdict == "undecided: all at chance"
+
+
+def test_a_small_lead_on_one_seed_is_a_tie_and_a_large_one_is_not(store, toy, steady):
+    fill(store, toy, {"mean": (80.3,), "median": (80.0,), "trimmed_mean": (70.0,)})
+    row = judged(store, toy, lead("mean", "median"))
+    assert (row.verdict, row.decided, row.holds) == ("tie, one seed", True, False)
+    assert judged(store, toy, lead("mean", "trimmed_mean")).holds
+    table = claims_table(Archive(toy, store), [lead("mean", "median")])
+    assert table.classes == {(0, 3): "tie"}
+    assert tally(table) == "1 tie"
+
+
+def test_the_error_of_a_finite_test_set_counts_as_noise(store, toy, monkeypatch):
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.01, 1000))
+    fill(store, toy, {"mean": (90,), "median": (80,)})
+    # 20 test images: errors of 6.7 and 8.9 points.
+    row = judged(store, toy, lead("mean", "median"))
+    assert row.verdict == "tie, one seed"
+    assert "noise 11 " in row.runs
+
+
+def test_what_the_papers_own_table_contradicts_gets_no_verdict_from_runs(store, toy, steady):
+    numbers = {"table/mean": PrintedNumber(70, 1), "table/median": PrintedNumber(80, 1)}
+    fill(store, toy, {"mean": (70,), "median": (80,)})
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: numbers[cell])
+    assert (row.kind, row.in_print) == ("contradicted in print", "-10.0: not as claimed")
+    assert not row.decided
+    close = {**numbers, "table/mean": PrintedNumber(79, 1)}
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: close[cell])
+    assert row.in_print == "-1.0: within the printed spread"
+    assert row.kind == "does not hold"
+    # A question of this book is no sentence of the paper.
+    own = Claim("this book", "?", ("table/mean", "table/median"), drop, above(0), "{:+.1f}")
+    row = judged(store, toy, own, lambda cell, quantity: numbers[cell])
+    assert row.kind == "does not hold"
+
+
+def test_seeds_that_only_one_cell_has_do_not_count(store, toy, steady):
+    fill(store, toy, {"mean": (80, 10), "median": (70,)})
+    row = judged(store, toy, lead("mean", "median"))
+    assert (row.here, row.kind) == ("+10.0", "holds")
+    fill(store, toy, {"trimmed_mean": (None, 70)})
+    assert judged(store, toy, lead("median", "trimmed_mean")).verdict == (
+        "undecided: no seed in common"
+    )
+
+
+# --- published numbers --------------------------------------------------------------------
+
+
+def test_a_printed_value_that_takes_in_chance_and_clean_tells_nothing():
+    assert not informative(52.74, 43.0, 12, 98)
+    assert informative(52.74, 0.5, 12, 98)
+    assert not informative(12, 2.5, 11.4, 15)  # takes in both
+    assert informative(12, 2.5, 11.4, 60)
+    assert informative(12, 2.5, 11.4, None)
+    assert not informative(60, 5.1, 12, 98)  # a margin of more than ten points
+    assert (attack_shows(50, 0.5, 98), attack_shows(97, 0.8, 98)) == (True, False)
+
+
+def test_agreement_with_a_wide_spread_is_not_shown_as_agreement(store, toy):
+    fill(store, toy, {"mean": (97.2,), "median": (10.1, 98.3)})
+    archive = Archive(toy, store)
+    mean = archive.best("table/mean")
+    assert verdict(mean, 52.74, 43.0, 98.0) == "tells nothing"
+    assert verdict(mean, 30.0, 30.0, 98.0) == "differs"
+    assert verdict(mean, 96.0, 0.3, 98.0) == "agrees"
+    assert verdict(archive.best("table/median"), 96.5, 0.6, unstable=True) == "unstable"
+    assert archive.best("table/median").shown(unstable=True) == "10.10, 98.30"
