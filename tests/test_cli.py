@@ -204,7 +204,15 @@ def test_data_lists_every_set(capsys):
 def test_doctor_tells_versions_device_threads_and_data(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("torch", "device: ", "cores: ", "results: ", "data folder: ", "auto takes"):
+    for word in (
+        "torch",
+        "device: ",
+        "cores: ",
+        "free memory: ",
+        "results: ",
+        "data folder: ",
+        "auto takes",
+    ):
         assert word in out
 
 
