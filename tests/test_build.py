@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from tools import build_site, check_toc, notebooks, set_up, smoke_notebooks
 from tools.workspace import put_in_place, workspace
@@ -378,3 +383,23 @@ def test_an_environment_that_cannot_be_made_is_named(bare, monkeypatch, capsys):
     monkeypatch.setattr(set_up, "OLDEST", (3, 99))
     assert set_up.main([".venv"]) == 1
     assert "is not 3.11 to 3.13: make PYTHON=python3.12" in capsys.readouterr().err
+
+
+def test_what_is_required_what_is_pinned_and_what_conda_takes_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *(text for group in extras.values() for text in group)]:
+        wanted = Requirement(text)
+        name = canonicalize_name(wanted.name)
+        (pin,) = [pin for pin in pinned if canonicalize_name(pin.name) == name]
+        ((_, version),) = [(spec.operator, spec.version) for spec in pin.specifier]
+        assert version in wanted.specifier, f"{text} but {pin}"
+    conda = (ROOT / "environment.yml").read_text()
+    source = (ROOT / "tools" / "set_up.py").read_text()
+    assert re.search(r'"-e", "(\S+)"', source)[1] == re.search(r"- -e (\S+)", conda)[1]
+    python = re.search(r"- python=(\S+)", conda)[1]
+    assert python in SpecifierSet(project["requires-python"])
+    assert set_up.OLDEST == (3, 11) and set_up.TOO_NEW == (3, 14)
+    assert project["requires-python"] == ">=3.11,<3.14"
