@@ -87,7 +87,7 @@ def _accepts(rule, f):
 
 def test_smoke_cells_run_from_end_to_end(tmp_path):
     store = Store(GRID.slug, tmp_path)
-    for only in ("mnist/*/20/gradient_guard", "readings/*/full_trim/*", "cifar10/full_krum/50/f*"):
+    for only in ("mnist/*/20/gradient_guard", "readings/*/full_trim/30", "cifar10/full_krum/50/f*"):
         cells = expand(GRID, "smoke", data="embedded", only=only)
         outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
         assert not outcome.failed

@@ -90,8 +90,12 @@ def parse(text: str) -> Key:
 
 
 def reading_cell(data: str, attack: str, share: str, reading: str) -> Comparison | Reading:
-    """The key of a reading's cell. That of the default is Gradient Guard's own comparison."""
-    if reading == "default":
+    """The key of a reading's cell. That of the default is Gradient Guard's own comparison.
+
+    Without malicious clients no client is penalised, so that all weights are equal in every
+    reading. The cell of the default then serves them all.
+    """
+    if reading == "default" or share == "0":
         return Comparison.of(data, attack, share, "gradient_guard")
     return Reading(reading, data, attack, share)
 

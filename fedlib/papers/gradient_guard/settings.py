@@ -70,6 +70,10 @@ Each option stands by itself, and some stand together with what a map is of.
 """
 ABLATED = (("mnist", "full_trim", "30"), ("mnist", "full_krum", "30"))
 """The data set, attack and share of every cell that all readings are tried on."""
+HALVED = (("mnist", "full_trim", "50"), ("mnist", "full_krum", "50"))
+"""The cells of the abstract's "up to 50 %" that all readings are tried on as well."""
+ON_AXIS = ("spectral residual, highest", "spectral residual, trusted reference")
+"""The readings that are tried at every share, on both sets of grey images, beside the default."""
 PROBED = "probabilities"
 """The reading that is not blind to saliency matching."""
 
