@@ -34,6 +34,7 @@ from fedlib.papers.gradient_guard.settings import (
     HISTORIES,
     N_CLIENTS,
     ON_AXIS,
+    ONE,
     PARTIAL,
     PROBED,
     READINGS,
@@ -129,7 +130,10 @@ def _at_half_and_on_axis() -> list[Key]:
         reading_cell(data, attack, share, reading)
         for share, data, attack, reading in product(shares, GREY, FULL, ON_AXIS)
     ]
-    others = [reading_cell(*place, reading) for place, reading in product(HALVED, READINGS)]
+    others = [
+        reading_cell(data, attack, share, reading)
+        for (data, attack, share), reading in product(HALVED, READINGS)
+    ]
     return [*axis, *others]
 
 
@@ -156,6 +160,7 @@ def _keys() -> tuple[Key, ...]:
         *_compared(GREY, PARTIAL, rules),
         *_compared(("cifar10",), FULL, rules),
         *_at_half_and_on_axis(),
+        *(Comparison(data, "amplified", ONE, "fedsgd") for data in GREY),
     ]
     return tuple(dict.fromkeys(keys))
 

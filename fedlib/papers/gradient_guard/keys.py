@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fedlib.grids.keys import parsed, written
+from fedlib.papers.gradient_guard.settings import READINGS
 
 
 class Comparison(NamedTuple):
@@ -107,3 +108,10 @@ def comparisons(
     return tuple(
         str(Comparison.of(data, attack, share, rule)) for rule in rules for share in shares
     )
+
+
+def line(data: str, attack: str, name: str, shares: Sequence[str]) -> tuple[str, ...]:
+    """The keys of a line of ``LINE_TITLES`` at some shares, as text."""
+    if name in READINGS:
+        return tuple(str(reading_cell(data, attack, share, name)) for share in shares)
+    return comparisons(data, attack, (name,), shares)
