@@ -184,12 +184,13 @@ def test_a_black_box_is_compared_with_a_white_one_that_does_harm(
 ):
     store = Store(GRID.slug, tmp_path)
     accuracies = {"none": 0.9, "rl": white, "rlb": black}
+    points = {"data_checksum": load_dataset(CELLS["circle/none/krum"].data).checksum}
     for cell in GRID.cells("paper", 1, real):
         data, attack, rule = cell.key.split("/")[-3:]
         if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
             circle = grid(lambda x, y: np.hypot(x, y) <= 2)
             put(
-                store, cell, "paper", accuracies.get(attack, 0.5), decision=circle,
+                store, cell, "paper", accuracies.get(attack, 0.5), points, decision=circle,
                 test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
                 stage_one_distance=[0.1],
             )  # fmt: skip
