@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from itertools import product
 
-from fedlib.evidence.claims import OWN, Claim, Range, above, at_most, below, drop, percent_left
+from fedlib.evidence.claims import (
+    OWN,
+    Claim,
+    Range,
+    above,
+    at_most,
+    below,
+    drop,
+    near,
+    percent_left,
+)
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, DATA_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
@@ -38,9 +48,9 @@ def _where(data: str, rule: str) -> str:
 
 
 def _apart(values: list[float]) -> float:
-    """Points between white and black box; NaN where the white box does no harm to compare."""
+    """How many more points the black box costs; NaN where the white box does no harm to compare."""
     clean, white, black = values
-    return abs(white - black) if clean - white > MARGIN else float("nan")
+    return white - black if clean - white > MARGIN else float("nan")
 
 
 _BOUNDARIES = tuple(
@@ -168,8 +178,8 @@ _BLACK_BOX = tuple(
         f"{_where(data, rule)}: the black box does as much harm as the white box",
         _cells(data, rule, "none", "rl", "rlb"),
         _apart,
-        at_most(MARGIN),
-        "{:.1f} points apart",
+        near(0),
+        "{:+.1f} points more harm in the black box",
         measure=accuracy_or_constant,
         of_accuracy=True,
     )
