@@ -1,5 +1,7 @@
 """The attacks: worked cases, what each is told, and bad input."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -42,9 +44,23 @@ def test_shape_dtype_and_arguments_are_kept(name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_updates_that_require_grad_leave_no_graph_behind(name):
-    sent = send(name, benign_updates().requires_grad_(), facts=told(name, benign_updates()))
-    assert not sent.requires_grad
+@pytest.mark.parametrize("of_facts", [False, True])
+def test_updates_and_facts_that_require_grad_leave_no_graph_behind(name, of_facts):
+    updates, facts = benign_updates(), told(name)
+    attack, weight = ATTACKS[name](n_byzantine=5), torch.ones(30).double().requires_grad_()
+    if of_facts:
+        for value in vars(facts).values():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value.requires_grad_()
+        if "rule" in facts:
+            facts = facts.with_(rule=lambda rows: rows.mean(0) * weight)
+    else:
+        updates.requires_grad_()
+    state = attack.init(25, 30)
+    for _ in range(2):
+        sent, state = attack.apply(updates, state, facts)
+        assert not sent.requires_grad
+        assert not isinstance(state, torch.Tensor) or not state.requires_grad
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -179,6 +195,27 @@ def test_pixel_backdoor_puts_twelve_pixels_on_its_share():
     assert len(test_x) == 9 and (wanted == 2).all()  # the target's own images prove nothing
     with pytest.raises(ConfigError, match="at least 3x7 pixels"):
         attack.poison(torch.zeros(1, 1, 5, 5), y[:1], 10)
+
+
+def test_a_pixel_backdoor_has_a_value_for_each_channel():
+    x = torch.zeros(2, 3, 5, 8)
+    shown = ATTACKS["pixel_backdoor"](value=[1.0, 2.0, 3.0]).add_trigger(x)
+    assert [shown[0, channel].unique().tolist() for channel in range(3)] == [[0, 1], [0, 2], [0, 3]]
+    spec = ATTACKS["model_replacement"](value=(1.0, 2.0, 3.0)).to_dict()
+    assert make_attack(json.loads(json.dumps(spec))).value == (1, 2, 3)
+    with pytest.raises(ConfigError, match=r"attack.value=\(1.0, 2.0\) .* each of the 3 channels"):
+        ATTACKS["pixel_backdoor"](value=(1.0, 2.0)).add_trigger(x)
+    with pytest.raises(ConfigError, match=r"attack\.value"):
+        ATTACKS["pixel_backdoor"](value=())
+    with pytest.raises(ConfigError, match=r"attack\.value"):
+        ATTACKS["pixel_backdoor"](value=(1.0, "red"))
+
+
+def test_model_replacement_sets_the_features_it_is_told():
+    attack = ATTACKS["model_replacement"](trigger="features", features=[0, 3], values=[5.0, 7.0])
+    x = torch.zeros(2, 1, 1, 4)
+    assert attack.add_trigger(x).flatten(1).tolist() == [[5, 0, 0, 7]] * 2
+    assert ATTACKS["model_replacement"]().features == (0, 1, 2, 3, 4, 5)
 
 
 def test_feature_backdoor_sets_its_features():
@@ -538,6 +575,19 @@ def test_attacks_that_need_something_say_so():
         ATTACKS["alie"](n_byzantine=5, z=1.0).apply(np.zeros((7, 3)))
     with pytest.raises(ConfigError, match=r"must be a floating-point matrix \(n_clients - n_byz"):
         ATTACKS["ipm"](n_byzantine=5).apply(torch.zeros(7, 3, dtype=torch.int64))
+
+
+def test_a_dictated_update_of_another_length_is_named():
+    own = torch.ones(2, 4)
+    attack = ATTACKS["dictated"](n_byzantine=2)
+    for state, expected in (
+        (None, own), (torch.tensor([3.0]), 3 * own), (2 * own[0], 2 * own)
+    ):  # fmt: skip
+        sent = attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))[0]
+        assert torch.equal(sent, expected)
+    for state in (torch.ones(3), torch.ones(2, 4), 3.0):
+        with pytest.raises(ConfigError, match=r"state of attack='dictated' .* shape \(4,\)"):
+            attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))
 
 
 def test_bad_values_are_named():

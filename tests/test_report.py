@@ -144,6 +144,31 @@ def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
     assert verdict(best, 50, None) == "no verdict (paper)"
 
 
+def test_a_copy_that_is_nearly_canonical_gets_a_verdict_and_its_data_say_so(
+    toy, store, monkeypatch
+):
+    from fedlib.data import DataConfig
+    from fedlib.data.catalogue import DATASETS
+
+    nearly = "3 of 70,000 images from JPEG: at most 0.1 points"
+    monkeypatch.setitem(DATASETS["mnist"].nearly_canonical, "jpeg", nearly)
+    put(store, toy.cells("paper", 1, lambda n: DataConfig(n, "real", "jpeg"))[0], "paper", 0.5)
+    best = Archive(toy, store).best("table/mean")
+    assert (best.data, best.caveat, best.comparable) == (f"MNIST ({nearly})", nearly, True)
+    assert verdict(best, 50, None) == "agrees"
+
+
+def test_cifar_10_with_images_from_jpeg_counts_as_cifar_10():
+    from fedlib.data import DataConfig
+    from fedlib.data.datasets import describe, difference_from_canonical
+
+    copy = DataConfig("cifar10", "real", "93 images from JPEG")
+    words = "93 of 60,000 images from JPEG: at most 0.2 points"
+    assert (describe(copy), difference_from_canonical(copy)) == (f"CIFAR-10 ({words})", words)
+    for other in (DataConfig("cifar10", "real", "tiny"), DataConfig("mnist", "real", "canonical")):
+        assert difference_from_canonical(other) == ""
+
+
 def test_verdicts(toy, store):
     assert verdict(None, 50, None) == "not computed"
     put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
@@ -208,6 +233,14 @@ GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "
         ({"scal": "smoke"}, "parameter='scal' is unknown; did you mean 'scale'"),
         ({"scale": "smoke", "only": "table_v/*"}, "matches none"),
         ({"scale": "smoke", "device": "gpu", "only": "*/0.9"}, "device='gpu'"),
+        ({"device": "gpu"}, "device='gpu'"),
+        ({"device": 5}, "device=5"),
+        ({"only": "table_v/*"}, "only='table_v/\\*' matches none of the"),
+        ({"only": ("*/0.9", "table_v/*")}, "only='table_v/\\*' matches none of the"),
+        ({"only": 5}, "only=5 must be a pattern"),
+        ({"only": {"*/0.9"}}, "must be a pattern"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"seeds": True}, "seeds=True"),
     ],
 )
 def test_wrong_chapter_parameters_are_named(monkeypatch, tmp_path, changes, message):
@@ -233,7 +266,7 @@ def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path
     assert chapter.banner.warnings == ()
     assert not (tmp_path / "centered_clipping" / "smoke.jsonl").exists()
     chapter = open_chapter(
-        "centered_clipping", {**GIVEN, "scale": "smoke", "only": "*/mnist_noniid/ipm/tm/0.9"}
+        "centered_clipping", {**GIVEN, "scale": "smoke", "only": ("*/mnist_noniid/ipm/tm/0.9",)}
     )
     best = chapter.archive.best("table_iv/mnist_noniid/ipm/tm/0.9")
     assert best.scale == "smoke"

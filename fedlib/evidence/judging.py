@@ -15,7 +15,16 @@ from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.table import Table, plural
-from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED, SeedValue, Verdict, decide
+from fedlib.evidence.verdicts import (
+    ENOUGH_SEEDS,
+    FAILS,
+    HOLDS,
+    TIE,
+    UNDECIDED,
+    SeedValue,
+    Verdict,
+    decide,
+)
 
 CONTRADICTED = "contradicted in print"
 """The kind of verdict on a claim that the paper's own numbers do not support."""
@@ -174,6 +183,19 @@ class Judge:
             verdict = Verdict(CONTRADICTED)
         return Judgement(claim, here, in_print, runs, verdict.kind, verdict.remark)
 
+    def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
+        """Return the runs that a claim needs next, as keys of cells with their seed.
+
+        They complete the first seed that not all of the claim's cells have, at the paper's scale
+        and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed.
+        """
+        held = {cell: set(self.archive.seeds(cell, "paper")) for cell in claim.cells}
+        common = set.intersection(*held.values())
+        seed = next(number for number in range(1, len(common) + 2) if number not in common)
+        if seed > ENOUGH_SEEDS:
+            return []
+        return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
+
     def _in_print(self, claim: Claim) -> tuple[str, bool]:
         """Say what the paper's own numbers give, and whether they contradict the claim.
 
@@ -248,8 +270,10 @@ class Judge:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
         verdict = decide(found, claim.needed, noise.freedom, claim.equality)
         notes = [verdict.remark] if verdict.remark else []
-        if verdict.kind in _CSS and not all(result.canonical for result in known):
-            notes.append("other data than the paper's")
+        if verdict.kind in _CSS:
+            if not all(result.canonical for result in known):
+                notes.append("other data than the paper's")
+            notes.extend(sorted({result.caveat for result in known if result.caveat}))
         return Verdict(verdict.kind, "; ".join(notes))
 
     def _noise(self, claim: Claim, number: int, result: CellResult) -> Noise | None:
