@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
+import select
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
 from fedlib import __version__, hardware
+from fedlib.commands.plan import add_plan, run_all
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
-from fedlib.data.files import (
-    DataError,
-    data_root,
-    download,
-    on_disk,
-    verify_files,
-    write_manifest,
-)
+from fedlib.data.download import download
+from fedlib.data.errors import DataError
+from fedlib.data.files import data_root, on_disk, verify_files
+from fedlib.data.trust import read_all, trust
 from fedlib.evidence.report import Archive
 from fedlib.gradients import choose_strategy, gradients
 from fedlib.gradients.replay import Graphs
@@ -43,34 +44,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 1 if a run failed, 2 for bad input, 3 if another process is still
+        computing a run, 130 after an interrupt, 141 if nobody reads the output any more.
     """
+    for stream, name in ((sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None:
+            # Its number would go to the next file that is opened, and that could be the store.
+            _tell(f"error: standard {name} is closed; send it to /dev/null instead.")
+            return 2
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     try:
         status: int = options.command(options)
+        # Otherwise what cannot be written would be noticed after the status is given.
+        sys.stdout.flush()
     except (ConfigError, DataError, StoreError) as error:
-        print(f"fedlib: error: {error}", file=sys.stderr)
+        _tell(f"error: {error}")
         return 2
     except BrokenPipeError:
-        # The reader of a pipe has ended (`... | head`), so nobody is left to print to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(
-            "fedlib: stopped; finished runs are stored, the same command goes on.", file=sys.stderr
+        closed = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
+        if not closed:
+            raise  # This pipe is another one.
+        _tell(
+            "stopped, because nobody reads the output any more; finished runs are stored, the same "
+            "command goes on."
         )
+        for stream in closed:
+            # Python flushes both once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 128 + 13  # as if SIGPIPE had ended the process
+    except KeyboardInterrupt:
+        _tell("stopped; finished runs are stored, the same command goes on.")
         return 130
     return status
 
 
+def _tell(text: str) -> None:
+    """Print a message on standard error if somebody can read it there."""
+    if sys.stderr is not None:
+        with contextlib.suppress(BrokenPipeError):
+            print(f"fedlib: {text}", file=sys.stderr, flush=True)
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    """Return whether a stream writes into a pipe whose reader has ended (`... | head`)."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, io.UnsupportedOperation):
+        return False  # Windows has no poll, and a stream of a test may be no file.
+
+
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning without the line of code that gave it."""
-    print(f"fedlib: warning: {message}", file=sys.stderr)
+    print(f"fedlib: warning: {message}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the four commands."""
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m fedlib", description="Attacks and defences in federated learning."
     )
@@ -78,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="compute the runs of a paper that are not stored yet")
-    run.add_argument("slug", metavar="SLUG", help=", ".join(grid_slugs()))
+    run.add_argument("slug", metavar="SLUG", help=", ".join([*grid_slugs(), "all"]))
     run.add_argument("--scale", required=True, metavar="S", help=", ".join(SCALES))
     run.add_argument(
         "--only",
@@ -92,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N", help="processes (default: one a core, one on a GPU)"
     )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
+    run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
     run.set_defaults(command=_run)
+    add_plan(commands)
 
     show = commands.add_parser("list", help="which cells are stored, at which scale")
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
@@ -112,14 +146,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Compute the runs of a paper that are not stored yet."""
+    """Compute the runs of a paper, or of all papers, that are not stored yet."""
+    if options.slug == "all":
+        return run_all(options)
+    if options.budget is not None:
+        raise ConfigError(f"budget={options.budget!r} is of use with all papers alone: run all.")
     grid = load_grid(options.slug)
-    found = {
-        (cell.key, cell.config.seed): cell
-        for only in options.only or [None]
-        for cell in expand(grid, options.scale, options.seeds, options.data, only or None)
-    }
-    cells = list(found.values())
+    cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)
     outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
     print(
@@ -127,7 +160,9 @@ def _run(options: argparse.Namespace) -> int:
         f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
         f"process, {len(outcome.failed)} failed. Records: {store.path(options.scale)}"
     )
-    return 1 if outcome.failed else 0
+    if outcome.failed:
+        return 1
+    return 3 if outcome.elsewhere else 0
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -158,7 +193,7 @@ def _data(options: argparse.Namespace) -> int:
         check_name("trust", options.trust, DATASETS)
         if not options.variant:
             raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
-        print(f"recorded in {write_manifest(root, options.trust, options.variant)}")
+        print(f"recorded in {trust(options.trust, root, options.variant)}")
     if options.download:
         download(options.download)
     print(f"data folder: {root}")
@@ -172,12 +207,16 @@ def _data_status(name: str, root: Path) -> str:
     info = DATASETS[name]
     if not info.files:
         return "made on the spot"
-    if not on_disk(name, root):
-        if info.generate is not None:
-            return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
-        return f"absent: python -m fedlib data --download {name}"
     try:
-        return f"on disk and verified ({verify_files(name, root)[0]})"
+        if not on_disk(name, root):
+            if info.generate is not None:
+                return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
+            return f"absent: python -m fedlib data --download {name}"
+        verified = verify_files(name, root)
+        if verified.trusted:
+            # Only the user vouches for these files, so that they may be of any content.
+            read_all(name, root, verified)
+        return f"on disk and verified ({verified.variant})"
     except DataError as error:
         return f"NOT USABLE: {' '.join(str(error).split())}"
 
@@ -206,8 +245,9 @@ def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
     """Return the seconds of the fastest of three client steps, by strategy."""
     assert model_name in MODELS
     model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
-    x = torch.rand(20, 32, 1, 28, 28, device=device)
-    y = torch.randint(10, (20, 32), device=device)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(20, 32, 1, 28, 28, generator=generator).to(device)
+    y = torch.randint(10, (20, 32), generator=generator).to(device)
     out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
     times, graphs = {}, Graphs()
     for strategy in ("loop", "merged", "grouped", "vmap"):

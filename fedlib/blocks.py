@@ -365,7 +365,8 @@ def selected_mean(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 def row_std(matrix: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
     """Compute the sample standard deviation (n - 1) of each column, of shape ``(d,)``.
 
-    It is zero if there is one row alone.
+    It is zero if there is one row alone. It is ``inf`` only if it is itself too large for the
+    dtype.
 
     Parameters
     ----------
@@ -381,4 +382,10 @@ def row_std(matrix: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
     out = torch.empty_like(mean)
     for columns in column_blocks(matrix):
         out[columns] = ones @ (matrix[:, columns] - mean[columns]).square_()
-    return out.sqrt_()
+    out.sqrt_()
+    if matrix.device.type == "cpu" and bool(out.isfinite().all()):
+        return out
+    # Where the squares overflowed, the values are scaled first.
+    largest = matrix.abs().amax(0).clamp(min=torch.finfo(matrix.dtype).tiny)
+    scaled = (matrix / largest - mean / largest).square_()
+    return torch.where(out.isfinite(), out, (ones @ scaled).sqrt_() * largest)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 
@@ -81,12 +81,17 @@ class Revision:
         enters the identity of the part itself.
     concerns
         A function of the part and of the run that says whether the numbers of this run changed.
+    before
+        The defaults that the version before had for fields of the part, where they were others.
+        They say which identity a stored run had then. Only a revision that concerns all runs under
+        an empty name may have them.
     """
 
     number: int
     why: str
     of: str = ""
     concerns: Callable[[Any, Any], bool] = _always
+    before: Mapping[str, Any] = field(default_factory=dict)
 
 
 def revisions_of(part: Any, run: Any) -> dict[str, int]:
@@ -99,30 +104,56 @@ def revisions_of(part: Any, run: Any) -> dict[str, int]:
     return found
 
 
-def identity_of(part: Any, run: Any) -> dict[str, Any]:
+Revisions = Callable[[Any, Any], dict[str, int]]
+
+
+def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dict[str, Any]:
     """What tells ``part`` from others of its kind: its name, changed fields and revision.
 
     A field that has its default stays out, so that a new field, whose default is what was done
     before, leaves all identities as they are. A default must therefore never change.
+
+    Parameters
+    ----------
+    part, run
+        The part, and the run that it belongs to.
+    revisions
+        This function takes a part and the run, and says which revisions enter. By default these
+        are the ones of today that concern the run.
     """
+    number = revisions(part, run).get("", 1)
+    before = _defaults_before(part, number)
     found: dict[str, Any] = {}
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if field.default_factory is not MISSING:
+    for one in fields(part):
+        value = getattr(part, one.name)
+        if one.default_factory is not MISSING:
             continue  # the run's parts, which enter by themselves
-        if field.default is MISSING or value != field.default:
-            found[field.name] = value
+        default = before.get(one.name, one.default)
+        if default is MISSING or value != default:
+            found[one.name] = value
     for name, value in _held_parts(part).items():
-        found[name] = identity_of(value, run)
-    number = revisions_of(part, run).get("", 1)
+        found[name] = identity_of(value, run, revisions)
     if number > 1:
         found["revision"] = number
     return {"name": part.name, **found} if hasattr(part, "name") else found
 
 
+def _defaults_before(part: Any, number: int) -> dict[str, Any]:
+    """Return the defaults that a version of a part had where they were not those of today."""
+    later = [
+        revision
+        for base in type(part).__mro__
+        for revision in vars(base).get("revisions", ())
+        if not revision.of and revision.number > number
+    ]
+    # The earliest of the later revisions tells of the version that is asked for.
+    later.sort(key=lambda revision: -revision.number)
+    return {name: value for revision in later for name, value in revision.before.items()}
+
+
 def _held_parts(part: Any) -> dict[str, Any]:
     """Parts that ``part`` holds itself, as a pre-aggregation holds a rule."""
-    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    values = {one.name: getattr(part, one.name) for one in fields(part)}
     # A run holds parts too, but those enter its identity by themselves.
     held = hasattr(part, "name")
     return {k: v for k, v in values.items() if held and is_dataclass(v) and hasattr(v, "name")}

@@ -9,8 +9,10 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
+from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -43,15 +45,35 @@ def check_name(field: str, value: object, allowed: Iterable[str]) -> str:
     raise ConfigError(f"{field}={value!r} is unknown{hint} Allowed: {', '.join(names)}.")
 
 
-def check_int(field: str, value: object, low: int, high: int | None = None) -> int:
-    """Return ``value`` if it is a whole number from ``low`` to ``high``.
+def check_bool(field: str, value: object) -> bool:
+    """Return ``value`` if it is a truth value, as Python's own.
 
     Parameters
     ----------
     field
         The name of the field, for the message.
     value
-        The value to check. A truth value does not count as a number.
+        The value to check. NumPy's truth values count, but numbers and texts do not.
+
+    Raises
+    ------
+    ConfigError
+        If the value is no truth value.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{field}={value!r} must be True or False.")
+    return bool(value)
+
+
+def check_int(field: str, value: object, low: int, high: int | None = None) -> int:
+    """Return ``value`` as Python's int if it is a whole number from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    field
+        The name of the field, for the message.
+    value
+        The value to check. Whole numbers of NumPy count. A truth value does not count as a number.
     low, high
         The least and the largest allowed number. With None there is no largest number.
 
@@ -61,11 +83,12 @@ def check_int(field: str, value: object, low: int, high: int | None = None) -> i
         If the value is not a whole number, or if it is out of range.
     """
     bound = f"at least {low}" if high is None else f"from {low} to {high}"
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise ConfigError(f"{field}={value!r} must be a whole number {bound}.")
-    if value < low or (high is not None and value > high):
-        raise ConfigError(f"{field}={value!r} is out of range: must be {bound}.")
-    return value
+    number = int(value)
+    if number < low or (high is not None and number > high):
+        raise ConfigError(f"{field}={number!r} is out of range: must be {bound}.")
+    return number
 
 
 def check_real(
@@ -84,7 +107,7 @@ def check_real(
     field
         The name of the field, for the message.
     value
-        The value to check. A truth value does not count as a number.
+        The value to check. Numbers of NumPy count. A truth value does not count as a number.
     low, high
         The ends of the interval.
     open_low, open_high
@@ -99,7 +122,7 @@ def check_real(
     right = ")" if open_high or high == math.inf else "]"
     allowed = f"a finite number in {left}{low:g}, {high:g}{right}"
     try:
-        usable = not isinstance(value, bool) and isinstance(value, int | float)
+        usable = isinstance(value, Real) and not isinstance(value, bool)
         number = float(value) if usable else math.nan  # type: ignore[arg-type]
     except OverflowError:  # The whole number is too large for a float.
         number = math.inf

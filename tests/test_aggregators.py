@@ -171,16 +171,112 @@ def test_far_byzantine_rows_do_not_move_a_robust_rule_far(seed, name):
     assert torch.linalg.vector_norm(result) < 10 * benign.norm(dim=1).max()
 
 
-@pytest.mark.parametrize("name", AGGREGATORS)
-def test_updates_that_require_grad_leave_no_graph_behind(name):
+def tensors_of(state):
+    """All tensors in a state, however deep they are."""
+    if isinstance(state, torch.Tensor):
+        return [state]
+    parts = state if isinstance(state, tuple) else ()
+    return [found for part in parts for found in tensors_of(part)]
+
+
+# The rules, and the pre-aggregations before a rule that keeps something.
+WITH_STATE = [
+    ("centered_clipping", {}),
+    ("flair", {}),
+    ("foolsgold", {}),
+    ("foolsgold", {"features": "last_layer"}),
+    ("gradient_guard", {"map_of": "spectral"}),
+    ("bucketing", {"rule": {"name": "centered_clipping"}, "bucket_size": 1}),
+    ("nearest_neighbour_mixing", {"rule": {"name": "flair"}}),
+]
+SETTINGS = [(name, {}) for name in AGGREGATORS] + [pair for pair in WITH_STATE if pair[1]]
+
+
+@pytest.mark.parametrize(("name", "parameters"), SETTINGS)
+def test_updates_and_facts_that_require_grad_leave_no_graph_behind(name, parameters):
     updates = matrix(11, 40).requires_grad_()
-    rule = AGGREGATORS[name](n_byzantine=2)
+    rule = AGGREGATORS[name](n_byzantine=2, **parameters)
+    facts = facts_for_rule(rule, updates.detach())
+    if "server_update" in facts:
+        facts.server_update.requires_grad_()
     state = rule.init(*updates.shape)
     for _ in range(2):
-        found, state = rule.apply(updates, state, facts_for_rule(rule, updates.detach()))
+        found, state = rule.apply(updates, state, facts)
         assert not found.requires_grad
-        kept = state if isinstance(state, tuple) else (state,)
-        assert not any(part.requires_grad for part in kept if isinstance(part, torch.Tensor))
+        assert not any(part.requires_grad for part in tensors_of(state))
+
+
+@pytest.mark.parametrize(("name", "parameters"), SETTINGS)
+@pytest.mark.parametrize(("n", "f"), [(1, 0), (11, 0), (11, 2)])
+def test_an_aggregate_shares_no_memory_with_updates_facts_or_states(name, parameters, n, f):
+    rule = AGGREGATORS[name](n_byzantine=f, **parameters)
+    if n == 1 and (rule._max_byzantine(1) < 0 or name == "bucketing"):
+        return
+    updates, state = matrix(n, 40), rule.init(n, 40)
+    facts = facts_for_rule(rule, updates)
+    given = [updates, *(v for v in vars(facts).values() if isinstance(v, torch.Tensor))]
+    for _ in range(2):
+        found, after = rule.apply(updates, state, facts)
+        given += [*tensors_of(state), *tensors_of(after)]
+        places = {tensor.untyped_storage().data_ptr() for tensor in given}
+        assert found.untyped_storage().data_ptr() not in places
+        for part in tensors_of(after):
+            assert part.untyped_storage().data_ptr() != updates.untyped_storage().data_ptr()
+        state = after
+
+
+def state_after_a_round(rule, updates):
+    return rule.apply(updates, rule.init(*updates.shape), facts_for_rule(rule, updates))[1]
+
+
+@pytest.mark.parametrize(("name", "parameters"), WITH_STATE)
+@pytest.mark.parametrize("of", ["other clients", "other parameters", "other dtype", "one number"])
+def test_a_state_of_other_updates_is_named(name, parameters, of):
+    rule, updates = AGGREGATORS[name](n_byzantine=2, **parameters), matrix(11, 40)
+    others = {
+        "other clients": matrix(12, 40), "other parameters": matrix(11, 1),
+        "other dtype": matrix(11, 40, dtype=torch.float64), "one number": None,
+    }[of]  # fmt: skip
+    state = torch.zeros(1) if others is None else state_after_a_round(rule, others)
+    inner = parameters.get("rule", {}).get("name", name)
+    if of == "other clients" and inner == "centered_clipping":
+        rule.apply(updates, state)  # It keeps one vector for all clients.
+        return
+    if of == "other parameters" and parameters.get("features"):
+        state = state[:, :2]
+    with pytest.raises(ConfigError, match=r"the state of aggregator='\w+' (has shape|is of type)"):
+        rule.apply(updates, state, facts_for_rule(rule, updates))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_a_state_of_another_kind_is_named(name):
+    rule, updates = AGGREGATORS[name](n_byzantine=2), matrix(11, 40)
+    for state in (3, torch.zeros(11, 11), (torch.zeros(11),) * 4, "state"):
+        with pytest.raises(ConfigError, match=f"the state of aggregator='{name}' is of type|shape"):
+            rule.apply(updates, state, facts_for_rule(rule, updates))
+    # None stands for the state before the first round.
+    facts = facts_for_rule(rule, updates)
+    expected = rule.apply(updates, rule.init(11, 40), facts)[0]
+    assert torch.equal(rule.apply(updates, None, facts)[0], expected)
+
+
+def test_a_state_names_its_part_and_a_number_of_rounds_is_one():
+    rule, updates = AGGREGATORS["flair"](n_byzantine=2), matrix(11, 40)
+    state = state_after_a_round(rule, updates)
+    with pytest.raises(
+        ConfigError, match=r"part direction of the state .* must have shape \(40,\)"
+    ):
+        rule.apply(updates, state._replace(direction=torch.ones(1)))
+    with pytest.raises(ConfigError, match="must be a State of 3 parts"):
+        rule.apply(updates, tuple(state))
+    on_meta = state._replace(scores=state.scores.to("meta"))
+    with pytest.raises(ConfigError, match=r"part scores .* on meta: must have .* on cpu"):
+        rule.apply(updates, on_meta)
+    mixing = AGGREGATORS["nearest_neighbour_mixing"](rule=rule)
+    for rounds in (-1, 0.5, None):
+        for call in (mixing.apply, mixing.candidates):
+            with pytest.raises(ConfigError, match="part 0 of the state"):
+                call(updates, (rounds, None))
 
 
 @pytest.mark.parametrize("name", AGGREGATORS)
@@ -913,6 +1009,52 @@ def test_structural_similarity_is_scikit_images(window):
         )
         < 1e-10
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("mean", [0.0, 1e4, 1e8])
+def test_structural_similarity_of_a_slight_contrast_is_that_of_the_contrast(dtype, mean):
+    if mean > torch.finfo(dtype).max / 2 or (mean == 1e8 and dtype == torch.float32):
+        mean = 2048.0  # what the dtype can hold beside the noise
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(2, 24, 24, generator=generator, dtype=torch.float64)
+    x, y = (mean + torch.stack([noise[0], noise[0] + 0.1 * noise[1]])).to(dtype)
+    found = float(structural_similarity(x, y, 8.0))
+    # Variance and covariance do not change with the mean, and the luminances are alike.
+    exact = [image.double() - mean for image in (x, y)]
+    contrast = slow_contrast(*exact, 8.0)
+    luminance = 1.0 if mean else slow_luminance(*exact, 8.0)
+    expected = float((contrast * luminance).mean())
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert found <= 1
+
+
+def windows(image):
+    return image.unfold(0, 7, 1).unfold(1, 7, 1).flatten(2)
+
+
+def slow_contrast(x, y, span):
+    a, b = (windows(z) - windows(z).mean(2, keepdim=True) for z in (x, y))
+    covariance, variances = (a * b).sum(2) / 48, (a * a + b * b).sum(2) / 48
+    return (2 * covariance + (0.03 * span) ** 2) / (variances + (0.03 * span) ** 2)
+
+
+def slow_luminance(x, y, span):
+    a, b = windows(x).mean(2), windows(y).mean(2)
+    return (2 * a * b + (0.01 * span) ** 2) / (a**2 + b**2 + (0.01 * span) ** 2)
+
+
+def test_structural_similarity_of_bytes_does_not_overflow():
+    from skimage.metrics import structural_similarity as reference
+
+    images = np.random.default_rng(0).integers(0, 256, size=(2, 16, 16)).astype(np.uint8)
+    images[1] = images[0] // 2 + images[1] // 2
+    x, y = torch.from_numpy(images)
+    found = structural_similarity(x, y, 255)
+    assert found.dtype == torch.float64
+    assert float(found) == pytest.approx(reference(*images, data_range=255), abs=1e-10)
+    with pytest.raises(ConfigError, match=r"y of type torch.complex64 must have real numbers"):
+        structural_similarity(x, y * 1j, 255)
 
 
 # --- robust lines ------------------------------------------------------------------------

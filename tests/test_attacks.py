@@ -44,9 +44,23 @@ def test_shape_dtype_and_arguments_are_kept(name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_updates_that_require_grad_leave_no_graph_behind(name):
-    sent = send(name, benign_updates().requires_grad_(), facts=told(name, benign_updates()))
-    assert not sent.requires_grad
+@pytest.mark.parametrize("of_facts", [False, True])
+def test_updates_and_facts_that_require_grad_leave_no_graph_behind(name, of_facts):
+    updates, facts = benign_updates(), told(name)
+    attack, weight = ATTACKS[name](n_byzantine=5), torch.ones(30).double().requires_grad_()
+    if of_facts:
+        for value in vars(facts).values():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value.requires_grad_()
+        if "rule" in facts:
+            facts = facts.with_(rule=lambda rows: rows.mean(0) * weight)
+    else:
+        updates.requires_grad_()
+    state = attack.init(25, 30)
+    for _ in range(2):
+        sent, state = attack.apply(updates, state, facts)
+        assert not sent.requires_grad
+        assert not isinstance(state, torch.Tensor) or not state.requires_grad
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -561,6 +575,19 @@ def test_attacks_that_need_something_say_so():
         ATTACKS["alie"](n_byzantine=5, z=1.0).apply(np.zeros((7, 3)))
     with pytest.raises(ConfigError, match=r"must be a floating-point matrix \(n_clients - n_byz"):
         ATTACKS["ipm"](n_byzantine=5).apply(torch.zeros(7, 3, dtype=torch.int64))
+
+
+def test_a_dictated_update_of_another_length_is_named():
+    own = torch.ones(2, 4)
+    attack = ATTACKS["dictated"](n_byzantine=2)
+    for state, expected in (
+        (None, own), (torch.tensor([3.0]), 3 * own), (2 * own[0], 2 * own)
+    ):  # fmt: skip
+        sent = attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))[0]
+        assert torch.equal(sent, expected)
+    for state in (torch.ones(3), torch.ones(2, 4), 3.0):
+        with pytest.raises(ConfigError, match=r"state of attack='dictated' .* shape \(4,\)"):
+            attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))
 
 
 def test_bad_values_are_named():

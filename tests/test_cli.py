@@ -8,7 +8,11 @@ import pytest
 
 from fedlib.__main__ import main
 from fedlib.compat import import_torchvision
-from fedlib.grids import Outcome
+from fedlib.data.files import checksums
+from fedlib.data.manifest import write_entry
+from fedlib.data.tables import REVIEWS_FILE
+from fedlib.grids import Outcome, expand, load_grid
+from fedlib.runs.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +41,7 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
     def unreachable(*_, **__):
         raise OSError("unreachable")
 
-    monkeypatch.setattr(import_torchvision().datasets, "MNIST", unreachable)
+    monkeypatch.setattr(import_torchvision().datasets.utils, "download_url", unreachable)
     status = main(["run", "centered_clipping", "--scale", "smoke", "--data", "real", *ONE_CELL])
     assert status == 2
     message = capsys.readouterr().err
@@ -67,12 +71,77 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
             "cifar100, emnist_byclass, fashion_mnist, mnist.",
         ),
         (["data", "--trust", "mnist"], "--variant"),
+        (["data", "--trust", "mnist", "--variant", "x"], "MNIST is not on disk: looked for MNIST/"),
+        (["data", "--trust", "circle", "--variant", "x"], "trust='circle' is made on the spot"),
+        (["data", "--trust", "mnits", "--variant", "x"], "did you mean 'mnist'"),
         (["data", "--variant", "x"], "--trust"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_two(capsys, arguments, message):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+_RUN = [sys.executable, "-m", "fedlib", "run", "centered_clipping", "--scale", "smoke",
+        "--data", "embedded", "--only", "*/mnist_noniid/ipm/*/0.9", "--jobs"]  # fmt: skip
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("with_errors", [False, True])
+def test_an_output_that_nobody_reads_any_more_is_no_success(jobs, with_errors, tmp_path):
+    process = subprocess.Popen(
+        [*_RUN, jobs],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(2):
+        process.stdout.readline()
+    process.stdout.close()  # as `| head` does
+    told = "" if with_errors else process.stderr.read()
+    assert process.wait(timeout=120) == 141
+    assert with_errors or "stopped, because nobody reads the output any more" in told
+    assert "Traceback" not in told and "Exception ignored" not in told
+    lines = (tmp_path / "results" / "centered_clipping" / "smoke.jsonl").read_bytes()
+    assert lines.endswith(b"\n")
+
+
+@pytest.mark.parametrize(("number", "name"), [("1", "output"), ("2", "error")])
+def test_a_closed_stream_is_refused_before_compute(number, name, tmp_path):
+    command = " ".join(f"'{word}'" for word in [*_RUN, "1"])
+    result = subprocess.run(
+        ["sh", "-c", f"{command} {number}>&-"], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 2
+    assert number == "2" or f"standard {name} is closed" in result.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_broken_pipe_that_is_not_the_output_is_not_taken_for_it(monkeypatch):
+    def broken(*_, **__):
+        raise BrokenPipeError("a worker's")
+
+    monkeypatch.setattr("fedlib.__main__.run_grid", broken)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        main(["run", "two_stage_attack", "--scale", "smoke", "--data", "embedded"])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_output_that_cannot_be_written_is_no_success():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "fedlib", "list", "two_stage_attack"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode not in (0, None)
+    assert "No space left" in result.stderr
+
+
+def test_runs_that_another_process_is_computing_are_no_success(capsys):
+    command = ["run", "centered_clipping", "--scale", "smoke", "--data", "embedded", *ONE_CELL]
+    (cell,) = expand(load_grid("centered_clipping"), "smoke", data="embedded", only=ONE_CELL[1])
+    with Store("centered_clipping").claim(cell.config.id):
+        assert main(command) == 3
+    assert "0 runs computed, 0 stored before, 1 with another process" in capsys.readouterr().out
+    assert main(command) == 0
 
 
 def test_list_shows_every_cell_and_its_best_scale(capsys):
@@ -136,6 +205,24 @@ def test_data_lists_every_set(capsys):
     assert out.count("absent: python -m fedlib data --download") == 5
     assert out.count("absent: cannot be downloaded, goes to tables/") == 2
     assert out.count("made on the spot") == 1
+
+
+def test_data_says_that_a_trusted_table_cannot_be_used(capsys, tmp_path):
+    """A manifest of another version may vouch for a table that no run can use."""
+    path = tmp_path / "data" / REVIEWS_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text("overall;reviewText\n5;good\n")
+    root = tmp_path / "data"
+    write_entry(root, "amazon_reviews", "mine", checksums("amazon_reviews", root))
+    assert main(["data"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "amazon_reviews" in line]
+    assert (
+        "NOT USABLE: tables/kindle_store_reviews.csv must start with the names of its fi"
+        in lines[0]
+    )
+    path.write_text("overall,reviewText\n" + "5,good\n" * 5)
+    assert main(["data", "--trust", "amazon_reviews", "--variant", "mine"]) == 0
+    assert "on disk and verified (mine, sha256 " in capsys.readouterr().out
 
 
 def test_doctor_tells_versions_device_threads_and_data(capsys):

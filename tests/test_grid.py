@@ -11,9 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from deadly import Deadly
+from odd import Odd
 from records import put
 
 from fedlib import engine
@@ -39,9 +41,25 @@ def test_only_selects_by_pattern(toy):
     assert [cell.key for cell in cells] == ["table/mean", "table/median"]
 
 
+def test_several_patterns_select_the_cells_of_the_first_first_and_each_once(toy):
+    cells = expand(toy, "quick", data="embedded", only=["*/tr*", "*/m*n", "*/t*"])
+    keys = ["table/trimmed_mean", "table/mean", "table/median"]
+    wanted = [(keys[0], 1), (keys[0], 2), *((key, seed) for seed in (1, 2) for key in keys[1:])]
+    assert [(cell.key, cell.config.seed) for cell in cells] == wanted
+    for every in (None, "", (), [], [""]):
+        assert len(expand(toy, "smoke", data="embedded", only=every)) == 3
+    assert len(expand(toy, "smoke", np.int64(2), "embedded")) == 6
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"only": 5}, r"only=5 must be a pattern, such as '\*/rop/\*', or a list of patterns"),
+        ({"only": 0}, r"only=0 must be a pattern"),
+        ({"only": ["*", None]}, r"only=\['\*', None\] must be a pattern"),
+        ({"only": ["*", "nothing"]}, "only='nothing' matches none of the 3 cells"),
+        ({"data": 5}, "data=5 is unknown"),
+        ({"seeds": True}, "seeds=True"),
         ({"scale": "smok"}, "did you mean 'smoke'"),
         ({"seeds": 0}, "seeds=0"),
         ({"data": "fake"}, "data='fake'"),
@@ -115,8 +133,20 @@ def test_bad_device_and_jobs_are_refused_before_compute(toy, store):
     cells = expand(toy, "smoke", data="embedded")
     with pytest.raises(ConfigError, match="device='tpu'"):
         run_grid(cells, store, "smoke", device="tpu")
-    with pytest.raises(ConfigError, match="jobs=0"):
-        run_grid(cells, store, "smoke", jobs=0)
+    for changes, message in (
+        ({"jobs": 0}, "jobs=0"),
+        ({"strategy": "merge"}, "strategy='merge' is unknown; did you mean 'merged'"),
+        ({"progress": "no"}, "progress='no' must be True or False"),
+        ({"scale": "smok"}, "scale='smok'"),
+        ({"store": "toy"}, "store='toy' must be a Store"),
+        ({"cells": 5}, "cells=5 must be cells"),
+        ({"cells": [cells[0], "*/mean"]}, r"cells='\*/mean' must be cells"),
+        ({"device": 5}, "device=5 is not available"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            run_grid(**{"cells": cells, "store": store, "scale": "smoke", **changes})
+    with pytest.raises(ConfigError, match="grid='toy' must be a Grid"):
+        expand("toy", "smoke")
     assert store.read("smoke") == {}
 
 
@@ -243,6 +273,24 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
     assert run_grid(cells, store, "smoke", jobs=1, progress=False).computed == ["table/mean"]
 
 
+def test_a_run_that_another_process_has_stored_meanwhile_counts_as_stored(toy, store, monkeypatch):
+    cells = expand(toy, "smoke", data="embedded")
+    original, busy = pool.compute, cells[1].config.id
+
+    def beaten(task, on_round):
+        put(store, task.cell, "smoke", 0.5)
+        return original(task, on_round)
+
+    monkeypatch.setattr(pool, "compute", beaten)
+    outcome = run_grid(cells[:1], store, "smoke", jobs=1, progress=False)
+    assert outcome.stored_before == ["table/mean"] and outcome.elsewhere == []
+    monkeypatch.undo()
+    with store.claim(busy):
+        outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
+    assert outcome.elsewhere == ["table/median"]
+    assert outcome.computed == ["table/trimmed_mean"]
+
+
 def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
@@ -338,6 +386,14 @@ def test_a_run_that_kills_its_process_twice_is_reported_and_the_others_are_compu
     assert list(outcome.failed) == ["deadly seed 9"]
     assert "its process was killed" in outcome.failed["deadly seed 9"]
     assert "--jobs" in outcome.failed["deadly seed 9"]
+
+
+def test_an_error_that_cannot_travel_is_reported_and_not_taken_for_a_killed_worker(toy, store):
+    cells = expand(toy, "smoke", data="embedded")
+    odd = Cell("odd", cells[0].config.with_(attack=Odd(), seed=9))
+    outcome = run_grid([odd, *cells], store, "smoke", jobs=2, progress=False)
+    assert outcome.failed == {"odd seed 9": "RuntimeError: OddError: this and that"}
+    assert len(outcome.computed) == 3
 
 
 def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):

@@ -15,6 +15,7 @@ from fedlib.guarantees import (
     BOUNDS,
     COSTS,
     KINDS,
+    PRINTED,
     approximation,
     breakdown_point,
     definitions,
@@ -153,6 +154,28 @@ def test_proven_constants_hold_on_the_worst_points_found(bound, n, f):
     # Nobody can do better than this (Allouah et al., 2023a): a search that finds less is blind.
     if bound.definition == "robust" and tries > 25:
         assert worst.ratio > 0.6 * f / (n - 2 * f)
+
+
+@pytest.mark.parametrize(("n", "f"), [(3, 1), (7, 2), (25, 5)])
+def test_the_constant_of_the_trimmed_mean_is_attained(n, f):
+    # The f lowest honest values are trimmed with the f Byzantine ones above all: the answer is 1.
+    points = torch.tensor([0.0] * f + [1.0] * (n - 2 * f) + [9.0] * f, dtype=torch.float64)
+    answer = AGGREGATORS["trimmed_mean"](n_byzantine=f).apply(points[:, None])[0]
+    honest = points[: n - f]
+    ratio = float((answer - honest.mean()).square() / honest.var(correction=0))
+    (bound,) = (b for b in BOUNDS if b.rule == "trimmed_mean")
+    assert ratio == pytest.approx(f / (n - 2 * f)) == bound.constant(n, f, 1)
+
+
+def test_the_printed_agnostic_constant_of_center_is_f_over_2_of_that_of_its_own_lambda():
+    resilient, agnostic = (
+        next(b for b in BOUNDS if (b.rule, b.definition, b.source) ==
+             ("center_with_outliers", name, PRINTED))
+        for name in ("resilient", "agnostic")
+    )  # fmt: skip
+    for n, f in ((35, 1), (35, 3), (35, 14)):
+        of_lambda = resilient.constant(n, f, 2) ** 2 * n / f
+        assert agnostic.constant(n, f, 2) == pytest.approx(f / 2 * of_lambda)
 
 
 def test_the_search_finds_what_is_known():

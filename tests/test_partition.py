@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedlib.data import PARTITIONS, class_counts, make_partition, matched_samples
+from fedlib.data.partition.base import cut_by_proportions, draw_by_shares
 from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
@@ -128,6 +129,16 @@ def test_dirichlet_per_client_repeats_an_image_only_where_its_class_has_too_few(
     parts = make(alpha=1e6)(labels, 10, 1)  # about 5 of each class
     assert all(len(np.unique(part)) == 100 for part in parts)
     assert len(np.unique(np.concatenate(parts))) < 900  # but clients share images
+
+
+def test_a_class_of_just_enough_samples_is_drawn_without_repetition():
+    drawn = draw_by_shares([np.arange(7)], 7, np.ones(1), np.random.default_rng(0))
+    assert sorted(drawn) == list(range(7))
+
+
+def test_cuts_are_at_the_nearest_whole_number():
+    pieces = cut_by_proportions([np.arange(10)], np.array([[0.27, 0.27, 0.46]]))
+    assert [list(piece) for piece in pieces] == [[0, 1, 2], [3, 4], [5, 6, 7, 8, 9]]
 
 
 def test_classes_per_client():

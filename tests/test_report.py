@@ -233,6 +233,14 @@ GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "
         ({"scal": "smoke"}, "parameter='scal' is unknown; did you mean 'scale'"),
         ({"scale": "smoke", "only": "table_v/*"}, "matches none"),
         ({"scale": "smoke", "device": "gpu", "only": "*/0.9"}, "device='gpu'"),
+        ({"device": "gpu"}, "device='gpu'"),
+        ({"device": 5}, "device=5"),
+        ({"only": "table_v/*"}, "only='table_v/\\*' matches none of the"),
+        ({"only": ("*/0.9", "table_v/*")}, "only='table_v/\\*' matches none of the"),
+        ({"only": 5}, "only=5 must be a pattern"),
+        ({"only": {"*/0.9"}}, "must be a pattern"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"seeds": True}, "seeds=True"),
     ],
 )
 def test_wrong_chapter_parameters_are_named(monkeypatch, tmp_path, changes, message):
@@ -258,7 +266,7 @@ def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path
     assert chapter.banner.warnings == ()
     assert not (tmp_path / "centered_clipping" / "smoke.jsonl").exists()
     chapter = open_chapter(
-        "centered_clipping", {**GIVEN, "scale": "smoke", "only": "*/mnist_noniid/ipm/tm/0.9"}
+        "centered_clipping", {**GIVEN, "scale": "smoke", "only": ("*/mnist_noniid/ipm/tm/0.9",)}
     )
     best = chapter.archive.best("table_iv/mnist_noniid/ipm/tm/0.9")
     assert best.scale == "smoke"

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fedlib.aggregators import AGGREGATORS
@@ -39,6 +40,54 @@ def test_identities_are_those_of_stored_runs():
     # If this fails, stored results lose their runs: a default or the form of identities changed.
     assert RunConfig().id == "b6f33b0179ba1dc0"
     assert attacked().id == "2ed2cfd9c7fba3ca"
+
+
+def test_the_same_configuration_has_the_same_identity_however_it_is_written():
+    plain = attacked(
+        learning_rate=1.0,
+        decay=0.5,
+        seed=3,
+        attack=ATTACKS["model_replacement"](n_byzantine=5, scale=10.0, value=0.0, rounds=(1, 2)),
+        data=DataConfig(train_samples=100, normalise=True),
+        client=MomentumSGD(momentum=0.0, batch_size=8),
+    )
+    other = attacked(
+        learning_rate=np.float32(1),
+        decay=np.float64(0.5),
+        seed=np.int64(3),
+        n_clients=np.int32(25),
+        n_byzantine=np.int8(5),
+        milestones=np.array([5, 7]).tolist(),
+        attack=ATTACKS["model_replacement"](
+            n_byzantine=np.int64(5), scale=10, value=-0.0, rounds=(np.int64(1), np.int64(2))
+        ),
+        aggregator=AGGREGATORS["krum"](n_byzantine=np.int64(5)),
+        partition=PARTITIONS["dirichlet"](alpha=np.float64(0.5)),
+        data=DataConfig(train_samples=np.int64(100), normalise=np.bool_(True)),
+        client=MomentumSGD(momentum=0, batch_size=np.int64(8)),
+    )
+    assert other == plain
+    assert other.id == plain.id
+    assert json.dumps(other.to_dict()) == json.dumps(plain.to_dict())
+    assert attacked(learning_rate=1).id == attacked(learning_rate=1.0).id
+    assert type(attacked(learning_rate=1).learning_rate) is float
+
+
+def test_a_part_that_another_part_holds_has_one_form_too():
+    made = [
+        attacked(aggregator=AGGREGATORS["bucketing"](n_byzantine=5, rule=rule))
+        for tau in (1, 1.0)
+        for rule in [AGGREGATORS["centered_clipping"](n_byzantine=5, tau=tau)]
+    ]
+    assert made[0].id == made[1].id
+
+
+@pytest.mark.parametrize("value", ["no", 0, 1, None, "False"])
+def test_a_truth_value_must_be_one(value):
+    with pytest.raises(ConfigError, match=rf"data\.normalise={value!r} must be True or False"):
+        RunConfig(data=DataConfig(normalise=value))
+    with pytest.raises(ConfigError, match=rf"attack\.sparse={value!r} must be True or False"):
+        attacked(attack=ATTACKS["rop"](n_byzantine=5, sparse=value))
 
 
 VOTE = AGGREGATORS["mean_with_outliers"](n_byzantine=5, side="vote")

@@ -1,16 +1,22 @@
 """The store: what is written is read, and no accident loses a finished run."""
 
+import codecs
 import errno
 import json
 import multiprocessing
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from fedlib.runs import RunConfig
 from fedlib.runs import store as store_module
-from fedlib.runs.store import Store, StoreError, make_record, results_root
+from fedlib.runs.records import check_identity
+from fedlib.runs.store import MissingFileError, Store, StoreError, make_record, results_root
 from fedlib.validation import ConfigError
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def record(seed=1):
@@ -72,13 +78,146 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(store):
     assert store.path("smoke").read_bytes() == before
 
 
-@pytest.mark.parametrize("line", ["no json", "{}", "[1]", '{"schema": 1}'])
-def test_a_line_that_is_no_record_is_named(store, line):
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("line", ["no json", "{}", "[1]", '{"schema": 1}', "null", "\u00e9"])
+def test_a_line_that_is_no_record_is_named_and_left_alone(store, line, end):
     store.append("smoke", record())
+    with store.path("smoke").open("ab") as handle:
+        handle.write((line + end).encode("latin-1"))
+    before = store.path("smoke").read_bytes()
+    for action in (lambda: store.read("smoke"), lambda: store.append("smoke", record(2))):
+        with pytest.raises(StoreError, match=r"smoke.jsonl, line 2 is no record"):
+            action()
+    assert store.path("smoke").read_bytes() == before
+
+
+def changed(**changes):
+    """A record with changed entries; None leaves an entry out, and a dot leads into another."""
+    made = json.loads(json.dumps({"schema": 1, **record()}))
+    for name, value in changes.items():
+        *outer, last = name.split("__")
+        holder = made
+        for key in outer:
+            holder = holder[key]
+        holder[last] = value
+        if value is None:
+            del holder[last]
+    return json.dumps(made)
+
+
+DEEP = '{"schema": 1, "id": ' + "[" * 100_000 + "]" * 100_000 + "}"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (changed(schema=True), r"schema=True must be a whole number from 1"),
+        (changed(schema=0), r"schema=0 must be"),
+        (changed(schema=None), r"it has no schema"),
+        ('{"schema":1,"id":"x"}', r"id='x' must be a text of 16 hexadecimal digits"),
+        (changed(id=5), r"id=5 must be a text of 16"),
+        (changed(id="0123456789abcdef"), r"id='0123456789abcdef' is not that of its config"),
+        (changed(slug="other"), r"slug='other' must be 'toy', as the file is"),
+        (changed(scale="paper"), r"scale='paper' must be 'smoke', as the file is"),
+        (changed(cell=None), r"it has no cell"),
+        (changed(cell=3), r"cell=3 must be a text"),
+        (changed(seed=2), r"config.seed=1 must be the record's seed 2"),
+        (changed(seed=True), r"seed=True must be a whole number"),
+        (changed(config=[]), r"config=\[\] must be an object"),
+        (changed(config__attack="none"), r"config.attack='none' must be an object with a name"),
+        (changed(config__rounds=7), r"is not that of its configuration"),
+        (changed(metrics=None), r"it has no metrics"),
+        (changed(metrics__test_accuracy=[[float("nan")]]), r"it holds NaN, which JSON does not"),
+        (changed().replace("[0.5]", "[1e999]"), r"metrics.test_accuracy=\[inf\] must be of finite"),
+        (changed(provenance=None), r"it has no provenance"),
+        (changed(provenance__files={"a": "b"}), r"provenance.files.a='b' must be a path"),
+        (
+            changed(provenance__files={"a": {"path": "../b", "sha256": ""}}),
+            r"must be a path below the paper's folder",
+        ),
+        (
+            changed(provenance__files={"a": {"path": "/b", "sha256": ""}}),
+            r"must be a path below the paper's folder",
+        ),
+        (DEEP, r"it is nested too deeply"),
+    ],
+)
+def test_a_record_with_a_fault_is_named_with_its_line_and_the_fault(store, line, fault):
+    store.path("smoke").parent.mkdir()
+    store.path("smoke").write_text(line + "\n")
+    for action in (lambda: store.read("smoke"), lambda: store.append("smoke", record(2))):
+        with pytest.raises(StoreError, match=r"toy/smoke.jsonl, line 1 is no record \(.*" + fault):
+            action()
+    assert store.path("smoke").read_text() == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "fault"),
+    [
+        ({"a": [float("nan")]}, r"metrics.a=\[nan\] must be of finite numbers"),
+        ({"a": {"b": float("inf")}}, "must be of finite numbers"),
+        ({"a": object()}, "not JSON serializable"),
+        ([], r"metrics=\[\] must be an object"),
+    ],
+)
+def test_a_record_with_a_fault_is_not_written(store, metrics, fault):
+    bad = {**record(), "metrics": metrics}
+    with pytest.raises(StoreError, match=f"run {bad['id']} cannot be stored: .*{fault}"):
+        store.append("smoke", bad)
+    assert not store.path("smoke").exists()
+
+
+def test_a_record_of_a_part_that_is_not_known_here_is_read(store):
+    line = changed(config__attack={"name": "of_another_package"})
+    store.path("smoke").parent.mkdir()
+    store.path("smoke").write_text(line + "\n")
+    (read,) = store.read("smoke").values()
+    assert not check_identity(read)
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("results/*/*.jsonl")), ids=str)
+def test_every_stored_identity_is_one_of_its_configuration(path):
+    records = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert records and all(check_identity(entry) for entry in records)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\r\n", b"\r"])
+def test_a_whole_last_record_is_kept_whatever_ends_it(store, end):
+    store.append("smoke", record(1))
+    store.append("smoke", record(2))
+    lines = store.path("smoke").read_bytes().splitlines()
+    between = end if end.strip(b"\n") else b"\n"
+    store.path("smoke").write_bytes(codecs.BOM_UTF8 + between.join(lines) + end)
+    assert [entry["seed"] for entry in store.read("smoke").values()] == [1, 2]
+    assert not store.append("smoke", record(2))
+    assert store.append("smoke", record(3))
+    assert [entry["seed"] for entry in store.read("smoke").values()] == [1, 2, 3]
+
+
+def test_of_two_records_of_one_run_the_first_counts(store):
+    store.append("smoke", record(1))
     with store.path("smoke").open("a") as handle:
-        handle.write(line + "\n")
-    with pytest.raises(StoreError, match=r"smoke.jsonl, line 2 is no record"):
-        store.read("smoke")
+        handle.write(changed(metrics__test_accuracy=[0.75]) + "\n")
+    (read,) = store.read("smoke").values()
+    assert read["metrics"]["test_accuracy"] == [0.5]
+
+
+def test_zeros_that_a_loss_of_power_leaves_are_cut_off(store):
+    store.append("smoke", record(1))
+    with store.path("smoke").open("ab") as handle:
+        handle.write(b'{"sch' + bytes(100))
+    with pytest.warns(UserWarning, match="torn last line of 105 bytes is cut off"):
+        assert store.append("smoke", record(2))
+    assert [entry["seed"] for entry in store.read("smoke").values()] == [1, 2]
+
+
+def test_what_is_stored_is_flushed_to_the_disk(store, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(store_module.os, "fsync", lambda number: flushed.append(number))
+    store.append("smoke", record())
+    assert len(flushed) == 1
+    store.keep("smoke", record()["id"], "x.bin", b"abc")
+    assert len(flushed) == 2
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):
@@ -153,6 +292,53 @@ def test_a_claim_keeps_other_processes_off_one_run_only(store, tmp_path):
     assert asked(first)
 
 
+def test_a_claim_keeps_other_threads_off_one_run_only(store):
+    first, second = RunConfig(seed=1).id, RunConfig(seed=2).id
+
+    def attempt(run_id):
+        with store.claim(run_id) as mine:
+            return mine
+
+    def asked(run_id):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(attempt, run_id).result()
+
+    with store.claim(first) as mine:
+        assert mine
+        assert not asked(first)
+        assert not asked(first)
+        assert asked(second)
+        with Store("toy", store.folder.parent / "x" / "..").claim(first) as again:
+            assert not again
+        with store.claim(second) as other:
+            assert other
+    with store.claim(first) as mine:
+        assert mine
+
+
+def test_the_end_of_one_claim_leaves_the_others_of_the_process(store, tmp_path):
+    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    answer = context.SimpleQueue()
+    first, second = RunConfig(seed=1).id, RunConfig(seed=2).id
+
+    def asked(run_id):
+        process = context.Process(target=_try_claim, args=(tmp_path, run_id, answer))
+        process.start()
+        process.join()
+        return answer.get()
+
+    with store.claim(first):
+        with store.claim(second):
+            store.check_writable("smoke")
+        assert not asked(first)
+        assert asked(second)
+
+
+def test_an_identity_of_another_form_cannot_be_claimed(store):
+    with pytest.raises(StoreError, match=r"run '\.\./x' cannot be claimed"), store.claim("../x"):
+        raise AssertionError("the run would be computed")
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_named_before_compute(store, monkeypatch, number):
     def no_locks(*_):
@@ -188,8 +374,24 @@ def test_a_file_is_kept_beside_its_record_and_checked(store):
     with pytest.raises(StoreError, match="is not the file"):
         store.file(read, "x.bin")
     path.unlink()
+    with pytest.raises(MissingFileError, match=f"x.bin is not there, though run {read['id']}"):
+        store.file(read, "x.bin")
+    path.mkdir()
     with pytest.raises(StoreError, match="cannot be read"):
         store.file(read, "x.bin")
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_every_file_of_a_stored_run_is_there_but_policies_of_scale_quick(scale):
+    store, missing = Store("two_stage_attack", REPOSITORY / "results"), set()
+    for read in store.read(scale).values():
+        for name in read["provenance"].get("files", {}):
+            try:
+                assert store.file(read, name)
+            except MissingFileError:
+                missing.add(name)
+    # .gitignore keeps them out; the book says that the repository has those of scale paper.
+    assert missing <= ({"policy.pt"} if scale == "quick" else set())
 
 
 def test_a_file_that_cannot_be_kept_leaves_nothing(store, monkeypatch):

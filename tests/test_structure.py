@@ -38,6 +38,7 @@ ORDER = (
     ("engine",),
     ("agents", "grids"),
     ("evidence",),
+    ("commands",),
     ("papers",),
     ("__main__",),
 )

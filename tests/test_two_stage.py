@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pathlib
+import random
 
 import numpy as np
 import pytest
@@ -124,6 +125,29 @@ def test_a_black_box_assumes_the_average(monkeypatch):
         )  # fmt: skip
         two_stage.run(federation(attack, rounds=4), load_dataset(resolve_source("circle")))
     assert imagined == ["median", "mean"]
+
+
+def global_generators():
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_learning_a_policy_leaves_the_global_generators_as_they_were(monkeypatch, fails):
+    if fails:
+        monkeypatch.setattr(two_stage.DDPG, "learn", lambda *_, **__: 1 / 0)
+    environment = FederationEnvironment(federation(), load_dataset(resolve_source("circle")))
+    random.seed(5)
+    np.random.seed(6)
+    torch.manual_seed(7)
+    before = global_generators()
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            two_stage.train_policy(environment, 5, 1)
+    else:
+        two_stage.train_policy(environment, 5, 1)
+    after = global_generators()
+    assert after[:2] == before[:2]
+    assert torch.equal(after[2], before[2])
 
 
 def test_a_grid_runs_it_and_repeats_it(tmp_path):

@@ -4,13 +4,14 @@ import importlib
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from fedlib.aggregators import AGGREGATORS, make_aggregator
 from fedlib.attacks import make_attack
 from fedlib.data import make_partition
 from fedlib.registry import Registry
-from fedlib.validation import ConfigError, check_int, check_name, check_real, construct
+from fedlib.validation import ConfigError, check_bool, check_int, check_name, check_real, construct
 
 
 def test_a_known_name_is_returned():
@@ -54,6 +55,31 @@ def test_real_numbers_and_open_bounds():
     for value in (math.nan, math.inf, "1", True):
         with pytest.raises(ConfigError, match="must be a finite number"):
             check_real("x", value)
+
+
+def test_numbers_of_numpy_count_and_become_those_of_python():
+    for value in (np.int64(3), np.uint8(3), np.int8(3)):
+        assert type(check_int("n", value, 1)) is int
+        assert type(check_real("x", value)) is float
+    for value in (np.float32(0.5), np.float64(0.5)):
+        assert type(check_real("x", value, 0, 1)) is float
+        with pytest.raises(ConfigError, match="must be a whole number"):
+            check_int("n", value, 0)
+    with pytest.raises(ConfigError, match="n=0 is out of range"):
+        check_int("n", np.int64(0), 1)
+    for value in (np.float32("nan"), np.float64("inf"), np.bool_(True), np.array([1.0, 2.0])):
+        with pytest.raises(ConfigError, match="must be a finite number"):
+            check_real("x", value)
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        check_int("n", np.bool_(True), 0)
+
+
+def test_truth_values():
+    assert check_bool("b", True) is True
+    assert check_bool("b", np.bool_(False)) is False
+    for value in ("no", 0, 1, None, np.int64(1)):
+        with pytest.raises(ConfigError, match=r"b=.* must be True or False\."):
+            check_bool("b", value)
 
 
 def test_registry_finds_every_module_by_itself():

@@ -7,10 +7,12 @@ calls it for runs whose attack is ``two_stage``.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
@@ -48,6 +50,21 @@ class _EpisodeRewards(BaseCallback):
         return True
 
 
+@contextlib.contextmanager
+def _global_generators_restored() -> Iterator[None]:
+    """Leave the global generators of Python, NumPy and torch as they were before.
+
+    stable-baselines3 seeds all of them, and draws from them.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+
+
 def train_policy(
     environment: FederationEnvironment, n_steps: int, seed: int
 ) -> tuple[torch.nn.Module, list[float]]:
@@ -73,15 +90,12 @@ def train_policy(
     RuntimeError
         If a weight of the policy is not finite.
     """
-    generator_state = torch.random.get_rng_state()
-    try:
-        # stable-baselines3 seeds and uses the global generator of torch. The replay buffer has a
-        # million places by default. It gets no more places than the steps can fill.
+    with _global_generators_restored():
+        # The replay buffer has a million places by default. It gets no more places than the steps
+        # can fill.
         learner = DDPG("MlpPolicy", environment, seed=seed, device="cpu", buffer_size=n_steps)
         episodes = _EpisodeRewards()
         learner.learn(n_steps, callback=episodes)
-    finally:
-        torch.random.set_rng_state(generator_state)
     policy: torch.nn.Module = learner.actor.mu.eval()
     if not all(bool(weights.isfinite().all()) for weights in policy.parameters()):
         # The updates of this policy would be NaN, which a server treats as no update at all.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.aggregators.states import check_state
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
 from fedlib.registry import Registry
@@ -137,7 +138,7 @@ class Aggregator(ABC):
         updates
             The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is not changed.
         state
-            The state that ``init`` or the round before returned.
+            The state that ``init`` or the round before returned. None stands for that of ``init``.
         facts
             The facts that the rule ``needs`` beside the updates. Most rules need none.
 
@@ -153,16 +154,18 @@ class Aggregator(ABC):
         ------
         ConfigError
             If ``updates`` is not a floating-point matrix, if the rule cannot serve so many clients
-            with its ``n_byzantine``, or if a fact that it needs is missing or has another shape.
+            with its ``n_byzantine``, if a fact that it needs is missing or has another shape, or
+            if the state is not one of this rule for such updates.
         """
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
         # A graph that an update carries must not enter the state and stay there round after round.
-        updates, facts = updates.detach(), facts or Facts()
+        updates, facts = updates.detach(), (facts or Facts()).detached()
         if self.needs:
             n_clients, n_parameters = updates.shape
             sizes = {"n_clients": n_clients, "n_parameters": n_parameters}
             check_facts(f"aggregator={self.name!r}", self.needs, facts, sizes)
+        self._check_state(updates, state, facts)
         if self.shows_non_finite and updates.device.type == "cpu":
             hopeful = self._aggregate(updates, state, facts)
             if math.isfinite(hopeful[0].sum()):
@@ -208,6 +211,21 @@ class Aggregator(ABC):
     def _max_byzantine(self, n_clients: int) -> int:
         """Return the largest allowed ``n_byzantine``. By default it is fewer than half."""
         return (n_clients - 1) // 2
+
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> Any:
+        """Return what the state for these updates is like after a round.
+
+        By default it is like the state that :meth:`init` gives, so a rule defines this if
+        :meth:`init` gives None and a round gives something else. See
+        :func:`~fedlib.aggregators.states.check_state` for the values.
+        """
+        return self.init(*updates.shape)
+
+    def _check_state(self, updates: torch.Tensor, state: Any, facts: Facts) -> None:
+        """Raise ConfigError if ``state`` is not one of this rule for these updates."""
+        if state is not None:
+            whose = f"the state of aggregator={self.name!r}"
+            check_state(whose, state, self._state_like(updates, facts), updates.device)
 
     def _set_needs(self, *names: str) -> None:
         """Set the facts that this object needs, for rules in which a hyperparameter decides it."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.states import Kept
 from fedlib.blocks import distances_to, weighted_sum
 from fedlib.federation.facts import Facts
 from fedlib.validation import check_int, check_real
@@ -46,6 +47,9 @@ class CenteredClipping(Aggregator):
         super().__post_init__()
         check_real("aggregator.tau", self.tau, 0, open_low=True)
         check_int("aggregator.n_iterations", self.n_iterations, 1)
+
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> Kept:
+        return Kept((updates.shape[1],), updates.dtype)
 
     def _aggregate(
         self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts

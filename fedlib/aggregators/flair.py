@@ -19,7 +19,8 @@ class FLAIR(ReputationRule):
     """Weigh the updates by reputations that come from their flip scores (Sharma et al., 2023).
 
     The flip score of an update is the sum of the squares of its values whose sign differs from that
-    of the last aggregate. Where the last aggregate is zero, half of the square counts.
+    of the last aggregate. Where the last aggregate is zero, half of the square counts. A value that
+    is so large that the sum of the squares could overflow counts as the largest that is not.
     """
 
     accepts_half: ClassVar[bool] = True
@@ -33,9 +34,13 @@ class FLAIR(ReputationRule):
     cost: ClassVar[str] = r"n d"
 
     def scores(self, updates: torch.Tensor, direction: torch.Tensor, facts: Facts) -> torch.Tensor:
-        scores = updates.new_zeros(len(updates), dtype=torch.float64)
+        n, d = updates.shape
+        scores = updates.new_zeros(n, dtype=torch.float64)
+        largest = (torch.finfo(torch.float64).max / (2 * d)) ** 0.5
         for columns in column_blocks(updates):
             block = updates[:, columns].double()
+            if updates.dtype == torch.float64:  # The squares of other dtypes cannot overflow.
+                block = block.clamp(-largest, largest)
             flipped = (block.sign() - direction[columns]).abs() / 2
             scores += (block.square() * flipped).sum(1)
         return scores

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.states import Kept
 from fedlib.blocks import gram_matrix, shortened, weighted_sum
 from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
@@ -63,6 +64,11 @@ class FoolsGold(Aggregator):
 
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
+
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> Kept:
+        n, d = updates.shape
+        compared = int(facts.output_weights.sum()) if self.features == "last_layer" else d
+        return Kept((n, compared), updates.dtype)
 
     def _aggregate(
         self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts

@@ -53,6 +53,10 @@ class PreAggregation(Aggregator):
         super().init(n_clients, n_parameters)
         return 0, self.rule.init(self._rows(n_clients), n_parameters)
 
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> tuple[int, Any]:
+        # The other rule checks its own state, for the mixed updates.
+        return 0, object
+
     def _aggregate(
         self,
         updates: torch.Tensor,
@@ -67,6 +71,7 @@ class PreAggregation(Aggregator):
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
     ) -> torch.Tensor:
         self.check(updates.shape[0])
+        self._check_state(updates, state, facts or Facts())
         rounds, inner = state or self.init(*updates.shape)
         mixed = self._mixed(replace_non_finite(updates), rounds)
         return self.rule.candidates(mixed, inner, facts)

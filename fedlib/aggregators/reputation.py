@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 
 from fedlib.aggregators.base import Aggregator
+from fedlib.aggregators.states import Kept
 from fedlib.blocks import weighted_sum
 from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
@@ -64,6 +65,12 @@ class ReputationRule(Aggregator):
 
     def _max_byzantine(self, n_clients: int) -> int:
         return (n_clients - 1) // 2 if self.penalised == "both" else n_clients // 2
+
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> Any:
+        n, d = updates.shape
+        of_clients = Kept((n,), torch.float64)
+        like: Any = (of_clients, Kept((d,), updates.dtype), of_clients)
+        return State(*like)
 
     def _aggregate(
         self, updates: torch.Tensor, state: State | None, facts: Facts

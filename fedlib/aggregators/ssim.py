@@ -20,11 +20,13 @@ def structural_similarity(
     The measure is that of Wang et al. (2004), and of equation (2) of gradient_guard. Up to rounding
     it agrees with ``skimage.metrics.structural_similarity`` in its default settings: its windows
     are square and have equal weights, its covariances are those of samples, and it does not pad.
+    Everything is computed in float64, about the mean of each image, because a variance is a small
+    difference of large squares.
 
     Parameters
     ----------
     x, y
-        The images ``(..., H, W)``. Their leading axes broadcast.
+        The images ``(..., H, W)`` of real numbers. Their leading axes broadcast.
     data_range
         The range r of the values, as one number or as ``(...)``. It sets the constants
         ``(0.01 r)^2`` and ``(0.03 r)^2``.
@@ -36,14 +38,18 @@ def structural_similarity(
     Returns
     -------
     torch.Tensor
-        The similarities ``(...)``, from -1 to 1. A similarity is NaN if images without any contrast
-        are compared with a ``data_range`` of 0.
+        The similarities ``(...)`` in float64, from -1 to 1. A similarity is NaN if images without
+        any contrast are compared with a ``data_range`` of 0.
 
     Raises
     ------
     ConfigError
-        If ``window`` is not an odd number of at least 1.
+        If ``window`` is not an odd number of at least 1, or if the images are complex.
     """
+    for field, images in (("x", x), ("y", y)):
+        if images.is_complex():
+            raise ConfigError(f"{field} of type {images.dtype} must have real numbers.")
+    x, y = x.double(), y.double()
     height, width = x.shape[-2:]
     if window is None:
         size, correction = (height, width), 1.0
@@ -57,24 +63,32 @@ def structural_similarity(
         sums = _window_sums(_window_sums(values, size[1], -1), size[0], -2)
         return sums / (size[0] * size[1])
 
+    def variance(values: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
+        return correction * (mean(values * values) - means * means).clamp(min=0)
+
     def of_part(
-        x: torch.Tensor, y: torch.Tensor, mean_y: torch.Tensor, var_y: torch.Tensor,
-        span: torch.Tensor,
+        x: torch.Tensor, y: torch.Tensor, centre_y: torch.Tensor, mean_y: torch.Tensor,
+        var_y: torch.Tensor, span: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
+        centre_x = x.mean((-2, -1), keepdim=True)
+        x = x - centre_x
         mean_x = mean(x)
-        var_x = correction * (mean(x * x) - mean_x * mean_x)
+        var_x = variance(x, mean_x)
         covariance = correction * (mean(x * y) - mean_x * mean_y)
+        mean_x, mean_y = mean_x + centre_x, mean_y + centre_y
         c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
         luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
         contrast = (2 * covariance + c2) / (var_x + var_y + c2)
         return (luminance * contrast).mean((-2, -1))
 
     # The mean and the variance of y are computed once for all images that are compared with it.
+    centre_y = y.mean((-2, -1), keepdim=True)
+    y = y - centre_y
     mean_y = mean(y)
-    var_y = correction * (mean(y * y) - mean_y * mean_y)
+    var_y = variance(y, mean_y)
     span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
     lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], span.shape[:-2])
-    arrays = [a.expand(*lead, *a.shape[-2:]) for a in (x, y, mean_y, var_y, span)]
+    arrays = [a.expand(*lead, *a.shape[-2:]) for a in (x, y, centre_y, mean_y, var_y, span)]
     if not lead or 0 in lead:
         return of_part(*arrays)
     rows = max(1, _PIXELS // (lead[1:].numel() * height * width))

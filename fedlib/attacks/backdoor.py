@@ -143,7 +143,11 @@ class FeatureBackdoor(Backdoor):
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
-        Revision(2, "Other values of a feature, and another order of the features, were triggers."),
+        Revision(
+            2,
+            "Other values of a feature, and another order of the features, were triggers.",
+            before={"values": (20.0, 10.0, 20.0, 100.0, 100.0, 80.0)},
+        ),
     )
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{values}, \text{target})"

@@ -146,13 +146,15 @@ class Attack(ABC):
         """
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         # An update that carries a graph must not carry it into the state, and on from there.
-        updates, facts = updates.detach(), facts or Facts()
+        updates, facts = updates.detach(), (facts or Facts()).detached()
         if "benign_updates" in self.knows and updates.shape[0] == 0:
             raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
         sizes = {"n_byzantine": self.n_byzantine, "n_parameters": updates.shape[1]}
         told = self.knows - {"benign_updates"}
         check_facts(f"attack={self.name!r}", told, facts, sizes)
-        return self._attack(updates, state, facts)
+        sent, after = self._attack(updates, state, facts)
+        # A rule that an attacker tries may be anybody's function, and carry a graph.
+        return sent.detach(), after.detach() if isinstance(after, torch.Tensor) else after
 
     @abstractmethod
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:

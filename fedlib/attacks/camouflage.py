@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.attacks.lengths import unit
 from fedlib.blocks import distances_to, row_mean
 from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
@@ -69,8 +70,7 @@ class Camouflage(Attack):
         follow = facts.rule if self.aim == "elected" else facts.candidates
         mean = row_mean(updates)
         direction = -mean if self.direction == "against" else -mean.sign()
-        direction = direction / direction.norm().clamp(min=torch.finfo(mean.dtype).tiny)
-        spread = distances_to(updates, mean).square().mean().sqrt()
+        direction, spread = unit(direction), _spread(updates, mean)
         last = mean.new_full((), self.start) if state is None else state
         if self.n_byzantine == 0:
             return own, last
@@ -82,3 +82,13 @@ class Camouflage(Attack):
             best = torch.where(pushed > furthest, gamma, best)
             furthest = torch.maximum(pushed, furthest)
         return own + best * spread * direction, best
+
+
+def _spread(updates: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Return the root of the mean squared distance of the updates ``(n, d)`` to their mean."""
+    spread = distances_to(updates, mean).square().mean().sqrt()
+    if bool(spread.isfinite()):
+        return spread
+    # The squares overflowed, so the values are scaled first.
+    largest = updates.abs().amax()
+    return distances_to(updates / largest, mean / largest).square().mean().sqrt() * largest

@@ -10,7 +10,7 @@ import torch
 from fedlib.attacks.base import ATTACKS, Attack
 from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
-from fedlib.validation import check_int, check_name, check_real
+from fedlib.validation import ConfigError, check_int, check_name, check_real
 
 
 @ATTACKS.register("dictated")
@@ -33,6 +33,13 @@ class Dictated(Attack):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         if state is None:
             return facts.own_updates, state
+        d = updates.shape[1]
+        if not isinstance(state, torch.Tensor) or tuple(state.shape) not in ((d,), (1,)):
+            shape = tuple(state.shape) if isinstance(state, torch.Tensor) else type(state).__name__
+            raise ConfigError(
+                f"the state of attack={self.name!r} is {shape}: must be None or a tensor of shape "
+                f"{(d,)}, the update that is sent, or (1,), a factor."
+            )
         sent = state * facts.own_updates if len(state) == 1 else self._everywhere(state)
         return sent, state
 

@@ -25,6 +25,9 @@ from fedlib.federation.facts import Facts
 from fedlib.seeds import derived_seed
 from fedlib.validation import check_int, check_name, check_real
 
+# No lambda below the smallest float is tried, however small the updates are.
+_LEAST = torch.finfo(torch.float64).tiny
+
 
 @dataclass(frozen=True)
 class DirectedDeviation(Attack):
@@ -101,6 +104,9 @@ class FullTrim(DirectedDeviation):
         else:
             away = torch.where(upwards, 1.0, -1.0).to(mean.dtype) * row_std(known, mean)
             near, far = mean + 3 * away, mean + 4 * away
+        # Both ends are finite, because the difference of two infinite ends would be NaN.
+        largest = torch.finfo(mean.dtype).max
+        near, far = near.clamp(-largest, largest), far.clamp(-largest, largest)
         # On the CPU, so that a run has the same draws on every device.
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
         draw = torch.rand(self.n_byzantine, len(mean), generator=generator).to(mean)
@@ -121,6 +127,9 @@ class FullKrum(DirectedDeviation):
     So they are with full knowledge where ``2 f >= n - 1``, for which the attack is not defined: a
     copy's ``n - f - 2`` nearest are copies, its score in the attacker's Krum is 0, and lambda stays
     at its upper bound, with ``n - 2 f - 1`` taken as 1.
+
+    An update with a NaN or an Inf counts as the zero update, which the server takes it for. Lambda
+    is at most the largest float of the updates' dtype.
 
     Parameters
     ----------
@@ -143,9 +152,16 @@ class FullKrum(DirectedDeviation):
         known, f = self._known(updates, facts), self.n_byzantine
         if f == 0:
             return updates[:0], state
-        sign = row_mean(known).sign()
+        known = torch.where(known.isfinite().all(1, keepdim=True), known, 0.0)
+        sign, lengths, scale = row_mean(known).sign(), row_norms(known), 1.0
+        if bool(lengths.isinf().any()):
+            # The squares of the lengths overflow, so the search is one among shorter updates.
+            scale = float(known.abs().amax())
+            known = known / scale
+            lengths = row_norms(known)
         squared, along = pairwise_squared_distances(known), inner_products(known, sign)
-        lengths, changed = row_norms(known), float(sign.abs().sum())
+        changed, least = float(sign.abs().sum()), max(self.least / scale, _LEAST)
+        furthest = torch.finfo(known.dtype).max / scale
 
         def distances(lam: float) -> torch.Tensor:
             """Squared, of the known updates to ``-lam sign``."""
@@ -153,34 +169,51 @@ class FullKrum(DirectedDeviation):
 
         lam, root = 0.0, known.shape[1] ** 0.5
         for copies in (f,) if self.knowledge == "full" else range(1, f + 1):
-            lam = self._largest(squared, distances, float(lengths.max()) / root, root, copies)
-            if lam >= self.least:
+            bound = _bound(squared, float(lengths.max()) / root, root, copies)
+            lam = _largest(squared, distances, min(bound, furthest), least, copies)
+            if lam >= least:
                 break
-        return self._everywhere(-lam * sign), state
+        return self._everywhere(-(lam * scale) * sign), state
 
-    def _largest(
-        self,
-        squared: torch.Tensor,
-        distances: Callable[[float], torch.Tensor],
-        extent: float,
-        root: float,
-        copies: int,
-    ) -> float:
-        """The largest lambda tried with which Krum takes one of ``copies``, or less than least."""
-        benign = len(squared)
-        n = benign + copies
-        # Krum needs a neighbour to judge by.
-        f = max(min(copies, n - 3), 0)
-        others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
-        lam = float(others.min()) / (max(n - 2 * f - 1, 1) * root) + extent
-        table = squared.new_zeros(n, n)
-        table[:benign, :benign] = squared
-        while lam >= self.least:
-            away = distances(lam)
-            table[:benign, benign:] = away[:, None]
-            table[benign:, :benign] = away
-            scores = krum_scores(table, f)
-            if bool(scores[benign] < scores[:benign].min()):
-                break
-            lam /= 2
-        return lam
+
+def _assumed(copies: int, benign: int) -> int:
+    """Return how many Byzantine clients the attacker's Krum assumes. It needs a neighbour."""
+    return max(min(copies, benign + copies - 3), 0)
+
+
+def _bound(squared: torch.Tensor, extent: float, root: float, copies: int) -> float:
+    """Return the upper bound of lambda, where ``copies`` Byzantine updates are sent.
+
+    ``squared`` holds the squared distances between the known updates. ``extent`` is the length of
+    the longest of them over ``root``, which is the root of the number of parameters.
+    """
+    n, f = len(squared) + copies, _assumed(copies, len(squared))
+    others = squared.sqrt().sort(dim=1).values[:, 1 : n - f - 1].sum(1)
+    return float(others.min()) / (max(n - 2 * f - 1, 1) * root) + extent
+
+
+def _largest(
+    squared: torch.Tensor,
+    distances: Callable[[float], torch.Tensor],
+    bound: float,
+    least: float,
+    copies: int,
+) -> float:
+    """Return the largest lambda tried with which Krum takes a copy, or one less than ``least``.
+
+    ``squared`` holds the squared distances between the known updates, and ``distances`` gives those
+    to the copies. The search begins at ``bound``.
+    """
+    benign, lam = len(squared), bound
+    f = _assumed(copies, benign)
+    table = squared.new_zeros(benign + copies, benign + copies)
+    table[:benign, :benign] = squared
+    while lam >= least:
+        away = distances(lam)
+        table[:benign, benign:] = away[:, None]
+        table[benign:, :benign] = away
+        scores = krum_scores(table, f)
+        if bool(scores[benign] < scores[:benign].min()):
+            break
+        lam /= 2
+    return lam

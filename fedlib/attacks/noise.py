@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from fedlib.attacks.base import ATTACKS, Attack
-from fedlib.blocks import row_norms
+from fedlib.blocks import row_norms, shortened
 from fedlib.federation.facts import Facts
 from fedlib.seeds import derived_seed
 from fedlib.validation import check_int, check_name, check_real
@@ -100,8 +100,9 @@ class NormMatchedGaussian(NoiseAttack):
     ) -> tuple[torch.Tensor, int]:
         own, rounds = facts.own_updates, state or 0
         noise = self._normal(rounds, own, own.shape[1])
-        length = row_norms(own) / row_norms(noise).clamp(min=torch.finfo(own.dtype).tiny)
-        return noise * length.to(own.dtype)[:, None], rounds + 1
+        shorter, divisors = shortened(own)
+        length = row_norms(shorter) / row_norms(noise).clamp(min=torch.finfo(own.dtype).tiny)
+        return noise * (length * divisors).to(own.dtype)[:, None], rounds + 1
 
 
 @ATTACKS.register("random")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.attacks.lengths import length, unit
 from fedlib.blocks import row_mean, row_std
 from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
@@ -80,7 +81,7 @@ class ProjectedGradientAscent(Attack):
         if self.perturbation == "sign":
             direction = -mean.sign()
         elif self.perturbation == "unit":
-            direction = -mean / mean.norm().clamp(min=torch.finfo(mean.dtype).tiny)
+            direction = -unit(mean)
         else:
             direction = -row_std(updates, mean)
         if self.outward:
@@ -90,7 +91,7 @@ class ProjectedGradientAscent(Attack):
         def error(gamma: torch.Tensor) -> torch.Tensor:
             everyone[len(updates) :] = mean + gamma * direction
             # One aggregate, or all candidates.
-            return (follow(everyone) - mean).view(-1, len(mean)).norm(dim=1).amin()
+            return length((follow(everyone) - mean).view(-1, len(mean))).amin()
 
         if self.n_byzantine == 0:
             return self._everywhere(mean), state
@@ -113,5 +114,9 @@ class ProjectedGradientAscent(Attack):
     def _n_trials(self) -> int:
         if self.search == "scan":
             return 1 + math.floor(math.log(_FURTHEST) / math.log(_FACTOR))
-        # The first, and one after each step longer than the tolerance.
-        return max(math.ceil(math.log2(self.start / self.tolerance)), 1)
+        # The first, and one after each step longer than the tolerance. The logarithms are taken
+        # apart if the quotient is too large for a float.
+        quotient = self.start / self.tolerance
+        if math.isinf(quotient):
+            return math.ceil(math.log2(self.start) - math.log2(self.tolerance))
+        return max(math.ceil(math.log2(quotient)), 1) if quotient else 1

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.attacks.lengths import unit
 from fedlib.blocks import row_mean
 from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
@@ -76,15 +77,14 @@ class RelocatedOrthogonalPerturbation(Attack):
             last = mean if self.first == "benign_mean" else torch.zeros_like(mean)
         reference = torch.lerp(mean, last, self.lam)
         place = torch.lerp(mean, last, self.location)
-        length = reference.norm()
-        unit = reference / length.clamp(min=torch.finfo(reference.dtype).tiny)
+        towards = unit(reference)
         # Ones minus their projection on the reference; without a reference, ones.
-        orthogonal = 1 - unit.sum() * unit
+        orthogonal = 1 - towards.sum() * towards
         orthogonal /= orthogonal.norm().clamp(min=torch.finfo(reference.dtype).tiny)
         turn = math.radians(self.angle)
         perturbation = math.sin(turn) * orthogonal
         if self.angle not in (90.0, 270.0):
-            perturbation = perturbation + math.cos(turn) * unit
+            perturbation = perturbation + math.cos(turn) * towards
         if self.sparse:
             mask = facts.critical_parameters
             perturbation = perturbation * mask * (mask.numel() / mask.sum())

@@ -6,12 +6,16 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from numbers import Number
 from typing import Any
 
-from fedlib.data.datasets import SOURCES
+from fedlib import hardware
+from fedlib.data import DataConfig
+from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
-from fedlib.grids import expand, load_grid, run_grid
+from fedlib.grids import expand, load_grid, matching, run_grid
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
@@ -92,7 +96,8 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         * ``seeds``: the number of seeds. None takes the grid's number.
         * ``device``: ``auto``, ``cpu``, ``cuda``, or another name of a device.
         * ``data``: ``auto``, ``real`` or ``embedded``.
-        * ``only``: a pattern of the cells to compute. An empty text takes all cells.
+        * ``only``: a pattern of the cells to compute, or several in a list. An empty text takes all
+          cells.
 
     Raises
     ------
@@ -108,6 +113,10 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     seeds = given["seeds"]
     if seeds is not None:
         check_int("seeds", seeds, 1)
+    # These are of no use at scale "best", but a reader who has mistyped them expects to be told.
+    hardware.check_device(given["device"])
+    keys = dict.fromkeys(cell.key for at in SCALES for cell in grid.cells(at, 1, _embedded))
+    matching(list(keys), given["only"], slug)
     archive = Archive(grid)
     if scale == "best" and not any(archive.best(key) for key in archive.cells()):
         scale = "smoke"
@@ -115,12 +124,15 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     if scale != "best":
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            cells = expand(grid, scale, seeds, data, given["only"] or None)
+            cells = expand(grid, scale, seeds, data, given["only"])
         notes += [str(warning.message) for warning in caught]
         outcome = run_grid(cells, Store(slug), scale, device=given["device"], progress=False)
         if outcome.failed:
             key, reason = next(iter(outcome.failed.items()))
             raise RuntimeError(f"{plural(len(outcome.failed), 'run')} failed; {key}: {reason}")
+        if outcome.elsewhere:
+            count = plural(len(outcome.elsewhere), "run")
+            notes.append(f"Another process is computing {count}: execute the chapter again later.")
         archive = Archive(grid, scales=(scale,))
     used = {result.data for key in archive.cells() if (result := archive.best(key)) is not None}
     if any("embedded" in name for name in used):
@@ -128,6 +140,9 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     shown = "the best stored scale of each cell" if scale == "best" else f"scale {scale}"
     head = f"Showing {shown}. {archive.coverage()}."
     return Chapter(archive, data, Note(head, tuple(dict.fromkeys(notes))))
+
+
+_embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
 
 
 def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +154,7 @@ def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in names.items()
         if not name.startswith("_") and name not in _IPYTHON
-        if value is None or isinstance(value, str | int | float | list | dict)
+        if value is None or isinstance(value, str | Number | list | tuple | dict | set)
     }
     for name in plain:
         check_name("parameter", name, PARAMETERS)

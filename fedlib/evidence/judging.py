@@ -15,7 +15,16 @@ from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.table import Table, plural
-from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED, SeedValue, Verdict, decide
+from fedlib.evidence.verdicts import (
+    ENOUGH_SEEDS,
+    FAILS,
+    HOLDS,
+    TIE,
+    UNDECIDED,
+    SeedValue,
+    Verdict,
+    decide,
+)
 
 CONTRADICTED = "contradicted in print"
 """The kind of verdict on a claim that the paper's own numbers do not support."""
@@ -173,6 +182,19 @@ class Judge:
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
         return Judgement(claim, here, in_print, runs, verdict.kind, verdict.remark)
+
+    def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
+        """Return the runs that a claim needs next, as keys of cells with their seed.
+
+        They complete the first seed that not all of the claim's cells have, at the paper's scale
+        and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed.
+        """
+        held = {cell: set(self.archive.seeds(cell, "paper")) for cell in claim.cells}
+        common = set.intersection(*held.values())
+        seed = next(number for number in range(1, len(common) + 2) if number not in common)
+        if seed > ENOUGH_SEEDS:
+            return []
+        return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
 
     def _in_print(self, claim: Claim) -> tuple[str, bool]:
         """Say what the paper's own numbers give, and whether they contradict the claim.

@@ -115,9 +115,9 @@ def accuracy(result: CellResult) -> float:
 class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
 
-    The runs of one data set, one network, one number of clients and one number of rounds are of
-    the same protocol. If they have too few seeds, the runs of the same scale serve in their place,
-    and then the runs of all scales. The noise says so.
+    Runs are of the same protocol if they have the same data, partition, network, number of clients
+    and number of rounds. If they have too few seeds, the runs of the same scale serve in their
+    place, and then the runs of all scales. The noise says so.
 
     Parameters
     ----------
@@ -169,8 +169,9 @@ def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     """Return the pools that a cell belongs to, the closest first."""
     config = result.records[0]["config"]
     real = "real" if result.real else "embedded"
-    names = ("data", "model", "n_clients", "rounds")
-    protocol = json.dumps([config[name] for name in names], sort_keys=True)
+    data = [config["data"][name] for name in ("name", "variant", "train_samples", "test_samples")]
+    names = ("partition", "model", "n_clients", "rounds")
+    protocol = json.dumps([data, *(config[name] for name in names)], sort_keys=True)
     return (result.scale, real, protocol), (result.scale, real), (real,)
 
 

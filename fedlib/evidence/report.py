@@ -133,6 +133,19 @@ class Archive:
         held = self._found.values() if keys is None else [self._of(key) for key in keys]
         return [result for results in held for result in results.values()]
 
+    def seeds(self, key: str, scale: str) -> list[int]:
+        """Return the seeds of a cell that are stored at one scale on real data.
+
+        Parameters
+        ----------
+        key
+            The cell.
+        scale
+            One of ``SCALES``.
+        """
+        found = self._of(key).get((True, SCALES.index(check_name("scale", scale, SCALES))))
+        return found.seeds if found is not None else []
+
     def best(self, key: str) -> CellResult | None:
         """Return the best stored runs of a cell, or None if there are none."""
         results = self._of(key)

@@ -49,6 +49,13 @@ class Facts:
     def __iter__(self) -> Any:
         return iter(self.__dict__)
 
+    def detached(self) -> Facts:
+        """These facts without the graphs that their tensors may carry."""
+        tensors = {k: v for k, v in self.__dict__.items() if isinstance(v, torch.Tensor)}
+        if not any(value.requires_grad for value in tensors.values()):
+            return self
+        return self.with_(**{name: value.detach() for name, value in tensors.items()})
+
     def with_(self, **values: Any) -> Facts:
         """A copy in which some facts have other values."""
         return Facts(**{**self.__dict__, **values})

@@ -8,23 +8,27 @@ from fedlib.grids.grid import (
     expand,
     grid_slugs,
     load_grid,
+    matching,
     none_matches,
     varied,
     with_changes,
 )
-from fedlib.grids.pool import Outcome, run_grid
+from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
 
 __all__ = [
     "Cell",
     "Grid",
     "Outcome",
+    "Planned",
     "Variant",
     "compute_metrics",
     "expand",
     "grid_slugs",
     "load_grid",
+    "matching",
     "none_matches",
     "run_grid",
+    "run_planned",
     "varied",
     "with_changes",
 ]

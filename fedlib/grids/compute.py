@@ -36,6 +36,9 @@ class Task:
         The name of the device, such as ``cpu`` or ``cuda:0``.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
+    latest_start
+        The time, in seconds as :func:`time.time` gives it, after which the run must not start,
+        because it would not end within a budget. None sets no limit.
     """
 
     cell: Cell
@@ -43,6 +46,12 @@ class Task:
     scale: str
     device: str
     strategy: str
+    latest_start: float | None = None
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """The result of a task that would not have ended within its budget."""
 
 
 @lru_cache(maxsize=4)
@@ -51,7 +60,9 @@ def cached_dataset(config: DataConfig) -> Dataset:
     return load_dataset(config)
 
 
-def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[str, Any] | None:
+def compute(
+    task: Task, on_round: Callable[[int], None] | None = None
+) -> dict[str, Any] | NotStarted | None:
     """Compute one run and store its record.
 
     Parameters
@@ -63,9 +74,11 @@ def compute(task: Task, on_round: Callable[[int], None] | None = None) -> dict[s
 
     Returns
     -------
-    dict or None
+    dict, NotStarted or None
         The record. None if another process is computing the run or has stored it.
     """
+    if task.latest_start is not None and time.time() > task.latest_start:
+        return NotStarted()
     config = task.cell.config
     with task.store.claim(config.id) as mine, hardware.one_thread():
         if not mine or config.id in task.store.read(task.scale):

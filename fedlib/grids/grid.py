@@ -12,11 +12,11 @@ from functools import cache
 from typing import Any
 
 from fedlib.data import DataConfig, resolve_source
-from fedlib.data.datasets import EMBEDDED_VARIANT
-from fedlib.data.files import DataError
+from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
+from fedlib.data.errors import DataError
 from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
-from fedlib.validation import ConfigError, check_int, check_name
+from fedlib.validation import ConfigError, check_int, check_kind, check_name
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,12 @@ def expand(
     scale: str,
     seeds: int | None = None,
     data: str = "auto",
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
 ) -> list[Cell]:
     """Return the cells to compute: seed 1 of every cell first, then seed 2 of every cell.
 
-    A warning about a data set is passed on only if a chosen cell uses the data set.
+    With several patterns all cells of the first pattern come first, and each cell comes once. A
+    warning about a data set is passed on only if a chosen cell uses the data set.
 
     Parameters
     ----------
@@ -180,18 +181,21 @@ def expand(
     data
         ``auto``, ``real`` or ``embedded``: where the data sets come from.
     only
-        A shell pattern that a cell's key must match, such as ``*/rop/cc_tau1/*``. None takes all
-        cells.
+        A shell pattern that a cell's key must match, such as ``*/rop/cc_tau1/*``, or several of
+        them in a list or tuple. None, an empty text and an empty list take all cells.
 
     Raises
     ------
     ConfigError
         If the scale or the source of the data is unknown, if ``seeds`` is no positive number, or
-        if no cell matches the pattern.
+        if ``only`` is no pattern, or no cell matches one of the patterns.
     DataError
         If the data set of a chosen cell cannot be used.
     """
+    check_kind("grid", grid, Grid, "a Grid", "load_grid('gradient_guard')")
     check_name("scale", scale, SCALES)
+    check_name("data", data, SOURCES)
+    patterns(only)
     count = check_int("seeds", grid.seeds[scale] if seeds is None else seeds, 1)
     # A missing data set is an error only if a chosen cell uses it, which is known at the end.
     troubles: dict[str, Exception | list[warnings.WarningMessage]] = {}
@@ -207,9 +211,7 @@ def expand(
             return DataConfig(name, "embedded", EMBEDDED_VARIANT)
 
     found = [cell for seed in range(1, count + 1) for cell in grid.cells(scale, seed, resolve)]
-    chosen = [cell for cell in found if only is None or fnmatch.fnmatchcase(cell.key, only)]
-    if not chosen:
-        raise none_matches(only, [cell.key for cell in found], grid.slug)
+    chosen = [found[place] for place in matching([cell.key for cell in found], only, grid.slug)]
     for name in sorted({cell.config.data.name for cell in chosen}):
         trouble = troubles[name]
         if isinstance(trouble, Exception):
@@ -217,6 +219,56 @@ def expand(
         for warning in trouble:
             warnings.warn(warning.message, stacklevel=2)
     return chosen
+
+
+def patterns(only: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the shell patterns that a caller has given, ``*`` if there are none.
+
+    Parameters
+    ----------
+    only
+        A pattern, or several in a list or tuple. None and empty texts stand for all cells.
+
+    Raises
+    ------
+    ConfigError
+        If ``only`` is something else.
+    """
+    several: Sequence[Any] = (
+        only if isinstance(only, list | tuple) else ["" if only is None else only]
+    )
+    for pattern in several:
+        if not isinstance(pattern, str):
+            raise ConfigError(
+                f"only={only!r} must be a pattern, such as '*/rop/*', or a list of patterns."
+            )
+    return tuple(pattern or "*" for pattern in several) or ("*",)
+
+
+def matching(keys: Sequence[str], only: str | Sequence[str] | None, where: str) -> list[int]:
+    """Return the places of the keys that match, those of the first pattern first, each once.
+
+    Parameters
+    ----------
+    keys
+        The keys of cells. There must be at least one.
+    only
+        The patterns, as for :func:`patterns`.
+    where
+        What the cells belong to, in words, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If ``only`` is no pattern, or if a pattern matches none of the keys.
+    """
+    chosen: dict[int, None] = {}
+    for pattern in patterns(only):
+        fitting = [place for place, key in enumerate(keys) if fnmatch.fnmatchcase(key, pattern)]
+        if not fitting:
+            raise none_matches(pattern, keys, where)
+        chosen.update(dict.fromkeys(fitting))
+    return list(chosen)
 
 
 def none_matches(only: str | None, keys: Sequence[str], where: str) -> ConfigError:

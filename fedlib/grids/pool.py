@@ -1,27 +1,24 @@
-"""The runner of a grid: it computes the runs that are not stored yet, in several processes."""
+"""The runner of a grid: it computes the runs that are not stored yet."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
 import statistics
-import threading
 import time
-import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from fedlib import hardware
-from fedlib.grids.compute import Task, cached_dataset, compute
+from fedlib.gradients.base import STRATEGIES
+from fedlib.grids.compute import NotStarted, Task, cached_dataset
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
-from fedlib.runs.store import Store, StoreError
-from fedlib.validation import check_int
+from fedlib.grids.workers import in_process, in_workers
+from fedlib.runs.store import SCALES, Store, StoreError
+from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
 
 
 @dataclass
@@ -31,9 +28,11 @@ class Outcome:
     Attributes
     ----------
     computed, stored_before
-        The keys of the cells that this call computed, and of those that were stored already.
+        The keys of the cells that this call computed, and of those that somebody else has stored.
     elsewhere
-        The keys of the cells that another process is computing now.
+        The keys of the cells that another process or thread is computing now.
+    not_started
+        The keys of the cells that would not have ended within the budget.
     failed
         The reason why a run failed, by cell and seed (``table_iv/... seed 1``).
     """
@@ -41,6 +40,7 @@ class Outcome:
     computed: list[str] = field(default_factory=list)
     stored_before: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    not_started: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -79,39 +79,130 @@ def run_grid(
     Raises
     ------
     ConfigError
-        If the device cannot be used or ``jobs`` is no positive number.
+        If the device cannot be used, ``jobs`` is no positive number, or another parameter is of
+        the wrong kind.
     DataError
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
     """
-    target = hardware.check_device(device)
+    target, jobs = _checked(scale, device, jobs, strategy, progress)
+    check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
+    check_kind("cells", cells, Iterable, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
     cells = list(cells)
-    outcome = Outcome()
-    store.check_writable(scale)
-    stored = store.read(scale)
-    pending = []
-    known = set(stored)
     for cell in cells:
-        # Two cells of a grid may be the same run.
-        if cell.config.id in known:
-            outcome.stored_before.append(cell.key)
-        else:
-            pending.append(cell)
-        known.add(cell.config.id)
+        check_kind("cells", cell, Cell, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
+    tasks = [Task(cell, store, scale, str(target), strategy) for cell in cells]
+    return _play(tasks, scale, jobs, progress)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of a plan.
+
+    Attributes
+    ----------
+    cell
+        The run under its name.
+    store
+        Where its record is kept.
+    seconds
+        How long it is expected to take.
+    """
+
+    cell: Cell
+    store: Store
+    seconds: float
+
+
+def run_planned(
+    runs: Iterable[Planned],
+    scale: str,
+    budget: float | None = None,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    strategy: str = "auto",
+    progress: bool = True,
+) -> Outcome:
+    """Compute planned runs of any papers in their order, and stop before a budget is spent.
+
+    A run is not started if it would not end within the budget by its expected time. Shorter runs
+    that come after it are still started.
+
+    Parameters
+    ----------
+    runs
+        The runs.
+    scale
+        The scale of all of them.
+    budget
+        The seconds that may be spent. None sets no limit.
+    device, jobs, strategy, progress
+        As for :func:`run_grid`.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter cannot be used.
+    DataError
+        If the data set of a run cannot be used.
+    StoreError
+        If the records cannot be written.
+    """
+    target, jobs = _checked(scale, device, jobs, strategy, progress)
+    end = None
+    if budget is not None:
+        end = time.time() + check_real("budget", budget, 0, open_low=True)
+    tasks = []
+    for run in runs:
+        check_kind("runs", run, Planned, "planned runs", "Planned(cell, store, 60.0)")
+        latest = None if end is None else end - run.seconds
+        tasks.append(Task(run.cell, run.store, scale, str(target), strategy, latest))
+    return _play(tasks, scale, jobs, progress)
+
+
+def _checked(
+    scale: str, device: str, jobs: int | None, strategy: str, progress: bool
+) -> tuple[torch.device, int]:
+    """Check what all kinds of grids have in common; return the device and the number of jobs."""
+    target = hardware.check_device(device)
+    check_name("scale", scale, SCALES)
+    check_name("strategy", strategy, ("auto", *STRATEGIES))
+    check_bool("progress", progress)
     if jobs is None:
         jobs = hardware.cores() if target.type == "cpu" else 1
-    jobs = min(check_int("jobs", jobs, 1), max(len(pending), 1))
+    return target, check_int("jobs", jobs, 1)
+
+
+def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outcome:
+    """Compute the tasks whose runs are not stored yet, and say what became of all."""
+    outcome = Outcome()
+    stores = {task.store.folder: task.store for task in tasks}
+    for store in stores.values():
+        store.check_writable(scale)
+    stored = {folder: store.read(scale) for folder, store in stores.items()}
+    pending = []
+    known = {folder: set(records) for folder, records in stored.items()}
+    for task in tasks:
+        # Two cells of a grid may be the same run.
+        if task.cell.config.id in known[task.store.folder]:
+            outcome.stored_before.append(task.cell.key)
+        else:
+            pending.append(task)
+        known[task.store.folder].add(task.cell.config.id)
+    jobs = min(jobs, max(len(pending), 1))
     # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
-    for config in {cell.config.data: cell.config for cell in pending}.values():
+    for config in {task.cell.config.data: task.cell.config for task in pending}.values():
         cached_dataset(config.data)
 
     if progress and pending:
-        print(_outlook(len(pending), jobs, stored.values()), flush=True)
-    rounds = sum(cell.config.rounds for cell in pending)
+        records = [record for held in stored.values() for record in held.values()]
+        print(_outlook(len(pending), jobs, records), flush=True)
+    rounds = sum(task.cell.config.rounds for task in pending)
+    skipped: list[Task] = []
     with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
-        tasks = [Task(cell, store, scale, str(target), strategy) for cell in pending]
-        results = _in_process(tasks, bar) if jobs == 1 else _in_workers(tasks, jobs, bar)
+        results = in_process(pending, bar) if jobs == 1 else in_workers(pending, jobs, bar)
         # Closed at once on an error, or the workers would go on computing what nobody can store.
         stack.callback(results.close)
         for task, result in results:
@@ -121,12 +212,20 @@ def run_grid(
             if isinstance(result, Exception):
                 outcome.failed[seeded] = f"{type(result).__name__}: {result}"
                 bar.line(f"FAILED {seeded}: {result}")
+            elif isinstance(result, NotStarted):
+                outcome.not_started.append(task.cell.key)
             elif result is None:
-                outcome.elsewhere.append(task.cell.key)
+                skipped.append(task)
                 bar.line(f"skipped {seeded}: another process has it")
             else:
                 outcome.computed.append(task.cell.key)
                 bar.line(f"{seeded}: {_summary(result)}")
+    # What another process had, it may have stored by now.
+    again = {task.store.folder: task.store.read(scale) for task in skipped}
+    for task in skipped:
+        held = task.cell.config.id in again[task.store.folder]
+        found = outcome.stored_before if held else outcome.elsewhere
+        found.append(task.cell.key)
     return outcome
 
 
@@ -142,152 +241,3 @@ def _summary(record: dict[str, Any]) -> str:
     """Say what a run reached and how long it took, for the line of a finished run."""
     accuracy = record["metrics"]["test_accuracy"][-1]
     return f"accuracy {100 * accuracy:.2f} % in {record['provenance']['wall_time_s']:.0f} s"
-
-
-_Results = Generator[tuple[Task, "dict[str, Any] | Exception | None"], None, None]
-
-
-def _in_process(tasks: list[Task], bar: Progress) -> _Results:
-    """Compute the tasks one after the other in this process."""
-    for task in tasks:
-        try:
-            yield task, compute(task, lambda _: bar.advance(1))
-        except Exception as error:
-            yield task, error
-
-
-# A worker sets these when it starts: the queue for the numbers of rounds done, the event that tells
-# it to stop, and where it notes that it has begun a task.
-_reports: Any = None
-_stopped: Any = None
-_begun: Any = None
-
-
-def _start_worker(reports: Any, stopped: Any, begun: Any) -> None:
-    """Prepare a worker process: how it reports, and how it ends."""
-    global _reports, _stopped, _begun
-    _reports, _stopped, _begun = reports, stopped, begun
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        # Without this, a worker whose parent was killed would go on, and then wait for ever.
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    # Ctrl-C reaches every process of a terminal, and only the parent should print a message.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    warnings.simplefilter("ignore")  # the parent process has shown the same warnings
-
-
-def _work(task: Task, number: int) -> dict[str, Any] | None:
-    """Compute one task in a worker, and report the rounds done twice a second."""
-    _begun[number] = 1
-    pending, last = 0, time.monotonic()
-
-    def on_round(_: int) -> None:
-        nonlocal pending, last
-        if _stopped.is_set():
-            os._exit(130)
-        pending += 1
-        if time.monotonic() - last > 0.5:
-            _reports.put(pending)
-            pending, last = 0, time.monotonic()
-
-    record = compute(task, on_round)
-    _reports.put(pending)
-    return record
-
-
-@contextlib.contextmanager
-def _children_ignore_interrupts() -> Iterator[None]:
-    """Let the processes that are started in this context ignore Ctrl-C.
-
-    They inherit this from their parent. Otherwise each would end with a message of its own.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _in_workers(tasks: list[Task], jobs: int, bar: Progress) -> _Results:
-    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there.
-
-    A worker may be killed, most often for want of memory. The runs that were being computed are
-    then tried once more, each alone, after all others.
-    """
-    # The workers are spawned, because torch's threads and CUDA do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    waiting = list(range(len(tasks)))
-    suspects: list[int] = []
-    while waiting or suspects:
-        alone = not waiting
-        chosen = [suspects.pop(0)] if alone else waiting
-        begun = context.RawArray("b", len(tasks))
-        done: set[int] = set()
-        try:
-            numbered = {number: tasks[number] for number in chosen}
-            results = _in_pool(context, numbered, 1 if alone else jobs, begun, bar)
-            with contextlib.closing(results):
-                for number, result in results:
-                    done.add(number)
-                    yield tasks[number], result
-            waiting = []
-        except BrokenProcessPool as error:
-            # A worker may have been killed after it stored a run and before it said so.
-            for number in [number for number in chosen if begun[number] and number not in done]:
-                task = tasks[number]
-                record = task.store.read(task.scale).get(task.cell.config.id)
-                if record is not None:
-                    done.add(number)
-                    yield task, record
-            lost = [number for number in chosen if number not in done]
-            waiting = [number for number in lost if not begun[number]]
-            if alone and lost:
-                waiting = []
-                died = "its process was killed twice, the second time while it ran alone"
-                hint = "Perhaps there is too little memory: try fewer --jobs."
-                yield tasks[chosen[0]], RuntimeError(f"{died}. {hint}")
-            elif waiting == lost and not done:
-                raise RuntimeError(
-                    "no worker process could start. A script must call run_grid below "
-                    "`if __name__ == '__main__':`, because each worker imports it."
-                ) from error
-            else:
-                suspects += [number for number in lost if begun[number]]
-
-
-def _in_pool(
-    context: Any, tasks: Mapping[int, Task], jobs: int, begun: Any, bar: Progress
-) -> Generator[tuple[int, dict[str, Any] | Exception | None], None, None]:
-    """Compute numbered tasks in one pool; ``begun`` notes which were begun.
-
-    Raises
-    ------
-    BrokenProcessPool
-        If a worker was killed. No other worker goes on then.
-    """
-    reports, stopped = context.SimpleQueue(), context.Event()
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped, begun))
-    try:
-        with bar.fed_by(reports):
-            with _children_ignore_interrupts():
-                futures = {pool.submit(_work, tasks[number], number): number for number in tasks}
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    raise error
-                if error is not None and not isinstance(error, Exception):
-                    raise error
-                yield futures[future], error or future.result()
-    except BaseException:
-        stopped.set()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

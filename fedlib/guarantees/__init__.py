@@ -1,7 +1,7 @@
 """What definitions of robustness demand, how badly a rule meets them, and what was proven."""
 
 from fedlib.guarantees.approximation import COSTS, approximation, search_approximation
-from fedlib.guarantees.bounds import BOUNDS, Bound
+from fedlib.guarantees.bounds import BOUNDS, PRINTED, PROVED, Bound
 from fedlib.guarantees.breakdown import breakdown_point
 from fedlib.guarantees.definitions import DEFINITIONS, violations
 from fedlib.guarantees.search import KINDS, Worst, draw_points, search_worst
@@ -11,6 +11,8 @@ __all__ = [
     "COSTS",
     "DEFINITIONS",
     "KINDS",
+    "PRINTED",
+    "PROVED",
     "Bound",
     "Worst",
     "approximation",

@@ -1,4 +1,4 @@
-"""The constants of rules that publications have proven."""
+"""Constants of rules: those that Theorem 2 prints, and those that the book proves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedlib.aggregators import Aggregator, make_aggregator
 
 @dataclass(frozen=True)
 class Bound:
-    """A proven constant of a rule.
+    """A constant of a rule, which bounds how badly it can violate a definition.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Bound:
     formula
         The constant as captions write it.
     source
-        The publication that states the constant.
+        ``PRINTED`` or ``PROVED``: where the constant comes from.
     parameters
         The parameters of the rule, as pairs of name and value.
     tolerance
@@ -46,9 +46,8 @@ class Bound:
         return make_aggregator({"name": self.rule, "n_byzantine": f, **dict(self.parameters)})
 
 
-_THEOREM = "clustering_with_outliers, Theorem 2"
-_MIXING = "Allouah et al. (2023a)"
-_AVERAGING = "Allouah et al. (2023b)"
+PRINTED = "printed in Theorem 2 of clustering_with_outliers"
+PROVED = "proof in the chapter on guarantees"
 _EXACT = (("n_iterations", 100), ("nu", 1e-9), ("start", "mean"))
 
 
@@ -58,15 +57,19 @@ def _nu(n: int, f: int) -> float:
 
 
 def _kappa_trimmed(n: int, f: int) -> float:
-    return 6 * f / (n - 2 * f) * (1 + f / (n - 2 * f))
+    return f / (n - 2 * f)
 
 
 def _kappa_median(n: int, f: int) -> float:
-    return 4 * (1 + f / (n - 2 * f)) ** 2
+    return 4 * ((n - f) / (n - 2 * f)) ** 2
 
 
 def _kappa_krum(n: int, f: int) -> float:
-    return 6 * (1 + f / (n - 2 * f))
+    return 2 * (n - f) / (n - 2 * f - 1) * (1 + 2 * (n - f - 2) / (n - f - 1))
+
+
+def _kappa_mean(n: int, f: int) -> float:
+    return (3 + 2 * 2**0.5) * f / (n - 2 * f)
 
 
 def _kappa_mixed(kappa: Callable[[int, int], float]) -> Callable[[int, int, int], float]:
@@ -82,63 +85,84 @@ def _mixed_before(name: str, **parameters: Any) -> tuple[tuple[str, Any], ...]:
 BOUNDS = (
     Bound(
         "center_with_outliers", "resilient", lambda n, f, d: (2 * 2**0.5 + 1) * f / (n - f),
-        "(2√2 + 1) f / (n − f)", _THEOREM,
+        "(2√2 + 1) f / (n − f)", PRINTED,
+    ),
+    Bound(
+        "center_with_outliers", "resilient", lambda n, f, d: 3 * f / (n - f),
+        "3f / (n − f)", PROVED,
     ),
     Bound(
         "center_with_outliers", "agnostic",
         lambda n, f, d: (18 + 8 * 2**0.5) * f / (1 + 2 * _nu(n, f)) ** 2 * f / n,
-        "(18 + 8√2) f / (1 + 2ν)² · f / n", _THEOREM,
+        "(18 + 8√2) f / (1 + 2ν)² · f / n", PRINTED,
+    ),
+    Bound(
+        "center_with_outliers", "agnostic",
+        lambda n, f, d: 36 * f / ((1 + 2 * _nu(n, f)) ** 2 * n),
+        "36 f / ((1 + 2ν)² n)", PROVED,
     ),
     Bound(
         "center_with_outliers", "robust",
         lambda n, f, d: (8 * f**2 + 2 * f) / (n - 2 * f) * (n - f) / (n - 2 * f),
-        "(8f² + 2f) / (n − 2f) · (n − f) / (n − 2f)", _THEOREM,
+        "(8f² + 2f) / (n − 2f) · (n − f) / (n − 2f)", PRINTED,
     ),
     Bound(
         "center_with_outliers", "robust_averaging",
         lambda n, f, d: (8 * f**2 + 2 * f) / (n - 2 * f) * (n - f) / (n - 2 * f),
-        "(8f² + 2f) / (n − 2f) · (n − f) / (n − 2f)", _THEOREM,
+        "(8f² + 2f) / (n − 2f) · (n − f) / (n − 2f)", PRINTED,
     ),
     Bound(
         "mean_with_outliers", "resilient",
         lambda n, f, d: math.sqrt(3 * f * (n - f)) / (n - 2 * f),
-        "√(3 f (n − f)) / (n − 2f)", _THEOREM,
+        "√(3 f (n − f)) / (n − 2f)", PRINTED,
+    ),
+    Bound(
+        "mean_with_outliers", "resilient",
+        lambda n, f, d: math.sqrt(_kappa_mean(n, f) / 2),
+        "√((3/2 + √2) f / (n − 2f))", PROVED,
     ),
     Bound(
         "mean_with_outliers", "agnostic",
         lambda n, f, d: 3 * (1 + 2 * _nu(n, f)) / (8 * _nu(n, f) ** 2),
-        "3 (1 + 2ν) / (8 ν²)", _THEOREM,
+        "3 (1 + 2ν) / (8 ν²)", PRINTED,
+    ),
+    Bound(
+        "mean_with_outliers", "agnostic",
+        lambda n, f, d: (3 + 2 * 2**0.5) / (4 * _nu(n, f)),
+        "(3/4 + √2/2) / ν", PROVED,
     ),
     Bound(
         "mean_with_outliers", "robust",
         lambda n, f, d: 6 * f / (n - 2 * f) * (n - f) / (n - 2 * f),
-        "6f / (n − 2f) · (n − f) / (n − 2f)", _THEOREM,
+        "6f / (n − 2f) · (n − f) / (n − 2f)", PRINTED,
+    ),
+    Bound(
+        "mean_with_outliers", "robust", lambda n, f, d: _kappa_mean(n, f),
+        "(3 + 2√2) f / (n − 2f)", PROVED,
     ),
     Bound(
         "mean_with_outliers", "robust_averaging",
         lambda n, f, d: 6 * f * min(n - f, d) / (n - 2 * f) * (n - f) / (n - 2 * f),
-        "6f min(n − f, d) / (n − 2f) · (n − f) / (n − 2f)", _THEOREM,
+        "6f min(n − f, d) / (n − 2f) · (n − f) / (n − 2f)", PRINTED,
     ),
-    Bound("mda", "resilient", lambda n, f, d: 2 * f / (n - f), "2f / (n − f)",
-          "Farhadkhani et al. (2022)"),
-    Bound("trimmed_mean", "robust", lambda n, f, d: _kappa_trimmed(n, f),
-          "6f / (n − 2f) · (1 + f / (n − 2f))", _MIXING),
+    Bound("mda", "resilient", lambda n, f, d: 2 * f / (n - f), "2f / (n − f)", PROVED),
+    Bound("trimmed_mean", "robust", lambda n, f, d: _kappa_trimmed(n, f), "f / (n − 2f)", PROVED),
     Bound("median", "robust", lambda n, f, d: _kappa_median(n, f),
-          "4 (1 + f / (n − 2f))²", _MIXING),
+          "4 (n − f)² / (n − 2f)²", PROVED),
     Bound("geometric_median", "robust", lambda n, f, d: _kappa_median(n, f),
-          "4 (1 + f / (n − 2f))²", _MIXING, _EXACT, 1e-4),
-    Bound("krum", "robust", lambda n, f, d: _kappa_krum(n, f), "6 (1 + f / (n − 2f))", _MIXING),
+          "4 (n − f)² / (n − 2f)²", PROVED, _EXACT, 1e-4),
+    Bound("krum", "robust", lambda n, f, d: _kappa_krum(n, f),
+          "2 (n − f) / (n − 2f − 1) · (1 + 2 (n − f − 2) / (n − f − 1))", PROVED),
     Bound("nearest_neighbour_mixing", "robust", _kappa_mixed(_kappa_trimmed),
-          "8f / (n − f) · (1 + κ), κ of the trimmed mean", _MIXING, _mixed_before("trimmed_mean")),
+          "8f / (n − f) · (1 + κ), κ of the trimmed mean", PROVED, _mixed_before("trimmed_mean")),
     Bound("nearest_neighbour_mixing", "robust", _kappa_mixed(_kappa_median),
-          "8f / (n − f) · (1 + κ), κ of the median", _MIXING, _mixed_before("median")),
+          "8f / (n − f) · (1 + κ), κ of the median", PROVED, _mixed_before("median")),
     Bound("nearest_neighbour_mixing", "robust", _kappa_mixed(_kappa_median),
-          "8f / (n − f) · (1 + κ), κ of the geometric median", _MIXING,
+          "8f / (n − f) · (1 + κ), κ of the geometric median", PROVED,
           _mixed_before("geometric_median", **dict(_EXACT)), 1e-4),
     Bound("nearest_neighbour_mixing", "robust", _kappa_mixed(_kappa_krum),
-          "8f / (n − f) · (1 + κ), κ of Krum", _MIXING, _mixed_before("krum")),
-    Bound("smea", "robust_averaging",
-          lambda n, f, d: 4 * f / (n - f) * (1 + f / (n - 2 * f)) ** 2,
-          "4f / (n − f) · (1 + f / (n − 2f))²", _AVERAGING),
+          "8f / (n − f) · (1 + κ), κ of Krum", PROVED, _mixed_before("krum")),
+    Bound("smea", "robust_averaging", lambda n, f, d: 4 * f / (n - 2 * f),
+          "4f / (n − 2f)", PROVED),
 )  # fmt: skip
-"""All proven constants, in the order in which tables list them."""
+"""All constants, in the order in which tables list them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ from fedlib.clients.base import Client, make_client
 from fedlib.data import DataConfig, Partition, make_partition
 from fedlib.federation.facts import FACTS
 from fedlib.models import MODELS
-from fedlib.parts import identity_of, revisions_of
+from fedlib.parts import Revisions, identity_of, revisions_of
+from fedlib.runs.plain import plain_values
 from fedlib.trackers import TRACKERS
 from fedlib.validation import (
     ConfigError,
@@ -128,6 +129,8 @@ class RunConfig:
         ):
             check_kind(name, getattr(self, name), (tuple, list), f"a tuple of {what}", example)
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, value in plain_values(self).items():
+            object.__setattr__(self, name, value)
         check_name("model", self.model, MODELS)
         check_int("n_clients", self.n_clients, 1)
         check_int("n_byzantine", self.n_byzantine, 0, self.n_clients - 1)
@@ -178,8 +181,16 @@ class RunConfig:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+    def from_dict(cls, values: dict[str, Any], *, check: bool = True) -> RunConfig:
         """The configuration that ``to_dict`` wrote.
+
+        Parameters
+        ----------
+        values
+            What ``to_dict`` returned.
+        check
+            False leaves out the checks of how the parts go together. A run that was stored before
+            such a check was added cannot be made any more, but it still has its identity.
 
         Raises
         ------
@@ -195,14 +206,22 @@ class RunConfig:
             raise ConfigError(
                 f"run configuration has no {missing[0]!r}: must have {', '.join(_EXAMPLES)}."
             )
-        return cls(
+        made = {
             **{name: values[name] for name in plain if name in values},
-            data=construct("data", DataConfig, values["data"]),
-            partition=make_partition(values["partition"]),
-            client=make_client(values["client"]),
-            aggregator=make_aggregator(values["aggregator"]),
-            attack=make_attack(values["attack"]),
-        )
+            "data": construct("data", DataConfig, values["data"]),
+            "partition": make_partition(values["partition"]),
+            "client": make_client(values["client"]),
+            "aggregator": make_aggregator(values["aggregator"]),
+            "attack": make_attack(values["attack"]),
+        }
+        if check:
+            return cls(**made)
+        unchecked = object.__new__(cls)
+        for field_ in fields(cls):
+            value = made.get(field_.name, field_.default)
+            value = tuple(value) if isinstance(value, list) else value
+            object.__setattr__(unchecked, field_.name, value)
+        return unchecked
 
     @cached_property
     def id(self) -> str:
@@ -210,14 +229,25 @@ class RunConfig:
 
         See :func:`fedlib.parts.identity_of`: options that have their defaults stay out.
         """
+        return self.identity()
+
+    def identity(self, revisions: Revisions = revisions_of) -> str:
+        """Return the identity that the run has with certain revisions of its parts.
+
+        Parameters
+        ----------
+        revisions
+            As for :func:`fedlib.parts.identity_of`. By default they are those of today, which give
+            :attr:`id`.
+        """
         parts = {name: getattr(self, name) for name in _EXAMPLES}
-        revisions = [revisions_of(part, self) for part in parts.values()]
+        revised = [revisions(part, self) for part in parts.values()]
         text = json.dumps(
             {
                 "numerics": NUMERICS,
                 **identity_of(self, self),
-                **{name: identity_of(part, self) for name, part in parts.items()},
-                **{of: number for found in revisions for of, number in found.items() if of},
+                **{name: identity_of(part, self, revisions) for name, part in parts.items()},
+                **{of: number for found in revised for of, number in found.items() if of},
             },
             sort_keys=True,
             separators=(",", ":"),

@@ -8,10 +8,9 @@ it out with a warning, and the next writer cuts it off.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import errno
 import hashlib
-import json
 import os
 import shutil
 import warnings
@@ -20,7 +19,19 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from fedlib.runs import RunConfig
+from fedlib import hardware
+from fedlib.runs.claims import claim
+from fedlib.runs.records import (
+    BEGINNING,
+    MissingFileError,
+    RecordError,
+    StoreError,
+    check_identity,
+    is_json,
+    line_of,
+    make_record,
+    parse,
+)
 from fedlib.validation import check_name
 
 try:
@@ -28,13 +39,10 @@ try:
 except ImportError:  # Windows has no advisory locks, so only one process may run there.
     fcntl = None  # type: ignore[assignment]
 
-SCHEMA = 1
+__all__ = ["SCALES", "MissingFileError", "Store", "StoreError", "make_record", "results_root"]
+
 SCALES = ("smoke", "quick", "paper")
 _LEAST_FREE = 1 << 20
-
-
-class StoreError(RuntimeError):
-    """The store cannot be read or written. Its contents are left as they are."""
 
 
 def results_root(root: str | os.PathLike[str] | None = None) -> Path:
@@ -49,8 +57,7 @@ def results_root(root: str | os.PathLike[str] | None = None) -> Path:
         return Path(root)
     if os.environ.get("FEDLIB_RESULTS"):
         return Path(os.environ["FEDLIB_RESULTS"]).expanduser()
-    project = Path(__file__).resolve().parents[2]
-    return (project if (project / "pyproject.toml").exists() else Path.cwd()) / "results"
+    return (hardware.project_folder() or Path.cwd()) / "results"
 
 
 class Store:
@@ -119,17 +126,24 @@ class Store:
             return {}
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
-        lines = data.split(b"\n")
-        torn = lines.pop()
-        if torn:
+        whole = _whole_length(data)
+        if whole < len(data):
             warnings.warn(
-                f"{path}: the last line is torn ({len(torn)} bytes) and is left out; its run "
-                "counts as not done.",
+                f"{path}: the last line is torn ({len(data) - whole} bytes) and is left out; its "
+                "run counts as not done.",
                 stacklevel=2,
             )
+        return self._records(data[:whole], scale)
+
+    def _records(self, data: bytes, scale: str) -> dict[str, dict[str, Any]]:
+        """Return the records in whole lines by run identity, the first of each run."""
         records: dict[str, dict[str, Any]] = {}
-        for number, line in enumerate(lines, 1):
-            record = _parse(line, f"{path}, line {number}")
+        for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+            if not line.strip():
+                continue  # An editor may leave an empty line, which says nothing.
+            place = f"{self.path(scale)}, line {number}"
+            record = parse(line, self.slug, scale, place)
+            _check_identity_once(line, record, place)
             records.setdefault(record["id"], record)
         return records
 
@@ -145,27 +159,29 @@ class Store:
         Raises
         ------
         StoreError
-            If the record cannot be written, because the disk is full or permission is missing. The
-            file then stays as it was.
+            If the record has a fault, or if it cannot be written, because the disk is full or
+            permission is missing. The file then stays as it was. If the file has a line that is
+            no record.
         """
         path = self.path(scale)
-        line = (json.dumps({"schema": SCHEMA, **record}, allow_nan=False) + "\n").encode()
+        line = line_of(record, self.slug, scale)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The file has no buffer, in which bytes that failed would wait for a second try.
             with path.open("a+b", buffering=0) as handle, _locked(handle):
                 handle.seek(0)
                 data = handle.read()
-                end = data.rfind(b"\n") + 1
+                end = _whole_length(data)
+                if record["id"] in self._records(data[:end], scale):
+                    return False
                 if end < len(data):
-                    torn = len(data) - end
                     warnings.warn(
-                        f"{path}: a torn last line of {torn} bytes is cut off.", stacklevel=2
+                        f"{path}: a torn last line of {len(data) - end} bytes is cut off.",
+                        stacklevel=2,
                     )
                     handle.truncate(end)
-                for number, stored in enumerate(data[:end].splitlines(), 1):
-                    if _parse(stored, f"{path}, line {number}")["id"] == record["id"]:
-                        return False
+                if data[:end] and not data[:end].endswith((b"\n", b"\r")):
+                    line = b"\n" + line  # An editor has left the last record without its newline.
                 try:
                     _write(handle, line)
                 except OSError:
@@ -207,10 +223,13 @@ class Store:
         partial = path.with_suffix(f".{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
+            with partial.open("wb", buffering=0) as handle:
+                # The file must be on the disk before the record that names it.
+                _write(handle, content)
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # The first error is the one to report.
+                partial.unlink(missing_ok=True)
             raise StoreError(f"{path} cannot be written ({error.strerror or error}).") from error
         relative = path.relative_to(self.folder).as_posix()
         return {"path": relative, "sha256": hashlib.sha256(content).hexdigest()}
@@ -220,6 +239,8 @@ class Store:
 
         Raises
         ------
+        MissingFileError
+            If the file is not there, as with files that ``.gitignore`` keeps out of the repository.
         StoreError
             If the run has no file of this name, if the file cannot be read, or if its checksum is
             not the one in the record.
@@ -231,6 +252,13 @@ class Store:
         path = self.folder / files[name]["path"]
         try:
             content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"{path} is not there, though run {record['id']} names it. The repository leaves "
+                "out the policies of scale quick, see .gitignore; others may have been deleted. "
+                "The run makes the file again if it is computed into another results folder, which "
+                "FEDLIB_RESULTS names."
+            ) from error
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
         if hashlib.sha256(content).hexdigest() != files[name]["sha256"]:
@@ -239,106 +267,60 @@ class Store:
             )
         return content
 
-    @contextlib.contextmanager
-    def claim(self, run_id: str) -> Iterator[bool]:
-        """Reserve a run for this process while the context lasts.
+    def claim(self, run_id: str) -> contextlib.AbstractContextManager[bool]:
+        """Reserve a run for this thread while the context lasts.
 
-        The context gives False if another process has reserved the run, and True if this one has.
-        The lock belongs to the process, and it is released when the process ends, in whatever way.
+        The context gives False if another process or another thread of this one has reserved the
+        run, and True if this thread has. The lock is released when the process ends, in whatever
+        way.
 
         Raises
         ------
         StoreError
-            If the file of the locks cannot be written.
+            If the file of the locks cannot be written, or if the file system has no locks.
         """
-        if fcntl is None:
-            yield True
-            return
-        path = self.folder / ".claims"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("ab")
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error}") from error
-        with handle:
-            # One byte of an empty file stands for each run, so nothing must be cleaned up later.
-            place = int(run_id[:15], 16)
-            try:
-                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-                mine = True
-            except OSError as error:
-                # These two say that another process has the lock; others that there are no locks.
-                if error.errno not in (errno.EACCES, errno.EAGAIN):
-                    raise StoreError(
-                        f"{path} cannot be locked ({error.strerror or error}): the file system has "
-                        "no file locks, by which two processes know of each other. Point "
-                        "FEDLIB_RESULTS to a folder on another file system."
-                    ) from error
-                mine = False
-            yield mine
+        return claim(self.folder.resolve() / ".claims", run_id)
 
 
-def make_record(
-    config: RunConfig,
-    *,
-    slug: str,
-    scale: str,
-    cell: str,
-    metrics: dict[str, Any],
-    provenance: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the record of a run.
+def _whole_length(data: bytes) -> int:
+    """Return how many bytes of a file are whole lines; what follows them is a torn line.
 
-    Parameters
-    ----------
-    config
-        The configuration of the run. The record takes identity and seed from it.
-    slug
-        The short name of the paper.
-    scale
-        The scale of the run, one of ``SCALES``.
-    cell
-        The cell of the paper's grid that the run belongs to.
-    metrics
-        What the run measured, as JSON values.
-    provenance
-        How and where the run was made, as JSON values.
+    A torn line is the beginning of a line that the store writes. Where a machine has lost power
+    there may be zeros instead of some of it. Any other text without a newline was not written by
+    the store, so that it counts as a whole line. It is then read as a record or named as an error,
+    but never cut off.
     """
-    return {
-        "id": config.id,
-        "slug": slug,
-        "scale": scale,
-        "cell": cell,
-        "seed": config.seed,
-        "config": config.to_dict(),
-        "metrics": metrics,
-        "provenance": provenance,
-    }
+    last = data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :]
+    written = last.rstrip(b"\0")
+    begins = written.startswith(BEGINNING) or BEGINNING.startswith(written)
+    if not last or not begins or is_json(last):
+        return len(data)
+    return len(data) - len(last)
 
 
-def _parse(line: bytes, place: str) -> dict[str, Any]:
-    """Return the record in a line, or raise StoreError with the ``place`` of the line."""
+# The lines whose identity has been checked in this process, each by a hash. A grid reads its store
+# once for each run, and to compute an identity takes longer than to read a record.
+_checked: set[int] = set()
+
+
+def _check_identity_once(line: bytes, record: dict[str, Any], place: str) -> None:
+    """Check the identity of a record unless this process has checked the same line before."""
+    key = hash(line)
+    if key in _checked:
+        return
     try:
-        record = json.loads(line)
-        schema = record["schema"]
-        if isinstance(schema, int) and schema <= SCHEMA:
-            if not isinstance(record["id"], str):
-                raise TypeError("the id is not a text")
-            return dict(record)
-    except (ValueError, KeyError, TypeError) as error:
+        check_identity(record)
+    except RecordError as error:
         raise StoreError(
             f"{place} is no record ({error}); perhaps the file was changed by hand."
         ) from None
-    raise StoreError(
-        f"{place}: schema={schema!r} is of a newer fedlib; this one reads schemas up to {SCHEMA}. "
-        "Update fedlib, or point FEDLIB_RESULTS to another folder."
-    )
+    _checked.add(key)
 
 
-def _write(handle: FileIO, line: bytes) -> None:
-    """Write a whole line and wait until it is on the disk."""
-    while line:
-        line = line[handle.write(line) :]
+def _write(handle: FileIO, content: bytes) -> None:
+    """Write all bytes and wait until they are on the disk."""
+    while content:
+        content = content[handle.write(content) :]
     os.fsync(handle.fileno())
 
 

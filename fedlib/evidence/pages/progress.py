@@ -49,7 +49,7 @@ def all_verdicts(page: Page) -> str:
     for slug in grid_slugs():
         title = load_grid(slug).name
         chapter = f"All of the claims are in {{doc}}`../notebooks/{slug}`."
-        sections.append(f"## {title}\n\n{verdicts(page, slug)}\n\n{chapter}")
+        sections.append(f"### {title}\n\n{verdicts(page, slug)}\n\n{chapter}")
     return "\n\n".join(sections)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedlib.evidence.report import Table
-from fedlib.guarantees import BOUNDS, DEFINITIONS
+from fedlib.guarantees import BOUNDS, DEFINITIONS, PRINTED
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
 
 _RULE_TITLES = {"center_with_outliers": "CenterwO", "mean_with_outliers": "MeanwO"}
@@ -14,7 +14,7 @@ def constants_table() -> Table:
     """Theorem 2 for the experiments' 35 clients."""
     rows = []
     for bound in BOUNDS:
-        if bound.rule not in _RULE_TITLES:
+        if bound.source != PRINTED:
             continue
         values = [f"{bound.constant(N_CLIENTS, f, _DIMENSION):.3g}" for f in RATES.values()]
         definition = DEFINITIONS[bound.definition]
@@ -23,5 +23,5 @@ def constants_table() -> Table:
     return Table(
         ("rule", "definition", "constant", *heads),
         tuple(rows),
-        f"Theorem 2 with n = {N_CLIENTS}, δ = f / n and ν = 1/2 − δ",
+        f"Theorem 2 as printed, with n = {N_CLIENTS}, δ = f / n and ν = 1/2 − δ",
     )

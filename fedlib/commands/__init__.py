@@ -1,0 +1,1 @@
+"""Commands of ``python -m fedlib`` that take more than a few lines, one file each."""

@@ -1,0 +1,108 @@
+"""``plan`` prints the queue over all papers, and ``run all`` plays it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+
+from fedlib import hardware
+from fedlib.evidence.plan import Plan, Wanted, make_plan
+from fedlib.grids import Planned, run_planned
+from fedlib.runs.store import SCALES, Store
+from fedlib.validation import ConfigError, check_int, check_name
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_RESERVE = 1.25
+"""A run is started if this many times its expected time is left of a budget."""
+
+
+def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``plan`` to the parser."""
+    plan = commands.add_parser("plan", help="which runs to compute next, and what they decide")
+    plan.add_argument("--scale", default="paper", metavar="S", help=", ".join(SCALES))
+    plan.add_argument("--device", default="auto", metavar="D", help="whose times count")
+    plan.add_argument("--data", default="auto", metavar="SOURCE", help="auto, real")
+    plan.add_argument("--limit", type=int, default=40, metavar="N", help="lines to print")
+    plan.set_defaults(command=print_plan)
+
+
+def print_plan(options: argparse.Namespace) -> int:
+    """Print the queue: each run, its expected minutes, and what it decides."""
+    limit = check_int("limit", options.limit, 1)
+    plan = _plan(options)
+    hours = 0.0
+    print("minutes   hours so far   run, and the claims that are complete with it")
+    for run in plan.runs[:limit]:
+        hours += run.minutes / 60
+        guessed = "" if run.measured else "?"
+        seed = run.cell.config.seed
+        print(
+            f"{run.minutes:7.1f}{guessed:1} {hours:10.2f}     {run.slug} {run.cell.key} seed {seed}"
+        )
+        for claim in run.decides:
+            print(f"{'':26}decides: {claim}")
+    print(_totals(plan))
+    return 0
+
+
+def _totals(plan: Plan) -> str:
+    """Say how much is missing in all."""
+    of_claims = [run for run in plan.runs if run.needed_by]
+    claims = sum(len(run.decides) for run in plan.runs)
+    text = (
+        f"{len(plan.runs)} runs are missing, about {_hours(plan.runs)} in all; {len(of_claims)} of "
+        f"them, about {_hours(of_claims)}, are what {claims} claims wait for."
+    )
+    if any(not run.measured for run in plan.runs):
+        text += " ?: no run like it is stored, so the time is a guess."
+    for name, reason in plan.absent.items():
+        text += f"\nRuns on {name} are left out: {reason}"
+    return text
+
+
+def _hours(runs: list[Wanted] | tuple[Wanted, ...]) -> str:
+    return f"{sum(run.minutes for run in runs) / 60:.1f} hours"
+
+
+def run_all(options: argparse.Namespace) -> int:
+    """Play the queue over all papers, within a budget if there is one."""
+    if options.only or options.seeds is not None:
+        name = "only" if options.only else "seeds"
+        raise ConfigError(f"{name}={getattr(options, name)!r} is of use with one paper alone.")
+    budget = None if options.budget is None else seconds_of(options.budget)
+    plan = _plan(options)
+    runs = [Planned(run.cell, Store(run.slug), _RESERVE * 60 * run.minutes) for run in plan.runs]
+    for name, reason in plan.absent.items():
+        print(f"fedlib: warning: runs on {name} are left out: {reason}", file=sys.stderr)
+    outcome = run_planned(runs, options.scale, budget, device=options.device, jobs=options.jobs)
+    print(
+        f"all papers at scale {options.scale}: {len(outcome.computed)} runs computed, "
+        f"{len(outcome.not_started)} left because the budget ends, {len(outcome.elsewhere)} with "
+        f"another process, {len(outcome.failed)} failed."
+    )
+    if outcome.failed:
+        return 1
+    return 3 if outcome.elsewhere else 0
+
+
+def seconds_of(budget: str) -> float:
+    """Return the seconds of a budget such as ``25m``, ``90s`` or ``2h``.
+
+    Raises
+    ------
+    ConfigError
+        If it is written otherwise, or is not positive.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget)
+    if found is None or float(found[1]) == 0:
+        raise ConfigError(f"budget={budget!r} must be a time such as 90s, 25m or 2h.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """Make the plan that the options ask for."""
+    check_name("scale", options.scale, SCALES)
+    check_name("data", options.data, ("auto", "real"))
+    device = hardware.check_device(options.device).type
+    return make_plan(options.scale, options.data, device)

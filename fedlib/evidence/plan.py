@@ -1,0 +1,267 @@
+"""Which runs to compute next: those that decide the most claims in the least time."""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fedlib.data import DataConfig, DataError, resolve_source
+from fedlib.evidence.judging import CONTRADICTED, Judge
+from fedlib.evidence.report import Archive
+from fedlib.evidence.verdicts import ENOUGH_SEEDS
+from fedlib.grids import Cell, grid_slugs, load_grid
+from fedlib.runs import RunConfig
+from fedlib.validation import ConfigError
+
+CONFIRMING = 0.25
+"""What it counts to confirm a verdict that rests on one seed, where deciding a claim counts 1."""
+_UNKNOWN_MINUTES = 60.0
+"""How long a run is taken to last if no run like it is stored."""
+
+Run = tuple[str, str, int]
+"""A run of the plan: the paper's short name, the key of the cell, and the seed."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run that is missing, and what it is good for.
+
+    Attributes
+    ----------
+    slug
+        The paper.
+    cell
+        The run under its name.
+    minutes
+        How long the run is expected to take.
+    measured
+        Whether a run like it is stored, so that the time is not a guess.
+    decides
+        The claims that could be decided once this run and those before it are stored, and not
+        before. A claim is given by its text.
+    needed_by
+        The number of claims that need the run.
+    """
+
+    slug: str
+    cell: Cell
+    minutes: float
+    measured: bool
+    decides: tuple[str, ...]
+    needed_by: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs that are missing, in the order in which to compute them.
+
+    Attributes
+    ----------
+    runs
+        The runs.
+    absent
+        Why runs on a data set are left out, by the name of the data set.
+    """
+
+    runs: tuple[Wanted, ...]
+    absent: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Bundle:
+    """The runs that a claim waits for.
+
+    Attributes
+    ----------
+    text
+        The claim.
+    value
+        What it counts to decide it.
+    runs
+        The runs that are missing.
+    """
+
+    text: str
+    value: float
+    runs: frozenset[Run]
+
+
+def make_plan(
+    scale: str = "paper",
+    data: str = "auto",
+    device: str = "cpu",
+    slugs: Sequence[str] | None = None,
+    archives: Callable[[str], Archive] | None = None,
+) -> Plan:
+    """Return the runs that are missing, those that decide the most claims per hour first.
+
+    Parameters
+    ----------
+    scale
+        The scale of the runs. Claims are decided at the paper's scale alone, so that all runs of
+        another scale come in the order of their time.
+    data
+        ``auto`` or ``real``: where the data sets come from. Runs on embedded data decide nothing
+        and are left out.
+    device
+        The device whose stored times count: ``cpu`` or ``cuda``.
+    slugs
+        The papers. None takes all.
+    archives
+        A function that returns the archive of a paper. None takes the stored runs.
+    """
+    open_archive = archives or (lambda slug: Archive(load_grid(slug)))
+    missing: dict[Run, Cell] = {}
+    absent: dict[str, str] = {}
+    bundles: list[_Bundle] = []
+    times = StoredTimes(device)
+    for slug in slugs or grid_slugs():
+        archive = open_archive(slug)
+        times.add(archive.store.read(scale).values())
+        found = _missing(archive, scale, data, absent)
+        missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
+        if scale == "paper":
+            bundles += _bundles(slug, archive, found)
+    minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
+    cost = {run: time if time is not None else _UNKNOWN_MINUTES for run, time in minutes.items()}
+    needed_by: dict[Run, int] = {}
+    for bundle in bundles:
+        for run in bundle.runs:
+            needed_by[run] = needed_by.get(run, 0) + 1
+    order = _in_order(bundles, cost)
+    rest = sorted(
+        (run for run in missing if run not in {run for run, _ in order}),
+        key=lambda run: (run[2], cost[run]),
+    )
+    runs = [
+        Wanted(run[0], missing[run], cost[run], minutes[run] is not None, decides,
+               needed_by.get(run, 0))
+        for run, decides in [*order, *((run, ()) for run in rest)]
+    ]  # fmt: skip
+    return Plan(tuple(runs), absent)
+
+
+def _missing(
+    archive: Archive, scale: str, data: str, absent: dict[str, str]
+) -> dict[tuple[str, int], Cell]:
+    """Return the runs of a grid that are not stored, up to the seeds that any claim may need.
+
+    Beyond the grid's own number of seeds a run is only of use to a claim.
+    """
+
+    @cache
+    def resolve(name: str) -> DataConfig:
+        try:
+            source = resolve_source(name, "real" if data == "auto" else data)
+        except (ConfigError, DataError) as error:
+            absent[name] = str(error)
+            return DataConfig(name, "embedded", "absent")
+        return source
+
+    stored = archive.store.read(scale)
+    found: dict[tuple[str, int], Cell] = {}
+    seen: set[str] = set()
+    for seed in range(1, max(ENOUGH_SEEDS, archive.grid.seeds[scale]) + 1):
+        for cell in archive.grid.cells(scale, seed, resolve):
+            known = cell.config.id in stored or cell.config.id in seen
+            seen.add(cell.config.id)
+            if not known and cell.config.data.name not in absent:
+                found[cell.key, seed] = cell
+    return found
+
+
+def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
+    """Return what each claim of a paper waits for."""
+    module = importlib.import_module(f"fedlib.papers.{slug}.tables")
+    table = module.claims_table(archive)
+    judge = Judge(archive, module.CLAIMS)
+    bundles = []
+    for claim, row in zip(module.CLAIMS, table.judged, strict=True):
+        firm = row.decided and not row.provisional
+        if firm or row.kind == CONTRADICTED or "chance" in row.remark:
+            continue
+        wanted = judge.next_runs(claim)
+        known = frozenset((slug, *run) for run in wanted if run in missing)
+        if known and len(known) == len(wanted):
+            value = CONFIRMING if row.decided else 1.0
+            bundles.append(_Bundle(row.text, value, known))
+    return bundles
+
+
+def _in_order(
+    bundles: Iterable[_Bundle], cost: dict[Run, float]
+) -> list[tuple[Run, tuple[str, ...]]]:
+    """Return the runs of the bundles, and which claims are complete after each.
+
+    Of all bundles the one comes next that, with all that it completes, counts the most per minute
+    of what is still to compute. Within it the runs come in the order of their cells.
+    """
+    left = list(bundles)
+    done: set[Run] = set()
+    order: list[tuple[Run, tuple[str, ...]]] = []
+    while left:
+        best, best_rate = left[0], -1.0
+        for bundle in left:
+            together = done | bundle.runs
+            value = sum(other.value for other in left if other.runs <= together)
+            time = sum(cost[run] for run in bundle.runs - done)
+            rate = value / max(time, 1e-9)
+            if rate > best_rate:
+                best, best_rate = bundle, rate
+        new = sorted(best.runs - done)
+        done |= best.runs
+        complete = tuple(bundle.text for bundle in left if bundle.runs <= done)
+        left = [bundle for bundle in left if not bundle.runs <= done]
+        order += [(run, ()) for run in new[:-1]] + [(run, complete) for run in new[-1:]]
+    return order
+
+
+class StoredTimes:
+    """How long stored runs took, by what makes runs alike.
+
+    Parameters
+    ----------
+    device
+        ``cpu`` or ``cuda``: the device whose times count where there are any.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device.split(":")[0]
+        self._seconds: dict[tuple[str, ...], list[tuple[str, float]]] = {}
+
+    def add(self, records: Iterable[dict[str, Any]]) -> None:
+        """Take the times of some records into account."""
+        for record in records:
+            made = record["provenance"]
+            for level in _likeness(record["config"]):
+                key = (made.get("device", "cpu"), *level)
+                time = (made.get("started", ""), float(made["wall_time_s"]))
+                self._seconds.setdefault(key, []).append(time)
+
+    def minutes(self, config: RunConfig) -> float | None:
+        """Return the expected minutes of a run, or None if no run like it is stored.
+
+        It is the median of the five latest runs that are most alike, on the device or, if there
+        are none, on any other.
+        """
+        devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
+        for device in devices:
+            for level in _likeness(config.to_dict()):
+                known = self._seconds.get((device, *level))
+                if known:
+                    latest = [seconds for _, seconds in sorted(known)[-5:]]
+                    return statistics.median(latest) / 60
+        return None
+
+
+def _likeness(config: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return what makes runs alike, the closest first."""
+    client = {name: config["client"].get(name) for name in ("name", "batch_size", "epochs")}
+    names = ("model", "rounds", "n_clients")
+    work = (config["data"]["name"], str(client), *(str(config[name]) for name in names))
+    rule, attack = config["aggregator"]["name"], config["attack"]["name"]
+    return [("all", *work, rule, attack), ("rule", *work, rule), ("work", *work)]

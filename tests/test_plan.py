@@ -1,0 +1,162 @@
+"""The queue over all papers: its order, its times, and its budget."""
+
+import pytest
+from records import put
+
+from fedlib import __main__
+from fedlib.commands.plan import seconds_of
+from fedlib.data import DataConfig
+from fedlib.evidence.noise import Noise, NoiseBook
+from fedlib.evidence.plan import StoredTimes, _Bundle, _in_order, make_plan
+from fedlib.evidence.report import Archive
+from fedlib.grids import Planned, load_grid, run_planned
+from fedlib.runs.store import Store
+from fedlib.validation import ConfigError
+
+GRID = load_grid("two_stage_attack")  # its synthetic data need no file
+
+
+def real(name):
+    return DataConfig(name, "real", "canonical")
+
+
+def run(key, seed=1):
+    return "paper", key, seed
+
+
+def bundle(text, *keys, value=1.0):
+    return _Bundle(text, value, frozenset(run(key) for key in keys))
+
+
+def test_what_decides_the_most_claims_per_minute_comes_first():
+    cost = {run(key): minutes for key, minutes in {"a": 10, "b": 10, "c": 15, "d": 30}.items()}
+    bundles = [
+        bundle("slow", "d"),  # 1 claim in 30 minutes
+        bundle("one", "a", "b"),  # with the next: 2 claims in 20 minutes
+        bundle("two", "b"),
+        bundle("three", "c"),  # 1 claim in 15 minutes
+        bundle("confirmed", "a", value=0.25),
+    ]
+    order = _in_order(bundles, cost)
+    assert [key for (_, key, _), _ in order] == ["a", "b", "c", "d"]
+    assert [decides for _, decides in order] == [
+        (), ("one", "two", "confirmed"), ("three",), ("slow",),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def stored(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    square = ["1" * 61] * 61
+    more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0], "decision": square}
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in ("circle/none/mean", "circle/random/mean"):
+            made = {"wall_time_s": 120.0, "device": "cpu", "started": "2026-01-01"}
+            put(store, cell, "paper", 0.9, made, **more)
+    return store
+
+
+def plan_of(store):
+    return make_plan(slugs=[GRID.slug], archives=lambda slug: Archive(load_grid(slug), store))
+
+
+def test_the_plan_has_what_claims_wait_for_and_nothing_that_is_stored(stored):
+    plan = plan_of(stored)
+    runs = [(run.cell.key, run.cell.config.seed) for run in plan.runs]
+    assert len(runs) == len(set(runs))
+    assert ("circle/none/mean", 1) not in runs
+    # Two runs decide the most here: what the two attacks do without a defence.
+    assert runs[:2] == [("circle/ipm/mean", 1), ("circle/rl/mean", 1)]
+    first, second, *_ = plan.runs
+    assert first.decides == ()
+    decided = " ".join(second.decides)
+    assert "IPM does more harm than random" in decided
+    assert "two-stage does more harm than IPM" in decided
+    assert (first.minutes, first.measured) == (2.0, True)
+    # Of what no claim waits for, first seeds come before second ones.
+    rest = [run.cell.config.seed for run in plan.runs if not run.needed_by]
+    assert rest == sorted(rest)
+
+
+def test_a_firm_verdict_waits_for_nothing_and_a_provisional_one_for_a_second_seed(
+    stored, monkeypatch
+):
+    claim = "no defence: without attack the boundary is close to the circle"
+
+    def waits_for():
+        plan = plan_of(stored)
+        return [r.cell.config.seed for r in plan.runs if any(claim in c for c in r.decides)]
+
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.001, 1000))
+    assert waits_for() == [2]
+    square = ["1" * 61] * 61
+    for cell in GRID.cells("paper", 2, real):
+        if cell.key == "circle/none/mean":
+            put(stored, cell, "paper", 0.9, decision=square)
+    assert waits_for() == []
+
+
+def test_a_time_is_that_of_the_most_alike_runs_on_the_device(stored):
+    times = StoredTimes("cpu")
+    config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config
+    assert times.minutes(config) is None
+    times.add(stored.read("paper").values())
+    assert times.minutes(config) == 2.0
+    other = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/krum").config
+    assert times.minutes(other) == 2.0  # of another rule, as there is none of Krum
+    record = next(iter(stored.read("paper").values()))
+    fast = {**record["provenance"], "device": "cuda", "wall_time_s": 6.0}
+    on_gpu = StoredTimes("cuda:0")
+    on_gpu.add([*stored.read("paper").values(), {**record, "provenance": fast}])
+    assert on_gpu.minutes(config) == 0.1
+
+
+def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path))
+    store = Store("gradient_guard", tmp_path)
+    plan = make_plan(
+        slugs=["gradient_guard"], archives=lambda slug: Archive(load_grid(slug), store)
+    )
+    assert plan.runs == ()
+    assert set(plan.absent) == {"mnist", "fashion_mnist", "cifar10"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_run_is_started_that_would_not_end_within_the_budget(toy, tmp_path, jobs):
+    cells = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", "glyphs-1"))
+    stores = [Store(f"paper_{number}", tmp_path) for number in range(3)]
+    seconds = (1000.0, 0.001, 1000.0)
+    runs = [Planned(*item) for item in zip(cells, stores, seconds, strict=True)]
+    outcome = run_planned(runs, "smoke", budget=300.0, jobs=jobs, progress=False)
+    assert outcome.computed == [cells[1].key]
+    assert outcome.not_started == [cells[0].key, cells[2].key]
+    assert [len(store.read("smoke")) for store in stores] == [0, 1, 0]
+    # Without a budget the rest is computed, and what is stored is not computed again.
+    outcome = run_planned(runs, "smoke", jobs=jobs, progress=False)
+    assert sorted(outcome.computed) == sorted([cells[0].key, cells[2].key])
+    assert outcome.stored_before == [cells[1].key]
+
+
+def test_a_budget_is_a_time_with_its_unit():
+    assert (seconds_of("90s"), seconds_of("25m"), seconds_of("1.5h")) == (90, 1500, 5400)
+    for wrong in ("25", "m", "0m", "-3m", "25 m", "25d"):
+        with pytest.raises(ConfigError, match="must be a time such as 90s, 25m or 2h"):
+            seconds_of(wrong)
+
+
+def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path))
+    monkeypatch.setattr("fedlib.evidence.plan.grid_slugs", lambda: [GRID.slug])
+    assert __main__.main(["plan", "--limit", "3", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "two_stage_attack circle/" in printed
+    assert "decides: Synthetic, " in printed
+    assert "Runs on mnist are left out: " in printed
+    command = ["run", "all", "--scale", "smoke", "--budget", "1s", "--jobs", "1"]
+    assert __main__.main(command) == 0  # no run is stored, so each is taken to need an hour
+    assert "all papers at scale smoke: 0 runs computed" in capsys.readouterr().out
+    assert __main__.main([*command, "--only", "circle/*"]) == 2
+    assert "is of use with one paper alone" in capsys.readouterr().err
+    assert __main__.main(["run", GRID.slug, "--scale", "smoke", "--budget", "1s"]) == 2
+    assert "with all papers alone" in capsys.readouterr().err
