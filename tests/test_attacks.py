@@ -181,6 +181,19 @@ def test_rop_first_round_sits_at_the_benign_mean_or_at_zero():
     assert at_zero.norm().item() == pytest.approx(1)
 
 
+def test_rop_that_predicts_takes_the_mean_of_its_own_clients_and_sees_no_others():
+    updates, own = benign_updates(), benign_updates(5, 30, seed=6)
+    last = benign_updates(1, 30, seed=5)[0]
+    attack = ATTACKS["rop"](n_byzantine=5, mean_of="own")
+    assert attack.knows == {"own_updates", "last_aggregate"}
+    sent, _ = attack.apply(updates[:0], None, Facts(last_aggregate=last, own_updates=own))
+    seen = send("rop", own, facts=Facts(last_aggregate=last))
+    torch.testing.assert_close(sent, seen)
+    assert not torch.equal(sent, send("rop", updates, facts=Facts(last_aggregate=last)))
+    with pytest.raises(ConfigError, match=r"attack\.mean_of='mine'"):
+        ATTACKS["rop"](mean_of="mine")
+
+
 def test_rop_without_any_direction_stays_finite():
     assert torch.isfinite(send("rop", torch.zeros(4, 3), 1)).all()
     assert torch.isfinite(send("rop", torch.ones(4, 3), 1)).all()

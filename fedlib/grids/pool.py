@@ -69,7 +69,7 @@ def run_grid(
     device
         ``auto``, ``cpu``, ``cuda``, or another name of a device.
     jobs
-        The number of processes. None takes as many as :func:`fedlib.grids.side_by_side.side_by_side`
+        The number of processes. None takes what :func:`fedlib.grids.side_by_side.side_by_side`
         gives: one for each core of a CPU if there is memory for them, and one on a GPU.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
