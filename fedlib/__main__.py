@@ -1,4 +1,4 @@
-"""``python -m fedlib``: compute grids, list what is stored, check the data and the machine."""
+"""``python -m fedlib``: compute grids, list and verify what is stored, check data and machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 
 from fedlib import __version__, hardware, limits
 from fedlib.commands.plan import add_plan, run_all
+from fedlib.commands.verify import add_verify
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.download import download
@@ -44,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, 2 for bad input, 3 if another process is still
-        computing a run, 130 after an interrupt, 141 if nobody reads the output any more.
+        The exit status: 0, 1 if a run failed, does not give what is stored, or was refused by
+        ``merge``, 2 for bad input, 3 if another process is still computing a run, 130 after an
+        interrupt, 141 if nobody reads the output any more.
     """
     for stream, name in ((sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None:
@@ -135,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
     show.add_argument("--only", action="append", metavar="PATTERN", help="cells whose key matches")
     show.set_defaults(command=_list)
+
+    add_verify(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)
