@@ -144,6 +144,31 @@ def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
     assert verdict(best, 50, None) == "no verdict (paper)"
 
 
+def test_a_copy_that_is_nearly_canonical_gets_a_verdict_and_its_data_say_so(
+    toy, store, monkeypatch
+):
+    from fedlib.data import DataConfig
+    from fedlib.data.catalogue import DATASETS
+
+    nearly = "3 of 70,000 images from JPEG: at most 0.1 points"
+    monkeypatch.setitem(DATASETS["mnist"].nearly_canonical, "jpeg", nearly)
+    put(store, toy.cells("paper", 1, lambda n: DataConfig(n, "real", "jpeg"))[0], "paper", 0.5)
+    best = Archive(toy, store).best("table/mean")
+    assert (best.data, best.caveat, best.comparable) == (f"MNIST ({nearly})", nearly, True)
+    assert verdict(best, 50, None) == "agrees"
+
+
+def test_cifar_10_with_images_from_jpeg_counts_as_cifar_10():
+    from fedlib.data import DataConfig
+    from fedlib.data.datasets import describe, difference_from_canonical
+
+    copy = DataConfig("cifar10", "real", "93 images from JPEG")
+    words = "93 of 60,000 images from JPEG: at most 0.2 points"
+    assert (describe(copy), difference_from_canonical(copy)) == (f"CIFAR-10 ({words})", words)
+    for other in (DataConfig("cifar10", "real", "tiny"), DataConfig("mnist", "real", "canonical")):
+        assert difference_from_canonical(other) == ""
+
+
 def test_verdicts(toy, store):
     assert verdict(None, 50, None) == "not computed"
     put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)

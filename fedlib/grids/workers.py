@@ -1,90 +1,185 @@
-"""How many runs are computed side by side, if nobody says it."""
+"""How tasks are computed: one after the other in this process, or in several worker processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
-import torch
+from fedlib.grids.compute import NotStarted, Task, compute
+from fedlib.grids.progress import Progress
 
-from fedlib import limits
-from fedlib.data import DataConfig
-from fedlib.grids.compute import Task, cached_dataset
-from fedlib.models import make_model
-
-GROWTH = 1.4
-"""How much larger than this process a worker gets for small models.
-
-Measured with runs of five kinds, the largest factor was 1.40, of ``resnet20`` on CIFAR-10: 1.68 GB
-in a process that had 1.2 GB with the data loaded. It was 1.1 to 1.35 for the other small models.
-"""
-COPIES = 4
-"""How many numbers of four bytes a worker holds for each client and parameter.
-
-Measured with ``resnet9`` and 25 clients: 1.86 GB beside the process and its data, which is 3.9
-times the size of all clients' updates.
-"""
+Result = dict[str, Any] | NotStarted | Exception | None
+Results = Generator[tuple[Task, Result], None, None]
 
 
-class DataShape(NamedTuple):
-    """The shape of a sample, ``(C, H, W)``, and the number of classes."""
+def in_process(tasks: Sequence[Task], bar: Progress) -> Results:
+    """Compute the tasks one after the other in this process."""
+    for task in tasks:
+        try:
+            yield task, compute(task, lambda _: bar.advance(1))
+        except Exception as error:
+            yield task, error
 
-    shape: tuple[int, int, int]
-    n_classes: int
+
+# A worker sets these when it starts: the queue for the numbers of rounds done, the event that tells
+# it to stop, and where it notes that it has begun a task.
+_reports: Any = None
+_stopped: Any = None
+_begun: Any = None
 
 
-def load_data(tasks: Sequence[Task]) -> dict[DataConfig, DataShape]:
-    """Load the data sets of all tasks, and return the shapes of what they hold.
+def _start_worker(reports: Any, stopped: Any, begun: Any) -> None:
+    """Prepare a worker process: how it reports, and how it ends."""
+    global _reports, _stopped, _begun
+    _reports, _stopped, _begun = reports, stopped, begun
+    parent = multiprocessing.parent_process()
 
-    A data set that is missing or broken must stop a grid now, not in a worker after an hour.
+    def end_with_parent() -> None:
+        # Without this, a worker whose parent was killed would go on, and then wait for ever.
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    # Ctrl-C reaches every process of a terminal, and only the parent should print a message.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    warnings.simplefilter("ignore")  # the parent process has shown the same warnings
+
+
+def _work(task: Task, number: int) -> dict[str, Any] | NotStarted | None:
+    """Compute one task in a worker, and report the rounds done twice a second."""
+    _begun[number] = 1
+    pending, last = 0, time.monotonic()
+
+    def on_round(_: int) -> None:
+        nonlocal pending, last
+        if _stopped.is_set():
+            os._exit(130)
+        pending += 1
+        if time.monotonic() - last > 0.5:
+            _reports.put(pending)
+            pending, last = 0, time.monotonic()
+
+    try:
+        record = compute(task, on_round)
+    except Exception as error:
+        _check_that_it_travels(error)
+        raise
+    _reports.put(pending)
+    return record
+
+
+def _check_that_it_travels(error: Exception) -> None:
+    """Raise another error with the same text if an error cannot be sent to the parent process.
+
+    The pool would take it for the end of its worker, and the reason would be lost.
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        # What fails here depends on the error's class alone, so it says nothing more.
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Let the processes that are started in this context ignore Ctrl-C.
+
+    They inherit this from their parent. Otherwise each would end with a message of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def in_workers(tasks: Sequence[Task], jobs: int, bar: Progress) -> Results:
+    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there.
+
+    A worker may be killed, most often for want of memory. The runs that were being computed are
+    then tried once more, each alone, after all others.
+    """
+    # The workers are spawned, because torch's threads and CUDA do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    waiting = list(range(len(tasks)))
+    suspects: list[int] = []
+    while waiting or suspects:
+        alone = not waiting
+        chosen = [suspects.pop(0)] if alone else waiting
+        begun = context.RawArray("b", len(tasks))
+        done: set[int] = set()
+        try:
+            numbered = {number: tasks[number] for number in chosen}
+            results = _in_pool(context, numbered, 1 if alone else jobs, begun, bar)
+            with contextlib.closing(results):
+                for number, result in results:
+                    done.add(number)
+                    yield tasks[number], result
+            waiting = []
+        except BrokenProcessPool as error:
+            # A worker may have been killed after it stored a run and before it said so.
+            for number in [number for number in chosen if begun[number] and number not in done]:
+                task = tasks[number]
+                record = task.store.read(task.scale).get(task.cell.config.id)
+                if record is not None:
+                    done.add(number)
+                    yield task, record
+            lost = [number for number in chosen if number not in done]
+            waiting = [number for number in lost if not begun[number]]
+            if alone and lost:
+                waiting = []
+                died = "its process was killed twice, the second time while it ran alone"
+                hint = "Perhaps there is too little memory: try fewer --jobs."
+                yield tasks[chosen[0]], RuntimeError(f"{died}. {hint}")
+            elif waiting == lost and not done:
+                raise RuntimeError(
+                    "no worker process could start; each has said above why. A script must call "
+                    "run_grid below `if __name__ == '__main__':`, because each worker imports it, "
+                    "and what a notebook defines is not known to workers: use jobs=1 there."
+                ) from error
+            else:
+                suspects += [number for number in lost if begun[number]]
+
+
+def _in_pool(
+    context: Any, tasks: Mapping[int, Task], jobs: int, begun: Any, bar: Progress
+) -> Generator[tuple[int, Result], None, None]:
+    """Compute numbered tasks in one pool; ``begun`` notes which were begun.
 
     Raises
     ------
-    DataError
-        If a data set cannot be used.
+    BrokenProcessPool
+        If a worker was killed. No other worker goes on then.
     """
-    shapes = {}
-    for config in dict.fromkeys(task.cell.config.data for task in tasks):
-        dataset = cached_dataset(config)
-        shapes[config] = DataShape(dataset.shape, dataset.n_classes)
-    return shapes
-
-
-def side_by_side(tasks: Sequence[Task], loaded: Mapping[DataConfig, DataShape]) -> int:
-    """Return how many of the tasks should be computed side by side.
-
-    On a CPU that is one run for each core that this process may use, because several runs on one
-    core each do more rounds than one run on all cores. There are fewer if there is too little
-    memory for so many workers. On a GPU it is one run, because several share a GPU well only under
-    NVIDIA's multi-process service.
-
-    Parameters
-    ----------
-    tasks
-        The runs to compute.
-    loaded
-        What :func:`load_data` gave for them. Their data sets are in memory since then, so that this
-        process is as large as a worker before its first round.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    if not tasks or torch.device(tasks[0].device).type != "cpu":
-        return 1
-    room = limits.free_memory() / worker_memory(tasks, loaded)
-    return max(1, int(min(limits.cores(), room)))
-
-
-def worker_memory(tasks: Sequence[Task], loaded: Mapping[DataConfig, DataShape]) -> float:
-    """Estimate how many bytes a worker takes that computes the largest of the tasks."""
-    largest = 0
-    parameters: dict[tuple[str, DataConfig], int] = {}
-    for config in (task.cell.config for task in tasks):
-        key = (config.model, config.data)
-        if key not in parameters:
-            model = make_model(config.model, *loaded[config.data], config.seed)
-            parameters[key] = sum(values.numel() for values in model.parameters())
-        largest = max(largest, config.n_clients * parameters[key])
-    return GROWTH * limits.memory_of_this_process() + COPIES * 4 * largest
+    reports, stopped = context.SimpleQueue(), context.Event()
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped, begun))
+    try:
+        with bar.fed_by(reports):
+            with _children_ignore_interrupts():
+                futures = {pool.submit(_work, tasks[number], number): number for number in tasks}
+            for future in as_completed(futures):
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    raise error
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield futures[future], error or future.result()
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
