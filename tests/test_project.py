@@ -87,7 +87,9 @@ def test_the_notebook_check_finds_texts_out_of_step(tmp_path):
     other = notebook_of()
     other.cells[0].source = "2 + 2"
     jupytext.write(other, path.with_suffix(".md"), fmt="md:myst")
-    assert "jupytext --sync" in run("tools/check_notebooks.py", path).stderr
+    result = run("tools/check_notebooks.py", path)
+    assert result.returncode == 1
+    assert "jupytext --sync" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -102,9 +104,13 @@ def test_the_notebook_check_finds_texts_out_of_step(tmp_path):
 )
 def test_the_offline_check_tells_links_from_loads(tmp_path, page, found):
     (tmp_path / "index.html").write_text(page)
-    assert run("tools/check_offline.py", tmp_path).returncode == int(found)
+    result = run("tools/check_offline.py", tmp_path)
+    assert result.returncode == int(found)
+    assert ("index.html: " in result.stderr) == found
     (tmp_path / "index.html").unlink()
-    assert run("tools/check_offline.py", tmp_path).returncode == 1
+    result = run("tools/check_offline.py", tmp_path)
+    assert result.returncode == 1
+    assert "holds no index.html" in result.stderr
 
 
 def test_the_front_page_is_filled_from_the_store(tmp_path):
@@ -309,4 +315,6 @@ def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     result = papermill("-p", "scale", "smok")
     assert result.returncode != 0
     assert "did you mean 'smoke'" in result.stderr
-    assert "parameter='scal' is unknown" in papermill("-p", "scal", "smoke").stderr
+    result = papermill("-p", "scal", "smoke")
+    assert result.returncode != 0
+    assert "parameter='scal' is unknown" in result.stderr
