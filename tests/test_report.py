@@ -12,7 +12,7 @@ from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Table
-from fedlib.grids import expand, grid_slugs, load_grid, run_grid
+from fedlib.grids import Outcome, expand, grid_slugs, load_grid, run_grid
 from fedlib.papers.centered_clipping import tables
 from fedlib.papers.centered_clipping.claims import statistics as statistic
 from fedlib.papers.centered_clipping.keys import Key
@@ -220,7 +220,9 @@ def test_a_table_escapes_its_cells_in_html():
 
 # --- the chapter -------------------------------------------------------------------------
 
-GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "only": ""}
+GIVEN = {
+    "scale": "best", "seeds": None, "device": "auto", "jobs": None, "data": "embedded", "only": "",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -237,6 +239,8 @@ GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "
         ({"device": 5}, "device=5"),
         ({"only": "table_v/*"}, "only='table_v/\\*' matches none of the"),
         ({"only": ("*/0.9", "table_v/*")}, "only='table_v/\\*' matches none of the"),
+        ({"jobs": 0}, "jobs=0 is out of range"),
+        ({"jobs": "two"}, "jobs='two' must be"),
         ({"only": 5}, "only=5 must be a pattern"),
         ({"only": {"*/0.9"}}, "must be a pattern"),
         ({"seeds": 0}, "seeds=0"),
@@ -273,6 +277,21 @@ def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path
     assert chapter.archive.best("table_iv/mnist_noniid/rop/cc_tau1/0.99") is None
     assert "generated data" in chapter.banner.warnings[0]
     assert "embedded glyphs in place of MNIST" in repr(chapter.provenance())
+
+
+def test_a_chapter_computes_with_the_device_and_the_jobs_that_it_is_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    asked = []
+
+    def nothing_computed(*_, **options):
+        asked.append(options)
+        return Outcome()
+
+    monkeypatch.setattr("fedlib.evidence.chapter.run_grid", nothing_computed)
+    for jobs in (None, 3):
+        given = {"scale": "smoke", "device": "cpu", "jobs": jobs}
+        open_chapter("centered_clipping", {**GIVEN, **given})
+    assert asked == [{"device": "cpu", "jobs": jobs, "progress": False} for jobs in (None, 3)]
 
 
 def test_table_iv_shows_ours_beside_the_published(tmp_path):
