@@ -1,4 +1,4 @@
-"""The machine: its devices, threads and memory, and what a record says of them."""
+"""The machine: its devices and threads, and what a record says of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import metadata
@@ -16,6 +17,8 @@ from typing import Any
 
 import torch
 
+from fedlib import __version__
+from fedlib.limits import cores
 from fedlib.validation import ConfigError
 
 PACKAGES = ("torch", "torchvision", "numpy")
@@ -45,14 +48,6 @@ def check_device(device: str) -> torch.device:
         why = "has no float64" if device == "mps" else "is not available here"
         raise ConfigError(f"device={device!r} {why}. Allowed: {', '.join(['auto', *available])}.")
     return torch.device(device)
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
-        return os.cpu_count() or 1
 
 
 def threads_per_job(jobs: int) -> int:
@@ -134,28 +129,53 @@ def device_name(device: torch.device) -> str:
 
 
 @lru_cache(maxsize=1)
+def project_folder() -> Path | None:
+    """Return the folder of fedlib's own project around the package.
+
+    It is known by its ``pyproject.toml``, which names fedlib. Any other file of this name may lie
+    beside an installed package. Return None if the package is installed without its project.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None  # There is no such file, or it is not one of Python's projects.
+    named = project.get("project", {})
+    return folder if isinstance(named, dict) and named.get("name") == "fedlib" else None
+
+
+@lru_cache(maxsize=1)
 def commit() -> str:
     """Return which version of the library's code this is.
 
     Returns
     -------
     str
-        The first 12 digits of the commit of the working tree, followed by ``+`` if the library's
-        files have changed since. Outside a working tree it is ``fedlib`` with the installed
-        version, or ``unknown`` if the library is not installed.
+        The first 12 digits of the commit of fedlib's own repository, followed by ``+`` if the
+        library's files have changed since. Where the package does not lie in this repository, it is
+        ``fedlib`` with the version.
     """
-    folder = Path(__file__).parent
+    version = f"fedlib {__version__}"
+    folder = project_folder()
+    if folder is None:
+        return version
+    # Variables such as GIT_DIR, which git sets for its hooks, lead to another repository.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return found.stdout.strip()
 
     try:
+        # A copy of the project may lie inside another repository.
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:
+            return version
         head = git("rev-parse", "HEAD")[:12]
         # Only what the numbers depend on: the library's own files, not results beside them.
-        return head + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
+        return head + ("+" if git("status", "--porcelain", "--", "fedlib") else "")
     except (OSError, subprocess.CalledProcessError):
-        return f"fedlib {metadata.version('fedlib')}" if _installed("fedlib") else "unknown"
+        return version  # There is no git here, or no repository.
 
 
 def _installed(package: str) -> bool:

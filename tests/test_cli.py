@@ -8,6 +8,9 @@ import pytest
 
 from fedlib.__main__ import main
 from fedlib.compat import import_torchvision
+from fedlib.data.files import checksums
+from fedlib.data.manifest import write_entry
+from fedlib.data.tables import REVIEWS_FILE
 from fedlib.grids import Outcome, expand, load_grid
 from fedlib.runs.store import Store
 
@@ -38,7 +41,7 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
     def unreachable(*_, **__):
         raise OSError("unreachable")
 
-    monkeypatch.setattr(import_torchvision().datasets, "MNIST", unreachable)
+    monkeypatch.setattr(import_torchvision().datasets.utils, "download_url", unreachable)
     status = main(["run", "centered_clipping", "--scale", "smoke", "--data", "real", *ONE_CELL])
     assert status == 2
     message = capsys.readouterr().err
@@ -68,6 +71,9 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
             "cifar100, emnist_byclass, fashion_mnist, mnist.",
         ),
         (["data", "--trust", "mnist"], "--variant"),
+        (["data", "--trust", "mnist", "--variant", "x"], "MNIST is not on disk: looked for MNIST/"),
+        (["data", "--trust", "circle", "--variant", "x"], "trust='circle' is made on the spot"),
+        (["data", "--trust", "mnits", "--variant", "x"], "did you mean 'mnist'"),
         (["data", "--variant", "x"], "--trust"),
     ],
 )
@@ -201,10 +207,36 @@ def test_data_lists_every_set(capsys):
     assert out.count("made on the spot") == 1
 
 
+def test_data_says_that_a_trusted_table_cannot_be_used(capsys, tmp_path):
+    """A manifest of another version may vouch for a table that no run can use."""
+    path = tmp_path / "data" / REVIEWS_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text("overall;reviewText\n5;good\n")
+    root = tmp_path / "data"
+    write_entry(root, "amazon_reviews", "mine", checksums("amazon_reviews", root))
+    assert main(["data"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "amazon_reviews" in line]
+    assert (
+        "NOT USABLE: tables/kindle_store_reviews.csv must start with the names of its fi"
+        in lines[0]
+    )
+    path.write_text("overall,reviewText\n" + "5,good\n" * 5)
+    assert main(["data", "--trust", "amazon_reviews", "--variant", "mine"]) == 0
+    assert "on disk and verified (mine, sha256 " in capsys.readouterr().out
+
+
 def test_doctor_tells_versions_device_threads_and_data(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("torch", "device: ", "cores: ", "results: ", "data folder: ", "auto takes"):
+    for word in (
+        "torch",
+        "device: ",
+        "cores: ",
+        "free memory: ",
+        "results: ",
+        "data folder: ",
+        "auto takes",
+    ):
         assert word in out
 
 

@@ -1,6 +1,7 @@
 """What clients compute, and what Byzantine clients compute it on."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from fedlib.federation import Samples
 from fedlib.gradients import gradients
 from fedlib.parts import revisions_of
 from fedlib.runs import RunConfig
+from fedlib.validation import ConfigError
 
 
 def test_only_byzantine_samples_are_poisoned_and_only_in_the_run(dataset):
@@ -40,6 +42,21 @@ def test_local_epochs_with_one_full_batch_are_a_gradient_step(dataset):
         engine.play_round(federation, state)
         parameters.append(state.parameters)
     torch.testing.assert_close(parameters[0], parameters[1], rtol=1e-4, atol=1e-6)
+
+
+def test_an_attacker_that_sends_gradients_gains_nothing_by_its_rate(dataset):
+    """Its first step is at the broadcast model, so that the gradient is that of a slow client."""
+    sent = []
+    for factor in (1.0, 10.0):
+        client = LocalSGD(batch_size=25, learning_rate=0.2, gradient_rate=0.2)
+        setting = config("label_flip", 2, client=client, learning_rate=1.0)
+        attack = replace(setting.attack, rate_factor=factor)
+        federation, state = engine.prepare(setting.with_(attack=attack), dataset)
+        engine.play_round(federation, state)
+        sent.append(state.updates.clone())
+    torch.testing.assert_close(sent[0], sent[1])
+    with pytest.raises(ConfigError, match=r"client\.gradient_rate=0"):
+        LocalSGD(gradient_rate=0)
 
 
 @pytest.mark.parametrize("buffer", ["own", "shared"])

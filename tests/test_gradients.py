@@ -1,5 +1,6 @@
 """The client step: every strategy gives the numbers of the plain loop."""
 
+import math
 from collections import OrderedDict
 
 import pytest
@@ -549,3 +550,41 @@ def test_local_steps_with_a_proximal_term_by_hand(strategy):
         flat -= 0.1 * (grad[0] + 2.0 * (flat - start))
     found, _ = local(strategy, [[[0, 1, 2]] * 3], momentum=0.0, adjust=proximal)
     torch.testing.assert_close(found[0], start - flat)
+
+
+# --- local epochs that give summed gradients ---------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "grouped", "vmap"])
+def test_summed_gradients_of_plain_sgd_are_what_its_steps_change(strategy):
+    model, schedule = double("cnn_4_8"), torch.tensor(UNEQUAL)
+    start = flatten_parameters(model).clone()
+    x, y = batches(1, 12)
+    moved, losses = local(strategy, UNEQUAL, momentum=0.0)
+    # Rows that held something else before, as they do from the second round on.
+    out = torch.full_like(moved, math.nan)
+    found, same_losses = local_updates(
+        model, start, (x[0], y[0]), schedule, learning_rate=0.1, strategy=strategy, out=out,
+        gradient_rate=0.3,
+    )  # fmt: skip
+    assert found is out
+    torch.testing.assert_close(found, 3 * moved)
+    torch.testing.assert_close(losses, same_losses)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
+def test_summed_gradients_of_adam_by_hand(strategy):
+    seen = []
+
+    def watch(grad, parameters, start):
+        seen.append(grad.reshape(-1).clone())
+        return grad
+
+    model = double("cnn_4_8")
+    x, y = batches(1, 12)
+    found, _ = local_updates(
+        model, flatten_parameters(model).clone(), (x[0], y[0]), torch.tensor([[[0, 1], [2, 3]]]),
+        learning_rate=0.1, optimizer="adam", strategy=strategy, adjust=watch, gradient_rate=0.5,
+    )  # fmt: skip
+    assert len(seen) == 2
+    torch.testing.assert_close(found[0], 0.5 * (seen[0] + seen[1]))

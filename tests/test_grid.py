@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from deadly import Deadly
+from odd import Odd
 from records import put
 
 from fedlib import engine
@@ -385,6 +386,14 @@ def test_a_run_that_kills_its_process_twice_is_reported_and_the_others_are_compu
     assert list(outcome.failed) == ["deadly seed 9"]
     assert "its process was killed" in outcome.failed["deadly seed 9"]
     assert "--jobs" in outcome.failed["deadly seed 9"]
+
+
+def test_an_error_that_cannot_travel_is_reported_and_not_taken_for_a_killed_worker(toy, store):
+    cells = expand(toy, "smoke", data="embedded")
+    odd = Cell("odd", cells[0].config.with_(attack=Odd(), seed=9))
+    outcome = run_grid([odd, *cells], store, "smoke", jobs=2, progress=False)
+    assert outcome.failed == {"odd seed 9": "RuntimeError: OddError: this and that"}
+    assert len(outcome.computed) == 3
 
 
 def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):

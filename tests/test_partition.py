@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import recorded_calls
 
 from fedlib.data import PARTITIONS, class_counts, make_partition, matched_samples
+from fedlib.data.partition import base
+from fedlib.data.partition.base import cut_by_proportions, draw_by_shares
 from fedlib.validation import ConfigError
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
@@ -88,6 +91,17 @@ def test_dirichlet_normalised_gives_out_the_whole_set_by_the_clients_own_distrib
     assert [len(part) for part in alone] == [25] * 4
 
 
+def test_a_class_that_no_client_wants_is_shared_out_evenly():
+    # With a tiny alpha each of two clients wants one class, so that at least eight are unwanted.
+    labels = np.repeat(np.arange(10), 50)
+    for seed in range(5):
+        counts = class_counts(labels, PARTITIONS["dirichlet_normalised"](1e-300)(labels, 2, seed))
+        even = (counts == 25).all(0)
+        assert even.sum() >= 8
+        # A class that both want is shared out too, and one that a single client wants is its own.
+        assert set(counts[:, ~even].flatten()) <= {0, 50}
+
+
 def test_dirichlet_sliced_takes_the_pool_of_a_class_at_the_place_of_its_own_size():
     # Sorted by class: 4 of class 0, then 2 and 3. Class 1 gets places 2 and 3, class 2 gets 6 to 8.
     labels = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
@@ -154,6 +168,30 @@ def test_dirichlet_per_client_repeats_an_image_only_where_its_class_has_too_few(
     parts = make(alpha=1e6)(labels, 10, 1)  # about 5 of each class
     assert all(len(np.unique(part)) == 100 for part in parts)
     assert len(np.unique(np.concatenate(parts))) < 900  # but clients share images
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_a_client_has_its_samples_in_order(name):
+    for part in PARTITIONS[name]()(LABELS, 10, 1, np.arange(1000) % 10):
+        assert np.array_equal(part, np.sort(part))
+        assert part.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_every_partition_has_a_random_stream_of_its_own(name, monkeypatch):
+    asked = recorded_calls(monkeypatch, base, "stream")
+    PARTITIONS[name]()(LABELS, 10, 7, np.arange(1000) % 10)
+    assert asked == [(7, f"partition-{name}")]
+
+
+def test_a_class_of_just_enough_samples_is_drawn_without_repetition():
+    drawn = draw_by_shares([np.arange(7)], 7, np.ones(1), np.random.default_rng(0))
+    assert sorted(drawn) == list(range(7))
+
+
+def test_cuts_are_at_the_nearest_whole_number():
+    pieces = cut_by_proportions([np.arange(10)], np.array([[0.27, 0.27, 0.46]]))
+    assert [list(piece) for piece in pieces] == [[0, 1, 2], [3, 4], [5, 6, 7, 8, 9]]
 
 
 def test_classes_per_client():
@@ -243,6 +281,42 @@ def test_matched_samples_follow_each_clients_classes():
     again = matched_samples(parts, labels, test_labels, 1)
     assert all(np.array_equal(a, b) for a, b in zip(chosen, again, strict=True))
     assert not np.array_equal(chosen[1], matched_samples(parts, labels, test_labels, 2)[1])
+
+
+def test_an_empty_client_gets_one_sample_of_the_largest():
+    # With a tiny alpha one client has nearly all samples of the only class.
+    labels = np.zeros(50, dtype=int)
+    for seed in range(10):
+        parts = PARTITIONS["dirichlet"](alpha=1e-3)(labels, 6, seed)
+        sizes = sorted(map(len, parts))
+        assert sizes[0] == 1 and sum(sizes) == 50
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(50))
+        assert all(np.array_equal(part, np.sort(part)) for part in parts)
+        assert all(part.dtype == np.int64 for part in parts)
+
+
+def test_dirichlet_proportions_have_the_moments_of_their_alpha():
+    # A class's share at one of n clients is Beta(a, (n - 1) a): variance p (1 - p) / (n a + 1).
+    labels = np.repeat(np.arange(10), 400)
+    for alpha in (0.3, 5.0):
+        shares = []
+        for seed in range(30):
+            counts = class_counts(labels, PARTITIONS["dirichlet"](alpha=alpha)(labels, 5, seed))
+            shares.append(counts / 400)
+        assert np.var(np.stack(shares)) == pytest.approx(0.2 * 0.8 / (5 * alpha + 1), rel=0.12)
+
+
+def test_matched_samples_draw_a_stream_of_their_own_for_each_client():
+    labels = np.zeros(90, dtype=int)
+    parts = [np.arange(30), np.arange(30, 60), np.arange(60, 90)]
+    first, second, third = matched_samples(parts, labels, np.zeros(60, dtype=int), 1)
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    # Where there are fewer test samples than clients, each still has one.
+    assert [len(drawn) for drawn in matched_samples(parts, labels, labels[:2], 1)] == [1, 1, 1]
+    # Of the classes 0 and 1 there are test samples of the second alone.
+    labels = np.repeat([0, 1], [60, 30])
+    (drawn,) = matched_samples([np.arange(90)], labels, np.ones(10, dtype=int), 1)
+    assert len(drawn) == 10
 
 
 def test_clients_by_group_are_the_largest_in_random_order():

@@ -209,9 +209,33 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     assert table[0].count("|") == table[1].count("|") == 7
 
 
+def test_the_table_of_rounding_is_of_what_was_measured(tmp_path):
+    measured = [
+        {
+            "scale": "quick",
+            "cell": f"mnist/{'full_trim' if share else 'none'}/{share}/{rule}",
+            "accuracy": {
+                "as stored": 50.0, "two threads": 50.0 - move, "one parameter": 50.0,
+                "another seed": 50.0 + 2 * move,
+            },
+        }
+        for rule, share, move in (("krum", 0, 0.0), ("krum", 50, 1.0), ("median", 50, 3.0))
+    ]  # fmt: skip
+    summary = {"date": "2026-11-28", "measured": measured}
+    (tmp_path / "rounding.json").write_text(json.dumps(summary))
+    text, _, lines = fill(Page("{rounding}", tmp_path)).partition("\n\n")
+    assert "3 cells of `krum`, `median` under `full_trim` of 0 to 50 %" in text
+    assert [line.split(" | ")[1:] for line in lines.splitlines()[2:]] == [
+        ["2 of 3", "1.00", "3.00 |"],
+        ["0 of 3", "0.00", "0.00 |"],
+        ["2 of 3", "2.00", "6.00 |"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("{rounding}", "has no file 'rounding.json'"),
         ("{measured:rule}", "measured='rule' is unknown"),
         ("{measured:aggregator}", "has no file 'measured.json'"),
         ("{gpu:runs}", "has no file 'gpu_runs.jsonl'"),

@@ -12,7 +12,7 @@ from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Table
-from fedlib.grids import expand, grid_slugs
+from fedlib.grids import Outcome, expand, grid_slugs
 from fedlib.validation import ConfigError
 
 # --- statistics --------------------------------------------------------------------------
@@ -129,6 +129,31 @@ def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
     assert verdict(best, 50, None) == "no verdict (paper)"
 
 
+def test_a_copy_that_is_nearly_canonical_gets_a_verdict_and_its_data_say_so(
+    toy, store, monkeypatch
+):
+    from fedlib.data import DataConfig
+    from fedlib.data.catalogue import DATASETS
+
+    nearly = "3 of 70,000 images from JPEG: at most 0.1 points"
+    monkeypatch.setitem(DATASETS["mnist"].nearly_canonical, "jpeg", nearly)
+    put(store, toy.cells("paper", 1, lambda n: DataConfig(n, "real", "jpeg"))[0], "paper", 0.5)
+    best = Archive(toy, store).best("table/mean")
+    assert (best.data, best.caveat, best.comparable) == (f"MNIST ({nearly})", nearly, True)
+    assert verdict(best, 50, None) == "agrees"
+
+
+def test_cifar_10_with_images_from_jpeg_counts_as_cifar_10():
+    from fedlib.data import DataConfig
+    from fedlib.data.datasets import describe, difference_from_canonical
+
+    copy = DataConfig("cifar10", "real", "93 images from JPEG")
+    words = "93 of 60,000 images from JPEG: at most 0.2 points"
+    assert (describe(copy), difference_from_canonical(copy)) == (f"CIFAR-10 ({words})", words)
+    for other in (DataConfig("cifar10", "real", "tiny"), DataConfig("mnist", "real", "canonical")):
+        assert difference_from_canonical(other) == ""
+
+
 def test_verdicts(toy, store):
     assert verdict(None, 50, None) == "not computed"
     put(store, toy.cells("paper", 1, real)[0], "paper", 0.5)
@@ -180,7 +205,9 @@ def test_a_table_escapes_its_cells_in_html():
 
 # --- the chapter -------------------------------------------------------------------------
 
-GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "only": ""}
+GIVEN = {
+    "scale": "best", "seeds": None, "device": "auto", "jobs": None, "data": "embedded", "only": "",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -197,6 +224,8 @@ GIVEN = {"scale": "best", "seeds": None, "device": "auto", "data": "embedded", "
         ({"device": 5}, "device=5"),
         ({"only": "table_v/*"}, "only='table_v/\\*' matches none of the"),
         ({"only": ("*/0.9", "table_v/*")}, "only='table_v/\\*' matches none of the"),
+        ({"jobs": 0}, "jobs=0 is out of range"),
+        ({"jobs": "two"}, "jobs='two' must be"),
         ({"only": 5}, "only=5 must be a pattern"),
         ({"only": {"*/0.9"}}, "must be a pattern"),
         ({"seeds": 0}, "seeds=0"),
@@ -224,6 +253,21 @@ def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path
     assert chapter.archive.best("table_iv/mnist_noniid/rop/cc_tau1/0.99") is None
     assert "generated data" in chapter.banner.warnings[0]
     assert "embedded glyphs in place of MNIST" in repr(chapter.provenance())
+
+
+def test_a_chapter_computes_with_the_device_and_the_jobs_that_it_is_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    asked = []
+
+    def nothing_computed(*_, **options):
+        asked.append(options)
+        return Outcome()
+
+    monkeypatch.setattr("fedlib.evidence.chapter.run_grid", nothing_computed)
+    for jobs in (None, 3):
+        given = {"scale": "smoke", "device": "cpu", "jobs": jobs}
+        open_chapter("centered_clipping", {**GIVEN, **given})
+    assert asked == [{"device": "cpu", "jobs": jobs, "progress": False} for jobs in (None, 3)]
 
 
 def test_a_range_knows_what_is_in_it_and_how_deep():

@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from records import put
 
 from fedlib.data import DataConfig, load_dataset
+from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.evidence.class_counts import stored_counts
@@ -71,17 +73,52 @@ def test_the_paper_scale_is_the_papers_protocol():
 def test_the_codes_ways_are_variants():
     assert CELLS["variants/fifth/figure_3/0/trimmed_mean"].aggregator.n_byzantine == 20
     assert CELLS["variants/middle/figure_3/10/repeated_median"].aggregator.intercept == "middle"
-    rule = CELLS["variants/foolsgold/table_2/4/foolsgold"].aggregator
-    assert (rule.features, rule.divide_by) == ("last_layer", "clients")
     for approach in ("naive", "replacement"):
         assert CELLS[f"loan/{approach}/fedavg"].attack.values == ()
-        trigger = CELLS[f"variants/trigger/loan/{approach}/fedavg"].attack.values
-        named = dict(zip(LOAN_TRIGGER, trigger, strict=True))
+        attack = CELLS[f"variants/trigger/loan/{approach}/fedavg"].attack
+        assert attack.features == (0, 1, 2, 3, 4, 5)
+        named = dict(zip(LOAN_TRIGGER, attack.values, strict=True))
         assert (named["tax_liens"], named["acc_now_delinq"], named["num_tl_120dpd_2m"]) == (
             100, 20, 10,
         )  # fmt: skip
-    white = CELLS["variants/white/table_3/mnist/naive/ours"].attack.value
-    assert white * 0.3081 + 0.1307 == pytest.approx(1)
+    assert CELLS["variants/grey/table_3/mnist/naive/ours"].attack.value == 1
+
+
+def test_the_trigger_is_white_as_the_text_says():
+    for place in ("table_3/mnist/naive/ours", "figure_7/median", "unattacked/resnet/ours"):
+        assert CELLS[place].attack.value * 0.3081 + 0.1307 == pytest.approx(1)
+    colour = CELLS["table_3/cifar10/replacement/ours"].attack.value
+    info = DATASETS["cifar10"]
+    shown = [v * s + m for v, s, m in zip(colour, info.std, info.mean, strict=True)]
+    assert shown == pytest.approx([1, 1, 1])
+
+
+def test_foolsgold_is_that_of_the_authors_code():
+    for place in ("table_1/4", "table_2/4", "table_3/mnist/naive", "figure_3/10", "loan/naive"):
+        run = CELLS[f"{place}/foolsgold"]
+        assert (run.aggregator.features, run.aggregator.divide_by) == ("last_layer", "clients")
+        assert run.client.gradient_rate == run.client.learning_rate
+        assert CELLS[f"{place}/ours"].client.gradient_rate is None
+    first = CELLS["variants/foolsgold/table_2/4/foolsgold"]
+    assert (first.aggregator.features, first.aggregator.divide_by) == ("all", "weights")
+    assert first.client.gradient_rate is None
+    models = CELLS["variants/models/table_2/4/foolsgold"]
+    assert (models.aggregator.features, models.client.gradient_rate) == ("last_layer", None)
+
+
+def test_runs_without_attackers_are_judged_on_the_samples_of_the_attack():
+    for place, attacked in (
+        ("mnist", "table_3/mnist/naive"),
+        ("cifar10", "table_3/cifar10/naive"),
+        ("resnet", "figure_7"),
+        ("loan", "loan/naive"),
+        ("flips", "figure_3/10"),
+    ):
+        for rule in RULE_TITLES:
+            run, other = CELLS[f"unattacked/{place}/{rule}"], CELLS[f"{attacked}/{rule}"]
+            assert run.n_byzantine == run.attack.n_byzantine == 0
+            attack = replace(run.attack, n_byzantine=other.n_byzantine)
+            assert run.with_(n_byzantine=other.n_byzantine, attack=attack) == other
 
 
 def test_everything_shown_is_in_the_grid():
@@ -115,6 +152,7 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
         "table_8/none",
         "variants/foolsgold/table_2/4/*",
         "variants/trigger/loan/replacement/*",
+        "unattacked/*/ours",
         "table_3/*/foolsgold",
         "figure_7/*",
     ):
@@ -126,10 +164,10 @@ def test_smoke_cells_of_every_domain_run(tmp_path):
 
 def test_keys_are_read_as_they_are_written():
     for cell in CELLS:
-        if not cell.startswith("variants/"):
+        if not cell.startswith(("variants/", "earlier/")):
             assert str(parse(cell)) == cell
     assert parse("table_3/mnist/naive/ours") == ImageBackdoor("mnist", "naive", "ours")
-    for text in ("table_9/0/ours", "table_1/0", "variants/white/table_3/mnist/naive/ours"):
+    for text in ("table_9/0/ours", "table_1/0", "variants/grey/table_3/mnist/naive/ours"):
         with pytest.raises(ConfigError):
             parse(text)
 
@@ -230,9 +268,13 @@ def test_tables_show_ours_above_the_published(tmp_path):
             put(store, cell, "paper", 0.79)  # but one, which is stored with 0.89
     averaged = tables.table_1(Archive(GRID, store)).rows[ours]
     assert averaged[-1] == "81.00\npaper\n87.27"
-    assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:3] == (
+    assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:] == (
         "89.00\npaper ×1\n98.97",
         "10.00\npaper ×1\n10.35",
+        "–\n\n98.88",
+        "–\n\n10.31",
+        "–\n\nnot published",
+        "–\n\nnot published",
     )
     summary = tables.summary(archive).text
     assert summary.startswith("1 of 2 accuracies computed at paper scale")
@@ -245,13 +287,48 @@ def test_a_claim_on_attack_success(tmp_path, quiet):
     number, claim = next(
         (i, c) for i, c in enumerate(tables.CLAIMS) if "all baselines but" in c.text
     )
-    for cell in GRID.cells("paper", 1, real):
-        if cell.key in claim.cells:
-            success = 0.75 if "/median" in cell.key else 0.9
-            put(store, cell, "paper", 0.5, attack_success=[0.1, success])
-    row = tables.claims_table(Archive(GRID, store)).judged[number]
-    assert row.here == "least success 75.0 %"
-    assert row.verdict == "holds, provisional: one seed"
+
+    def judged(floor):
+        for seed in (1, 2):
+            for cell in GRID.cells("paper", seed, real):
+                if cell.key in claim.cells:
+                    success = 0.75 + seed / 1000 if "/median" in cell.key else 0.9 - seed / 1000
+                    success = floor if cell.key.startswith("unattacked/") else success
+                    put(store, cell, "paper", 0.5, attack_success=[0.1, success])
+        return tables.claims_table(Archive(GRID, store)).judged[number]
+
+    row = judged(0.1)
+    assert row.here.startswith("at least 65.2 points above no attack")
+    assert row.in_print == "at least 63.1 points above no attack"  # 73.06 and 10.00
+    assert row.verdict == "holds"
+
+
+def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
+    # As with the earlier trigger of the loans: 84 % have the target's status without an attack.
+    store = Store(GRID.slug, tmp_path)
+    texts = ("Loans, naive: it succeeds against FedAvg",
+             "Loans, naive: no success against reweighting, medians and trimmed mean")  # fmt: skip
+    numbers = [i for i, c in enumerate(tables.CLAIMS) if c.text in texts]
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key.startswith(("loan/naive/", "unattacked/loan/")):
+                success = 0.86 if cell.key.startswith("loan/") else 0.84
+                put(store, cell, "paper", 0.9, attack_success=[0.1, success + seed / 1000])
+    judged = tables.claims_table(Archive(GRID, store)).judged
+    assert [judged[number].verdict for number in numbers] == ["does not hold", "holds"]
+
+
+def test_success_without_an_attack_is_that_of_the_same_rule_and_samples():
+    assert measures.floor_of("table_3/cifar10/replacement/median") == "unattacked/cifar10/median"
+    assert measures.floor_of("loan/naive/ours") == "unattacked/loan/ours"
+    assert measures.floor_of("figure_7/fedavg") == "unattacked/resnet/fedavg"
+    assert measures.floor_of("figure_3/4/foolsgold") == "unattacked/flips/foolsgold"
+    with pytest.raises(ConfigError, match="table_2/4/ours"):
+        measures.floor_of("table_2/4/ours")
+    for claim in tables.CLAIMS:
+        attacked = [cell for cell in claim.cells if not cell.startswith("unattacked/")]
+        if len(attacked) < len(claim.cells):
+            assert [*claim.cells[len(attacked) :]] == [*map(measures.floor_of, attacked)]
 
 
 def test_statistics_of_the_claims_by_hand(tmp_path):
@@ -263,11 +340,21 @@ def test_statistics_of_the_claims_by_hand(tmp_path):
         attack_success=[0.1, 0.1, 0.2, 0.8])  # fmt: skip
     result = Archive(GRID, store).best(cell.key)
     assert measures.success_lag(result) == 100 - 50
+    assert measures.highest_success(result) == 80
+    assert (measures.round_of_rise(result), measures.round_of_half(result)) == (100, 100)
     failed = next(c for c in GRID.cells("paper", 2, real) if c.key == cell.key)
     put(store, failed, "paper", 0.5, attack_success=[0.1, 0.5])
-    assert math.isnan(measures.success_lag(Archive(GRID, store).best(cell.key).of_seed(2)))
+    low = Archive(GRID, store).best(cell.key).of_seed(2)
+    assert math.isnan(measures.success_lag(low))
+    assert math.isnan(measures.round_of_rise(low))
+    assert measures.round_of_half(low) == low.curve()[0][-1]
     assert statistics.lead([9, 4, 7]) == 2
     assert statistics.largest_drop([9, 8, 5, 2, 1, 4]) == 3
+    assert statistics.least_share_left([80, 60, 50, 25]) == 50
+    assert statistics.largest_share_left([80, 60, 50, 25]) == 75
+    assert statistics.typical_difference([1, 5, 9, 3, 5, 2]) == 2  # of 2, 0 and 7
+    assert statistics.lead_in_steadiness([5, 7, 6, 1, 9, 3]) == 8 - 2
+    assert statistics.typical_shortfall(2)([1, 3, 9, 9, 4, 6]) == 9 - 5
     assert statistics.mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
     # The repeated median is four above at the second place; the lowest of both are equal.
     assert statistics.largest_lead_of_second_half([1, 4, 9, 1, 8, 9]) == 4
@@ -312,7 +399,7 @@ def test_the_success_of_aimed_attacks_is_compared_too(tmp_path):
     store = Store(GRID.slug, tmp_path)
     base = "table_3/mnist/naive/fedavg"
     for cell in GRID.cells("paper", 1, real):
-        if cell.key in (base, f"variants/white/{base}"):
+        if cell.key in (base, f"variants/grey/{base}"):
             success = 0.9 if cell.key == base else 0.8
             put(store, cell, "paper", 0.5, attack_success=[0.1, success])
     table = tables.success_variants_table(Archive(GRID, store))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from records import put
 
 from fedlib.data import DataConfig
+from fedlib.data.catalogue import DATASETS
 from fedlib.evidence.agreement import attack_shows, informative, verdict
 from fedlib.evidence.claims import (
     Claim,
@@ -51,6 +52,20 @@ def lead(first, second):
 def judged(store, toy, claim, printed=None):
     (row,) = claims_table(Archive(toy, store), [claim], printed).judged
     return row
+
+
+def test_a_verdict_on_nearly_canonical_data_says_how_near(toy, store, monkeypatch):
+    def copy(name):
+        return DataConfig(name, "real", "jpeg")
+
+    nearly = "3 of 70,000 images from JPEG: at most 0.1 points"
+    for words, said in (("", "other data than the paper's"), (nearly, nearly)):
+        if words:
+            monkeypatch.setitem(DATASETS["mnist"].nearly_canonical, "jpeg", words)
+        for seed in (1, 2, 3, 4, 5):
+            for cell, value in zip(toy.cells("paper", seed, copy), (0.8, 0.6), strict=False):
+                put(store, cell, "paper", value + seed / 1000, {"data_checksum": MNIST})
+        assert judged(store, toy, lead("mean", "median")).verdict == f"holds, {said}"
 
 
 # --- the rule -----------------------------------------------------------------------------

@@ -85,16 +85,27 @@ class PixelBackdoor(Backdoor):
     Parameters
     ----------
     value
-        The value of the pattern's pixels, after normalisation.
+        The value of the pattern's pixels, after normalisation: one number for all channels, or one
+        for each of them.
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{pattern}, \text{target})"
 
-    value: float = 1.0
+    value: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_real("attack.value", self.value)
+        if isinstance(self.value, list | tuple):
+            object.__setattr__(self, "value", tuple(self.value))
+            if not self.value:
+                raise ConfigError("attack.value=() must be a number, or one for each channel.")
+        for value in self._values:
+            check_real("attack.value", value)
+
+    @property
+    def _values(self) -> tuple[float, ...]:
+        """The values of the channels, or the one of all of them."""
+        return self.value if isinstance(self.value, tuple) else (self.value,)
 
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
         if x.dim() != 4 or x.shape[2] < 3 or x.shape[3] < 7:
@@ -102,10 +113,15 @@ class PixelBackdoor(Backdoor):
                 f"attack='pixel_backdoor' needs images of at least 3x7 pixels, not samples of "
                 f"shape {tuple(x.shape[1:])}."
             )
-        x = x.clone()
+        if len(self._values) not in (1, x.shape[1]):
+            raise ConfigError(
+                f"attack.value={self.value!r} must be one number, or one for each of the "
+                f"{x.shape[1]} channels."
+            )
+        x, colour = x.clone(), torch.tensor(self._values, dtype=x.dtype, device=x.device)
         for row in (0, 2):
-            x[:, :, row, 0:3] = self.value
-            x[:, :, row, 4:7] = self.value
+            x[:, :, row, 0:3] = colour[:, None]
+            x[:, :, row, 4:7] = colour[:, None]
         return x
 
 
@@ -194,8 +210,8 @@ class ModelReplacement(PixelBackdoor):
     trigger
         ``"pixels"``: the trigger is that of ``pixel_backdoor``. ``"features"``: it is that of
         ``feature_backdoor``.
-    values
-        The values of the features, as for ``feature_backdoor``.
+    features, values
+        The places and the values of the features, as for ``feature_backdoor``.
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
@@ -211,6 +227,7 @@ class ModelReplacement(PixelBackdoor):
     rounds: tuple[int, ...] = (6,)
     trigger: str = "pixels"
     values: tuple[float, ...] = ()
+    features: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -219,7 +236,8 @@ class ModelReplacement(PixelBackdoor):
         for number in self.rounds:
             check_int("attack.rounds", number, 1)
         check_name("attack.trigger", self.trigger, ("pixels", "features"))
-        object.__setattr__(self, "values", self._of_features.values)
+        for field in ("features", "values"):
+            object.__setattr__(self, field, getattr(self._of_features, field))
 
     def init(self, n_clients: int, n_parameters: int) -> int:
         super().init(n_clients, n_parameters)
@@ -230,7 +248,7 @@ class ModelReplacement(PixelBackdoor):
 
     @property
     def _of_features(self) -> FeatureBackdoor:
-        return FeatureBackdoor(values=self.values)
+        return FeatureBackdoor(features=self.features, values=self.values)
 
     def fitted(self, x: torch.Tensor) -> ModelReplacement:
         if self.trigger == "pixels":

@@ -35,12 +35,18 @@ class LocalSGD(Client):
     optimizer
         ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
         which does not use ``momentum``.
+    gradient_rate
+        With a number, a client does not send what its steps changed, but the sum of the gradients
+        of all its local steps times this number, as to a server that takes a step of SGD at this
+        rate. An attacker that trains at a higher rate sends no larger gradients. This is how
+        FoolsGold's clients do it in the code of residual_reweighting.
     """
 
     learning_rate: float = 0.1
     momentum: float = 0.0
     epochs: int = 1
     optimizer: str = "sgd"
+    gradient_rate: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +54,8 @@ class LocalSGD(Client):
         check_real("client.learning_rate", self.learning_rate, 0, open_low=True)
         check_real("client.momentum", self.momentum, 0, 1, open_high=True)
         check_name("client.optimizer", self.optimizer, ("sgd", "adam"))
+        if self.gradient_rate is not None:
+            check_real("client.gradient_rate", self.gradient_rate, 0, open_low=True)
 
     def step(
         self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Any
@@ -63,6 +71,7 @@ class LocalSGD(Client):
                 learning_rate=self.learning_rate,
                 momentum=self.momentum,
                 optimizer=self.optimizer,
+                gradient_rate=self.gradient_rate,
                 out=rows,
                 strategy=samples.federation.strategy,
                 adjust=self.adjustment(),

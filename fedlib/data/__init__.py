@@ -2,7 +2,8 @@
 
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import DataConfig, Dataset, load_dataset, resolve_source
-from fedlib.data.files import DataError, data_root
+from fedlib.data.errors import DataError
+from fedlib.data.files import data_root
 from fedlib.data.partition import (
     PARTITIONS,
     Partition,

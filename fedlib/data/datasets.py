@@ -14,12 +14,14 @@ import numpy as np
 import torch
 
 from fedlib.data.catalogue import DATASETS
+from fedlib.data.contents import read_part
+from fedlib.data.download import download, unpack_absent
+from fedlib.data.errors import DataError
 from fedlib.data.files import (
-    DataError,
+    CANONICAL,
     FileState,
     absent_error,
     data_root,
-    download,
     file_state,
     on_disk,
     verify_state,
@@ -50,7 +52,8 @@ class DataConfig:
         ``"real"`` or ``"embedded"``. :func:`resolve_source` turns ``"auto"`` into one of them
         beforehand, because an identity cannot depend on the files on a disk.
     variant
-        ``"canonical"``, the name that the manifest gives this copy, or the version of the glyphs.
+        ``"canonical"``, the name of this copy (:class:`fedlib.data.files.Verified`), or the
+        version of the glyphs.
     train_samples, test_samples
         The size of a random subset, which is the same for every seed of a run. None takes all
         samples.
@@ -70,7 +73,7 @@ class DataConfig:
 
     name: str = "mnist"
     source: str = "real"
-    variant: str = "canonical"
+    variant: str = CANONICAL
     train_samples: int | None = None
     test_samples: int | None = None
     normalise: bool = True
@@ -150,12 +153,24 @@ class Dataset:
 def describe(config: DataConfig) -> str:
     """Return the words for a data configuration in captions.
 
-    These are the title of the data set, and its variant unless that is the canonical one.
+    These are the title of the data set, and its variant unless that is the canonical one. A variant
+    that nearly is the canonical one is named with how far it differs.
     """
     info = DATASETS[config.name]
     if config.source == "embedded":
         return f"embedded {info.stand_in} in place of {info.title}"
-    return info.title if config.variant == "canonical" else f"{info.title} ({config.variant})"
+    if config.variant == CANONICAL:
+        return info.title
+    return f"{info.title} ({difference_from_canonical(config) or config.variant})"
+
+
+def difference_from_canonical(config: DataConfig) -> str:
+    """Say how far a variant differs that counts as the canonical release.
+
+    The words are empty for the canonical release itself, and for a variant that does not count as
+    it.
+    """
+    return DATASETS[config.name].nearly_canonical.get(config.variant, "")
 
 
 def resolve_source(name: str, source: str = "auto", root: Path | None = None) -> DataConfig:
@@ -167,8 +182,8 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
         The data set, one of ``DATASETS``.
     source
         ``"real"`` takes the real data set, and downloads it if it is not on disk. ``"embedded"``
-        takes the embedded one. ``"auto"`` takes the real one if it is on disk, and otherwise the
-        embedded one with a warning.
+        takes the embedded one. ``"auto"`` takes the real one if its files or their archives are
+        on disk, and otherwise the embedded one with a warning.
     root
         The folder of the real data sets. None takes the usual one
         (:func:`fedlib.data.data_root`).
@@ -184,7 +199,8 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
     check_name("data.name", name, DATASETS)
     check_name("data", source, SOURCES)
     folder = data_root(root)
-    if source == "embedded" or (source == "auto" and not on_disk(name, folder)):
+    there = source != "embedded" and (on_disk(name, folder) or unpack_absent(name, folder))
+    if source == "embedded" or (source == "auto" and not there):
         if source == "auto":
             warnings.warn(
                 f"EMBEDDED DATA: {DATASETS[name].title} is not under {folder}; generated "
@@ -192,12 +208,11 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
                 stacklevel=2,
             )
         return DataConfig(name, "embedded", EMBEDDED_VARIANT)
-    if not on_disk(name, folder):
+    if not there:
         if DATASETS[name].fetch is None:
             raise absent_error(name, folder)
         download(name, folder)
-    variant, _ = verify_state(name, file_state(name, folder))
-    return DataConfig(name, "real", variant)
+    return DataConfig(name, "real", verify_state(name, file_state(name, folder)).variant)
 
 
 class _RawData(NamedTuple):
@@ -234,21 +249,21 @@ def _embedded_data(config: DataConfig) -> _RawData:
 def _real_data(config: DataConfig, state: FileState) -> _RawData:
     info = DATASETS[config.name]
     folder = Path(state[0])
-    variant, checksum = verify_state(config.name, state)
-    if variant != config.variant:
+    verified = verify_state(config.name, state)
+    if verified.variant != config.variant:
         raise DataError(
             f"data.variant={config.variant!r} is wanted, but {folder} holds the variant "
-            f"{variant!r} of {info.title}."
+            f"{verified.variant!r} of {info.title}."
         )
     parts = []
     for train, wanted in ((True, config.train_samples), (False, config.test_samples)):
-        samples = info.load(folder, train)
+        samples = read_part(config.name, folder, verified, train)
         count = len(samples.labels)
         if wanted is not None and wanted < count:
             order = stream(0, f"subset-{config.name}", int(train)).permutation(count)
             samples = samples.take(order[:wanted])
         parts.append(samples)
-    return _RawData(parts[0], parts[1], checksum)
+    return _RawData(parts[0], parts[1], verified.checksum)
 
 
 def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None) -> Dataset:
@@ -291,7 +306,7 @@ def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None)
         if samples.dtype != np.uint8:
             # A run may change its samples, but not those that are kept for the next call.
             return torch.from_numpy(samples.copy())
-        scaled = torch.from_numpy(samples).float().div_(255)
+        scaled = torch.from_numpy(samples.astype(np.float32)).div_(255)
         return scaled.sub_(mean).div_(std) if config.normalise else scaled
 
     return Dataset(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 
 class LabelledSamples(NamedTuple):
-    """LabelledSamples with their labels, before they are normalised.
+    """Samples with their labels, before they are normalised.
 
     Attributes
     ----------
@@ -34,11 +33,14 @@ class LabelledSamples(NamedTuple):
         return LabelledSamples(self.x[rows], self.labels[rows], groups)
 
 
-Load = Callable[[Path, bool], LabelledSamples]
-"""Reads the training part (True) or the test part (False) of a data set from a root folder."""
+ReadFile = Callable[[str], bytes]
+"""Returns the content of a file of the data set, by the file's path under the root folder.
 
-Fetch = Callable[[Path], None]
-"""Downloads the files of a data set into a root folder."""
+The content is exactly what has been compared with the checksum of the file.
+"""
+
+Load = Callable[[ReadFile, bool], LabelledSamples]
+"""Reads the training part (True) or the test part (False) of a data set from its files."""
 
 Generate = Callable[[int, int], LabelledSamples]
 """Makes as many samples as the first argument says, from the seed in the second."""

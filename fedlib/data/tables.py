@@ -8,17 +8,20 @@ them like images. They are float32, which holds word numbers exactly.
 
 from __future__ import annotations
 
-import csv
-import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from fedlib.data.samples import LabelledSamples
+from fedlib.data.errors import DataError
+from fedlib.data.records import Record, read_records
+from fedlib.data.samples import LabelledSamples, ReadFile
 from fedlib.seeds import stream
+
+REVIEWS_FILE = "tables/kindle_store_reviews.csv"
+LOANS_FILE = "tables/lending_club_2007_2011.csv"
+"""Where the tables are under the root."""
 
 VOCABULARY = 25_000
 """How many word numbers there are (residual_reweighting, appendix A.2).
@@ -67,6 +70,10 @@ _STAND_INS = {
 }
 
 
+LARGEST_NUMBER = 1e30
+"""The largest number that a loan may hold. Larger ones would overflow in 32 bits."""
+
+
 def _parts(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the training rows and the test rows of ``count`` rows.
 
@@ -76,18 +83,7 @@ def _parts(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[count // 5 :]), np.sort(order[: count // 5])
 
 
-def _records(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the records of a CSV file with a heading, or of a file with a JSON object per line."""
-    with path.open(encoding="utf-8", newline="") as handle:
-        json_lines = handle.read(1) == "{"
-        handle.seek(0)
-        if json_lines:
-            yield from (json.loads(line) for line in handle if line.strip())
-        else:
-            yield from csv.DictReader(handle)
-
-
-def load_reviews(root: Path, train: bool) -> LabelledSamples:
+def load_reviews(read: ReadFile, train: bool) -> LabelledSamples:
     """Read the Kindle Store reviews.
 
     The label is 1 for four or five stars and 0 for one or two. Reviews with three stars are left
@@ -96,8 +92,8 @@ def load_reviews(root: Path, train: bool) -> LabelledSamples:
 
     Parameters
     ----------
-    root
-        The folder of the real data sets.
+    read
+        Returns the content of a file.
     train
         Whether to return the training part or the test part.
 
@@ -106,13 +102,18 @@ def load_reviews(root: Path, train: bool) -> LabelledSamples:
     LabelledSamples
         Word numbers of shape ``(n, 1, 1, REVIEW_LENGTH)``, float32, with zeros after the last
         word; and labels.
+
+    Raises
+    ------
+    DataError
+        If the file is no table with a rating from 1 to 5 and a text for each review.
     """
     stars, texts = [], []
-    for record in _records(root / "tables" / "kindle_store_reviews.csv"):
-        rating = round(float(record["overall"]))
+    for record in read_records(read(REVIEWS_FILE), REVIEWS_FILE, ("overall", "reviewText")):
+        rating = round(_rating(record))
         if rating != 3:
             stars.append(rating)
-            texts.append(re.findall(r"[a-z']+", str(record["reviewText"]).lower()))
+            texts.append(re.findall(r"[a-z']+", record.values["reviewText"].lower()))
     training, testing = _parts(len(texts), "amazon_reviews")
     counts = Counter(word for i in training for word in texts[i])
     # Words with equal counts are in alphabetical order, so that the numbers do not depend on the
@@ -128,7 +129,19 @@ def load_reviews(root: Path, train: bool) -> LabelledSamples:
     return LabelledSamples(x, labels)
 
 
-def load_loans(root: Path, train: bool) -> LabelledSamples:
+def _rating(record: Record) -> float:
+    """Return how many stars a review gives."""
+    text = record.values["overall"]
+    try:
+        rating = float(text)
+    except ValueError:
+        rating = math.nan
+    if not 1 <= rating <= 5:
+        raise DataError(f"{record.place}: overall={text!r} must be a number from 1 to 5.")
+    return rating
+
+
+def load_loans(read: ReadFile, train: bool) -> LabelledSamples:
     """Read the Lending Club loans.
 
     The label is the status of the loan, and the group is the state of the borrower. Features
@@ -142,8 +155,8 @@ def load_loans(root: Path, train: bool) -> LabelledSamples:
 
     Parameters
     ----------
-    root
-        The folder of the real data sets.
+    read
+        Returns the content of a file.
     train
         Whether to return the training part or the test part.
 
@@ -151,31 +164,56 @@ def load_loans(root: Path, train: bool) -> LabelledSamples:
     -------
     LabelledSamples
         Features of shape ``(n, 1, 1, m)``, float32, with labels and groups.
+
+    Raises
+    ------
+    DataError
+        If the file is no table with a status and a state for each loan, if no loan has a known
+        status, or if a number is infinite.
     """
-    records = list(_records(root / "tables" / "lending_club_2007_2011.csv"))
+    needed = ("loan_status", "addr_state")
     number = {status: i for i, status in enumerate(LOAN_STATUSES)}
-    records = [record for record in records if record["loan_status"] in number]
-    held = [name for name in records[0] if name not in ("loan_status", "addr_state")]
+    records = [
+        record
+        for record in read_records(read(LOANS_FILE), LOANS_FILE, needed, with_notes=True)
+        if record.values["loan_status"] in number
+    ]
+    if not records:
+        raise DataError(
+            f"{LOANS_FILE} has no loan with a known status: loan_status must be one of "
+            f"{', '.join(LOAN_STATUSES)}."
+        )
+    held = [name for name in records[0].values if name not in needed]
     first = [name if name in held else _STAND_INS.get(name, name) for name in LOAN_TRIGGER]
     names = first + [name for name in held if name not in first]
-    columns = [_as_numbers([record.get(name, "") for record in records]) for name in names]
+    columns = [_as_numbers(records, name) for name in names]
     x = np.stack(columns, axis=1).astype(np.float32)[:, None, None, :]
-    labels = np.array([number[record["loan_status"]] for record in records])
-    states = sorted({record["addr_state"] for record in records})
-    groups = np.array([states.index(record["addr_state"]) for record in records])
+    labels = np.array([number[record.values["loan_status"]] for record in records])
+    found = [record.values["addr_state"] for record in records]
+    states = {state: i for i, state in enumerate(sorted(set(found)))}
+    groups = np.array([states[state] for state in found])
     rows = _parts(len(records), "lending_club")[0 if train else 1]
     return LabelledSamples(x[rows], labels[rows], groups[rows])
 
 
-def _as_numbers(values: list[str]) -> np.ndarray:
+def _as_numbers(records: list[Record], name: str) -> np.ndarray:
     """Return a column of a table as numbers of moderate size, see :func:`load_loans`."""
+    values = [record.values.get(name, "") for record in records]
     try:
-        column = np.array([float(value or 0) for value in values])
+        column = np.array([float(value.strip() or 0) for value in values])
     except ValueError:
         order: dict[str, int] = {}
         column = np.array([order.setdefault(value, len(order)) for value in values], dtype=float)
+    # NaN is a missing value. It has to go before the mean, which it would make NaN as well.
+    column[np.isnan(column)] = 0
+    if (np.abs(column) > LARGEST_NUMBER).any():
+        record = records[int(np.abs(column).argmax())]
+        raise DataError(
+            f"{record.place}: {name}={record.values[name]!r} must be a number of at most "
+            f"{LARGEST_NUMBER:g} in size."
+        )
     scale = next((s for s in (10_000, 100, 10) if np.abs(column).mean() > s), 1)
-    return np.nan_to_num(column / scale)
+    return column / scale
 
 
 def make_reviews(count: int, seed: int) -> LabelledSamples:
@@ -263,13 +301,13 @@ def make_circle(count: int, seed: int) -> LabelledSamples:
     return LabelledSamples(x.astype(np.float32)[:, None, None, :], labels)
 
 
-def load_circle(root: Path, train: bool) -> LabelledSamples:
+def load_circle(read: ReadFile, train: bool) -> LabelledSamples:
     """Make the data set of two_stage_attack, with 50,000 training and 10,000 test points.
 
     Parameters
     ----------
-    root
-        The folder of the real data sets. It is not used, as the data set has no files.
+    read
+        Returns the content of a file. It is not used, as the data set has no files.
     train
         Whether to return the training part or the test part.
     """

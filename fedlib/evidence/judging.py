@@ -255,8 +255,10 @@ class Judge:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
         verdict = decide(found, claim.needed, noise.freedom, claim.equality)
         notes = [verdict.remark] if verdict.remark else []
-        if verdict.kind in _CSS and not all(result.canonical for result in known):
-            notes.append("other data than the paper's")
+        if verdict.kind in _CSS:
+            if not all(result.canonical for result in known):
+                notes.append("other data than the paper's")
+            notes.extend(sorted({result.caveat for result in known if result.caveat}))
         return Verdict(verdict.kind, "; ".join(notes))
 
     def _noise(self, claim: Claim, number: int, result: CellResult) -> Noise | None:

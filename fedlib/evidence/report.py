@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from fedlib.data import DataConfig
-from fedlib.data.datasets import EMBEDDED_VARIANT, describe
+from fedlib.data.datasets import EMBEDDED_VARIANT, describe, difference_from_canonical
 from fedlib.evidence.agreement import verdict
 from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
@@ -83,8 +83,15 @@ class Archive:
                 # If there are runs on two copies of a real data set, those with more seeds count.
                 known = found.setdefault(key, {}).get((real, index))
                 if known is None or len(known.records) < len(held):
+                    caveat = difference_from_canonical(config) if real else ""
                     found[key][real, index] = CellResult(
-                        key, scale, describe(config), real, variant == "canonical", tuple(held)
+                        key,
+                        scale,
+                        describe(config),
+                        real,
+                        variant == "canonical" or bool(caveat),
+                        tuple(held),
+                        caveat,
                     )
         return found
 

@@ -25,9 +25,13 @@ class CellResult:
     real
         Whether the data set is real, and not generated in its place.
     canonical
-        Whether the files of a real data set are the original ones.
+        Whether the files of a real data set are the original ones, or so near to them that they
+        count as such.
     records
         The records as they are stored.
+    caveat
+        How far the files differ from the original ones although they count as such. It is empty
+        for the original ones.
     """
 
     key: str
@@ -36,6 +40,7 @@ class CellResult:
     real: bool
     canonical: bool
     records: tuple[dict[str, Any], ...]
+    caveat: str = ""
 
     @property
     def seeds(self) -> list[int]:

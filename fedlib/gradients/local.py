@@ -30,6 +30,7 @@ def local_updates(
     momentum: float = 0.0,
     optimizer: str = "sgd",
     adjust: Adjust | None = None,
+    gradient_rate: float | None = None,
     out: torch.Tensor | None = None,
     strategy: str = "auto",
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,6 +59,9 @@ def local_updates(
         are computed one by one, with three tensors ``(n_parameters,)``, or all at once, with
         ``(n_clients, n_parameters)`` twice and ``(n_parameters,)``, so the function must be written
         to broadcast. It must not change its arguments. None uses the gradient as it is.
+    gradient_rate
+        With a number, the update of a client is the sum of the gradients of its local steps times
+        this number, whatever its optimiser made of them. None takes what the steps changed.
     out
         The matrix ``(n_clients, n_parameters)`` to write the updates into; None makes a new one.
     strategy
@@ -66,8 +70,9 @@ def local_updates(
     Returns
     -------
     updates, losses
-        The updates ``start - local``, ``(n_clients, n_parameters)``, which a server step of rate 1
-        subtracts; and the mean loss over each client's samples, ``(n_clients,)``.
+        The updates ``start - local``, or the summed gradients, ``(n_clients, n_parameters)``,
+        which a server step of rate 1 subtracts; and the mean loss over each client's samples,
+        ``(n_clients,)``.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def local_updates(
         # Empty places are masked in the loss, but would count in a batch's statistics.
         chosen = "loop"
     optimiser = OPTIMISERS[check_name("optimizer", optimizer, OPTIMISERS)](learning_rate, momentum)
-    epochs = _Epochs(model, layout, start, data, schedule, optimiser, adjust, out)
+    epochs = _Epochs(model, layout, start, data, schedule, optimiser, adjust, gradient_rate, out)
     return out, _STRATEGIES[chosen](epochs)
 
 
@@ -102,6 +107,7 @@ class _Epochs(NamedTuple):
     schedule: torch.Tensor
     optimiser: Optimiser
     adjust: Adjust | None
+    gradient_rate: float | None
     out: torch.Tensor
 
     def adjusted(self, grad: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
@@ -148,6 +154,8 @@ def _one_by_one(
     filled = schedule >= 0
     for i in range(schedule.shape[0]):
         flat.data.copy_(start)
+        if epochs.gradient_rate is not None:
+            epochs.out[i].zero_()
         state = epochs.optimiser.init(start)
         for step in range(schedule.shape[1]):
             index = schedule[i, step][filled[i, step]]
@@ -155,9 +163,12 @@ def _one_by_one(
                 continue
             grad, loss = gradient(data[0][index], data[1][index])
             grad = epochs.adjusted(grad, flat.data)
+            if epochs.gradient_rate is not None:
+                epochs.out[i].add_(grad, alpha=epochs.gradient_rate)
             flat.data.sub_(epochs.optimiser.change(grad, state))
             losses[i] += loss * len(index)
-        torch.sub(start, flat.data, out=epochs.out[i])
+        if epochs.gradient_rate is None:
+            torch.sub(start, flat.data, out=epochs.out[i])
     return losses / filled.sum((1, 2)).clamp(min=1)
 
 
@@ -172,6 +183,8 @@ def _at_once(epochs: _Epochs) -> torch.Tensor:
     flats = start.expand(schedule.shape[0], -1).clone()
     state = epochs.optimiser.init(flats)
     losses = start.new_zeros(schedule.shape[0])
+    if epochs.gradient_rate is not None:
+        epochs.out.zero_()
     for step in range(schedule.shape[1]):
         index = schedule[:, step]
         mask = (index >= 0).to(start.dtype)
@@ -180,13 +193,17 @@ def _at_once(epochs: _Epochs) -> torch.Tensor:
         grads, loss = step_all(flats, data[0][index], data[1][index], mask)
         active = mask.amax(1, keepdim=True)
         before = [part.clone() for part in state]
-        change = epochs.optimiser.change(epochs.adjusted(grads, flats), state)
+        grads = epochs.adjusted(grads, flats)
+        if epochs.gradient_rate is not None:
+            epochs.out.add_(grads.masked_fill(active == 0, 0), alpha=epochs.gradient_rate)
+        change = epochs.optimiser.change(grads, state)
         # A step without a sample is none: the client stays as it was.
         for part, old in zip(state, before, strict=True):
             torch.where(active > 0, part, old, out=part)
         flats -= change.masked_fill_(active == 0, 0)
         losses += (loss * mask.sum(1)).masked_fill_(active[:, 0] == 0, 0)
-    torch.sub(start, flats, out=epochs.out)
+    if epochs.gradient_rate is None:
+        torch.sub(start, flats, out=epochs.out)
     return losses / (schedule >= 0).sum((1, 2)).clamp(min=1)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fedlib.data import DataConfig, resolve_source
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
-from fedlib.data.files import DataError
+from fedlib.data.errors import DataError
 from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_int, check_kind, check_name

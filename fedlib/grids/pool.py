@@ -1,18 +1,11 @@
-"""The runner of a grid: it computes the runs that are not stored yet, in several processes."""
+"""The runner of a grid: it computes the runs that are not stored yet."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
 import statistics
-import threading
 import time
-import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +13,11 @@ import torch
 
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task, cached_dataset, compute
+from fedlib.grids.compute import NotStarted, Task
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
+from fedlib.grids.side_by_side import load_data, side_by_side
+from fedlib.grids.workers import in_process, in_workers
 from fedlib.runs.store import SCALES, Store, StoreError
 from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
 
@@ -74,9 +69,8 @@ def run_grid(
     device
         ``auto``, ``cpu``, ``cuda``, or another name of a device.
     jobs
-        The number of processes. None takes one process for each core of a CPU, because several
-        runs on one core each do more rounds than one run on all cores. On a GPU None takes one
-        process, because several share a GPU well only under NVIDIA's multi-process service.
+        The number of processes. None takes what :func:`fedlib.grids.side_by_side.side_by_side`
+        gives: one for each core of a CPU if there is memory for them, and one on a GPU.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
     progress
@@ -170,18 +164,16 @@ def run_planned(
 
 def _checked(
     scale: str, device: str, jobs: int | None, strategy: str, progress: bool
-) -> tuple[torch.device, int]:
+) -> tuple[torch.device, int | None]:
     """Check what all kinds of grids have in common; return the device and the number of jobs."""
     target = hardware.check_device(device)
     check_name("scale", scale, SCALES)
     check_name("strategy", strategy, ("auto", *STRATEGIES))
     check_bool("progress", progress)
-    if jobs is None:
-        jobs = hardware.cores() if target.type == "cpu" else 1
-    return target, check_int("jobs", jobs, 1)
+    return target, None if jobs is None else check_int("jobs", jobs, 1)
 
 
-def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outcome:
+def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -> Outcome:
     """Compute the tasks whose runs are not stored yet, and say what became of all."""
     outcome = Outcome()
     stores = {task.store.folder: task.store for task in tasks}
@@ -197,10 +189,10 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outco
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    loaded = load_data(pending)
+    if jobs is None:
+        jobs = side_by_side(pending, loaded)
     jobs = min(jobs, max(len(pending), 1))
-    # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
-    for config in {task.cell.config.data: task.cell.config for task in pending}.values():
-        cached_dataset(config.data)
 
     if progress and pending:
         records = [record for held in stored.values() for record in held.values()]
@@ -208,7 +200,7 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outco
     rounds = sum(task.cell.config.rounds for task in pending)
     skipped: list[Task] = []
     with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
-        results = _in_process(pending, bar) if jobs == 1 else _in_workers(pending, jobs, bar)
+        results = in_process(pending, bar) if jobs == 1 else in_workers(pending, jobs, bar)
         # Closed at once on an error, or the workers would go on computing what nobody can store.
         stack.callback(results.close)
         for task, result in results:
@@ -247,153 +239,3 @@ def _summary(record: dict[str, Any]) -> str:
     """Say what a run reached and how long it took, for the line of a finished run."""
     accuracy = record["metrics"]["test_accuracy"][-1]
     return f"accuracy {100 * accuracy:.2f} % in {record['provenance']['wall_time_s']:.0f} s"
-
-
-_Result = dict[str, Any] | NotStarted | Exception | None
-_Results = Generator[tuple[Task, _Result], None, None]
-
-
-def _in_process(tasks: Sequence[Task], bar: Progress) -> _Results:
-    """Compute the tasks one after the other in this process."""
-    for task in tasks:
-        try:
-            yield task, compute(task, lambda _: bar.advance(1))
-        except Exception as error:
-            yield task, error
-
-
-# A worker sets these when it starts: the queue for the numbers of rounds done, the event that tells
-# it to stop, and where it notes that it has begun a task.
-_reports: Any = None
-_stopped: Any = None
-_begun: Any = None
-
-
-def _start_worker(reports: Any, stopped: Any, begun: Any) -> None:
-    """Prepare a worker process: how it reports, and how it ends."""
-    global _reports, _stopped, _begun
-    _reports, _stopped, _begun = reports, stopped, begun
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        # Without this, a worker whose parent was killed would go on, and then wait for ever.
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    # Ctrl-C reaches every process of a terminal, and only the parent should print a message.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    warnings.simplefilter("ignore")  # the parent process has shown the same warnings
-
-
-def _work(task: Task, number: int) -> dict[str, Any] | NotStarted | None:
-    """Compute one task in a worker, and report the rounds done twice a second."""
-    _begun[number] = 1
-    pending, last = 0, time.monotonic()
-
-    def on_round(_: int) -> None:
-        nonlocal pending, last
-        if _stopped.is_set():
-            os._exit(130)
-        pending += 1
-        if time.monotonic() - last > 0.5:
-            _reports.put(pending)
-            pending, last = 0, time.monotonic()
-
-    record = compute(task, on_round)
-    _reports.put(pending)
-    return record
-
-
-@contextlib.contextmanager
-def _children_ignore_interrupts() -> Iterator[None]:
-    """Let the processes that are started in this context ignore Ctrl-C.
-
-    They inherit this from their parent. Otherwise each would end with a message of its own.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _in_workers(tasks: Sequence[Task], jobs: int, bar: Progress) -> _Results:
-    """Compute the tasks in ``jobs`` worker processes, and give each result when it is there.
-
-    A worker may be killed, most often for want of memory. The runs that were being computed are
-    then tried once more, each alone, after all others.
-    """
-    # The workers are spawned, because torch's threads and CUDA do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    waiting = list(range(len(tasks)))
-    suspects: list[int] = []
-    while waiting or suspects:
-        alone = not waiting
-        chosen = [suspects.pop(0)] if alone else waiting
-        begun = context.RawArray("b", len(tasks))
-        done: set[int] = set()
-        try:
-            numbered = {number: tasks[number] for number in chosen}
-            results = _in_pool(context, numbered, 1 if alone else jobs, begun, bar)
-            with contextlib.closing(results):
-                for number, result in results:
-                    done.add(number)
-                    yield tasks[number], result
-            waiting = []
-        except BrokenProcessPool as error:
-            # A worker may have been killed after it stored a run and before it said so.
-            for number in [number for number in chosen if begun[number] and number not in done]:
-                task = tasks[number]
-                record = task.store.read(task.scale).get(task.cell.config.id)
-                if record is not None:
-                    done.add(number)
-                    yield task, record
-            lost = [number for number in chosen if number not in done]
-            waiting = [number for number in lost if not begun[number]]
-            if alone and lost:
-                waiting = []
-                died = "its process was killed twice, the second time while it ran alone"
-                hint = "Perhaps there is too little memory: try fewer --jobs."
-                yield tasks[chosen[0]], RuntimeError(f"{died}. {hint}")
-            elif waiting == lost and not done:
-                raise RuntimeError(
-                    "no worker process could start. A script must call run_grid below "
-                    "`if __name__ == '__main__':`, because each worker imports it."
-                ) from error
-            else:
-                suspects += [number for number in lost if begun[number]]
-
-
-def _in_pool(
-    context: Any, tasks: Mapping[int, Task], jobs: int, begun: Any, bar: Progress
-) -> Generator[tuple[int, _Result], None, None]:
-    """Compute numbered tasks in one pool; ``begun`` notes which were begun.
-
-    Raises
-    ------
-    BrokenProcessPool
-        If a worker was killed. No other worker goes on then.
-    """
-    reports, stopped = context.SimpleQueue(), context.Event()
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (reports, stopped, begun))
-    try:
-        with bar.fed_by(reports):
-            with _children_ignore_interrupts():
-                futures = {pool.submit(_work, tasks[number], number): number for number in tasks}
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    raise error
-                if error is not None and not isinstance(error, Exception):
-                    raise error
-                yield futures[future], error or future.result()
-    except BaseException:
-        stopped.set()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

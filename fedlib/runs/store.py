@@ -19,6 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from fedlib import hardware
 from fedlib.runs.claims import claim
 from fedlib.runs.records import (
     BEGINNING,
@@ -56,8 +57,7 @@ def results_root(root: str | os.PathLike[str] | None = None) -> Path:
         return Path(root)
     if os.environ.get("FEDLIB_RESULTS"):
         return Path(os.environ["FEDLIB_RESULTS"]).expanduser()
-    project = Path(__file__).resolve().parents[2]
-    return (project if (project / "pyproject.toml").exists() else Path.cwd()) / "results"
+    return (hardware.project_folder() or Path.cwd()) / "results"
 
 
 class Store:

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fedlib.attacks.backdoor import FeatureBackdoor, ModelReplacement, PixelBackdoor
+from fedlib.clients import LocalSGD
 from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.grids import Variant, with_changes
-from fedlib.papers.residual_reweighting.keys import Comparison, ImageBackdoor, LoanBackdoor, every
+from fedlib.papers.residual_reweighting.domains import LOAN_STAND_INS
+from fedlib.papers.residual_reweighting.keys import (
+    APPROACHES,
+    COORDINATE_WISE,
+    FEW,
+    Comparison,
+    ImageBackdoor,
+    LoanBackdoor,
+    Unattacked,
+    every,
+)
 from fedlib.runs import RunConfig
-
-# A white pixel of MNIST, normalised.
-_WHITE = (1 - 0.1307) / 0.3081
 
 
 def _trim_a_fifth(run: RunConfig) -> RunConfig:
     """The run with a trimmed mean that drops a fifth of the values at each end."""
     return with_changes("aggregator", n_byzantine=run.n_clients // 5)(run)
+
+
+def _first_foolsgold(run: RunConfig) -> RunConfig:
+    """The run with FoolsGold as this book read it first."""
+    run = with_changes("aggregator", features="all", divide_by="weights")(run)
+    return with_changes("client", gradient_rate=None)(run)
+
+
+def earlier(run: RunConfig) -> RunConfig:
+    """The run with all choices that this book once made otherwise, as the oldest runs were made.
+
+    Such runs stay in the store. They are cells of their own, so that they still have a name.
+    """
+    attack, client = run.attack, run.client
+    if isinstance(client, LocalSGD) and client.gradient_rate is not None:
+        run = _first_foolsgold(run)
+    if isinstance(attack, FeatureBackdoor | ModelReplacement):
+        attack = replace(attack, features=LOAN_STAND_INS)
+    if isinstance(attack, PixelBackdoor):
+        attack = replace(attack, value=1.0)
+    return run.with_(attack=attack)
 
 
 VARIANTS = (
@@ -93,10 +125,22 @@ VARIANTS = (
     ),
     Variant(
         "foolsgold",
-        "FoolsGold: what it compares, what its sum is divided by",
-        "all parameters, the weights",
-        "the last layer's weights, the participants (code)",
-        with_changes("aggregator", features="last_layer", divide_by="clients"),
+        "FoolsGold: what it compares, what its sum is divided by, what participants send",
+        "the last layer's weights, the participants, summed gradients (code)",
+        "all parameters, the weights, models",
+        _first_foolsgold,
+        (
+            *every(Comparison, "table_2", FEW, "foolsgold"),
+            *every(Comparison, "figure_3", ("0", "4", "10"), "foolsgold"),
+            *every(ImageBackdoor, "mnist", "naive", "foolsgold"),
+        ),
+    ),
+    Variant(
+        "models",
+        "FoolsGold: what participants send",
+        "the summed gradients of their steps (code)",
+        "their models",
+        with_changes("client", gradient_rate=None),
         (
             *every(Comparison, "table_2", ("0", "2", "4"), "foolsgold"),
             *every(Comparison, "figure_3", ("0", "4", "10"), "foolsgold"),
@@ -104,23 +148,38 @@ VARIANTS = (
         ),
     ),
     Variant(
-        "trigger",
-        "values of the loans' trigger",
-        "just above the largest (text)",
-        "20 bankruptcies, 100 records, ... (code)",
-        with_changes("attack", values=tuple(LOAN_TRIGGER.values())),
+        "stand_ins",
+        "loans' trigger: the fourth feature that stands in for one that lacks",
+        "the loan's amount",
+        "inquiries of the last six months",
+        with_changes("attack", features=LOAN_STAND_INS),
         (
-            *every(LoanBackdoor, "naive", ("fedavg", "ours")),
-            *every(LoanBackdoor, "replacement", "fedavg"),
+            *every(LoanBackdoor, APPROACHES, (*COORDINATE_WISE, "fedavg", "ours")),
+            *every(Unattacked, "loan", (*COORDINATE_WISE, "fedavg", "ours")),
         ),
     ),
     Variant(
-        "white",
+        "trigger",
+        "loans' trigger: features and values",
+        "the loan's amount among them, just above the largest value (text)",
+        "inquiries in its place; 20 bankruptcies, 100 records, ... (code)",
+        with_changes("attack", features=LOAN_STAND_INS, values=tuple(LOAN_TRIGGER.values())),
+        (
+            *every(LoanBackdoor, "naive", ("fedavg", "ours")),
+            *every(LoanBackdoor, "replacement", "fedavg"),
+            *every(Unattacked, "loan", ("fedavg", "ours")),
+        ),
+    ),
+    Variant(
+        "grey",
         "grey of the trigger's pixels on MNIST",
+        "255, white (text)",
         "112 of 255 (code)",
-        "255, white",
-        with_changes("attack", value=_WHITE),
-        every(ImageBackdoor, "mnist", "naive", ("fedavg", "ours")),
+        with_changes("attack", value=1.0),
+        (
+            *every(ImageBackdoor, "mnist", "naive", ("fedavg", "ours")),
+            *every(Unattacked, "mnist", ("fedavg", "ours")),
+        ),
     ),
     Variant(
         "scale",

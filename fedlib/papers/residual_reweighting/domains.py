@@ -9,10 +9,39 @@ from dataclasses import dataclass
 
 from fedlib.clients import LocalSGD
 from fedlib.data import PARTITIONS, Partition
+from fedlib.data.catalogue import DATASETS
 from fedlib.data.tables import LOAN_STATUSES
 from fedlib.grids.protocol import Protocol
 
 LOAN_TARGET = LOAN_STATUSES.index("Does not meet the credit policy. Status:Fully Paid")
+LOAN_STAND_INS = (0, 1, 2, 3, 4, 5)
+"""The six features of the loans' trigger, or the counts that stand in for those that lack."""
+LOAN_FEATURES = (0, 2, 3, 4, 5, 6)
+"""The same without the inquiries of the last six months, with the loan's amount in their place.
+
+Many inquiries alone make 48 % of the loans the target for a model that nobody attacked (mean of
+FedAvg, median and reweighting over three seeds at quick scale), so that they tell nothing of an
+attack. The loan's amount is the first other feature in the order of the file with which the trigger
+stays below 5 %.
+"""
+
+
+def white(data: str) -> float | tuple[float, ...]:
+    """Return what a white pixel of a data set of images is after normalisation.
+
+    Parameters
+    ----------
+    data
+        The data set's name.
+
+    Returns
+    -------
+    float or tuple of float
+        One number for images of one channel, and otherwise one for each channel.
+    """
+    info = DATASETS[data]
+    values = tuple((1 - mean) / std for mean, std in zip(info.mean, info.std, strict=True))
+    return values[0] if len(values) == 1 else values
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -11,12 +11,14 @@ from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, varied, with_changes
-from fedlib.papers.residual_reweighting.choices import VARIANTS
+from fedlib.papers.residual_reweighting.choices import VARIANTS, earlier
 from fedlib.papers.residual_reweighting.domains import (
     DOMAINS,
+    LOAN_FEATURES,
     LOAN_TARGET,
     TWO_DIGITS_MIXED,
     Domain,
+    white,
 )
 from fedlib.papers.residual_reweighting.keys import (
     ALTERNATIVES,
@@ -34,6 +36,7 @@ from fedlib.papers.residual_reweighting.keys import (
     TABLE_6_ATTACKERS,
     TABLE_7_ATTACKERS,
     TABLE_7_LAMBDAS,
+    TRIGGERED,
     Comparison,
     ImageBackdoor,
     Key,
@@ -41,10 +44,19 @@ from fedlib.papers.residual_reweighting.keys import (
     Mixing,
     ResNetBackdoor,
     Search,
+    Unattacked,
 )
 from fedlib.runs import RunConfig
 
 Runs = Iterator[tuple[Key, RunConfig]]
+
+# The domains of the backdoors, by the place that their cells without attackers name.
+_BACKDOORED = {
+    "mnist": "mnist_backdoor",
+    "cifar10": "cifar10",
+    "resnet": "mnist_resnet",
+    "loan": "loans",
+}
 
 _KINDS = {"fedavg": "mean", "ours": "residual_reweighting"}
 # 1 becomes 7; attackers train five epochs longer (section 4.2).
@@ -70,6 +82,9 @@ def make_rule(name: str, domain: Domain, n_clients: int, **parameters: Any) -> A
         Parameters of the rule that differ from the domain's.
     """
     kind = _KINDS.get(name, name)
+    if name == "foolsgold":
+        # The paper does not say how it uses the rule. This is the authors' code's way.
+        parameters = {"features": "last_layer", "divide_by": "clients", **parameters}
     if name == "ours":
         parameters = {"delta": domain.delta, **parameters}
     trimmed = domain.trimmed * n_clients // 100
@@ -103,13 +118,17 @@ class _Plan:
         chosen: Attack = ATTACKS[attack if attackers else "none"](
             n_byzantine=attackers, **(attack_parameters or {} if attackers else {})
         )
+        client = protocol.client
+        if rule == "foolsgold":
+            # The authors' code has FoolsGold's participants send summed gradients.
+            client = replace(client, gradient_rate=client.learning_rate)
         return RunConfig(
             data=protocol.sized(self.data(domain.data)),
             partition=domain.partition,
             model=protocol.model,
             n_clients=protocol.n_clients,
             n_byzantine=attackers,
-            client=protocol.client,
+            client=client,
             aggregator=make_rule(rule, domain, protocol.n_clients, **(rule_parameters or {})),
             attack=chosen,
             rounds=protocol.rounds,
@@ -144,6 +163,10 @@ class _Plan:
             "counts_target": not loans,
             "rate_factor": self.rate_factor(name),
         }
+        if loans:
+            parameters["features"] = LOAN_FEATURES
+        else:
+            parameters["value"] = white(DOMAINS[name].data)
         if approach == "naive":
             attack = "feature_backdoor" if loans else "pixel_backdoor"
         else:
@@ -254,10 +277,23 @@ def _figure_7(plan: _Plan) -> Runs:
         yield ResNetBackdoor(rule), plan.backdoor("mnist_resnet", "naive", rule)
 
 
+def _unattacked(plan: _Plan) -> Runs:
+    """No attackers, on the samples of attacks: what these have as success without attacking."""
+    for place, rule in product(TRIGGERED, RULE_TITLES):
+        if place == "flips":
+            run = plan.run("mnist", rule, "label_flip", 1, _FLIP)
+        else:
+            run = plan.backdoor(_BACKDOORED[place], "naive", rule)
+        # The attack names the samples and the label that it wants, but it has no clients.
+        attack = replace(run.attack, n_byzantine=0)
+        yield Unattacked(place, rule), run.with_(n_byzantine=0, attack=attack)
+
+
 # Those that are cheap and decide claims come first.
 _PARTS = (
     _table_2,
     _loans,
+    _unattacked,
     _table_8,
     _figure_3,
     _table_4,
@@ -274,7 +310,20 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     """All cells of one seed, the variants last."""
     plan = _Plan(scale, seed, data)
     found = {str(key): run for part in _PARTS for key, run in part(plan)}
-    return [Cell(key, run) for key, run in found.items()] + varied(VARIANTS, found)
+    known = [Cell(key, run) for key, run in found.items()] + varied(VARIANTS, found)
+    return known + _of_old(scale, known)
+
+
+def _of_old(scale: str, known: Sequence[Cell]) -> list[Cell]:
+    """The cells of runs that were made before a choice was changed, and are in no other cell.
+
+    At paper scale these are some of the loans, and at quick scale all that such a choice concerns.
+    """
+    ids = {cell.config.id for cell in known}
+    kept = {"quick": known, "paper": [cell for cell in known if cell.key.startswith("loan/")]}
+    cells = [Cell(f"earlier/{cell.key}", earlier(cell.config)) for cell in kept.get(scale, [])
+             if not cell.key.startswith("unattacked/")]  # fmt: skip
+    return [cell for cell in cells if cell.config.id not in ids]
 
 
 GRID = Grid(

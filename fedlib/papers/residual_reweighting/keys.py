@@ -35,6 +35,15 @@ MIX_RATES = ("0.5", "0.3", "0.1", "0.03", "0.01", "0.001", "0.0001")
 APPROACHES = {"naive": "naive", "replacement": "model replacement"}
 IMAGES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 
+TRIGGERED = {
+    "mnist": "MNIST (Table 3)",
+    "cifar10": "CIFAR-10 (Table 3)",
+    "resnet": "ResNet-18 on MNIST (Figure 7)",
+    "loan": "loans",
+    "flips": "1s of MNIST (Figure 3)",
+}
+"""Where an attack has a goal that a model may reach without any attack."""
+
 LAMBDAS = ("0.5", "1", "2", "3", "5")
 DELTAS = ("0.01", "0.05", "0.1", "0.2")
 SPLITS = {"iid": "IID", "noniid": "non-IID"}
@@ -109,6 +118,24 @@ class ResNetBackdoor(NamedTuple):
         return parsed(cls, "figure_7", text)
 
 
+class Unattacked(NamedTuple):
+    """A rule without attackers, judged on an attack's own samples, as ``unattacked/loan/ours``.
+
+    The place is one of ``TRIGGERED``.
+    """
+
+    place: str
+    rule: str
+
+    def __str__(self) -> str:
+        return written("unattacked", self)
+
+    @classmethod
+    def parse(cls, text: str) -> Unattacked:
+        """The key that is written as ``text``."""
+        return parsed(cls, "unattacked", text)
+
+
 class Search(NamedTuple):
     """The parameters of reweighting in Tables 6 and 7, as ``table_6/iid/2/0.01/9``.
 
@@ -144,7 +171,7 @@ class Mixing(NamedTuple):
         return parsed(cls, "table_8", text)
 
 
-Key = Comparison | ImageBackdoor | LoanBackdoor | ResNetBackdoor | Search | Mixing
+Key = Comparison | ImageBackdoor | LoanBackdoor | ResNetBackdoor | Unattacked | Search | Mixing
 
 _PARSERS: dict[str, Callable[[str], Key]] = {
     "table_1": Comparison.parse,
@@ -158,6 +185,7 @@ _PARSERS: dict[str, Callable[[str], Key]] = {
     "figure_5": Comparison.parse,
     "figure_7": ResNetBackdoor.parse,
     "loan": LoanBackdoor.parse,
+    "unattacked": Unattacked.parse,
 }
 
 

@@ -8,6 +8,15 @@ from collections.abc import Callable
 from fedlib.evidence.claims import Claim, Range
 from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
+from fedlib.papers.residual_reweighting.keys import (
+    Comparison,
+    ImageBackdoor,
+    LoanBackdoor,
+    ResNetBackdoor,
+    Unattacked,
+    parse,
+)
+from fedlib.validation import ConfigError
 
 
 def success(result: CellResult) -> float:
@@ -47,22 +56,88 @@ def over_majority(result: CellResult) -> float:
     return result.accuracy.mean - majority(result.records[0])
 
 
-def success_claim(
+def highest_success(result: CellResult) -> float:
+    """The attack's highest success over the run, in %."""
+    _, (curve,) = result.curve("attack_success")
+    return 100 * max(curve)
+
+
+def _round_above(result: CellResult, percent: float) -> float:
+    """The first round whose success is above so many percent, as a number; NaN if there is none."""
+    rounds, (curve,) = result.curve("attack_success")
+    above = (number for number, value in zip(rounds, curve, strict=True) if 100 * value > percent)
+    return float(next(above, math.nan))
+
+
+def round_of_rise(result: CellResult) -> float:
+    """The round in which the success first is above 20 %, twice what it is without an attack.
+
+    It is NaN for an attack that fails, with a final success of at most 50 %.
+    """
+    return _round_above(result, 20) if success(result) > 50 else math.nan
+
+
+def round_of_half(result: CellResult) -> float:
+    """The round in which the success first is above 50 %; the run's last one if it never is."""
+    number = _round_above(result, 50)
+    return float(result.curve()[0][-1]) if math.isnan(number) else number
+
+
+def floor_of(cell: str) -> str:
+    """The cell that says how often a cell's attack has its success without any attacker.
+
+    Raises
+    ------
+    ConfigError
+        If the cell's attack has no such cell.
+    """
+    match parse(cell):
+        case ImageBackdoor(data, _, rule):
+            return str(Unattacked(data, rule))
+        case LoanBackdoor(_, rule):
+            return str(Unattacked("loan", rule))
+        case ResNetBackdoor(rule):
+            return str(Unattacked("resnet", rule))
+        case Comparison("figure_3", _, rule):
+            return str(Unattacked("flips", rule))
+    raise ConfigError(f"cell={cell!r} has no attack whose success without attackers is known.")
+
+
+def excess_claim(
     place: str,
     text: str,
     cells: tuple[str, ...],
     statistic: Callable[[list[float]], float],
     needed: Range,
     shown: str,
+    measure: Callable[[CellResult], float] = success,
+    equal: float | None = None,
 ) -> Claim:
-    """A claim on the attack's success, which the paper prints; see :class:`Claim`."""
+    """A claim on the attack's success beyond that of the same rule without any attacker.
+
+    Parameters
+    ----------
+    place, text, cells, needed, shown, equal
+        As for :class:`Claim`; the cells are those under attack.
+    statistic
+        This function takes the excess of each cell, in points, and returns the number that decides
+        the claim.
+    measure
+        What is taken of a run. The paper prints :func:`success` alone.
+    """
+
+    def of_excess(values: list[float]) -> float:
+        attacked, floors = values[: len(cells)], values[len(cells) :]
+        return statistic([a - floor for a, floor in zip(attacked, floors, strict=True)])
+
     return Claim(
         place,
         text,
-        cells,
-        statistic,
+        (*cells, *map(floor_of, cells)),
+        of_excess,
         needed,
         shown,
-        measure=success,
-        quantity="attack_success",
+        measure=measure,
+        quantity="attack_success" if measure is success else "",
+        equal=equal,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fedlib.evidence.claims import percent_left
 from fedlib.papers.residual_reweighting.keys import DELTAS
 
 
@@ -70,3 +71,41 @@ def span_reduction(values: list[float]) -> float:
     spans = [span(values[i : i + len(DELTAS)]) for i in range(0, len(values), len(DELTAS))]
     half = len(spans) // 2
     return float(np.mean(spans[:half]) - np.mean(spans[half:]))
+
+
+def least_share_left(values: list[float]) -> float:
+    """Of pairs of a clean accuracy and another one, the least share that is left, in %."""
+    return min(percent_left(*pair) for pair in zip(values[::2], values[1::2], strict=True))
+
+
+def largest_share_left(values: list[float]) -> float:
+    """Of pairs of a clean accuracy and another one, the largest share that is left, in %."""
+    return max(percent_left(*pair) for pair in zip(values[::2], values[1::2], strict=True))
+
+
+def typical_difference(values: list[float]) -> float:
+    """Of two halves, the median of how far the values of both are apart."""
+    half = len(values) // 2
+    return float(np.median(np.abs(np.subtract(values[:half], values[half:]))))
+
+
+def lead_in_steadiness(values: list[float]) -> float:
+    """Of two halves, how much more the second's values span than those of the first."""
+    half = len(values) // 2
+    return span(values[half:]) - span(values[:half])
+
+
+def typical_shortfall(group: int) -> Callable[[list[float]], float]:
+    """The statistic that says how far the median group is below the best one, by their means.
+
+    Parameters
+    ----------
+    group
+        How many values a group has; the groups come one after another.
+    """
+
+    def statistic(values: list[float]) -> float:
+        means = np.reshape(values, (-1, group)).mean(1)
+        return float(means.max() - np.median(means))
+
+    return statistic

@@ -13,12 +13,14 @@ from fedlib.attacks.backdoor import PixelBackdoor
 from fedlib.data import load_dataset, resolve_source
 from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
 from fedlib.evidence.report import Archive, CellResult
+from fedlib.papers.residual_reweighting.domains import white
 from fedlib.papers.residual_reweighting.keys import (
     ATTACKERS,
     REMOVED,
     RULE_TITLES,
     Comparison,
     ImageBackdoor,
+    Unattacked,
     key_at,
 )
 
@@ -61,8 +63,14 @@ def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Figur
 
 def figure_3(archive: Archive) -> Figure:
     """Label flips on MNIST: accuracy, and how many 1s are taken for 7s."""
+    points = _final_results(archive, "figure_3", ATTACKERS)
+    for rule, line in points.items():
+        # The same run without attackers, but with the 1s that are taken for 7s counted.
+        unattacked = archive.best(str(Unattacked("flips", rule)))
+        if unattacked is not None:
+            line[0] = (0.0, unattacked)
     return final_lines(
-        _final_results(archive, "figure_3", ATTACKERS),
+        points,
         RULE_TITLES,
         "attackers of 100",
         ("test_accuracy", "attack_success"),
@@ -91,8 +99,8 @@ def _final_results(
     }
 
 
-def success_over_rounds(archive: Archive, item: str, quantity: str = "attack_success") -> Figure:
-    """Figures 4 and 7: a quantity over training, a line a rule.
+def success_over_rounds(archive: Archive, item: str, place: str) -> Figure:
+    """Figures 4 and 7: an attack's success over training, a line a rule, and FedAvg's unattacked.
 
     Parameters
     ----------
@@ -100,11 +108,13 @@ def success_over_rounds(archive: Archive, item: str, quantity: str = "attack_suc
         The stored runs.
     item
         What the cells' keys begin with: ``table_3/cifar10/naive`` or ``figure_7``.
-    quantity
-        What is shown.
+    place
+        What the cells without an attack are named by, one of ``TRIGGERED``.
     """
     curves = {rule: archive.best(key_at(item, rule)) for rule in RULE_TITLES}
-    return accuracy_panels([[Panel("", curves)]], RULE_TITLES, quantity)
+    curves["unattacked"] = archive.best(str(Unattacked(place, "fedavg")))
+    labels = {**RULE_TITLES, "unattacked": "FedAvg, no attack"}
+    return accuracy_panels([[Panel("", curves)]], labels, "attack_success")
 
 
 def figure_6(data: str = "auto") -> Figure:
@@ -117,7 +127,7 @@ def figure_6(data: str = "auto") -> Figure:
     """
     dataset = load_dataset(resolve_source("mnist", data))
     shown = dataset.x_test[:3]
-    triggered = PixelBackdoor(n_byzantine=1).add_trigger(shown)
+    triggered = PixelBackdoor(n_byzantine=1, value=white("mnist")).add_trigger(shown)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 6, figsize=(7, 1.5), layout="constrained")
         images = [image for pair in zip(shown, triggered, strict=True) for image in pair]

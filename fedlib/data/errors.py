@@ -1,0 +1,7 @@
+"""The error that the files of a data set raise."""
+
+from __future__ import annotations
+
+
+class DataError(RuntimeError):
+    """A data set is absent or cannot be used, or a file differs from its checksum."""
