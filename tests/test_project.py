@@ -126,22 +126,24 @@ def test_verdicts_are_those_of_the_store(tmp_path):
         return DataConfig(name, "real", "canonical")
 
     store = Store("two_stage_attack", tmp_path)
-    square = ["1" * 61] * 8 + ["1" * 8 + "0" * 45 + "1" * 8] * 45 + ["1" * 61] * 8
+    halves = ["0" * 30 + "1" * 31] * 61
     grid = load_grid("two_stage_attack")
     for cell in (cell for seed in range(1, 6) for cell in grid.cells("paper", seed, real)):
         if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):
             accuracy = 0.5 if "ipm" in cell.key else 0.9
             more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0]}
-            put(store, cell, "paper", accuracy, decision=square, **more)
+            put(store, cell, "paper", accuracy, decision=halves, **more)
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
-    counted, _, table = page.read_text().partition("\n\n")
-    assert re.fullmatch(r"1 holds, 1 does not hold, \d+ undecided", counted)
-    assert [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] == [
-        "does not hold", "holds",
-    ]  # fmt: skip
+    counted, *tables = page.read_text().split("\n\n")
+    assert re.fullmatch(r"1 holds, 1 does not hold, 2 ties, \d+ undecided", counted)
+    found = [
+        [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] for table in tables
+    ]
+    # What the paper claims comes first, then what this book asks.
+    assert found == [["does not hold", "tie", "tie", "holds"], ["does not hold"]]
     page.write_text("{contradicted}")
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert "| Residual reweighting | MNIST, both backdoors: " in page.read_text()

@@ -100,6 +100,7 @@ def grid(inside):
         (lambda x, y: x > 9, 2.0, 2.0),  # all outside: the boundary is in the middle
         (lambda x, y: x < 9, 2.0, 2.0),  # none
         (lambda x, y: x < 0.01, 2.0, 2.0),  # a line: in the middle on one side, none on the other
+        (lambda x, y: x < -0.1, 2.0, 2.0),  # a line that leaves the middle outside
     ],
 )
 def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error, uneven):

@@ -13,7 +13,7 @@ from fedlib.evidence.sensitivity import propagated
 
 _AGAINST = ": not as claimed"
 """The end of a paper's own number that does not support the claim."""
-_MOST_TRIED = 2048
+_MOST_TRIED = 512
 """How many combinations of numbers that the paper does not print are tried."""
 
 

@@ -7,6 +7,7 @@ with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from numbers import Integral, Real
@@ -41,7 +42,7 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         before = getattr(part, field.name)
         after = _plain(_declared(field.type), before, f"{prefix}{field.name}")
         # Equal values may be of other types, and so may the members of equal tuples.
-        if repr(after) != repr(before) or type(after) is not type(before):
+        if repr(after) != repr(before):
             changed[field.name] = after
     return changed
 
@@ -56,19 +57,16 @@ def _plain(declared: str, value: Any, name: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         changed = plain_values(value, f"{name}.")
         return replace(value, **changed) if changed else value
-    declared = declared.removesuffix(" | None")
-    if declared.startswith("tuple[") and declared.endswith(", ...]"):
-        member = declared.removeprefix("tuple[").removesuffix(", ...]")
-        is_many = isinstance(value, list | tuple)
-        return tuple(_plain(member, one, name) for one in value) if is_many else value
-    if declared == "bool":
+    allowed = declared.split(" | ")
+    if allowed == ["bool"]:
         return check_bool(name, value)
-    kind, make = _FORMS.get(declared, (type(None), _same))
-    # A truth value is no number, though Python says that it is one.
-    return make(value) if isinstance(value, kind) and not isinstance(value, bool) else value
-
-
-def _same(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        many = next((one for one in allowed if _MANY.fullmatch(one)), None)
+        return tuple(_plain(many[6:-6], one, name) for one in value) if many else value
+    for form, (kind, make) in _FORMS.items():
+        # A truth value is no number, though Python says that it is one.
+        if form in allowed and isinstance(value, kind) and not isinstance(value, bool):
+            return make(value)
     return value
 
 
@@ -77,8 +75,10 @@ def _float(value: Any) -> float:
     return float(value) + 0.0
 
 
+# A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "int": (Integral, int),
     "float": (Real, _float),
+    "int": (Integral, int),
     "str": (str, str),
 }
+_MANY = re.compile(r"tuple\[\w+, \.\.\.\]")

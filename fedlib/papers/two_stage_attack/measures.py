@@ -86,15 +86,15 @@ def asymmetry(result: CellResult) -> float:
     """How far the boundary's distance from the middle is from its mean, over 72 directions.
 
     It is the mean over the directions, and 0 for every circle around the middle. A direction that
-    meets no boundary up to 4 counts as 4. It is 2 if all points have the same class, so that
-    there is no boundary.
+    meets no boundary up to 4 counts as 4. It is 2 if no boundary lies around the middle,
+    because the middle is of the outer class or no direction meets it.
     """
     found = []
     for record in result.records:
         radii = _boundary(record)
         distances = np.where(np.isnan(radii), EXTENT, radii)
-        constant = len(np.unique(decision(record))) == 1
-        found.append(RADIUS if constant else np.abs(distances - distances.mean()).mean())
+        none = bool(np.isnan(radii).all() or (radii == 0).all())
+        found.append(RADIUS if none else np.abs(distances - distances.mean()).mean())
     return float(np.mean(found))
 
 
