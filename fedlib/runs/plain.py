@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
+from fedlib.parts import fields_of
 from fedlib.validation import check_bool
 
 
@@ -38,13 +40,26 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         If a field that is declared as a truth value holds anything else.
     """
     changed = {}
-    for field in fields(part):
-        before = getattr(part, field.name)
-        after = _plain(_declared(field.type), before, f"{prefix}{field.name}")
+    for name, declared in _declared_fields(type(part)):  # type: ignore[arg-type]
+        before = getattr(part, name)
+        # Almost all values have their form already. Zero may be written in two ways.
+        if type(before) is _EXACT.get(declared) and (before or declared != "float"):
+            continue
+        if before is None and declared.endswith(" | None"):
+            continue
+        after = _plain(declared, before, f"{prefix}{name}")
+        if after is before:
+            continue
         # Equal values may be of other types, and so may the members of equal tuples.
         if repr(after) != repr(before):
-            changed[field.name] = after
+            changed[name] = after
     return changed
+
+
+@cache
+def _declared_fields(kind: type) -> tuple[tuple[str, str], ...]:
+    """Return the names of a dataclass's fields and their declared types as text."""
+    return tuple((field.name, _declared(field.type)) for field in fields_of(kind))
 
 
 def _declared(kind: object) -> str:
@@ -75,6 +90,7 @@ def _float(value: Any) -> float:
     return float(value) + 0.0
 
 
+_EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 # A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "float": (Real, _float),
