@@ -1,4 +1,4 @@
-"""``python -m fedlib``: compute grids, list what is stored, check the data and the machine."""
+"""``python -m fedlib``: compute grids, list and verify what is stored, check data and machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import TextIO
 
 import torch
 
-from fedlib import __version__, hardware
+from fedlib import __version__, hardware, limits
 from fedlib.commands.plan import add_plan, run_all
+from fedlib.commands.verify import add_verify
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.download import download
@@ -44,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, 2 for bad input, 3 if another process is still
-        computing a run, 130 after an interrupt, 141 if nobody reads the output any more.
+        The exit status: 0, 1 if a run failed, does not give what is stored, or was refused by
+        ``merge``, 2 for bad input, 3 if another process is still computing a run, 130 after an
+        interrupt, 141 if nobody reads the output any more.
     """
     for stream, name in ((sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None:
@@ -121,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
     run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
     run.add_argument(
-        "--jobs", type=int, metavar="N", help="processes (default: one a core, one on a GPU)"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes (default: as cores and memory allow, one on a GPU)",
     )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
     run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
@@ -132,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
     show.add_argument("--only", action="append", metavar="PATTERN", help="cells whose key matches")
     show.set_defaults(command=_list)
+
+    add_verify(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)
@@ -230,6 +237,7 @@ def _doctor(_: argparse.Namespace) -> int:
         print(f"  {name} {version}")
     print(f"device: {device} ({hardware.device_name(device)})")
     print(f"cores: {hardware.cores()}, processor: {hardware.cpu_name()}")
+    print(f"free memory: {limits.free_memory() / 1e9:.1f} GB")
     print(f"results: {results_root()}")
     print("client step, 20 clients x 32 samples, all threads:")
     for model in ("cnn_4_8", "cnn_20_50"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, Protocol
 
 
@@ -97,11 +98,17 @@ class Revision:
 def revisions_of(part: Any, run: Any) -> dict[str, int]:
     """The revisions of ``part`` that concern ``run``, by the name under which they enter."""
     found: dict[str, int] = {}
-    for base in type(part).__mro__:
-        for revision in vars(base).get("revisions", ()):
-            if revision.concerns(part, run):
-                found[revision.of] = max(revision.number, found.get(revision.of, 1))
+    for revision in _listed_revisions(part):
+        if revision.concerns(part, run):
+            found[revision.of] = max(revision.number, found.get(revision.of, 1))
     return found
+
+
+def _listed_revisions(part: Any) -> list[Revision]:
+    """Return all revisions that the class of a part and its bases list."""
+    if not hasattr(part, "revisions"):
+        return []  # Most parts have none, and identities ask for them often.
+    return [revision for base in type(part).__mro__ for revision in vars(base).get("revisions", ())]
 
 
 Revisions = Callable[[Any, Any], dict[str, int]]
@@ -124,26 +131,34 @@ def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dic
     number = revisions(part, run).get("", 1)
     before = _defaults_before(part, number)
     found: dict[str, Any] = {}
-    for one in fields(part):
+    named = hasattr(part, "name")
+    for one in fields_of(type(part)):  # type: ignore[arg-type]
         value = getattr(part, one.name)
+        if named and type(value) not in _SIMPLE and is_dataclass(value) and hasattr(value, "name"):
+            # A part that this part holds itself, as a pre-aggregation holds a rule.
+            found[one.name] = identity_of(value, run, revisions)
+            continue
         if one.default_factory is not MISSING:
             continue  # the run's parts, which enter by themselves
         default = before.get(one.name, one.default)
         if default is MISSING or value != default:
             found[one.name] = value
-    for name, value in _held_parts(part).items():
-        found[name] = identity_of(value, run, revisions)
     if number > 1:
         found["revision"] = number
-    return {"name": part.name, **found} if hasattr(part, "name") else found
+    return {"name": part.name, **found} if named else found
+
+
+_SIMPLE = frozenset({int, float, bool, str, tuple, type(None)})
+"""Types of most values, none of which is a part."""
 
 
 def _defaults_before(part: Any, number: int) -> dict[str, Any]:
     """Return the defaults that a version of a part had where they were not those of today."""
+    if not hasattr(part, "revisions"):
+        return {}
     later = [
         revision
-        for base in type(part).__mro__
-        for revision in vars(base).get("revisions", ())
+        for revision in _listed_revisions(part)
         if not revision.of and revision.number > number
     ]
     # The earliest of the later revisions tells of the version that is asked for.
@@ -151,9 +166,13 @@ def _defaults_before(part: Any, number: int) -> dict[str, Any]:
     return {name: value for revision in later for name, value in revision.before.items()}
 
 
-def _held_parts(part: Any) -> dict[str, Any]:
-    """Parts that ``part`` holds itself, as a pre-aggregation holds a rule."""
-    values = {one.name: getattr(part, one.name) for one in fields(part)}
-    # A run holds parts too, but those enter its identity by themselves.
-    held = hasattr(part, "name")
-    return {k: v for k, v in values.items() if held and is_dataclass(v) and hasattr(v, "name")}
+@cache
+def fields_of(kind: type) -> tuple[Field[Any], ...]:
+    """Return the fields of a dataclass. They are kept, because identities ask for them often.
+
+    Parameters
+    ----------
+    kind
+        The dataclass.
+    """
+    return fields(kind)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, fields
 from numbers import Integral, Real
 from typing import Any
@@ -37,9 +37,11 @@ def check_name(field: str, value: object, allowed: Iterable[str]) -> str:
     ConfigError
         If the value is not an allowed name. The message proposes the nearest allowed name.
     """
-    names = sorted(allowed)
+    # Sorting takes longer than all else, and only the message needs it.
+    names = allowed if isinstance(allowed, Collection) else list(allowed)
     if isinstance(value, str) and value in names:
         return value
+    names = sorted(names)
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ConfigError(f"{field}={value!r} is unknown{hint} Allowed: {', '.join(names)}.")
@@ -82,6 +84,8 @@ def check_int(field: str, value: object, low: int, high: int | None = None) -> i
     ConfigError
         If the value is not a whole number, or if it is out of range.
     """
+    if type(value) is int and low <= value and (high is None or value <= high):
+        return value  # Almost all values are right, and the words below take longer than the check.
     bound = f"at least {low}" if high is None else f"from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ConfigError(f"{field}={value!r} must be a whole number {bound}.")
@@ -118,6 +122,8 @@ def check_real(
     ConfigError
         If the value is not a finite number, or if it is out of range.
     """
+    if type(value) is float and low < value < high:
+        return value
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"
     allowed = f"a finite number in {left}{low:g}, {high:g}{right}"

@@ -56,12 +56,6 @@ class Played:
     def _store(self) -> Store:
         return Store(SLUG, self.root / str(self._number))
 
-    def undisturbed_seconds(self) -> float:
-        """Let a grid with workers end by itself, and return how long that took."""
-        started = time.monotonic()
-        self._end(self._start())
-        return time.monotonic() - started
-
     def play(self, kills: int, span: float) -> None:
         """Kill so many times, and then let the last grid end.
 
@@ -70,13 +64,17 @@ class Played:
         kills
             The number of kills.
         span
-            The most seconds between a start or a kill and the next kill.
+            A kill comes up to three runs after a start or the last kill, and up to this many
+            seconds after that. So the work goes on however slow the machine is.
         """
         while self._killed < kills:
             process = self._start()
             while process.poll() is None and self._killed < kills:
                 of_worker = self._random.random() < 0.5
-                while of_worker and process.poll() is None and not workers_of(process.pid):
+                wanted = self._lines() + self._random.randint(0, 3)
+                while process.poll() is None and (
+                    self._lines() < wanted or (of_worker and not workers_of(process.pid))
+                ):
                     time.sleep(0.01)
                 self._wait(process, self._random.uniform(0, span))
                 if process.poll() is None:
@@ -141,12 +139,18 @@ class Played:
         if process.returncode == 0:
             self._check_complete()
 
+    def _data(self) -> bytes:
+        try:
+            return self._store.path(SCALE).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _lines(self) -> int:
+        return self._data().count(b"\n")
+
     def _check(self) -> None:
         """Check that what was stored before is there, whole, and each run once."""
-        try:
-            data = self._store.path(SCALE).read_bytes()
-        except FileNotFoundError:
-            data = b""
+        data = self._data()
         assert data.startswith(self._survived), "a finished run was lost or changed"
         whole = data[: data.rfind(b"\n") + 1]
         records = [json.loads(line) for line in whole.splitlines()]
@@ -199,14 +203,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, help="the number of kills")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and the victims")
-    parser.add_argument(
-        "--span", type=float, help="most seconds before a kill (default: those of a whole grid)"
-    )
+    parser.add_argument("--span", type=float, default=2.0, help="seconds of chance before a kill")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
         played = Played(Path(folder), options.seed)
-        played.play(options.kills, options.span or played.undisturbed_seconds())
+        played.play(options.kills, options.span)
         for name, count in sorted(played.counts.items()):
             print(f"{name}: {count}")
         print(f"nothing lost, repeated or torn in {time.monotonic() - started:.0f} s")

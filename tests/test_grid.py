@@ -23,7 +23,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT
-from fedlib.grids import Cell, expand, load_grid, pool, run_grid
+from fedlib.grids import Cell, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.progress import Progress
 from fedlib.runs import store as store_module
 from fedlib.runs.store import Store, StoreError
@@ -275,20 +275,37 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
 
 def test_a_run_that_another_process_has_stored_meanwhile_counts_as_stored(toy, store, monkeypatch):
     cells = expand(toy, "smoke", data="embedded")
-    original, busy = pool.compute, cells[1].config.id
+    original, busy, played = workers.compute, cells[1].config.id, []
 
     def beaten(task, on_round):
         put(store, task.cell, "smoke", 0.5)
         return original(task, on_round)
 
-    monkeypatch.setattr(pool, "compute", beaten)
+    monkeypatch.setattr(workers, "compute", beaten)
+    monkeypatch.setattr(engine, "run", lambda *_: played.append(1))
     outcome = run_grid(cells[:1], store, "smoke", jobs=1, progress=False)
     assert outcome.stored_before == ["table/mean"] and outcome.elsewhere == []
+    assert not played  # It looks once more when it has the claim.
     monkeypatch.undo()
     with store.claim(busy):
         outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     assert outcome.elsewhere == ["table/median"]
     assert outcome.computed == ["table/trimmed_mean"]
+
+
+def test_a_run_that_is_stored_while_it_is_computed_is_not_stored_again(toy, store, monkeypatch):
+    (cell, *_) = expand(toy, "smoke", data="embedded")
+    original = engine.run
+
+    def beaten(*arguments):
+        put(store, cell, "smoke", 0.5)
+        return original(*arguments)
+
+    monkeypatch.setattr(engine, "run", beaten)
+    outcome = run_grid([cell], store, "smoke", jobs=1, progress=False)
+    assert outcome.computed == [] and outcome.stored_before == ["table/mean"]
+    (record,) = store.read("smoke").values()
+    assert record["metrics"]["test_accuracy"] == [0.1, 0.5]
 
 
 def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
@@ -397,7 +414,7 @@ def test_an_error_that_cannot_travel_is_reported_and_not_taken_for_a_killed_work
 
 
 def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):
-    monkeypatch.setattr(pool, "_work", _store_fails)
+    monkeypatch.setattr(workers, "_work", _store_fails)
     cells = expand(toy, "smoke", data="embedded")
     many = [Cell(f"{i}", cells[0].config.with_(seed=i)) for i in range(1, 200)]
     started = time.monotonic()

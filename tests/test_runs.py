@@ -12,6 +12,7 @@ from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.parts import Revision, revisions_of
 from fedlib.runs import RunConfig
+from fedlib.runs.identity import identities_of
 from fedlib.validation import ConfigError
 
 
@@ -47,7 +48,9 @@ def test_the_same_configuration_has_the_same_identity_however_it_is_written():
         learning_rate=1.0,
         decay=0.5,
         seed=3,
-        attack=ATTACKS["model_replacement"](n_byzantine=5, scale=10.0, value=0.0, rounds=(1, 2)),
+        attack=ATTACKS["model_replacement"](
+            n_byzantine=5, scale=10.0, value=0.0, rounds=(1, 2), values=(2.0,) * 6
+        ),
         data=DataConfig(train_samples=100, normalise=True),
         client=MomentumSGD(momentum=0.0, batch_size=8),
     )
@@ -59,7 +62,11 @@ def test_the_same_configuration_has_the_same_identity_however_it_is_written():
         n_byzantine=np.int8(5),
         milestones=np.array([5, 7]).tolist(),
         attack=ATTACKS["model_replacement"](
-            n_byzantine=np.int64(5), scale=10, value=-0.0, rounds=(np.int64(1), np.int64(2))
+            n_byzantine=np.int64(5),
+            scale=10,
+            value=-0.0,
+            rounds=(np.int64(1), np.int64(2)),
+            values=(2,) * 6,
         ),
         aggregator=AGGREGATORS["krum"](n_byzantine=np.int64(5)),
         partition=PARTITIONS["dirichlet"](alpha=np.float64(0.5)),
@@ -80,6 +87,21 @@ def test_a_part_that_another_part_holds_has_one_form_too():
         for rule in [AGGREGATORS["centered_clipping"](n_byzantine=5, tau=tau)]
     ]
     assert made[0].id == made[1].id
+
+
+@pytest.mark.parametrize("field", ["rounds", "seed", "learning_rate", "decay"])
+def test_a_truth_value_is_no_number(field):
+    with pytest.raises(ConfigError, match=f"{field}=True must be a"):
+        RunConfig(**{field: True})
+
+
+def test_a_part_that_another_part_holds_has_earlier_identities_too():
+    held = AGGREGATORS["bucketing"](n_byzantine=5, rule=VOTE)
+    run = attacked(aggregator=AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=5, rule=held))
+    before = run.identity(lambda part, _: {} if part == held else revisions_of(part, run))
+    assert before != run.id
+    assert before in list(identities_of(run))
+    assert next(iter(identities_of(attacked()))) == attacked().id
 
 
 @pytest.mark.parametrize("value", ["no", 0, 1, None, "False"])

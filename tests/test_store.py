@@ -130,6 +130,7 @@ DEEP = '{"schema": 1, "id": ' + "[" * 100_000 + "]" * 100_000 + "}"
         (changed(metrics__test_accuracy=[[float("nan")]]), r"it holds NaN, which JSON does not"),
         (changed().replace("[0.5]", "[1e999]"), r"metrics.test_accuracy=\[inf\] must be of finite"),
         (changed(provenance=None), r"it has no provenance"),
+        (changed().replace('"MNIST"', "[1e999]"), r"provenance must hold finite numbers"),
         (changed(provenance__files={"a": "b"}), r"provenance.files.a='b' must be a path"),
         (
             changed(provenance__files={"a": {"path": "../b", "sha256": ""}}),
@@ -163,6 +164,9 @@ def test_a_record_with_a_fault_is_named_with_its_line_and_the_fault(store, line,
 def test_a_record_with_a_fault_is_not_written(store, metrics, fault):
     bad = {**record(), "metrics": metrics}
     with pytest.raises(StoreError, match=f"run {bad['id']} cannot be stored: .*{fault}"):
+        store.append("smoke", bad)
+    bad = {**record(), "config": {**record()["config"], "decay": float("nan")}}
+    with pytest.raises(StoreError, match="cannot be stored: Out of range float values"):
         store.append("smoke", bad)
     assert not store.path("smoke").exists()
 
@@ -332,6 +336,24 @@ def test_the_end_of_one_claim_leaves_the_others_of_the_process(store, tmp_path):
             store.check_writable("smoke")
         assert not asked(first)
         assert asked(second)
+
+
+def _claim_when_told(root, run_id, told, answer):
+    told.get()
+    _try_claim(root, run_id, answer)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs fork")
+def test_a_process_that_was_forked_has_no_claims_of_its_parent(store, tmp_path):
+    context = multiprocessing.get_context("fork")
+    told, answer = context.SimpleQueue(), context.SimpleQueue()
+    run_id = RunConfig().id
+    with store.claim(run_id):
+        process = context.Process(target=_claim_when_told, args=(tmp_path, run_id, told, answer))
+        process.start()
+    told.put(None)
+    assert answer.get()
+    process.join()
 
 
 def test_an_identity_of_another_form_cannot_be_claimed(store):

@@ -60,6 +60,7 @@ class Archive:
         self.grid = grid
         self.store = store or Store(grid.slug)
         self.scales = tuple(check_name("scales", scale, SCALES) for scale in scales)
+        self._known_keys: dict[str, list[str]] = {}
 
     @cached_property
     def _found(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
@@ -67,16 +68,12 @@ class Archive:
         found: dict[str, dict[tuple[bool, int], CellResult]] = {}
         for index, scale in enumerate(SCALES):
             records = self.store.read(scale) if scale in self.scales else {}
-            sources = _sources(records.values())
-            seeds = sorted({record["seed"] for record in records.values()})
             by_cell: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-            for source, variants in sources.items():
-                for seed in seeds:
-                    for variant in sorted({v for _, v in variants}):
-                        for cell in self.grid.cells(scale, seed, _made_from(source, variant)):
-                            record = records.get(cell.config.id)
-                            if record is not None:
-                                by_cell.setdefault((cell.key, source, variant), []).append(record)
+            for source, seed, variant in _sources(records.values()):
+                for cell in self.grid.cells(scale, seed, _made_from(source, variant)):
+                    record = records.get(cell.config.id)
+                    if record is not None:
+                        by_cell.setdefault((cell.key, source, variant), []).append(record)
             for (key, source, variant), held in by_cell.items():
                 config = DataConfig(**held[0]["config"]["data"])
                 real = source == "real"
@@ -104,12 +101,17 @@ class Archive:
 
     def _keys_at(self, scale: str) -> list[str]:
         """Return the keys of the cells that the grid has at one scale."""
-        embedded = _made_from("embedded", EMBEDDED_VARIANT)
-        return [cell.key for cell in self.grid.cells(scale, 1, embedded)]
+        if scale not in self._known_keys:
+            embedded = _made_from("embedded", EMBEDDED_VARIANT)
+            cells = self.grid.cells(scale, 1, embedded)
+            self._known_keys[scale] = [cell.key for cell in cells]
+        return self._known_keys[scale]
 
     def _of(self, key: str) -> dict[tuple[bool, int], CellResult]:
         """Return the results of a cell, by whether the data are real and the index of the scale."""
-        if key not in self._found and key not in self._keys:
+        # The keys of the first scale serve almost always, and no other scale need be looked at.
+        known = key in self._found or key in self._keys_at(SCALES[0])
+        if not known and key not in self._keys:
             near = difflib.get_close_matches(key, self._keys, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"they look like {self._keys[0]!r}."
             raise ConfigError(
@@ -244,10 +246,15 @@ def _made_from(source: str, variant: str) -> Callable[[str], DataConfig]:
     return lambda name: DataConfig(name, source, variant)
 
 
-def _sources(records: Iterable[dict[str, Any]]) -> dict[str, set[tuple[str, str]]]:
-    """Return the pairs of data set and variant that the records have, by source."""
-    sources: dict[str, set[tuple[str, str]]] = {}
-    for record in records:
-        data = record["config"]["data"]
-        sources.setdefault(data["source"], set()).add((data["name"], data["variant"]))
-    return sources
+def _sources(records: Iterable[dict[str, Any]]) -> list[tuple[str, int, str]]:
+    """Return which sources, seeds and variants of data the records have together.
+
+    The sources stand in the order of the records. To make the cells of a grid takes long, so that
+    they are made only for what is stored.
+    """
+    found = dict.fromkeys(
+        (record["config"]["data"]["source"], record["seed"], record["config"]["data"]["variant"])
+        for record in records
+    )
+    order = list(dict.fromkeys(source for source, _, _ in found))
+    return sorted(found, key=lambda place: (order.index(place[0]), *place[1:]))

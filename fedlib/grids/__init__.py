@@ -14,6 +14,7 @@ from fedlib.grids.grid import (
     with_changes,
 )
 from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
+from fedlib.grids.verify import choose_stored, verify_stored
 
 __all__ = [
     "Cell",
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "Planned",
     "Variant",
+    "choose_stored",
     "compute_metrics",
     "expand",
     "grid_slugs",
@@ -30,5 +32,6 @@ __all__ = [
     "run_grid",
     "run_planned",
     "varied",
+    "verify_stored",
     "with_changes",
 ]

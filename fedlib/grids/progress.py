@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 try:
@@ -57,20 +57,28 @@ class Progress:
         if self._bar is not None:
             self._bar.update(rounds)
 
-    def line(self, text: str) -> None:
-        """Count one more run as done and print its line, with the time left if there is no bar."""
+    def line(self, text: str, details: Sequence[str] = ()) -> None:
+        """Count one more run as done and print its line, with the time left if there is no bar.
+
+        Parameters
+        ----------
+        text
+            The line.
+        details
+            More lines to print below it.
+        """
         self._done_runs += 1
         if not self._enabled:
             return
         text = f"[{self._done_runs}/{self._runs}] {text}"
         if self._bar is not None:
-            self._bar.write(text, file=sys.stdout)
+            self._bar.write("\n".join([text, *details]), file=sys.stdout)
             return
         left = ""
         if 0 < self._done_rounds < self._rounds:
             seconds = (time.monotonic() - self._start) * (self._rounds / self._done_rounds - 1)
             left = f" ({duration(seconds)} left)"
-        print(text + left, flush=True)
+        print("\n".join([text + left, *details]), flush=True)
 
     @contextlib.contextmanager
     def fed_by(self, queue: Any) -> Iterator[None]:

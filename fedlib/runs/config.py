@@ -143,8 +143,7 @@ class RunConfig:
         check_name("test_set", self.test_set, TEST_SETS)
         check_int("vote_samples", self.vote_samples, 0)
         check_name("server_step", self.server_step, ("aggregate", "honest_mean"))
-        of_server = any(FACTS[name].of_server for name in self.aggregator.needs)
-        if of_server and self.server_samples == 0:
+        if self.server_samples == 0 and any(FACTS[one].of_server for one in self.aggregator.needs):
             raise ConfigError(
                 f"server_samples=0 is too few for aggregator={self.aggregator.name!r}, whose "
                 "server needs samples of its own: must be at least 1."
@@ -199,8 +198,9 @@ class RunConfig:
         """
         check_kind("run configuration", values, dict, "a dictionary", "RunConfig().to_dict()")
         plain = (*_PLAIN, "milestones", "track")
+        known = (*plain, *_EXAMPLES)
         for name in values:
-            check_name("run configuration field", name, {*plain, *_EXAMPLES})
+            check_name("run configuration field", name, known)
         missing = [name for name in _EXAMPLES if name not in values]
         if missing:
             raise ConfigError(

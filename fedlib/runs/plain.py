@@ -7,11 +7,14 @@ with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
+from fedlib.parts import fields_of
 from fedlib.validation import check_bool
 
 
@@ -37,13 +40,26 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         If a field that is declared as a truth value holds anything else.
     """
     changed = {}
-    for field in fields(part):
-        before = getattr(part, field.name)
-        after = _plain(_declared(field.type), before, f"{prefix}{field.name}")
+    for name, declared in _declared_fields(type(part)):  # type: ignore[arg-type]
+        before = getattr(part, name)
+        # Almost all values have their form already. Zero may be written in two ways.
+        if type(before) is _EXACT.get(declared) and (before or declared != "float"):
+            continue
+        if before is None and declared.endswith(" | None"):
+            continue
+        after = _plain(declared, before, f"{prefix}{name}")
+        if after is before:
+            continue
         # Equal values may be of other types, and so may the members of equal tuples.
-        if repr(after) != repr(before) or type(after) is not type(before):
-            changed[field.name] = after
+        if repr(after) != repr(before):
+            changed[name] = after
     return changed
+
+
+@cache
+def _declared_fields(kind: type) -> tuple[tuple[str, str], ...]:
+    """Return the names of a dataclass's fields and their declared types as text."""
+    return tuple((field.name, _declared(field.type)) for field in fields_of(kind))
 
 
 def _declared(kind: object) -> str:
@@ -56,19 +72,16 @@ def _plain(declared: str, value: Any, name: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         changed = plain_values(value, f"{name}.")
         return replace(value, **changed) if changed else value
-    declared = declared.removesuffix(" | None")
-    if declared.startswith("tuple[") and declared.endswith(", ...]"):
-        member = declared.removeprefix("tuple[").removesuffix(", ...]")
-        is_many = isinstance(value, list | tuple)
-        return tuple(_plain(member, one, name) for one in value) if is_many else value
-    if declared == "bool":
+    allowed = declared.split(" | ")
+    if allowed == ["bool"]:
         return check_bool(name, value)
-    kind, make = _FORMS.get(declared, (type(None), _same))
-    # A truth value is no number, though Python says that it is one.
-    return make(value) if isinstance(value, kind) and not isinstance(value, bool) else value
-
-
-def _same(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        many = next((one for one in allowed if _MANY.fullmatch(one)), None)
+        return tuple(_plain(many[6:-6], one, name) for one in value) if many else value
+    for form, (kind, make) in _FORMS.items():
+        # A truth value is no number, though Python says that it is one.
+        if form in allowed and isinstance(value, kind) and not isinstance(value, bool):
+            return make(value)
     return value
 
 
@@ -77,8 +90,11 @@ def _float(value: Any) -> float:
     return float(value) + 0.0
 
 
+_EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+# A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "int": (Integral, int),
     "float": (Real, _float),
+    "int": (Integral, int),
     "str": (str, str),
 }
+_MANY = re.compile(r"tuple\[\w+, \.\.\.\]")

@@ -288,6 +288,12 @@ def _is_finite(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list | tuple):
+        try:
+            # Most series are numbers alone. Their sum is not finite if one of them is not.
+            if math.isfinite(sum(value)):
+                return True
+        except (TypeError, OverflowError):
+            pass
         return all(map(_is_finite, value))
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
