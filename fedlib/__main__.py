@@ -16,7 +16,7 @@ from typing import TextIO
 
 import torch
 
-from fedlib import __version__, hardware
+from fedlib import __version__, hardware, limits
 from fedlib.commands.plan import add_plan, run_all
 from fedlib.commands.verify import add_verify
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
@@ -123,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
     run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
     run.add_argument(
-        "--jobs", type=int, metavar="N", help="processes (default: one a core, one on a GPU)"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes (default: as cores and memory allow, one on a GPU)",
     )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
     run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
@@ -234,6 +237,7 @@ def _doctor(_: argparse.Namespace) -> int:
         print(f"  {name} {version}")
     print(f"device: {device} ({hardware.device_name(device)})")
     print(f"cores: {hardware.cores()}, processor: {hardware.cpu_name()}")
+    print(f"free memory: {limits.free_memory() / 1e9:.1f} GB")
     print(f"results: {results_root()}")
     print("client step, 20 clients x 32 samples, all threads:")
     for model in ("cnn_4_8", "cnn_20_50"):

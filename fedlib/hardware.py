@@ -1,4 +1,4 @@
-"""The machine: its devices, threads and memory, and what a record says of them."""
+"""The machine: its devices and threads, and what a record says of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from fedlib import __version__
+from fedlib.limits import cores
 from fedlib.validation import ConfigError
 
 PACKAGES = ("torch", "torchvision", "numpy")
@@ -47,14 +48,6 @@ def check_device(device: str) -> torch.device:
         why = "has no float64" if device == "mps" else "is not available here"
         raise ConfigError(f"device={device!r} {why}. Allowed: {', '.join(['auto', *available])}.")
     return torch.device(device)
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
-        return os.cpu_count() or 1
 
 
 def threads_per_job(jobs: int) -> int:

@@ -1,6 +1,8 @@
 """Records of runs that nobody made, for tests of what is shown of them."""
 
-from fedlib.runs.store import make_record
+from fedlib.data import DataConfig
+from fedlib.grids import load_grid
+from fedlib.runs.store import Store, make_record
 
 COSINES = ("benign_to_last_aggregate", "byzantine_to_last_aggregate", "consecutive_perturbations")
 
@@ -32,3 +34,18 @@ def put(store, cell, scale, accuracy, provenance=None, **metrics):
             },
         ),
     )
+
+
+def put_one_real_cell(root, accuracy=0.98):
+    """Store a paper run of centered clipping under ROP on real MNIST."""
+    cell = next(
+        cell
+        for cell in load_grid("centered_clipping").cells("paper", 1, real)
+        if cell.key == "table_iv/mnist_noniid/rop/cc_tau1/0.99"
+    )
+    put(Store("centered_clipping", root), cell, "paper", accuracy)
+
+
+def real(name):
+    """Where the real data set called ``name`` comes from."""
+    return DataConfig(name, "real", "canonical")

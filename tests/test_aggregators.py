@@ -332,6 +332,19 @@ def test_geometric_median_first_step_from_zero_by_hand():
     assert aggregate("geometric_median", updates, nu=4.0, **one_step).item() == pytest.approx(1.5)
 
 
+def test_geometric_median_first_step_from_the_mean_by_hand():
+    # The mean is 3, and the distances to it are 2, 1 and 3.
+    updates = torch.tensor([[1.0], [2.0], [6.0]], dtype=torch.float64)
+    found = aggregate("geometric_median", updates, n_iterations=1, start="mean")
+    assert found.item() == pytest.approx((1 / 2 + 2 / 1 + 6 / 3) / (1 / 2 + 1 / 1 + 1 / 3))
+    # The second step begins where the first has ended.
+    step = (1 / 2 + 2 / 1 + 6 / 3) / (1 / 2 + 1 / 1 + 1 / 3)
+    weights = [1 / abs(x - step) for x in (1, 2, 6)]
+    expected = sum(w * x for w, x in zip(weights, (1, 2, 6), strict=True)) / sum(weights)
+    found = aggregate("geometric_median", updates, n_iterations=2, start="mean")
+    assert found.item() == pytest.approx(expected)
+
+
 def test_centered_clipping_by_hand_over_two_rounds():
     rule = AGGREGATORS["centered_clipping"](tau=1.0)
     updates = torch.tensor([[0.5, 0.0], [0.0, 4.0]], dtype=torch.float64)
@@ -467,6 +480,74 @@ def test_faba_removes_the_farthest_from_the_mean_one_by_one():
     assert aggregate("faba", updates, 0).item() == pytest.approx(3.2)
 
 
+def slow_faba(updates, f):
+    """FABA from Algorithm 1 of Xia et al. (2019), with plain loops."""
+    left = list(range(len(updates)))
+    for _ in range(f):
+        mean = updates[left].mean(0)
+        left.remove(max(left, key=lambda i: float((updates[i] - mean).norm())))
+    return updates[left].mean(0)
+
+
+def slow_clusters(updates, size, cost):
+    """The members of the cheapest cluster of ``size`` updates around one of them."""
+    found = []
+    for centre in range(len(updates)):
+        squares = (updates - updates[centre]).square().sum(1)
+        members = squares.argsort(stable=True)[:size]
+        found.append((float(cost(squares[members])), members.tolist()))
+    return min(found)[1]
+
+
+def test_faba_is_its_definition():
+    for seed in range(16):  # In the 9th, 10th and 14th the mean distance would remove another one.
+        updates = matrix(11, 2, seed, torch.float64)
+        torch.testing.assert_close(aggregate("faba", updates, 5), slow_faba(updates, 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "cost"),
+    [("center_with_outliers", torch.max), ("mean_with_outliers", torch.sum)],
+)
+def test_clustering_is_its_definition(name, cost):
+    others = 0
+    for seed in range(20):
+        updates = matrix(11, 2, seed, torch.float64) ** 3
+        inside = slow_clusters(updates, 7, cost)
+        inner = updates[inside].mean(0)
+        torch.testing.assert_close(aggregate(name, updates, 4), inner)
+        far = slow_clusters(updates, 4, cost)
+        outer = updates[[i for i in range(11) if i not in far]].mean(0)
+        torch.testing.assert_close(aggregate(name, updates, 4, side="outer"), outer)
+        for cost_of_another in (torch.max, torch.sum, lambda squares: squares.sqrt().sum()):
+            others += slow_clusters(updates, 7, cost_of_another) != inside
+    assert others > 10  # the costs do not agree on everything
+
+
+def test_centered_clipping_takes_its_steps_one_after_the_other():
+    # From 0 towards a single update at 4, a step of length 1 at a time.
+    updates = torch.tensor([[4.0]], dtype=torch.float64)
+    for steps in (1, 2, 3):
+        found = aggregate("centered_clipping", updates, tau=1.0, n_iterations=steps)
+        assert found.item() == pytest.approx(steps)
+
+
+def test_foolsgold_spreads_the_weights_between_none_and_all():
+    # The first two have the cosine 0.6, and the third is orthogonal: 0.4, 0.4 and 1 before the
+    # logit, whose ends are cut.
+    updates = torch.tensor([[1.0, 0, 0], [0.6, 0.8, 0], [0, 0, 1]], dtype=torch.float64)
+    weight = 0.7 * (math.log(0.4 / 0.6) + 0.5)
+    expected = (weight * (updates[0] + updates[1]) + updates[2]) / (2 * weight + 1)
+    torch.testing.assert_close(aggregate("foolsgold", updates, confidence=0.7), expected)
+
+
+def test_fltrust_does_not_trust_an_update_too_short_for_its_direction():
+    updates = torch.tensor([[1e-30, 0.0], [0.6, 0.8]])
+    facts = Facts(server_update=torch.tensor([1.0, 0.0]))
+    found, _ = AGGREGATORS["fltrust"]().apply(updates, None, facts)
+    torch.testing.assert_close(found, torch.tensor([0.6, 0.8]))
+
+
 def test_norm_clipping_by_hand():
     updates = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
     torch.testing.assert_close(
@@ -520,6 +601,13 @@ def test_subset_rules_against_enumeration(name, measure):
         torch.testing.assert_close(aggregate(name, updates, 2), best[1])
 
 
+def test_of_subsets_with_one_diameter_mda_takes_that_of_least_variance():
+    # The first two are 2 apart. The last two are 2.5 apart, so that one of them must go, and both
+    # triangles have the diameter 2.
+    updates = torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, -1.6], [1.0, 0.9]])
+    torch.testing.assert_close(aggregate("mda", updates, 1), updates[[0, 1, 3]].mean(0))
+
+
 def test_a_search_over_too_many_subsets_is_refused():
     with pytest.raises(ConfigError, match="subsets to search: must be at most 200000"):
         AGGREGATORS["mda"](n_byzantine=10).init(30, 1)
@@ -552,6 +640,22 @@ def test_buckets_are_means_of_disjoint_clients_drawn_anew_each_round():
     assert torch.equal(first, rule._mixing(updates, 0))
     _, state = rule.apply(updates, rule.init(7, 7))
     assert state[0] == 1
+
+
+def test_buckets_follow_their_seed_and_a_smaller_bucket_is_a_mean_too():
+    updates = torch.eye(7, dtype=torch.float64)
+    rules = [AGGREGATORS["bucketing"](bucket_size=3, seed=seed) for seed in (0, 1)]
+    first, second = (rule._mixing(updates, 0) for rule in rules)
+    assert not torch.equal(first, second)
+    assert sorted(first.flatten().unique().tolist()) == pytest.approx([0, 1 / 3, 1])
+
+
+def test_a_repeated_median_withstands_a_minority_of_the_others():
+    # Of five clients each has four others, and two of these are no minority.
+    for name in ("repeated_median", "residual_reweighting"):
+        assert [AGGREGATORS[name]()._max_byzantine(n) for n in (1, 2, 4, 5, 6)] == [0, 0, 1, 1, 2]
+        with pytest.raises(ConfigError, match="allowed are 0 to 1"):
+            AGGREGATORS[name](n_byzantine=2).check(5)
 
 
 def test_pre_aggregation_keeps_the_state_of_its_rule():
@@ -827,6 +931,27 @@ def test_flair_by_hand_over_two_rounds():
     torch.testing.assert_close(reputation, torch.tensor([-0.25, 0.25, -0.25, 0.25]).double())
 
 
+def test_either_end_of_the_scores_may_be_penalised():
+    # Scores 0.5, 2, 4.5 and 8. A penalty is -(1 - 2 / 4), and a reward 2 / 4.
+    updates = torch.tensor([[1.0], [2.0], [-3.0], [4.0]], dtype=torch.float64)
+    for penalised, expected in (
+        ("lowest", [-0.5, 0.5, 0.5, 0.5]),
+        ("highest", [0.5, 0.5, 0.5, -0.5]),
+        ("both", [-0.5, 0.5, 0.5, -0.5]),
+    ):
+        rule = AGGREGATORS["flair"](n_byzantine=1, penalised=penalised)
+        assert rule.apply(updates)[1].reputation.tolist() == expected
+
+
+def test_a_watched_rule_takes_the_direction_of_the_aggregate_that_leads():
+    rule, updates = AGGREGATORS["flair"](n_byzantine=2), matrix(11, 6)
+    state = state_after_a_round(rule, updates)
+    leading = torch.tensor([-2.0, 0.0, 3.0, 1.0, -1.0, 0.5])
+    led = rule.led_by(state, leading)
+    assert led.direction.tolist() == [-1, 0, 1, 1, -1, 1]
+    assert led.reputation is state.reputation and led.scores is state.scores
+
+
 def test_gradient_guard_penalises_the_least_similar_map():
     pattern = torch.rand(8, 8, generator=torch.Generator().manual_seed(1))
     maps = {0.0: pattern, 1.0: pattern, 2.0: pattern + 0.01, 3.0: pattern.flip(0)}
@@ -892,6 +1017,72 @@ def test_gradient_guard_may_reward_everybody_in_the_first_round():
         assert state.reputation.min() == least
         _, state = rule.apply(updates, state, facts)
         assert state.reputation.min() < 0.5
+
+
+def test_gradient_guard_asks_for_a_step_as_long_as_the_median_update():
+    asked = []
+
+    def saliency(rows, raw, score):
+        asked.append((rows, raw, score))
+        return torch.rand(len(rows), 1, 8, 8, generator=torch.Generator().manual_seed(3))
+
+    updates = torch.diag(torch.tensor([1.0, 2.0, 3.0, 50.0, 100.0]))
+    direction = torch.tensor([1.0, -1.0, 0.0, 1.0, 1.0])
+    for map_of, score, step in (
+        ("model", "logit", direction * 3 / 2),  # the direction is 2 long
+        ("model", "probability", direction * 3 / 2),
+        ("update", "logit", direction),
+    ):
+        rule = AGGREGATORS["gradient_guard"](n_byzantine=1, map_of=map_of, score=score)
+        rule.scores(updates, direction, Facts(saliency=saliency))
+        (reference, raw, read), (rows, *others) = asked[-2:]
+        torch.testing.assert_close(reference, step[None])
+        assert torch.equal(rows, updates)
+        assert (raw, read) == tuple(others) == (map_of == "update", score)
+
+
+@pytest.mark.parametrize("window", [3, 7])
+def test_gradient_guard_scores_by_the_mean_similarity_over_the_samples(window):
+    from skimage.metrics import structural_similarity as reference
+
+    maps = 2 + torch.rand(4, 3, 12, 12, generator=torch.Generator().manual_seed(5))
+    maps[1] = maps[0] + 0.1 * maps[1]
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=1, window=window)
+    facts = Facts(saliency=lambda rows, raw, score: maps[rows[:, 0].long()])
+    scores = rule.scores(torch.tensor([[1.0], [2.0], [3.0]]), torch.zeros(1), facts)
+    span = float(maps[0].max() - maps[0].min())
+    for client in range(3):
+        of_samples = [
+            reference(
+                maps[client + 1, i].double().numpy(), maps[0, i].double().numpy(),
+                win_size=window, data_range=span,
+            )
+            for i in range(3)
+        ]  # fmt: skip
+        assert float(scores[client]) == pytest.approx(np.mean(of_samples), abs=1e-6)
+
+
+def test_gradient_guard_judges_by_the_options_it_has():
+    """``first`` and ``reference`` decide on which of two references the scores are taken."""
+    maps = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(5))
+    facts = Facts(
+        saliency=lambda rows, raw, score: maps[rows[:, 0].long()], server_update=torch.ones(1)
+    )
+    updates = torch.tensor([[0.0], [1.0], [2.0]])
+    alike = {}
+    for reference, first in (
+        ("aggregate", "similarity"),
+        ("server", "reward"),
+        ("aggregate", "reward"),
+    ):
+        rule = AGGREGATORS["gradient_guard"](n_byzantine=1, reference=reference, first=first)
+        scores = rule.apply(updates, None, facts)[1].scores
+        alike[reference, first] = scores.tolist()
+    assert alike["aggregate", "similarity"][0] == pytest.approx(1)
+    assert alike["server", "reward"][1] == pytest.approx(1)
+    assert alike["aggregate", "reward"] == [0, 0, 0]
+    maps[2, 0, 0, 0] = torch.nan
+    assert rule.scores(updates, torch.ones(1), facts)[2] == -1
 
 
 def test_gradient_guard_may_look_at_the_updates_own_spectrum():
@@ -1141,6 +1332,15 @@ def test_residual_reweighting_is_its_definition(n, estimator, weighting, version
     models = (broadcast - updates).numpy()
     expected = slow_reweighting(models, **options)
     torch.testing.assert_close(broadcast - found, torch.from_numpy(expected))
+
+
+def test_a_value_whose_confidence_is_just_the_limit_is_replaced():
+    # No confidence is above 1, so that all values become those of the lines, and none has weight.
+    updates = matrix(7, 5, 11, torch.float64)
+    lines = [slow_line(np.sort(-column)) for column in updates.t().numpy()]
+    expected = [-(start + slope * 4) for slope, start in lines]
+    found = aggregate("residual_reweighting", updates, delta=1.0)
+    assert found.tolist() == pytest.approx(expected)
 
 
 def test_reweighting_of_five_values_by_hand_as_the_text_and_as_the_code_has_it():

@@ -89,6 +89,18 @@ def test_ipm_sends_the_negated_scaled_mean():
     torch.testing.assert_close(send("ipm", updates)[2], -0.2 * updates.mean(0))
 
 
+def test_ipm_has_its_strength():
+    updates = benign_updates()
+    torch.testing.assert_close(send("ipm", updates, epsilon=3.0)[0], -3 * updates.mean(0))
+
+
+def test_alie_takes_the_largest_z_of_all_clients_if_none_is_given():
+    # 20 benign and 5 Byzantine: the quantile of (20 - 8) / 20, as 8 must be farther away.
+    updates = benign_updates()
+    expected = updates.mean(0) - 0.2533471 * updates.std(0)
+    torch.testing.assert_close(send("alie", updates)[0], expected, rtol=1e-6, atol=1e-7)
+
+
 def test_alie_is_mean_minus_z_standard_deviations():
     updates = benign_updates()
     expected = updates.mean(0) - 0.5 * updates.std(0)
@@ -107,6 +119,8 @@ def test_alternating_alie_flips_its_sign_every_round():
     for _ in range(3):
         sent, state = attack.apply(updates, state)
         moves.append(sent[0] - updates.mean(0))
+    # The first round sends what ALIE sends.
+    torch.testing.assert_close(moves[0], -largest_z(25, 5) * updates.std(0))
     torch.testing.assert_close(moves[1], -moves[0])
     torch.testing.assert_close(moves[2], moves[0])
 
@@ -137,12 +151,47 @@ def test_rop_angles():
     torch.testing.assert_close(moves[0.0], reference / reference.norm())
 
 
+def test_rop_may_sit_between_the_benign_mean_and_the_last_aggregate():
+    # Mean (3, 4) and last aggregate (6, 8) have one direction, so the perturbation is (0.8, -0.6).
+    updates = torch.tensor([[3.0, 4.0]], dtype=torch.float64).repeat(4, 1)
+    facts = Facts(last_aggregate=torch.tensor([6.0, 8.0], dtype=torch.float64))
+    for location, place in ((0.0, (3.0, 4.0)), (0.25, (3.75, 5.0)), (1.0, (6.0, 8.0))):
+        sent = send("rop", updates, 1, facts, location=location)
+        assert sent[0].tolist() == pytest.approx([place[0] + 0.8, place[1] - 0.6])
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3, 1.0])
+def test_rop_is_orthogonal_to_the_reference_that_lam_weighs(lam):
+    updates, last = benign_updates(), benign_updates(1, 30, seed=5)[0]
+    move = send("rop", updates, facts=Facts(last_aggregate=last), lam=lam)[0] - last
+    reference = lam * last + (1 - lam) * updates.mean(0)
+    assert abs(float(move @ reference)) < 1e-10
+    # Between 0 and 90 degrees it has a part of each.
+    facts = Facts(last_aggregate=last)
+    slanted = send("rop", updates, facts=facts, lam=lam, angle=30.0)[0] - last
+    expected = 0.5 * move + 0.75**0.5 * reference / reference.norm()
+    torch.testing.assert_close(slanted, expected)
+
+
 def test_rop_first_round_sits_at_the_benign_mean_or_at_zero():
     updates = benign_updates()
     move = send("rop", updates)[0] - updates.mean(0)
     assert move.norm().item() == pytest.approx(1)
     at_zero = send("rop", updates, first="zero")[0]
     assert at_zero.norm().item() == pytest.approx(1)
+
+
+def test_rop_that_predicts_takes_the_mean_of_its_own_clients_and_sees_no_others():
+    updates, own = benign_updates(), benign_updates(5, 30, seed=6)
+    last = benign_updates(1, 30, seed=5)[0]
+    attack = ATTACKS["rop"](n_byzantine=5, mean_of="own")
+    assert attack.knows == {"own_updates", "last_aggregate"}
+    sent, _ = attack.apply(updates[:0], None, Facts(last_aggregate=last, own_updates=own))
+    seen = send("rop", own, facts=Facts(last_aggregate=last))
+    torch.testing.assert_close(sent, seen)
+    assert not torch.equal(sent, send("rop", updates, facts=Facts(last_aggregate=last)))
+    with pytest.raises(ConfigError, match=r"attack\.mean_of='mine'"):
+        ATTACKS["rop"](mean_of="mine")
 
 
 def test_rop_without_any_direction_stays_finite():
@@ -294,6 +343,16 @@ def test_parameter_mixing_replaces_a_share_of_an_honest_update():
         assert (send("parameter_mixing", updates, 2, facts, mix_rate=rate) == expected).all()
 
 
+def test_parameter_mixing_mixes_each_byzantine_client_with_an_honest_one_of_its_own():
+    updates, own = benign_updates(3, 2000), benign_updates(5, 2000, seed=4)
+    facts = Facts(own_updates=own)
+    sent = send("parameter_mixing", updates, 5, facts, mix_rate=0.3)
+    for i, row in enumerate(sent):
+        honest, adversarial = row == updates[i % 3], row == own[i]
+        assert (honest | adversarial).all()
+        assert adversarial.double().mean().item() == pytest.approx(0.3, abs=0.04)
+
+
 # --- noise -------------------------------------------------------------------------------
 
 
@@ -332,6 +391,22 @@ def test_norm_matched_gaussian_has_the_length_of_ones_own():
     own = benign_updates(5, 30, seed=4)
     sent = send("norm_matched_gaussian", updates, facts=Facts(own_updates=own))
     torch.testing.assert_close(sent.norm(dim=1), own.norm(dim=1))
+
+
+def test_random_noise_has_its_scale():
+    sent = send("random", torch.zeros(3, 20_000), 2, scale=0.3)
+    assert sent.mean().item() == pytest.approx(0, abs=0.01)
+    assert sent.std().item() == pytest.approx(0.3, abs=0.01)
+
+
+def test_gaussian_noise_of_a_client_has_mean_1():
+    model, own = torch.full((3,), 3.0), torch.ones(4000, 3)
+    facts = Facts(own_updates=own, model=model)
+    sent = send("gaussian_noise", torch.zeros(3, 3), 4000, facts, std=2.0, each="client")
+    scale = (model - sent) / (model - own)
+    torch.testing.assert_close(scale, scale[:, :1].expand(-1, 3))
+    assert scale[:, 0].mean().item() == pytest.approx(1, abs=0.1)
+    assert scale[:, 0].std().item() == pytest.approx(2, abs=0.1)
 
 
 # --- attacks on the mean -----------------------------------------------------------------
@@ -395,6 +470,20 @@ def test_pga_moves_the_mean_as_far_as_it_searches():
     torch.testing.assert_close(sent[0], mean - 18.75 * mean.sign())
 
 
+@pytest.mark.parametrize("outward", [False, True])
+def test_pga_perturbs_along_the_direction_that_it_is_told(outward):
+    updates = benign_updates() + 0.5
+    mean = updates.mean(0)
+    directions = {"sign": mean.sign(), "unit": mean / mean.norm(), "std": updates.std(0)}
+    for perturbation, direction in directions.items():
+        sent = send(
+            "pga", updates, facts=told_of_rule("mean", 5), tolerance=1.0,
+            perturbation=perturbation, outward=outward,
+        )  # fmt: skip
+        expected = mean + (18.75 if outward else -18.75) * direction
+        torch.testing.assert_close(sent[0], expected)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 def test_pga_finds_the_scale_of_small_updates(scale):
     # Clustering leaves far vectors out; those that it keeps err the more, the farther they are.
@@ -455,6 +544,65 @@ def test_full_trim_with_partial_knowledge_uses_its_own_updates():
     )
     deviations = (sent - own.mean(0)).abs() / own.std(0)
     assert deviations.min() >= 3 - 1e-9 and deviations.max() <= 4 + 1e-9
+
+
+def test_full_trim_draws_evenly_from_the_benign_extreme_to_b_times_it_or_its_b_th_part():
+    # Means above zero push below the lowest value, and means below zero above the highest.
+    updates = torch.tensor([[1.0, -4.0, -1.0, -4.0], [4.0, -1.0, 4.0, 1.0]], dtype=torch.float64)
+    sent = send("full_trim", updates, 4000, b=4.0)
+    for column, (low, high) in enumerate([(0.25, 1.0), (-1.0, -0.25), (-4.0, -1.0), (1.0, 4.0)]):
+        values = sent[:, column]
+        span = high - low
+        assert low <= values.min() < low + 0.01 * span and high - 0.01 * span < values.max() <= high
+        assert float(values.mean()) == pytest.approx((low + high) / 2, abs=0.02 * span)
+
+
+def test_full_trim_with_partial_knowledge_draws_evenly_between_3_and_4_deviations():
+    own = torch.tensor([[1.0, -4.0], [4.0, -1.0]], dtype=torch.float64).repeat(2000, 1)
+    sent = send("full_trim", own[:2], 4000, Facts(own_updates=own), knowledge="partial")
+    deviations = (sent - own.mean(0)) / own.std(0)
+    for values in (-deviations[:, 0], deviations[:, 1]):
+        assert 3 <= values.min() < 3.01 and 3.99 < values.max() <= 4
+        assert float(values.mean()) == pytest.approx(3.5, abs=0.02)
+
+
+def slow_full_krum(known, copies, f, least=1e-5):
+    """Lambda of Fang et al. (2020): the upper bound, halved until Krum takes a copy."""
+    n, d = len(known) + copies, known.shape[1]
+    sign = known.mean(0).sign()
+    sums = []
+    for update in known:
+        distances = sorted(float((update - other).norm()) for other in known)
+        sums.append(sum(distances[1 : n - f - 1]))
+    lam = min(sums) / ((n - 2 * f - 1) * d**0.5) + max(float(u.norm()) for u in known) / d**0.5
+    while lam >= least:
+        everyone = [*known, *[-lam * sign] * copies]
+        scores = []
+        for i, update in enumerate(everyone):
+            others = [everyone[j] for j in range(n) if j != i]
+            squares = sorted(float((update - other).square().sum()) for other in others)
+            scores.append(sum(squares[: n - f - 2]))
+        if scores.index(min(scores)) >= len(known):
+            return lam
+        lam /= 2
+    return lam
+
+
+def test_full_krum_sends_the_largest_lambda_that_krum_takes():
+    seen = set()
+    for seed in range(6):
+        updates = 0.5 * benign_updates(9, 6, seed) + 0.4
+        lam = slow_full_krum(updates, 3, 3)
+        sent = send("full_krum", updates, 3)
+        torch.testing.assert_close(sent[0], -lam * updates.mean(0).sign())
+        # With partial knowledge a single copy is tried first, and then more of them.
+        own = 0.5 * benign_updates(6, 6, seed + 50) + 0.4
+        partial = send("full_krum", updates, 6, Facts(own_updates=own), knowledge="partial")
+        tried = [slow_full_krum(own, copies, copies) for copies in (1, 2, 3, 4)]
+        of_fewest = next(lam for lam in tried if lam >= 1e-5)
+        torch.testing.assert_close(partial[0], -of_fewest * own.mean(0).sign())
+        seen.add(tried.index(of_fewest))
+    assert {0, 1} <= seen
 
 
 @pytest.mark.parametrize("knowledge", ["full", "partial"])
@@ -520,6 +668,24 @@ def test_camouflage_keeps_the_own_spread_and_pushes_against_the_mean():
     assert float(gamma) == pytest.approx(3.0)
     torch.testing.assert_close(shift[0], -3.0 * spread * mean / mean.norm(), rtol=1e-4, atol=1e-5)
     assert float(attack.apply(benign, gamma, facts)[1]) == pytest.approx(4.5)
+
+
+def test_camouflage_may_push_against_the_signs_and_come_nearer():
+    benign = benign_updates()
+    mean = benign.mean(0)
+    spread = (benign - mean).square().sum(1).mean().sqrt()
+    limit = 1.0
+
+    def rule(rows):
+        """It follows until the shift is longer than ``limit`` spreads, and then turns away."""
+        shift = (rows[-1] - benign[0]).norm() / spread
+        return mean - (shift if shift <= limit else -shift) * mean.sign()
+
+    attack = ATTACKS["camouflage"](n_byzantine=1, direction="sign", start=1.2, factor=1.5)
+    sent, gamma = attack.apply(benign, None, Facts(own_updates=benign[:1], rule=rule))
+    assert float(gamma) == pytest.approx(1.2 / 1.5)
+    expected = -0.8 * spread * mean.sign() / 30**0.5
+    torch.testing.assert_close(sent[0] - benign[0], expected)
 
 
 def test_camouflage_stays_where_the_candidate_that_suffers_least_still_follows():

@@ -228,7 +228,15 @@ def test_data_says_that_a_trusted_table_cannot_be_used(capsys, tmp_path):
 def test_doctor_tells_versions_device_threads_and_data(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("torch", "device: ", "cores: ", "results: ", "data folder: ", "auto takes"):
+    for word in (
+        "torch",
+        "device: ",
+        "cores: ",
+        "free memory: ",
+        "results: ",
+        "data folder: ",
+        "auto takes",
+    ):
         assert word in out
 
 

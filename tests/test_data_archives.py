@@ -157,6 +157,7 @@ def test_archives_that_are_wrong_or_incomplete_do_not_serve(root, release):
     lay(root, {path: content[:-3] for path, content in archives.items()})
     assert not unpack_absent("mnist", root)
     assert not list(root.rglob("*-ubyte"))
+    assert not unpack_absent("lending_club", root)  # A set without archives.
     # A file that is there needs no archive.
     (missing, *_) = DATASETS["mnist"].files
     lay(root, archives)
@@ -275,8 +276,7 @@ def test_a_copy_that_is_trusted_is_not_replaced(root, network):
 
 
 def test_files_without_published_checksums_are_canonical_by_their_archive_alone(root, network):
-    download("emnist_byclass")
-    assert verify_files("emnist_byclass", root).variant == "canonical"
+    assert resolve_source("emnist_byclass", "real") == DataConfig("emnist_byclass")
     (root / "EMNIST" / "raw" / "gzip.zip").rename(root / "elsewhere.zip")
     with pytest.raises(DataError, match="cannot be verified: no checksum of it is published"):
         resolve_source("emnist_byclass")

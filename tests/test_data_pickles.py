@@ -147,6 +147,7 @@ def test_fine_labels_are_those_of_cifar100(tmp_path):
         ({"labels": [1, 10]}, "has the label 10: labels must be from 0 to 9"),
         ({"labels": [1, -1]}, "has the label -1"),
         ({"labels": [1, 2.5]}, "'labels' in .* must be a list of whole numbers"),
+        ({"labels": np.array([1.0, 2.0])}, "'labels' in .* must be a list of whole numbers"),
         ({"labels": "12"}, "'labels' in .* must be a list of whole numbers"),
         ({"data": np.zeros((2, 3071), dtype=np.uint8)}, "'data' in .* must be an array of bytes"),
         ({"data": np.zeros((2, 3072))}, "'data' in .* must be an array of bytes, 3072 for each"),

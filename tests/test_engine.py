@@ -13,6 +13,8 @@ from fedlib.attacks import ATTACKS
 from fedlib.attacks.base import Attack
 from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
+from fedlib.engine import play
+from fedlib.engine.play import recorded
 from fedlib.federation import Facts
 from fedlib.gradients import gradients, saliency_maps
 from fedlib.trackers.reputation import separation
@@ -72,6 +74,77 @@ def test_milestones_multiply_the_rate(dataset):
     federation, state = engine.prepare(config(milestones=(2, 4), decay=0.1), dataset)
     rates = [engine.play_round(federation, state).learning_rate for _ in range(5)]
     assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_the_server_steps_at_the_rate_that_the_milestones_left(dataset):
+    setting = config(learning_rate=0.5, milestones=(1,), decay=0.1)
+    federation, state = engine.prepare(setting, dataset)
+    for rate in (0.5, 0.05):
+        before = state.parameters.clone()
+        engine.play_round(federation, state)
+        torch.testing.assert_close(state.parameters, before - rate * state.last_aggregate)
+        torch.testing.assert_close(state.last_aggregate, state.updates.mean(0))
+
+
+def test_a_run_says_how_far_it_is_and_lets_an_agent_act_before_each_round(dataset):
+    done, begun = [], []
+
+    def act(federation, state):
+        begun.append(state.round)
+        state.attack = torch.full_like(state.parameters, 7.0)
+
+    setting = config("dictated", 2, rounds=3, eval_every=2)
+    metrics = engine.run(setting, dataset, on_round=done.append, before_round=act)
+    assert (done, begun) == ([1, 2, 3], [0, 1, 2])
+    assert metrics["rounds"] == [2, 3]
+    assert metrics["test_loss"] != engine.run(setting, dataset)["test_loss"]
+
+
+def test_the_seed_decides_the_model_the_shares_and_the_servers_samples(dataset):
+    (one, first), (other, second), (_, again) = (
+        engine.prepare(config(seed=seed), dataset) for seed in (1, 2, 1)
+    )
+    assert torch.equal(first.parameters, again.parameters)
+    assert not torch.equal(first.parameters, second.parameters)
+    for client in range(9):  # the server's samples come last
+        assert not np.array_equal(one.shares[client], other.shares[client])
+
+
+def test_an_attacker_trains_harder_in_the_rounds_alone_in_which_it_poisons(dataset):
+    own = {}
+    for epochs in (0, 3):
+        attack = ATTACKS["model_replacement"](n_byzantine=2, rounds=(2,), extra_epochs=epochs)
+        setting = config(client=LocalSGD(5, 0.1)).with_(n_byzantine=2, attack=attack)
+        federation, state = engine.prepare(setting, dataset)
+        own[epochs] = []
+        for number in (1, 2):
+            assert state.round == number - 1
+            engine.play_round(federation, state)
+            own[epochs].append(state.own.clone())
+            assert torch.equal(state.updates[6:], state.own * (100 if number == 2 else 1))
+    assert torch.equal(own[0][0], own[3][0])
+    assert not torch.allclose(own[0][1], own[3][1])
+
+
+def test_records_have_six_digits_and_none_for_what_is_not_finite():
+    given = [1.23456789, [math.nan, -math.inf, 3], "text", 12345678.0, None]
+    assert recorded(given) == [1.23457, [None, None, 3], "text", 12345700.0, None]
+
+
+def test_an_honest_client_that_diverges_counts_as_zero_in_the_honest_mean(dataset, monkeypatch):
+    watched = {"track": ("reputation",), "server_step": "honest_mean"}
+    federation, state = engine.prepare(config("sign_flip", 3, "flair", **watched), dataset)
+    original = play.clients_step
+
+    def one_diverges(*given):
+        losses = original(*given)
+        state.updates[1, 3] = math.inf
+        return losses
+
+    monkeypatch.setattr(play, "clients_step", one_diverges)
+    engine.play_round(federation, state)
+    expected = state.updates[[0, 2, 3, 4]].sum(0) / 5
+    torch.testing.assert_close(state.last_aggregate, expected)
 
 
 class _Hostile(Attack):

@@ -11,9 +11,10 @@ from fedlib import engine, models
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import MomentumSGD
-from fedlib.data import DataConfig, load_dataset
+from fedlib.data import PARTITIONS, DataConfig, load_dataset
+from fedlib.federation import Samples, Streams
 from fedlib.federation import facts as facts_module
-from fedlib.gradients import gradients
+from fedlib.gradients import gradients, saliency_maps
 from fedlib.validation import ConfigError
 
 
@@ -89,6 +90,77 @@ def test_clients_vote_by_loss_and_byzantine_ones_against_it(dataset):
     broken = torch.full_like(downhill, math.nan)
     votes = facts_of(federation, state).vote(torch.stack([broken, downhill]))
     assert votes.tolist() == [1] * 6 + [0] * 2
+
+
+def test_votes_are_on_the_losses_after_a_step_at_the_servers_rate(dataset):
+    _, state = engine.prepare(config(learning_rate=0.25, model="mlp_100"), dataset)
+    generator = torch.Generator().manual_seed(0)
+    candidates = 0.1 * torch.randn(2, len(state.parameters), generator=generator)
+    x, y = dataset.x_train[:15].view(3, 5, 1, 28, 28), dataset.y_train[:15].view(3, 5)
+    found = facts_module._losses_after(state, candidates, x, y)
+    before = state.parameters.clone()
+    for number, candidate in enumerate(candidates):
+        state.parameters.copy_(before - 0.25 * candidate)
+        for client in range(3):
+            logits = state.model(x[client]).detach()
+            expected = torch.nn.functional.cross_entropy(logits, y[client])
+            torch.testing.assert_close(found[client, number], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_saliency_is_of_the_model_after_an_update_or_of_its_negative_alone(dataset):
+    setting = config(rule="gradient_guard", model="mlp_100", learning_rate=0.25)
+    federation, state = engine.prepare(setting, dataset)
+    generator = torch.Generator().manual_seed(0)
+    update = 0.1 * torch.randn(1, len(state.parameters), generator=generator)
+    own = torch.from_numpy(federation.shares[8])
+    x, y = dataset.x_train[own], dataset.y_train[own]
+    look = facts_of(federation, state).saliency
+    for raw, parameters in ((False, state.parameters - 0.25 * update), (True, -update)):
+        expected = saliency_maps(state.model, parameters, x, y, "logit")
+        torch.testing.assert_close(look(update, raw=raw), expected)
+
+
+def test_sample_counts_are_those_of_the_clients_and_not_of_the_server(dataset):
+    partition = PARTITIONS["dirichlet"](alpha=0.5)
+    federation, _ = engine.prepare(config(partition=partition), dataset)
+    assert len(federation.shares) == 9
+    counts = federation.sample_counts.tolist()
+    assert counts == [len(share) for share in federation.shares[:8]]
+    assert sum(counts) == len(dataset.y_train) and len(set(counts)) > 1
+
+
+def test_an_empty_place_of_a_poisoned_pass_stays_empty(dataset):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=3, per_batch=2)
+    setting = config(rule="median", partition=PARTITIONS["dirichlet"](alpha=0.5)).with_(
+        n_byzantine=3, attack=attack
+    )
+    federation, _ = engine.prepare(setting, dataset)
+    schedules = []
+    for poisoned in (False, True):
+        batches = Streams(federation.shares, setting.seed)("batches")
+        samples = Samples(federation, batches, range(8), poisoned)
+        schedules.append([part.schedule for part in samples.passes(4, 1)])
+    (honest, clean), (honest_again, poisoned) = schedules
+    assert torch.equal(honest, honest_again)
+    assert (clean < 0).any() and torch.equal(clean < 0, poisoned < 0)
+    assert torch.equal(clean[..., 2:], poisoned[..., 2:])
+    first = clean[..., :2][clean[..., :2] >= 0]
+    twins = poisoned[..., :2][clean[..., :2] >= 0]
+    n = len(dataset.y_train)
+    assert (twins >= n).all()
+    shown, labels = federation.poisoned
+    assert torch.equal(shown[twins], attack.add_trigger(dataset.x_train[first]))
+    assert (labels[twins] == 2).all()
+    # In one batch a round too, the copies are those of the samples that were drawn.
+    drawn = []
+    for poison in (False, True):
+        batches = Streams(federation.shares, setting.seed)("batches")
+        drawn.append(Samples(federation, batches, range(8), poison).batch(5))
+    (x, y), (x_poisoned, y_poisoned) = drawn
+    assert torch.equal(x[:5], x_poisoned[:5]) and torch.equal(y[:5], y_poisoned[:5])
+    assert torch.equal(x[5:, 2:], x_poisoned[5:, 2:])
+    expected = attack.add_trigger(x[5:, :2].flatten(0, 1))
+    assert torch.equal(x_poisoned[5:, :2].flatten(0, 1), expected)
 
 
 def test_an_attack_may_try_the_rule_as_it_stands(dataset):

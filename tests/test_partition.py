@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import recorded_calls
 
 from fedlib.data import PARTITIONS, class_counts, make_partition, matched_samples
+from fedlib.data.partition import base
 from fedlib.data.partition.base import cut_by_proportions, draw_by_shares
 from fedlib.validation import ConfigError
 
@@ -89,6 +91,43 @@ def test_dirichlet_normalised_gives_out_the_whole_set_by_the_clients_own_distrib
     assert [len(part) for part in alone] == [25] * 4
 
 
+def test_a_class_that_no_client_wants_is_shared_out_evenly():
+    # With a tiny alpha each of two clients wants one class, so that at least eight are unwanted.
+    labels = np.repeat(np.arange(10), 50)
+    for seed in range(5):
+        counts = class_counts(labels, PARTITIONS["dirichlet_normalised"](1e-300)(labels, 2, seed))
+        even = (counts == 25).all(0)
+        assert even.sum() >= 8
+        # A class that both want is shared out too, and one that a single client wants is its own.
+        assert set(counts[:, ~even].flatten()) <= {0, 50}
+
+
+def test_dirichlet_sliced_takes_the_pool_of_a_class_at_the_place_of_its_own_size():
+    # Sorted by class: 4 of class 0, then 2 and 3. Class 1 gets places 2 and 3, class 2 gets 6 to 8.
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
+    parts = PARTITIONS["dirichlet_sliced"]()(labels, 3, 1)
+    held = np.bincount(np.concatenate(parts), minlength=9)
+    assert held[:4].sum() == 6  # two samples of class 0 twice
+    assert sorted(held[:4]) == [1, 1, 2, 2]
+    assert not held[4:6].any()  # nobody holds class 1
+    assert (held[6:] == 1).all()
+
+
+def test_dirichlet_sliced_on_the_class_sizes_of_mnist_and_on_equal_ones():
+    sizes = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    labels = np.repeat(np.arange(10), sizes)
+    parts = PARTITIONS["dirichlet_sliced"]()(labels, 25, 1)
+    times = np.bincount(np.concatenate(parts), minlength=60_000)
+    assert times.sum() == 60_000
+    assert (np.sum(times == 2), np.sum(times == 0)) == (8141, 8141)
+    equal = np.repeat(np.arange(10), 500)
+    parts = PARTITIONS["dirichlet_sliced"]()(equal, 25, 1)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(5000))
+    # Equal shares of 10 samples for 4 clients are 2 each; the 2 that are left go to two clients.
+    parts = PARTITIONS["dirichlet_sliced"](alpha=1e9)(np.zeros(10, dtype=int), 4, 1)
+    assert [len(part) for part in parts] == [3, 3, 2, 2]
+
+
 def test_dirichlet_per_client_has_equal_sizes_and_skewed_classes():
     parts = PARTITIONS["dirichlet_per_client"](alpha=0.1)(LABELS, 10, 1)
     counts = class_counts(LABELS, parts)
@@ -131,6 +170,20 @@ def test_dirichlet_per_client_repeats_an_image_only_where_its_class_has_too_few(
     assert len(np.unique(np.concatenate(parts))) < 900  # but clients share images
 
 
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_a_client_has_its_samples_in_order(name):
+    for part in PARTITIONS[name]()(LABELS, 10, 1, np.arange(1000) % 10):
+        assert np.array_equal(part, np.sort(part))
+        assert part.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_every_partition_has_a_random_stream_of_its_own(name, monkeypatch):
+    asked = recorded_calls(monkeypatch, base, "stream")
+    PARTITIONS[name]()(LABELS, 10, 7, np.arange(1000) % 10)
+    assert asked == [(7, f"partition-{name}")]
+
+
 def test_a_class_of_just_enough_samples_is_drawn_without_repetition():
     drawn = draw_by_shares([np.arange(7)], 7, np.ones(1), np.random.default_rng(0))
     assert sorted(drawn) == list(range(7))
@@ -154,6 +207,7 @@ def test_classes_per_client():
         (lambda: PARTITIONS["dirichlet"](alpha=0.0), "partition.alpha=0.0"),
         (lambda: PARTITIONS["dirichlet_per_client"](alpha=-1.0), "partition.alpha=-1.0"),
         (lambda: PARTITIONS["dirichlet_normalised"](alpha=0.0), "partition.alpha=0.0"),
+        (lambda: PARTITIONS["dirichlet_sliced"](alpha=-1.0), "partition.alpha=-1.0"),
         (lambda: PARTITIONS["classes_per_client"](n_classes=0), "partition.n_classes=0"),
         (lambda: PARTITIONS["classes_per_client"](11)(LABELS, 20, 1), "from 1 to 10"),
         (lambda: PARTITIONS["classes_per_client"](2)(LABELS, 3, 1), "cannot hold all 10 classes"),
@@ -203,7 +257,7 @@ def test_a_class_without_samples_is_no_obstacle():
     for name in PARTITIONS:
         counts = class_counts(labels, PARTITIONS[name]()(labels, 10, 1, np.arange(1000) % 10))
         assert not counts[:, 4].any()
-        assert counts.sum() == len(labels)
+        assert counts.sum() == len(labels) or not PARTITIONS[name].complete
 
 
 def test_uniform_classes_draws_all_classes_alike_from_a_skewed_set():
@@ -227,6 +281,42 @@ def test_matched_samples_follow_each_clients_classes():
     again = matched_samples(parts, labels, test_labels, 1)
     assert all(np.array_equal(a, b) for a, b in zip(chosen, again, strict=True))
     assert not np.array_equal(chosen[1], matched_samples(parts, labels, test_labels, 2)[1])
+
+
+def test_an_empty_client_gets_one_sample_of_the_largest():
+    # With a tiny alpha one client has nearly all samples of the only class.
+    labels = np.zeros(50, dtype=int)
+    for seed in range(10):
+        parts = PARTITIONS["dirichlet"](alpha=1e-3)(labels, 6, seed)
+        sizes = sorted(map(len, parts))
+        assert sizes[0] == 1 and sum(sizes) == 50
+        assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(50))
+        assert all(np.array_equal(part, np.sort(part)) for part in parts)
+        assert all(part.dtype == np.int64 for part in parts)
+
+
+def test_dirichlet_proportions_have_the_moments_of_their_alpha():
+    # A class's share at one of n clients is Beta(a, (n - 1) a): variance p (1 - p) / (n a + 1).
+    labels = np.repeat(np.arange(10), 400)
+    for alpha in (0.3, 5.0):
+        shares = []
+        for seed in range(30):
+            counts = class_counts(labels, PARTITIONS["dirichlet"](alpha=alpha)(labels, 5, seed))
+            shares.append(counts / 400)
+        assert np.var(np.stack(shares)) == pytest.approx(0.2 * 0.8 / (5 * alpha + 1), rel=0.12)
+
+
+def test_matched_samples_draw_a_stream_of_their_own_for_each_client():
+    labels = np.zeros(90, dtype=int)
+    parts = [np.arange(30), np.arange(30, 60), np.arange(60, 90)]
+    first, second, third = matched_samples(parts, labels, np.zeros(60, dtype=int), 1)
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    # Where there are fewer test samples than clients, each still has one.
+    assert [len(drawn) for drawn in matched_samples(parts, labels, labels[:2], 1)] == [1, 1, 1]
+    # Of the classes 0 and 1 there are test samples of the second alone.
+    labels = np.repeat([0, 1], [60, 30])
+    (drawn,) = matched_samples([np.arange(90)], labels, np.ones(10, dtype=int), 1)
+    assert len(drawn) == 10
 
 
 def test_clients_by_group_are_the_largest_in_random_order():
@@ -262,3 +352,37 @@ def test_removed_holders_leave_with_their_share():
     assert not class_counts(LABELS, none)[:, 3].any()
     with pytest.raises(ConfigError, match=r"partition\.removed=7"):
         PARTITIONS["classes_per_client"](removed=7, removed_class=3)(LABELS, 23, 1)
+
+
+def test_dirichlet_shares_have_the_spread_of_their_distribution():
+    labels = np.repeat(np.arange(10), 1000)
+    squares = []
+    for seed in range(30):
+        counts = class_counts(labels, PARTITIONS["dirichlet"](alpha=1.0)(labels, 10, seed))
+        squares.append(np.square(counts / counts.sum(0)).sum(0).mean())
+    # Of ten shares drawn from Dir(1), the squares sum to (1 + 1) / (10 + 1) on average.
+    assert np.mean(squares) == pytest.approx(2 / 11, abs=0.01)
+
+
+def test_the_smallest_alpha_still_draws_one_class_per_client():
+    parts = PARTITIONS["dirichlet_per_client"](alpha=5e-324)(LABELS, 10, 1)
+    assert ((class_counts(LABELS, parts) > 0).sum(1) == 1).all()
+
+
+def test_chance_decides_which_classes_a_client_holds():
+    firsts = {
+        tuple(np.unique(LABELS[PARTITIONS["classes_per_client"]()(LABELS, 5, seed)[0]]))
+        for seed in range(10)
+    }
+    assert len(firsts) > 5
+
+
+def test_matched_samples_of_few_test_samples_or_none_of_a_class():
+    labels, test_labels = np.repeat([0, 1, 2], 100), np.repeat([0, 1], [900, 100])
+    alike = [np.arange(100), np.arange(100), np.arange(200, 300)]
+    # There is at least one sample for each client.
+    assert [len(drawn) for drawn in matched_samples(alike, labels, test_labels[:2], 1)] == [1] * 3
+    first, second, without = matched_samples(alike, labels, test_labels, 1)
+    assert not np.array_equal(first, second)
+    # The last client trains on a class without test samples: all test samples count alike.
+    assert (test_labels[without] == 0).mean() == pytest.approx(0.9, abs=0.06)

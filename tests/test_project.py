@@ -87,7 +87,9 @@ def test_the_notebook_check_finds_texts_out_of_step(tmp_path):
     other = notebook_of()
     other.cells[0].source = "2 + 2"
     jupytext.write(other, path.with_suffix(".md"), fmt="md:myst")
-    assert "jupytext --sync" in run("tools/check_notebooks.py", path).stderr
+    result = run("tools/check_notebooks.py", path)
+    assert result.returncode == 1
+    assert "jupytext --sync" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -102,9 +104,13 @@ def test_the_notebook_check_finds_texts_out_of_step(tmp_path):
 )
 def test_the_offline_check_tells_links_from_loads(tmp_path, page, found):
     (tmp_path / "index.html").write_text(page)
-    assert run("tools/check_offline.py", tmp_path).returncode == int(found)
+    result = run("tools/check_offline.py", tmp_path)
+    assert result.returncode == int(found)
+    assert ("index.html: " in result.stderr) == found
     (tmp_path / "index.html").unlink()
-    assert run("tools/check_offline.py", tmp_path).returncode == 1
+    result = run("tools/check_offline.py", tmp_path)
+    assert result.returncode == 1
+    assert "holds no index.html" in result.stderr
 
 
 def test_the_front_page_is_filled_from_the_store(tmp_path):
@@ -120,22 +126,24 @@ def test_verdicts_are_those_of_the_store(tmp_path):
         return DataConfig(name, "real", "canonical")
 
     store = Store("two_stage_attack", tmp_path)
-    square = ["1" * 61] * 8 + ["1" * 8 + "0" * 45 + "1" * 8] * 45 + ["1" * 61] * 8
+    halves = ["0" * 30 + "1" * 31] * 61
     grid = load_grid("two_stage_attack")
     for cell in (cell for seed in range(1, 6) for cell in grid.cells("paper", seed, real)):
         if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):
             accuracy = 0.5 if "ipm" in cell.key else 0.9
             more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0]}
-            put(store, cell, "paper", accuracy, decision=square, **more)
+            put(store, cell, "paper", accuracy, decision=halves, **more)
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
-    counted, _, table = page.read_text().partition("\n\n")
-    assert re.fullmatch(r"1 holds, 1 does not hold, \d+ undecided", counted)
-    assert [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] == [
-        "does not hold", "holds",
-    ]  # fmt: skip
+    counted, *tables = page.read_text().split("\n\n")
+    assert re.fullmatch(r"1 holds, 1 does not hold, 2 ties, \d+ undecided", counted)
+    found = [
+        [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] for table in tables
+    ]
+    # What the paper claims comes first, then what this book asks.
+    assert found == [["does not hold", "tie", "tie", "holds"], ["does not hold"]]
     page.write_text("{contradicted}")
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert "| Residual reweighting | MNIST, both backdoors: " in page.read_text()
@@ -209,9 +217,33 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     assert table[0].count("|") == table[1].count("|") == 7
 
 
+def test_the_table_of_rounding_is_of_what_was_measured(tmp_path):
+    measured = [
+        {
+            "scale": "quick",
+            "cell": f"mnist/{'full_trim' if share else 'none'}/{share}/{rule}",
+            "accuracy": {
+                "as stored": 50.0, "two threads": 50.0 - move, "one parameter": 50.0,
+                "another seed": 50.0 + 2 * move,
+            },
+        }
+        for rule, share, move in (("krum", 0, 0.0), ("krum", 50, 1.0), ("median", 50, 3.0))
+    ]  # fmt: skip
+    summary = {"date": "2026-11-28", "measured": measured}
+    (tmp_path / "rounding.json").write_text(json.dumps(summary))
+    text, _, lines = fill(Page("{rounding}", tmp_path)).partition("\n\n")
+    assert "3 cells of `krum`, `median` under `full_trim` of 0 to 50 %" in text
+    assert [line.split(" | ")[1:] for line in lines.splitlines()[2:]] == [
+        ["2 of 3", "1.00", "3.00 |"],
+        ["0 of 3", "0.00", "0.00 |"],
+        ["2 of 3", "2.00", "6.00 |"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("{rounding}", "has no file 'rounding.json'"),
         ("{measured:rule}", "measured='rule' is unknown"),
         ("{measured:aggregator}", "has no file 'measured.json'"),
         ("{gpu:runs}", "has no file 'gpu_runs.jsonl'"),
@@ -285,4 +317,6 @@ def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     result = papermill("-p", "scale", "smok")
     assert result.returncode != 0
     assert "did you mean 'smoke'" in result.stderr
-    assert "parameter='scal' is unknown" in papermill("-p", "scal", "smoke").stderr
+    result = papermill("-p", "scal", "smoke")
+    assert result.returncode != 0
+    assert "parameter='scal' is unknown" in result.stderr

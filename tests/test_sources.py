@@ -1,6 +1,7 @@
 """Real sets under a root, verified; the embedded one; never one for the other in silence."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import struct
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small import recorded_calls
 
 from fedlib.data import datasets
 from fedlib.data.catalogue import DATASETS
-from fedlib.data.contents import read_part
+from fedlib.data.contents import check_samples, read_part
 from fedlib.data.datasets import (
     EMBEDDED_VARIANT,
     DataConfig,
@@ -23,6 +25,7 @@ from fedlib.data.datasets import (
 from fedlib.data.errors import DataError
 from fedlib.data.files import checksums, data_root, total_checksum, verify_files
 from fedlib.data.manifest import MANIFEST, write_entry
+from fedlib.data.samples import LabelledSamples
 from fedlib.data.trust import trust
 from fedlib.validation import ConfigError
 
@@ -131,6 +134,10 @@ def test_the_canonical_files_are_canonical_whatever_the_manifest_says(root, monk
     assert resolve_source("mnist") == DataConfig("mnist")
     with pytest.raises(ConfigError, match=r"variant='my copy' cannot be the name .*'canonical'"):
         trust("mnist", root, "my copy")
+
+
+def test_the_checksum_of_a_copy_does_not_depend_on_the_order_of_its_files():
+    assert total_checksum({"b": "2", "a": "1"}) == hashlib.sha256(b"12").hexdigest()
 
 
 def test_the_copies_of_the_stored_runs_keep_their_names():
@@ -306,6 +313,17 @@ def test_a_subset_is_the_same_every_time_and_a_part_of_the_whole(tiny):
     assert len(first.y_test) == 20
 
 
+@pytest.mark.parametrize("size", [1, 49, 50])
+def test_a_subset_has_as_many_samples_as_wanted(tiny, size):
+    assert len(load_dataset(dataclasses.replace(tiny, train_samples=size)).x_train) == size
+
+
+def test_each_part_of_a_subset_has_a_random_stream_of_its_own(tiny, monkeypatch):
+    asked = recorded_calls(monkeypatch, datasets, "stream")
+    load_dataset(dataclasses.replace(tiny, train_samples=3, test_samples=5))
+    assert asked == [(0, "subset-mnist", 1), (0, "subset-mnist", 0)]
+
+
 def test_more_samples_than_there_are(tiny):
     with pytest.raises(ConfigError, match=r"data.test_samples=21 is more than the 20"):
         load_dataset(dataclasses.replace(tiny, test_samples=21))
@@ -364,6 +382,19 @@ def test_manifest_is_text_with_a_checksum_a_file(root):
     entry = json.loads(path.read_text())["mnist"]
     assert entry["variant"] == "tiny"
     assert set(entry["files"]) == set(DATASETS["mnist"].files)
+
+
+def test_a_manifest_keeps_its_other_entries_and_leaves_nothing_beside_it(root):
+    write_tiny_emnist(root)
+    trust("mnist", root, "tiny")
+    trust("emnist_byclass", root, "six")
+    trust("mnist", root, "small")
+    manifest = json.loads((root / MANIFEST).read_text())
+    assert {name: entry["variant"] for name, entry in manifest.items()} == {
+        "mnist": "small",
+        "emnist_byclass": "six",
+    }
+    assert [path.name for path in root.iterdir() if path.is_file()] == [MANIFEST]
 
 
 def test_an_absent_set_is_told_in_three_lines(empty):
@@ -478,6 +509,19 @@ def test_images_and_labels_that_do_not_fit_are_named(root, name, array, message)
     write_entry(root, "mnist", "tiny", checksums("mnist", root))
     with pytest.raises(DataError, match=message):
         load_dataset(resolve_source("mnist"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (LabelledSamples(np.full((2, 1, 1, 3), np.nan), np.zeros(2)), "number that is not finite"),
+        (LabelledSamples(np.zeros((2, 1, 1, 3)), np.zeros(2), np.zeros(1)), "2 labels and 1 group"),
+        (LabelledSamples(np.zeros((2, 1, 1, 3)), np.zeros(2), np.zeros(3)), "2 labels and 3 group"),
+    ],
+)
+def test_samples_of_any_loader_are_checked(samples, message):
+    with pytest.raises(DataError, match=message):
+        check_samples(DATASETS["lending_club"], "test", samples)
 
 
 def test_a_part_without_samples_is_named(root):

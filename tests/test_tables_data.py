@@ -18,8 +18,11 @@ from fedlib.data.tables import (
     LOAN_STATUSES,
     LOAN_TRIGGER,
     LOANS_FILE,
+    REVIEW_LENGTH,
     REVIEWS_FILE,
     _parts,
+    load_loans,
+    load_reviews,
     make_loans,
     make_reviews,
 )
@@ -106,6 +109,61 @@ def test_counts_stand_in_for_features_that_a_loan_file_lacks(tmp_path):
     data = load_dataset(resolve_source("lending_club", root=tmp_path), tmp_path)
     # All accounts, zeros, zeros, records, delinquencies, liens; then open accounts.
     assert data.x_train[0].flatten().tolist() == [3, 0, 0, 4, 1, 5, 2]
+
+
+def reviews_of(reviews, train=True):
+    """The word numbers of reviews, without the zeros at their ends, and their labels."""
+    lines = [json.dumps({"overall": stars, "reviewText": text}) for stars, text in reviews]
+    samples = load_reviews(lambda _: "\n".join(lines).encode(), train)
+    rows = samples.x[:, 0, 0].astype(int).tolist()
+    return [[number for number in row if number] for row in rows], samples.labels.tolist()
+
+
+def test_words_are_numbered_by_their_frequency_in_the_training_part():
+    texts = ["one two two three three three"] * 4 + ["so bad"] * 4 + ["zeta one"] * 2
+    stars = [5, 5, 4, 4, 1, 1, 2, 2, 5, 1]
+    training, testing = _parts(10, "amazon_reviews")
+    assert (len(training), len(testing)) == (8, 2)
+    # A text for each place, so that the training part holds the first eight.
+    placed = dict(zip([*training, *testing], zip(stars, texts, strict=True), strict=True))
+    reviews = [placed[i] for i in range(10)]
+    found, labels = reviews_of([(3, "no opinion"), *reviews, (3, "none")])
+    # Three occurs twelve times, two eight; bad, one and so occur four times, in this order.
+    assert found == [[5, 3, 3, 2, 2, 2]] * 4 + [[6, 4]] * 4
+    assert labels == [1, 1, 1, 1, 0, 0, 0, 0]
+    # A word that the training part lacks is a rare one.
+    assert reviews_of(reviews, train=False) == ([[1, 5]] * 2, [1, 0])
+
+
+def test_a_fifth_of_a_table_is_for_testing():
+    training, testing = _parts(100, "amazon_reviews")
+    assert (len(training), len(testing)) == (80, 20)
+    assert sorted([*training, *testing]) == list(range(100))
+
+
+def test_the_first_words_of_a_long_review_are_kept():
+    found, _ = reviews_of([(5, "b " * REVIEW_LENGTH + "a")] * 5)
+    assert found == [[2] * REVIEW_LENGTH] * 4
+
+
+def test_words_beyond_the_vocabulary_are_rare_ones(monkeypatch):
+    monkeypatch.setattr("fedlib.data.tables.VOCABULARY", 4)
+    found, _ = reviews_of([(5, "a a a b b c")] * 5)
+    assert found == [[2, 2, 2, 3, 3, 1]] * 4  # numbers below four
+
+
+def test_a_file_with_a_mark_of_its_byte_order_is_read():
+    content = b"\xef\xbb\xbfoverall,reviewText\n" + b"5,good\n" * 5
+    assert load_reviews(lambda _: content, True).x[:, 0, 0, 0].tolist() == [2] * 4
+
+
+def test_states_are_numbered_in_the_order_of_the_alphabet():
+    states = ["NY", "CA", "AZ", "TX", "MI", "OH", "WA", "FL", "GA", "IL"]
+    rows = [f"Current,{state}" for state in states]
+    content = "\n".join(["loan_status,addr_state", *rows]).encode()
+    for train, part in zip((True, False), _parts(10, "lending_club"), strict=True):
+        groups = load_loans(lambda _: content, train).groups
+        assert [sorted(states)[group] for group in groups] == [states[i] for i in part]
 
 
 def loans_of(tmp_path, text):

@@ -11,9 +11,12 @@ from fedlib import engine, models
 from fedlib.attacks import ATTACKS
 from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig, load_dataset
+from fedlib.gradients import gradients
 from fedlib.metrics import evaluate
-from fedlib.trackers import TRACKERS
+from fedlib.trackers import TRACKERS, average_iterate
+from fedlib.trackers.decision import decisions
 from fedlib.trackers.reputation import separation
+from fedlib.trackers.robustness import certificate, perturbation_curve
 from fedlib.validation import ConfigError
 
 
@@ -100,6 +103,27 @@ def test_the_average_iterate_is_the_mean_of_the_models_broadcast(dataset):
     assert metrics["test_accuracy"] == engine.run(config(rounds=4), dataset)["test_accuracy"]
 
 
+def test_the_average_iterate_itself_is_the_mean_and_leaves_the_model_as_it_was(
+    dataset, monkeypatch
+):
+    federation, state = engine.prepare(config(rounds=3), dataset)
+    tracker = TRACKERS["average_iterate"](federation, state)
+    evaluated, broadcast = [], []
+
+    def evaluate_parameters(model, x, y):
+        evaluated.append(state.parameters.clone())
+        return 0.5, 1.0
+
+    monkeypatch.setattr(average_iterate, "evaluate", evaluate_parameters)
+    for _ in range(3):
+        broadcast.append(state.parameters.clone())
+        engine.play_round(federation, state, [tracker])
+    last = state.parameters.clone()
+    assert tracker.report(state) == {"test_accuracy_average": 0.5}
+    torch.testing.assert_close(evaluated[0], torch.stack(broadcast).mean(0))
+    assert torch.equal(state.parameters, last)
+
+
 def test_reputations_and_their_separation_arerecorded_calls(dataset):
     setting = config("sign_flip", 3, "flair", track=("reputation",), rounds=6, eval_every=3)
     metrics = engine.run(setting, dataset)
@@ -110,6 +134,99 @@ def test_reputations_and_their_separation_arerecorded_calls(dataset):
     assert float(separation(scores, 3)) == pytest.approx(4.5 / 6)
     with pytest.raises(ConfigError, match="track='reputation' is for rules that keep"):
         config(rule="median", track=("reputation",))
+
+
+def test_the_training_loss_is_that_of_the_honest_clients_since_the_last_evaluation(dataset):
+    setting = config("label_flip", 2, rounds=5, eval_every=2)
+    metrics = engine.run(setting, dataset)
+    federation, state = engine.prepare(setting, dataset)
+    _, other = engine.prepare(setting, dataset)
+    losses = []
+    for _ in range(5):
+        other.parameters.copy_(state.parameters)
+        index = torch.from_numpy(other.streams("batches").draw(range(8), 5, "shuffle"))[:6]
+        _, of_clients = gradients(other.model, dataset.x_train[index], dataset.y_train[index])
+        losses.append(float(of_clients.mean()))
+        engine.play_round(federation, state)
+    means = [(losses[0] + losses[1]) / 2, (losses[2] + losses[3]) / 2, losses[4]]
+    assert metrics["rounds"] == [2, 4, 5]  # the last round is always evaluated
+    assert metrics["train_loss"] == pytest.approx(means, rel=1e-4)
+
+
+def test_cosines_are_means_over_the_rounds_since_the_last_evaluation(dataset):
+    setting = config("ipm", 3, rounds=5, eval_every=2, track=("cosines",))
+    setting = setting.with_(attack=ATTACKS["alie"](n_byzantine=3, z=1.0, alternating=True))
+    metrics = engine.run(setting, dataset)
+    federation, state = engine.prepare(setting, dataset)
+    seen = {"benign_to_last_aggregate": [], "byzantine_to_last_aggregate": []}
+    consecutive, last_move = [], None
+    for _ in range(5):
+        last = state.last_aggregate
+        engine.play_round(federation, state)
+        sent = state.updates.double()
+        if last is not None:
+            unit = last.double() / last.double().norm()
+            cosines = [float(row @ unit / row.norm()) for row in sent]
+            seen["benign_to_last_aggregate"].append(sum(cosines[:5]) / 5)
+            seen["byzantine_to_last_aggregate"].append(sum(cosines[5:]) / 3)
+        move = sent[-1] - sent[:5].mean(0)
+        if last_move is not None:
+            consecutive.append(float(move @ last_move / move.norm() / last_move.norm()))
+        last_move = move
+    assert max(consecutive) < 0  # the sign of the perturbation alternates
+    for name, values in {**seen, "consecutive_perturbations": consecutive}.items():
+        expected = [values[0], (values[1] + values[2]) / 2, values[3]]
+        assert metrics[f"cosine_{name}"] == pytest.approx(expected, abs=1e-4), name
+
+
+def test_the_separation_is_the_mean_over_the_rounds_since_the_last_evaluation(dataset):
+    setting = config("sign_flip", 3, "flair", track=("reputation",), rounds=4, eval_every=2)
+    metrics = engine.run(setting, dataset)
+    federation, state = engine.prepare(setting, dataset)
+    found = []
+    for _ in range(4):
+        engine.play_round(federation, state)
+        scores = state.aggregator.scores.tolist()
+        pairs = [(honest, other) for honest in scores[:5] for other in scores[5:]]
+        found.append(sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
+    assert len(set(found)) > 1
+    expected = [(found[0] + found[1]) / 2, (found[2] + found[3]) / 2]
+    assert metrics["separation"] == pytest.approx(expected, abs=1e-5)
+    assert metrics["reputation"][1] == pytest.approx(state.aggregator.reputation.tolist(), rel=1e-5)
+
+
+def test_decisions_lie_from_left_to_right_and_from_the_lowest_ordinate_up():
+    """Points are (-4 + 8 i / 60, -4 + 8 j / 60): class 1 right of x = 1, class 2 above y = 2."""
+
+    def model(points):
+        x, y = points[:, 0, 0, 0], points[:, 0, 0, 1]
+        scores = torch.stack([0 * x, (x > 1.01).float(), 2 * (y > 2.01).float()], dim=1)
+        return scores
+
+    found = decisions(model, torch.device("cpu"))
+    # -4 + 8 i / 60 > 1.01 from i = 38 on, and > 2.01 from i = 46 on.
+    assert found == ["0" * 38 + "1" * 23] * 46 + ["2" * 61] * 15
+
+
+def test_robustness_is_certified_on_training_data_and_curved_on_test_data():
+    setting = config(
+        data=DataConfig("circle", "embedded", "glyphs-1", 60, 20), model="elu_4_2",
+        client=RobustSGD(5, gamma=0.7, ascent_steps=3, ascent_rate=0.2),
+        rounds=2, eval_every=2, track=("robustness",),
+    )  # fmt: skip
+    dataset = load_dataset(setting.data)
+    metrics = engine.run(setting, dataset)
+    federation, state = engine.prepare(setting, dataset)
+    for _ in range(2):
+        engine.play_round(federation, state)
+    found = certificate(state.model, dataset.x_train, dataset.y_train, 0.7, 3, 0.2)
+    assert metrics["robustness_level"] == [pytest.approx(found.level, rel=1e-5)]
+    assert metrics["worst_loss"] == [pytest.approx(found.worst_loss, rel=1e-5)]
+    assert found.surrogate == pytest.approx(found.worst_loss - 0.7 * found.level)
+    prices = [0.7 * 2.0**power for power in (5, 4, 3, 2, 1, 0, -1, -2)]
+    curve = perturbation_curve(state.model, dataset.x_test, dataset.y_test, prices, 3, 0.2)
+    assert metrics["perturbation_level"] == pytest.approx([a for a, _ in curve], rel=1e-5)
+    assert metrics["perturbation_error"] == pytest.approx([b for _, b in curve], rel=1e-5)
 
 
 # --- every tracker -------------------------------------------------------------------------

@@ -11,7 +11,13 @@ from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import tables
-from fedlib.papers.two_stage_attack.measures import radius_error
+from fedlib.papers.two_stage_attack.measures import (
+    accuracy_or_constant,
+    asymmetry,
+    certified,
+    error_span,
+    radius_error,
+)
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -87,15 +93,17 @@ def grid(inside):
 
 
 @pytest.mark.parametrize(
-    ("inside", "error"),
+    ("inside", "error", "uneven"),
     [
-        (lambda x, y: np.hypot(x, y) <= 2, 0.0),
-        (lambda x, y: np.hypot(x, y) <= 3, 1.0),
-        (lambda x, y: x > 9, 2.0),  # all outside: the boundary is in the middle
-        (lambda x, y: x < 9, 2.0),  # none
+        (lambda x, y: np.hypot(x, y) <= 2, 0.0, 0.0),
+        (lambda x, y: np.hypot(x, y) <= 3, 1.0, 0.0),
+        (lambda x, y: x > 9, 2.0, 2.0),  # all outside: the boundary is in the middle
+        (lambda x, y: x < 9, 2.0, 2.0),  # none
+        (lambda x, y: x < 0.01, 2.0, 2.0),  # a line: in the middle on one side, none on the other
+        (lambda x, y: x < -0.1, 2.0, 2.0),  # a line that leaves the middle outside
     ],
 )
-def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error):
+def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error, uneven):
     store = Store(GRID.slug, tmp_path)
     cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean")
     put(
@@ -108,11 +116,13 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error
         test_loss=[2.0, 1.0],
     )
     archive = Archive(GRID, store)
-    assert radius_error(archive.best(cell.key)) == pytest.approx(error, abs=0.1)
-    row = tables.claims_table(archive).judged[0]
-    assert row.verdict == (
-        "holds, provisional: one seed" if error < 0.3 else "does not hold, provisional: one seed"
-    )
+    result = archive.best(cell.key)
+    assert radius_error(result) == pytest.approx(error, abs=0.1)
+    assert asymmetry(result) == pytest.approx(uneven, abs=0.1)
+    even, near = tables.claims_table(archive).judged[:2]
+    for row, value in ((even, uneven), (near, error)):
+        held = "holds" if value < 0.3 else "does not hold"
+        assert row.verdict == f"{held}, provisional: one seed"
     assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
 
 
@@ -137,37 +147,71 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
     )
 
 
+def test_a_model_worse_than_a_constant_answer_has_lost_what_there_is_to_lose(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    given = {
+        "none": (0.94, [2.0, 1.0], [0.1, 0.04]),
+        "random": (0.1375, [2.0, 9.0], [0.1, 0.0]),  # always outside
+        "ipm": (0.5, [2.0, None], [0.1, None]),  # diverged
+    }
+    for cell in GRID.cells("paper", 1, real):
+        data, attack, rule = cell.key.split("/")[-3:]
+        if (data, rule) == ("circle", "mean") and attack in given and "var" not in cell.key:
+            accuracy, loss, level = given[attack]
+            put(
+                store, cell, "paper", accuracy, test_loss=loss, robustness_level=level,
+                perturbation_error=[0.1, None, 0.35],
+            )  # fmt: skip
+    archive = Archive(GRID, store)
+    found = {attack: archive.best(f"circle/{attack}/mean") for attack in given}
+    assert accuracy_or_constant(found["none"]) == pytest.approx(94)
+    for attack in ("random", "ipm"):
+        assert accuracy_or_constant(found[attack]) == pytest.approx(86.25)
+        assert certified(found[attack]) == 0
+    assert certified(found["none"]) == 0.04
+    assert error_span(found["none"]) == pytest.approx(25)
+
+
 @pytest.mark.parametrize(
     ("white", "black", "said"),
     [
-        (0.80, 0.81, "holds, provisional: one seed"),
-        (0.80, 0.90, "does not hold, provisional: one seed"),
-        (0.89, 0.90, "undecided: nothing to measure"),
+        (0.90, 0.91, "holds"),
+        (0.88, 0.94, "does not hold"),
+        (0.80, 0.81, "undecided: all at chance"),
+        (0.94, 0.95, "undecided: nothing to measure"),
     ],
 )
 def test_a_black_box_is_compared_with_a_white_one_that_does_harm(
     tmp_path, quiet, white, black, said
 ):
     store = Store(GRID.slug, tmp_path)
-    accuracies = {"none": 0.9, "rl": white, "rlb": black}
-    for cell in GRID.cells("paper", 1, real):
-        data, attack, rule = cell.key.split("/")[-3:]
-        if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
-            circle = grid(lambda x, y: np.hypot(x, y) <= 2)
-            put(
-                store, cell, "paper", accuracies.get(attack, 0.5), decision=circle,
-                test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
-            )  # fmt: skip
-    rows = tables.claims_table(Archive(GRID, store)).judged
-    (row,) = (row for row in rows if row.text.startswith("Synthetic, Krum: the black box"))
+    accuracies = {"none": 0.95, "rl": white, "rlb": black}
+    points = {"data_checksum": load_dataset(CELLS["circle/none/krum"].data).checksum}
+    circle = grid(lambda x, y: np.hypot(x, y) <= 2)
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            data, attack, rule = cell.key.split("/")[-3:]
+            if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
+                put(
+                    store, cell, "paper", accuracies.get(attack, 0.5), points, decision=circle,
+                    test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
+                    stage_one_distance=[0.1],
+                )  # fmt: skip
+    rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
+    name = "Synthetic, Krum: "
+    row = rows[f"{name}the black box does as much harm as the white box"]
     assert row.verdict == said
-    # A model that has diverged predicts nothing.
-    (row,) = (row for row in rows if row.text.startswith("Synthetic, Krum: IPM does more harm"))
-    assert row.here == "+50.0 points of accuracy"
+    # A model that has diverged has lost no more than one that is worse than a constant answer.
+    row = rows[f"{name}IPM does more harm than random"]
+    assert (row.here.partition(" (")[0], row.verdict) == (
+        "+0.0 points of accuracy", "undecided: a tie at chance",
+    )  # fmt: skip
+    row = rows[f"{name}random does harm"]  # from 95 to the 86.25 % inside the circle
+    assert row.here.startswith("+8.") and row.verdict == "holds"
     table = tables.accuracy_table(Archive(GRID, store), "circle")
     shown = {row[0]: row[-2:] for row in table.rows}
     assert shown["IPM"] == ("diverged", "none")
-    assert shown["no attack"] == ("90.00", "0.1")
+    assert shown["no attack"] == ("95.00 ± 0.00", "0.1")
 
 
 def test_a_line_of_the_certificate_is_a_seeds_and_ends_where_its_model_diverges(tmp_path):

@@ -11,10 +11,21 @@ from records import put
 from fedlib.data import DataConfig
 from fedlib.data.catalogue import DATASETS
 from fedlib.evidence.agreement import attack_shows, informative, verdict
-from fedlib.evidence.claims import Claim, PrintedNumber, above, at_least, below, drop, near
-from fedlib.evidence.judging import claims_table, propagated, tally
+from fedlib.evidence.claims import (
+    Claim,
+    PrintedNumber,
+    above,
+    at_least,
+    below,
+    drop,
+    near,
+    percent_left,
+    stated,
+)
+from fedlib.evidence.judging import Judge, claims_table, propagated, tally
 from fedlib.evidence.noise import Noise, NoiseBook, pool
 from fedlib.evidence.report import Archive
+from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.verdicts import SeedValue, decide
 
 MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
@@ -215,6 +226,20 @@ def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
     assert judged(store, toy, kept).verdict == "undecided: all at chance"
 
 
+def test_a_tie_at_chance_is_one_where_other_cells_that_do_not_count_learned(store, toy, steady):
+    # The strongest of three attacks: two leave chance alike, and the third does not matter.
+    cells = ("table/mean", "table/median", "table/trimmed_mean")
+    claim = Claim("section 1", "strongest", cells, lambda v: min(v[1:]) - v[0], above(0), "{:+.1f}")
+    fill(store, toy, {"mean": (10.09,), "median": (10.09,), "trimmed_mean": (90.0,)})
+    assert judged(store, toy, claim).verdict == "undecided: a tie at chance"
+
+
+def test_the_numbers_that_decide_a_statistic():
+    assert deciding(min, [10.0, 50.0, 10.0]) == [0, 2]
+    assert deciding(lambda v: max(v) - v[2], [10.0, 50.0, 20.0]) == [1, 2]
+    assert deciding(lambda v: 7.0, [1.0, 2.0]) == [0, 1]
+
+
 def test_a_small_lead_on_one_seed_is_a_tie_and_a_large_one_is_not(store, toy, steady):
     fill(store, toy, {"mean": (80.3,), "median": (80.0,), "trimmed_mean": (70.0,)})
     row = judged(store, toy, lead("mean", "median"))
@@ -260,6 +285,52 @@ def test_seeds_that_only_one_cell_has_do_not_count(store, toy, steady):
     )
 
 
+def test_a_stated_number_is_met_within_two_points_or_twice_the_spread_of_its_cell():
+    assert str(stated(20)) == str(stated(20, 1.0)) == "18 to 22"
+    assert str(stated(20, 1.5, most=25)) == "17 to 28"
+    assert (stated(20, 5.0).tells, stated(20, 5.1).tells) == (True, False)
+    assert str(stated(20, 43.0)) == "10 to 30"  # never more than ten points
+
+
+def test_what_is_printed_with_too_wide_a_spread_cannot_be_met(store, toy, steady):
+    fill(store, toy, {"mean": (95, 95), "median": (75, 75)})
+    cells = ("table/mean", "table/median")
+    wide = Claim("Fig. 1", "costs 20", cells, drop, stated(20, 5.1), "{:.1f}")
+    assert judged(store, toy, wide).verdict == "undecided: the printed spread is too wide to tell"
+    assert Judge(Archive(toy, store), [wide]).next_runs(wide) == []
+    narrow = Claim("Fig. 1", "costs 20", cells, drop, stated(20, 2.0), "{:.1f}")
+    assert judged(store, toy, narrow).kind == "holds"
+    assert Judge(Archive(toy, store), [narrow]).next_runs(narrow)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "needed", "said"),
+    [
+        # Without attack 78 to 92.6 percent, and 75 under it: from 3 to 17.6 points are lost.
+        (drop, stated(20, 0.4), "17.6 at best: not as claimed"),
+        (drop, stated(19, 0.4), "–"),
+        (drop, above(17.5), "–"),
+        (drop, above(17.9), "–"),  # by less than the printed spread
+        (drop, above(18.1), "17.6 at best: not as claimed"),
+        (drop, below(2), "3.0 at best: not as claimed"),
+        (lambda v: percent_left(*v), below(50), "81.0 at best: not as claimed"),
+        (lambda v: percent_left(*v), at_least(90), "–"),
+    ],
+)
+def test_a_number_of_which_only_bounds_are_printed_can_contradict(
+    store, toy, steady, statistic, needed, said
+):
+    numbers = {
+        "table/mean": PrintedNumber(92.6, 0, least=78),
+        "table/median": PrintedNumber(75, 0.4),
+    }
+    fill(store, toy, {"mean": (91,), "median": (75,)})
+    claim = Claim("Fig. 1", "cost", ("table/mean", "table/median"), statistic, needed, "{:.1f}")
+    row = judged(store, toy, claim, lambda cell, quantity: numbers[cell])
+    assert row.in_print == said
+    assert (row.kind == "contradicted in print") == (said != "–")
+
+
 # --- published numbers --------------------------------------------------------------------
 
 
@@ -282,3 +353,11 @@ def test_agreement_with_a_wide_spread_is_not_shown_as_agreement(store, toy):
     assert verdict(mean, 96.0, 0.3, 98.0) == "agrees"
     assert verdict(archive.best("table/median"), 96.5, 0.6, unstable=True) == "unstable"
     assert archive.best("table/median").shown(unstable=True) == "10.10, 98.30"
+
+
+def test_seeds_far_apart_are_unstable_even_where_the_noise_is_not_known(store, toy):
+    fill(store, toy, {"mean": (10.1, 98.3), "median": (80.0, 82.0)})
+    archive = Archive(toy, store)
+    assert archive.noise.of(archive.best("table/mean")) is None
+    assert archive.noise.unstable(archive.best("table/mean"))
+    assert not archive.noise.unstable(archive.best("table/median"))

@@ -60,6 +60,8 @@ class _Loads(HTMLParser):
 
 def remote_loads(folder: Path) -> list[str]:
     """Return a line for everything that a page or style sheet in a folder loads from elsewhere."""
+    if not (folder / "index.html").exists():
+        return [f"{folder} holds no index.html"]
     found = []
     for page in sorted(folder.rglob("*.html")):
         parser = _Loads()
@@ -73,11 +75,7 @@ def remote_loads(folder: Path) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Print every remote load, and return 1 if there is one or no page at all, otherwise 0."""
-    folder = Path(arguments[0])
-    if not (folder / "index.html").exists():
-        print(f"{folder} holds no index.html", file=sys.stderr)
-        return 1
-    found = remote_loads(folder)
+    found = remote_loads(Path(arguments[0]))
     for line in found:
         print(line, file=sys.stderr)
     return 1 if found else 0

@@ -1,6 +1,6 @@
-"""Execute notebooks in place, to commit them with their outputs.
+"""Execute the chapters' texts into the notebooks beside them, to commit them with their outputs.
 
-usage: execute_notebooks.py NOTEBOOK.ipynb ...
+usage: execute_notebooks.py CHAPTER.md ...
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import nbformat
 from nbclient import NotebookClient
 
 
-def execute(path: Path) -> None:
-    """Execute the text of the paired Markdown file and write the notebook with its outputs."""
-    notebook = jupytext.read(path.with_suffix(".md"))
+def execute(text: Path) -> None:
+    """Execute a chapter's text and write the notebook, which is made if there is none yet."""
+    notebook = jupytext.read(text)
     # A cell keeps its identity from one execution to the next, so that diffs stay small.
     for number, cell in enumerate(notebook.cells, 1):
         cell["id"] = f"cell-{number:02d}"
     # The times of the execution are left out, because they would differ every time.
     NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False).execute()
     notebook.metadata.pop("language_info", None)
-    nbformat.write(notebook, path)
+    nbformat.write(notebook, text.with_suffix(".ipynb"))
 
 
 if __name__ == "__main__":

@@ -74,14 +74,20 @@ class Camouflage(Attack):
         last = mean.new_full((), self.start) if state is None else state
         if self.n_byzantine == 0:
             return own, last
+        largest = torch.finfo(mean.dtype).max
+
+        def shifted(gamma: torch.Tensor) -> torch.Tensor:
+            # An infinite length times a direction's zero would be NaN.
+            return (gamma * spread).clamp(max=largest) * direction
+
         everyone = torch.cat([updates, own])
         best, furthest = last, torch.full_like(last, -torch.inf)
         for gamma in (last, last * self.factor, last / self.factor):
-            everyone[len(updates) :] = own + gamma * spread * direction
+            everyone[len(updates) :] = own + shifted(gamma)
             pushed = ((follow(everyone) - mean) @ direction).amin()
             best = torch.where(pushed > furthest, gamma, best)
             furthest = torch.maximum(pushed, furthest)
-        return own + best * spread * direction, best
+        return own + shifted(best), best
 
 
 def _spread(updates: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:

@@ -44,6 +44,10 @@ class RelocatedOrthogonalPerturbation(Attack):
         ROP-S (equation 20): only first and last layers, normalisation and biases are perturbed, by
         ``d`` over their number as much. The equation can also be read as sending nothing but
         the perturbation there; here it is added to the last aggregate, as everywhere.
+    mean_of
+        Whose momenta the benign mean is taken of: ``"benign"`` for those that the benign clients
+        send, or ``"own"`` for those that the attacker's own clients would honestly send, by which
+        the attacker predicts the others without seeing them (section III-B).
     """
 
     formula: ClassVar[str] = (
@@ -59,6 +63,7 @@ class RelocatedOrthogonalPerturbation(Attack):
     location: float = 1.0
     first: str = "benign_mean"
     sparse: bool = False
+    mean_of: str = "benign"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,11 +72,15 @@ class RelocatedOrthogonalPerturbation(Attack):
         check_real("attack.angle", self.angle, 0, 360)
         check_real("attack.location", self.location, 0, 1)
         check_name("attack.first", self.first, ("benign_mean", "zero"))
-        if self.sparse:
-            self._set_knows(*type(self).knows, "critical_parameters")
+        check_name("attack.mean_of", self.mean_of, ("benign", "own"))
+        self._set_knows(
+            "last_aggregate",
+            "own_updates" if self.mean_of == "own" else "benign_updates",
+            *(["critical_parameters"] if self.sparse else []),
+        )
 
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
-        mean = row_mean(updates)
+        mean = row_mean(facts.own_updates if self.mean_of == "own" else updates)
         last = facts.last_aggregate
         if last is None:
             last = mean if self.first == "benign_mean" else torch.zeros_like(mean)

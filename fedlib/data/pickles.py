@@ -9,7 +9,6 @@ place of these names, so that NumPy itself never restores a state that a file de
 from __future__ import annotations
 
 import io
-import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -42,8 +41,6 @@ class _Array:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, by_columns, content = state
         flat = np.frombuffer(_as_bytes(content), dtype=kind.dtype)
-        if len(flat) != math.prod(shape):
-            raise pickle.UnpicklingError(f"{len(flat)} elements are no array of shape {shape}")
         self.values = flat.reshape(shape, order="F" if by_columns else "C")
 
 

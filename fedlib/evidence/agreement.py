@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from fedlib.evidence.class_counts import chance_level
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import agrees, margin
+from fedlib.evidence.statistics import WIDEST_MARGIN, agrees, margin
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
-
-WIDEST_MARGIN = 10.0
-"""The widest margin, in points, with which a printed accuracy can still be agreed with.
-
-A printed spread of more than half of this is of runs some of which diverged and some did not. The
-mean of such runs is a value that few of them have.
-"""
 
 AGREES, DIFFERS = "agrees", "differs"
 TELLS_NOTHING = "tells nothing"

@@ -19,7 +19,7 @@ from fedlib.grids import expand, load_grid, matching, run_grid
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
-PARAMETERS = ("scale", "seeds", "device", "data", "only")
+PARAMETERS = ("scale", "seeds", "device", "jobs", "data", "only")
 # A notebook has these names before anybody has written a cell.
 _IPYTHON = ("In", "Out")
 
@@ -95,6 +95,8 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
           computes the missing cells of that scale and shows that scale alone.
         * ``seeds``: the number of seeds. None takes the grid's number.
         * ``device``: ``auto``, ``cpu``, ``cuda``, or another name of a device.
+        * ``jobs``: how many runs are computed side by side. None takes as many as cores and memory
+          allow.
         * ``data``: ``auto``, ``real`` or ``embedded``.
         * ``only``: a pattern of the cells to compute, or several in a list. An empty text takes all
           cells.
@@ -113,6 +115,8 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     seeds = given["seeds"]
     if seeds is not None:
         check_int("seeds", seeds, 1)
+    if given["jobs"] is not None:
+        check_int("jobs", given["jobs"], 1)
     # These are of no use at scale "best", but a reader who has mistyped them expects to be told.
     hardware.check_device(given["device"])
     keys = dict.fromkeys(cell.key for at in SCALES for cell in grid.cells(at, 1, _embedded))
@@ -126,7 +130,8 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
             warnings.simplefilter("always")
             cells = expand(grid, scale, seeds, data, given["only"])
         notes += [str(warning.message) for warning in caught]
-        outcome = run_grid(cells, Store(slug), scale, device=given["device"], progress=False)
+        how = {"device": given["device"], "jobs": given["jobs"]}
+        outcome = run_grid(cells, Store(slug), scale, **how, progress=False)
         if outcome.failed:
             key, reason = next(iter(outcome.failed.items()))
             raise RuntimeError(f"{plural(len(outcome.failed), 'run')} failed; {key}: {reason}")

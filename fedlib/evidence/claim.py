@@ -120,10 +120,14 @@ class PrintedNumber(NamedTuple):
         The number.
     spread
         The standard deviation that is printed with it, or 0.
+    least
+        The smallest value that the number can have, if the paper does not print it but what it
+        prints sets bounds. ``value`` is then the largest. None if the number is printed.
     """
 
     value: float
     spread: float = 0.0
+    least: float | None = None
 
 
 Printed = Callable[[str, str], PrintedNumber | None]

@@ -6,7 +6,7 @@ A paper's claims and choices import all that they are made of from here.
 from fedlib.evidence.choices import Choice, choices_table, variants_table
 from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber, drop, percent_left
 from fedlib.evidence.judging import ClaimsTable, Judgement, claims_table, contradicted, tally
-from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near
+from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
 
 __all__ = [
     "OWN",
@@ -27,6 +27,7 @@ __all__ = [
     "drop",
     "near",
     "percent_left",
+    "stated",
     "tally",
     "variants_table",
 ]

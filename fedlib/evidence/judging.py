@@ -11,9 +11,11 @@ from typing import ClassVar
 
 from fedlib.evidence.claim import OWN, Claim, Printed
 from fedlib.evidence.class_counts import binomial_error, test_size
+from fedlib.evidence.in_print import in_print
 from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
+from fedlib.evidence.sensitivity import deciding, propagated
 from fedlib.evidence.table import Table, plural
 from fedlib.evidence.verdicts import (
     ENOUGH_SEEDS,
@@ -30,8 +32,6 @@ CONTRADICTED = "contradicted in print"
 """The kind of verdict on a claim that the paper's own numbers do not support."""
 
 _CSS = {HOLDS: "agrees", FAILS: "differs", TIE: "tie"}
-_AGAINST = ": not as claimed"
-"""The end of a paper's own number that does not support the claim."""
 
 
 @dataclass(frozen=True)
@@ -177,44 +177,27 @@ class Judge:
 
     def judgement(self, claim: Claim) -> Judgement:
         """Judge one of the claims."""
-        in_print, contradicted = self._in_print(claim)
+        printed, contradicted = in_print(claim, self.lookup)
         here, runs, verdict = self._by_runs(claim)
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
-        return Judgement(claim, here, in_print, runs, verdict.kind, verdict.remark)
+        return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
 
     def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
         """Return the runs that a claim needs next, as keys of cells with their seed.
 
         They complete the first seed that not all of the claim's cells have, at the paper's scale
-        and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed.
+        and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed, or
+        if no run can decide the claim.
         """
+        if not claim.needed.tells:
+            return []
         held = {cell: set(self.archive.seeds(cell, "paper")) for cell in claim.cells}
         common = set.intersection(*held.values())
         seed = next(number for number in range(1, len(common) + 2) if number not in common)
         if seed > ENOUGH_SEEDS:
             return []
         return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
-
-    def _in_print(self, claim: Claim) -> tuple[str, bool]:
-        """Say what the paper's own numbers give, and whether they contradict the claim.
-
-        They contradict it if the statistic is outside the needed range by more than its printed
-        spread.
-        """
-        numbers = claim.printed(self.lookup) if self.lookup is not None else None
-        if numbers is None:
-            return "–", False
-        values = [number.value for number in numbers]
-        value = claim.statistic(values)
-        if math.isnan(value):
-            return "–", False
-        shown = claim.shown.format(value)
-        if value in claim.needed:
-            return shown, False
-        spread = propagated(claim.statistic, values, [number.spread for number in numbers])
-        against = claim.needed.depth(value) <= -spread
-        return shown + (_AGAINST if against else ": within the printed spread"), against
 
     def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict]:
         """Return the statistic in words, the runs it is from, and the verdict."""
@@ -236,7 +219,7 @@ class Judge:
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
             found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
-            chance &= all(map(is_chance, known, numbers))
+            chance &= all(is_chance(known[i], numbers[i]) for i in deciding(claim.value, numbers))
         data = ", ".join(sorted({result.data for result in known}))
         # The reader is told if the runs of some seeds have nothing to judge.
         part = "" if len(found) == len(seeds) else f"{len(found)} of "
@@ -263,6 +246,8 @@ class Judge:
             return Verdict(UNDECIDED, "embedded data")
         if known[0].scale != "paper":
             return Verdict(UNDECIDED, "reduced scale")
+        if not claim.needed.tells:
+            return Verdict(UNDECIDED, "the printed spread is too wide to tell")
         if chance and not claim.of_level:
             tied = claim.equality is not None
             return Verdict(UNDECIDED, "a tie at chance" if tied else "all at chance")
@@ -309,39 +294,6 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
-
-
-def propagated(
-    statistic: Callable[[list[float]], float], values: Sequence[float], sds: Sequence[float]
-) -> float:
-    """Return the standard deviation of a statistic of independent numbers.
-
-    Each number is moved by its standard deviation, up and down. Half of what this changes is the
-    number's part, and the parts add up in squares.
-
-    Parameters
-    ----------
-    statistic
-        A function of the numbers.
-    values
-        The numbers.
-    sds
-        The standard deviation of each.
-    """
-    total = 0.0
-    for index, sd in enumerate(sds):
-        if sd > 0:
-            moved = [list(values), list(values)]
-            moved[0][index] += sd
-            moved[1][index] -= sd
-            up, down = map(statistic, moved)
-            # Where the statistic is not known on one side, the other side stands for both.
-            here = statistic(list(values))
-            part = (up if math.isfinite(up) else 2 * here - down) - (
-                down if math.isfinite(down) else 2 * here - up
-            )
-            total += (part / 2) ** 2 if math.isfinite(part) else 0.0
-    return math.sqrt(total)
 
 
 def _resolution(result: CellResult, percent: float) -> float:

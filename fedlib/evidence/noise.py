@@ -18,6 +18,7 @@ from scipy import stats
 
 from fedlib.evidence.class_counts import chance_level
 from fedlib.evidence.results import CellResult
+from fedlib.evidence.statistics import WIDEST_MARGIN
 
 LEAST_FREEDOM = 4
 """The degrees of freedom that a pool needs, so that it is used."""
@@ -157,9 +158,17 @@ class NoiseBook:
         return None
 
     def unstable(self, result: CellResult) -> bool:
-        """Whether the seeds of a cell disagree far beyond the noise of its protocol."""
+        """Whether the seeds of a cell disagree far beyond the noise of its protocol.
+
+        If that noise is not known, accuracies are unstable if their spread is so wide that nothing
+        printed with it could be agreed with.
+        """
         noise = self.of(result)
-        return noise is not None and f"{result.scale}/{result.key}" in noise.unstable
+        if noise is not None:
+            return f"{result.scale}/{result.key}" in noise.unstable
+        values = [self.measure(result.of_seed(seed)) for seed in result.seeds]
+        known = self.at_chance and len(values) > 1 and all(map(math.isfinite, values))
+        return known and 2 * statistics.stdev(values) > WIDEST_MARGIN
 
 
 _ORIGINS = ("", "of other protocols", "of other scales")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
+from fedlib.evidence.statistics import margin as margin_of
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,22 @@ class Range:
         The ends.
     open
         Whether the ends themselves are left out.
+    margin
+        How far a stated number may be missed, if the range is that of one. The ends take it in.
     """
 
     low: float = -math.inf
     high: float = math.inf
     open: bool = False
+    margin: float = 0.0
+
+    @property
+    def tells(self) -> bool:
+        """Whether it tells anything that a number is in this range.
+
+        A stated number whose margin is wider than ``WIDEST_MARGIN`` is not known well enough.
+        """
+        return self.margin <= WIDEST_MARGIN
 
     def __contains__(self, value: float) -> bool:
         if self.open:
@@ -64,3 +76,25 @@ def at_most(limit: float) -> Range:
 def near(stated: float, margin: float = MARGIN) -> Range:
     """Return the range of the numbers within a margin of a stated number."""
     return Range(stated - margin, stated + margin)
+
+
+def stated(least: float, spread: float | None = None, most: float | None = None) -> Range:
+    """Return the range of the numbers that meet a number of points that a paper's text states.
+
+    This is the one rule for all papers: the margin is 2 points, or twice the spread that the paper
+    prints with the cell concerned if that is more. A margin of more than 10 points is cut there,
+    and the range then does not tell anything, see :attr:`Range.tells`.
+
+    Parameters
+    ----------
+    least
+        The stated number, or the smallest one if the text states two.
+    spread
+        The standard deviation that the paper prints with the cell that the number is about. None
+        if it prints none.
+    most
+        The largest of the stated numbers. None if there is one.
+    """
+    margin = margin_of(spread)
+    within = min(margin, WIDEST_MARGIN)
+    return Range(least - within, (least if most is None else most) + within, margin=margin)

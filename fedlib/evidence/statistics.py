@@ -13,6 +13,12 @@ MARGIN = 2.0
 
 A wider spread of the paper's own widens the margin. The number was fixed before any run was made.
 """
+WIDEST_MARGIN = 10.0
+"""The widest margin, in points, with which a printed accuracy or a stated number can be met.
+
+A printed spread of more than half of this is of runs some of which diverged and some did not. The
+mean of such runs is a value that few of them have.
+"""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import torch
 
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task, cached_dataset
+from fedlib.grids.compute import NotStarted, Task
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
+from fedlib.grids.side_by_side import load_data, side_by_side
 from fedlib.grids.workers import in_process, in_workers
 from fedlib.runs.store import SCALES, Store, StoreError
 from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
@@ -68,9 +69,8 @@ def run_grid(
     device
         ``auto``, ``cpu``, ``cuda``, or another name of a device.
     jobs
-        The number of processes. None takes one process for each core of a CPU, because several
-        runs on one core each do more rounds than one run on all cores. On a GPU None takes one
-        process, because several share a GPU well only under NVIDIA's multi-process service.
+        The number of processes. None takes what :func:`fedlib.grids.side_by_side.side_by_side`
+        gives: one for each core of a CPU if there is memory for them, and one on a GPU.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
     progress
@@ -164,18 +164,16 @@ def run_planned(
 
 def _checked(
     scale: str, device: str, jobs: int | None, strategy: str, progress: bool
-) -> tuple[torch.device, int]:
+) -> tuple[torch.device, int | None]:
     """Check what all kinds of grids have in common; return the device and the number of jobs."""
     target = hardware.check_device(device)
     check_name("scale", scale, SCALES)
     check_name("strategy", strategy, ("auto", *STRATEGIES))
     check_bool("progress", progress)
-    if jobs is None:
-        jobs = hardware.cores() if target.type == "cpu" else 1
-    return target, check_int("jobs", jobs, 1)
+    return target, None if jobs is None else check_int("jobs", jobs, 1)
 
 
-def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outcome:
+def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -> Outcome:
     """Compute the tasks whose runs are not stored yet, and say what became of all."""
     outcome = Outcome()
     stores = {task.store.folder: task.store for task in tasks}
@@ -191,10 +189,10 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int, progress: bool) -> Outco
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    loaded = load_data(pending)
+    if jobs is None:
+        jobs = side_by_side(pending, loaded)
     jobs = min(jobs, max(len(pending), 1))
-    # A data set that is missing or broken must stop the grid now, not in a worker after an hour.
-    for config in {task.cell.config.data: task.cell.config for task in pending}.values():
-        cached_dataset(config.data)
 
     if progress and pending:
         records = [record for held in stored.values() for record in held.values()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from fedlib.evidence.claims import PrintedNumber
+from fedlib.evidence.claims import PrintedNumber, Range, stated
 from fedlib.evidence.published import PublishedValue, load_published
-from fedlib.evidence.statistics import margin
-from fedlib.papers.centered_clipping.keys import Key, cosines, table_iv
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.centered_clipping.keys import TABLE_IV, Key, cosines, table_iv
 
 SLUG = "centered_clipping"
 _RECORDED_AS = {
@@ -42,18 +42,58 @@ def published_cosines() -> dict[tuple[Key, str], float]:
 
 
 def printed(cell: str, quantity: str) -> PrintedNumber | None:
-    """The number that the paper prints for a quantity of a cell; None if it prints none."""
+    """Return the number that the paper prints for a quantity of a cell, or None.
+
+    Of an accuracy without attack, which it does not print, the bounds are returned.
+    """
     key = Key.parse(cell)
     if quantity == "test_accuracy":
+        if key.attack == "none" and key.item == TABLE_IV:
+            return bounds_without_attack(key)
         value = published_accuracies().get(key)
         return None if value is None else PrintedNumber(value.value, value.spread or 0.0)
     cosine = published_cosines().get((key, quantity))
     return None if cosine is None else PrintedNumber(cosine)
 
 
-def margin_of_cost(setting: str, rule: str, momentum: float) -> float:
-    """How well the cost of ROP is known: the margin of its cell in Table IV, in points."""
-    return margin(published_accuracies()[table_iv(setting, "rop", rule, momentum)].spread)
+def bounds_without_attack(key: Key) -> PrintedNumber:
+    """Return what Table IV says of an accuracy without attack, in percent.
+
+    It is at most 2 points higher than the highest accuracy of its setting under any attack and
+    rule, and at most 2 points lower than the highest one of its own rule and momentum.
+
+    Parameters
+    ----------
+    key
+        The cell without attack.
+    """
+    setting = {k: v.value for k, v in published_accuracies().items() if k.setting == key.setting}
+    same = [v for k, v in setting.items() if (k.rule, k.momentum) == (key.rule, key.momentum)]
+    highest = min(100.0, max(setting.values()) + MARGIN)
+    return PrintedNumber(highest, least=max(same) - MARGIN)
+
+
+def range_of_cost(
+    setting: str, rule: str, momentum: float, least: float, most: float | None = None
+) -> Range:
+    """Return the range of the costs of ROP, in points, that meet what the text states.
+
+    Parameters
+    ----------
+    setting, rule, momentum
+        The cell of Table IV under ROP whose spread decides the margin.
+    least, most
+        The stated cost, or the ends of the stated costs.
+    """
+    spread = published_accuracies()[table_iv(setting, "rop", rule, momentum)].spread
+    return stated(least, spread, most)
+
+
+def hurt_most(setting: str, momentum: float) -> str:
+    """Return the rule that ROP leaves the least accuracy in Table IV."""
+    left = {rule: published_accuracies()[table_iv(setting, "rop", rule, momentum)].value
+            for rule in RULES_IV}  # fmt: skip
+    return min(left, key=left.__getitem__)
 
 
 # What the claims are about, whatever else the grid comes to have.

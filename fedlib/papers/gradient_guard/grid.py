@@ -30,8 +30,11 @@ from fedlib.papers.gradient_guard.settings import (
     FLAIRS_LIMIT,
     FULL,
     GREY,
+    HALVED,
     HISTORIES,
     N_CLIENTS,
+    ON_AXIS,
+    ONE,
     PARTIAL,
     PROBED,
     READINGS,
@@ -119,6 +122,21 @@ def _compared(
     return [Comparison.of(*parts) for parts in product(names, attacks, SHARES, rules)]
 
 
+def _at_half_and_on_axis() -> list[Key]:
+    """The cells of the readings at other shares than 30 %: those of the axis at 50 % come first."""
+    half = SHARES[-1]
+    shares = (half, *(share for share in SHARES[1:] if share != half))
+    axis = [
+        reading_cell(data, attack, share, reading)
+        for share, data, attack, reading in product(shares, GREY, FULL, ON_AXIS)
+    ]
+    others = [
+        reading_cell(data, attack, share, reading)
+        for (data, attack, share), reading in product(HALVED, READINGS)
+    ]
+    return [*axis, *others]
+
+
 @cache
 def _keys() -> tuple[Key, ...]:
     """The keys of all cells: grey images, full knowledge and the readings come first."""
@@ -141,6 +159,8 @@ def _keys() -> tuple[Key, ...]:
         *(Reading(PROBED, data, matching, share) for data, share in product(GREY, SHARES[1:])),
         *_compared(GREY, PARTIAL, rules),
         *_compared(("cifar10",), FULL, rules),
+        *_at_half_and_on_axis(),
+        *(Comparison(data, "amplified", ONE, "fedsgd") for data in GREY),
     ]
     return tuple(dict.fromkeys(keys))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fedlib.grids.keys import parsed, written
+from fedlib.papers.gradient_guard.settings import READINGS
 
 
 class Comparison(NamedTuple):
@@ -90,8 +91,12 @@ def parse(text: str) -> Key:
 
 
 def reading_cell(data: str, attack: str, share: str, reading: str) -> Comparison | Reading:
-    """The key of a reading's cell. That of the default is Gradient Guard's own comparison."""
-    if reading == "default":
+    """The key of a reading's cell. That of the default is Gradient Guard's own comparison.
+
+    Without malicious clients no client is penalised, so that all weights are equal in every
+    reading. The cell of the default then serves them all.
+    """
+    if reading == "default" or share == "0":
         return Comparison.of(data, attack, share, "gradient_guard")
     return Reading(reading, data, attack, share)
 
@@ -103,3 +108,10 @@ def comparisons(
     return tuple(
         str(Comparison.of(data, attack, share, rule)) for rule in rules for share in shares
     )
+
+
+def line(data: str, attack: str, name: str, shares: Sequence[str]) -> tuple[str, ...]:
+    """The keys of a line of ``LINE_TITLES`` at some shares, as text."""
+    if name in READINGS:
+        return tuple(str(reading_cell(data, attack, share, name)) for share in shares)
+    return comparisons(data, attack, (name,), shares)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fedlib.evidence.claims import percent_left
 from fedlib.evidence.report import CellResult
 from fedlib.evidence.statistics import Estimate, estimate
+from fedlib.papers.gradient_guard.settings import N_CLIENTS
 
 LAST = 5
 """How many evaluations a run's accuracy is the mean of.
@@ -25,6 +28,8 @@ It lies midway between telling nothing and telling all.
 """
 HONEST = "last honest mean"
 """What clients are scored against where the server takes it."""
+ISOLATED = 100 / N_CLIENTS
+"""The weight in percent that one of all clients has in the plain mean."""
 
 
 def late_accuracy(result: CellResult) -> Estimate:
@@ -41,3 +46,18 @@ def separation(result: CellResult) -> Estimate:
 def percent_kept(values: list[float]) -> float:
     """How many percent of the first accuracy the least of the others is."""
     return percent_left(values[0], min(values[1:]))
+
+
+def malicious_weight(result: CellResult) -> float:
+    """How many percent of the weight the malicious clients have together, in one seed's run.
+
+    A client's weight is the softmax of its reputation. The mean of the last five evaluations is
+    taken. The malicious clients are the last.
+    """
+    record = result.records[0]
+    malicious = record["config"]["n_byzantine"]
+    late = np.asarray(record["metrics"]["reputation"][-LAST:], dtype=float)
+    weights = np.exp(late - late.max(axis=1, keepdims=True))
+    shares = weights[:, -malicious:].sum(axis=1) / weights.sum(axis=1)
+    # Most are 0 or 100 but for what no table shows.
+    return round(100 * float(shares.mean()), 2)

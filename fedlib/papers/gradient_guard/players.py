@@ -6,7 +6,7 @@ from typing import Any
 
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
-from fedlib.papers.gradient_guard.settings import N_CLIENTS
+from fedlib.papers.gradient_guard.settings import AMPLIFIED, N_CLIENTS
 from fedlib.validation import ConfigError
 
 
@@ -60,5 +60,7 @@ def make_attack(name: str, n_malicious: int, seed: int = 1) -> Attack:
     parameters: dict[str, Any] = {"knowledge": "partial"} if kind != name else {}
     if kind == "full_trim":
         parameters["seed"] = seed - 1
+    if kind == "amplified":
+        kind, parameters["epsilon"] = "ipm", AMPLIFIED
     attack: Attack = ATTACKS[kind](n_byzantine=n_malicious, **parameters)
     return attack

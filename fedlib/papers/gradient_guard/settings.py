@@ -20,12 +20,20 @@ ATTACK_TITLES = {
     "full_trim_partial": "full-trim, partial knowledge",
     "full_krum_partial": "full-Krum, partial knowledge",
     "saliency_matching": "saliency matching",
+    "amplified": "one amplified gradient",
 }
 FULL = ("full_trim", "full_krum")
 """The published attacks with full knowledge of the clients' updates."""
 PARTIAL = ("full_trim_partial", "full_krum_partial")
 """The published attacks that know the malicious clients' own updates alone."""
 PUBLISHED_ATTACKS = (*FULL, *PARTIAL)
+ONE = "5"
+"""The share in percent that is a single malicious client."""
+AMPLIFIED = 2.0 * N_CLIENTS
+"""How many times the honest mean the single client sends, against its direction.
+
+The mean of all clients is then the honest mean turned round, and a little longer.
+"""
 
 RULE_TITLES = {
     "fedsgd": "FedSGD",
@@ -70,6 +78,17 @@ Each option stands by itself, and some stand together with what a map is of.
 """
 ABLATED = (("mnist", "full_trim", "30"), ("mnist", "full_krum", "30"))
 """The data set, attack and share of every cell that all readings are tried on."""
+HALVED = (("mnist", "full_trim", "50"), ("mnist", "full_krum", "50"))
+"""The cells of the abstract's "up to 50 %" that all readings are tried on as well."""
+ON_AXIS = ("spectral residual, highest", "spectral residual, trusted reference")
+"""The readings that are tried at every share, on both sets of grey images, beside the default."""
+LINE_TITLES = {
+    **RULE_TITLES,
+    **{reading: f"{RULE_TITLES['gradient_guard']}: {reading}" for reading in ON_AXIS},
+}
+"""The lines of the figures of accuracy against the malicious share: all rules, then readings."""
+TRUSTED = ("trusted reference", "spectral residual, trusted reference")
+"""The readings whose reference is the update of the server's own, which nobody else can turn."""
 PROBED = "probabilities"
 """The reading that is not blind to saliency matching."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fedlib.aggregators.foolsgold import FoolsGold
 from fedlib.attacks.backdoor import FeatureBackdoor, ModelReplacement, PixelBackdoor
+from fedlib.clients import LocalSGD
 from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.residual_reweighting.domains import LOAN_STAND_INS
@@ -29,10 +29,8 @@ def _trim_a_fifth(run: RunConfig) -> RunConfig:
 
 def _first_foolsgold(run: RunConfig) -> RunConfig:
     """The run with FoolsGold as this book read it first."""
-    return run.with_(
-        aggregator=replace(run.aggregator, features="all", divide_by="weights"),
-        client=replace(run.client, gradient_rate=None),
-    )
+    run = with_changes("aggregator", features="all", divide_by="weights")(run)
+    return with_changes("client", gradient_rate=None)(run)
 
 
 def earlier(run: RunConfig) -> RunConfig:
@@ -40,8 +38,8 @@ def earlier(run: RunConfig) -> RunConfig:
 
     Such runs stay in the store. They are cells of their own, so that they still have a name.
     """
-    attack = run.attack
-    if isinstance(run.aggregator, FoolsGold) and run.client.gradient_rate is not None:
+    attack, client = run.attack, run.client
+    if isinstance(client, LocalSGD) and client.gradient_rate is not None:
         run = _first_foolsgold(run)
     if isinstance(attack, FeatureBackdoor | ModelReplacement):
         attack = replace(attack, features=LOAN_STAND_INS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
 
 EXTENT = 4.0
@@ -43,21 +45,76 @@ def accuracy(result: CellResult) -> float:
     return 0.0 if diverged(result) else result.accuracy.mean
 
 
+def accuracy_or_constant(result: CellResult) -> float:
+    """The accuracy of one seed's run in percent, at least that of a constant answer.
+
+    A model that is no better than one that always gives the most frequent class has lost all that
+    it could lose. By how much it is worse says which class it gives, not what an attack did. So
+    does a model that has diverged, which predicts nothing.
+    """
+    constant = majority(result.records[0])
+    return accuracy(result) if math.isnan(constant) else max(accuracy(result), constant)
+
+
+def certified(result: CellResult) -> float:
+    """The last certified level of one seed's run; 0 if the model has diverged."""
+    last = level(result)
+    return 0.0 if math.isnan(last) else last
+
+
+def error_span(result: CellResult) -> float:
+    """How far the test errors at all perturbation levels are apart, in points."""
+    errors = result.records[0]["metrics"]["perturbation_error"]
+    known = [100 * error for error in errors if error is not None]
+    return max(known) - min(known) if known else math.nan
+
+
 def radius_error(result: CellResult) -> float:
     """Mean distance of the decision boundary to the circle of radius 2, over 72 directions.
 
     Where a direction meets no boundary up to 4, it counts as 2.
     """
-    radii = np.linspace(0, EXTENT, 121)
-    errors = []
-    for record in result.records:
-        grid = decision(record)
-        for angle in np.arange(72) * 2 * np.pi / 72:
-            column, row = (_index(radii * turn(angle)) for turn in (np.cos, np.sin))
-            outside = grid[row, column] == 1
-            found = outside.any()
-            errors.append(abs(radii[outside.argmax()] - RADIUS) if found else RADIUS)
+    errors = [
+        RADIUS if math.isnan(radius) else abs(radius - RADIUS)
+        for record in result.records
+        for radius in _boundary(record)
+    ]
     return float(np.mean(errors))
+
+
+def asymmetry(result: CellResult) -> float:
+    """How far the boundary's distance from the middle is from its mean, over 72 directions.
+
+    It is the mean over the directions, and 0 for every circle around the middle. A direction that
+    meets no boundary up to 4 counts as 4. It is 2 if no boundary lies around the middle,
+    because the middle is of the outer class or no direction meets it.
+    """
+    found = []
+    for record in result.records:
+        radii = _boundary(record)
+        distances = np.where(np.isnan(radii), EXTENT, radii)
+        none = bool(np.isnan(radii).all() or (radii == 0).all())
+        found.append(RADIUS if none else np.abs(distances - distances.mean()).mean())
+    return float(np.mean(found))
+
+
+def _boundary(record: dict[str, Any]) -> np.ndarray:
+    """The distance from the middle at which each direction first meets the outer class.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(72,)``. A direction that does not meet it up to 4 has NaN.
+    """
+    radii = np.linspace(0, EXTENT, 121)
+    grid = decision(record)
+    found = np.full(72, np.nan)
+    for number, angle in enumerate(np.arange(72) * 2 * np.pi / 72):
+        column, row = (_index(radii * turn(angle)) for turn in (np.cos, np.sin))
+        outside = grid[row, column] == 1
+        if outside.any():
+            found[number] = radii[outside.argmax()]
+    return found
 
 
 def _index(coordinates: np.ndarray) -> np.ndarray:

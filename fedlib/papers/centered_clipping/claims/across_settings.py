@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import OWN, above
+from collections.abc import Sequence
+
+from fedlib.evidence.claims import OWN, Claim, above, at_most
+from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.claims.makers import (
     all_clean_and_attacked,
     by_attack,
     claim,
     converges,
+    costs_everywhere,
     first_are_strongest,
     most_and_no_momentum,
     rop_is_strongest,
 )
-from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, ATTACKS_IV
-from fedlib.papers.centered_clipping.settings import CLIPPING, MOMENTA, SETTING_TITLES, SETTINGS
+from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, ATTACKS_IV, RULES_IV
+from fedlib.papers.centered_clipping.settings import (
+    CLIPPING,
+    MOMENTA,
+    SETTING_TITLES,
+    SETTINGS,
+    Setting,
+)
 
 ROP_STRONGEST = tuple(
     # The text says it of IID data only.
@@ -27,7 +37,8 @@ ROP_STRONGEST = tuple(
 )
 
 ROP_OR_ALIE_STRONGEST = tuple(
-    first_are_strongest("section VII", setting.key, rule, 0.99, "ROP or ALIE", 2)
+    # No sentence of the paper.
+    first_are_strongest(OWN, setting.key, rule, 0.99, "ROP or ALIE", 2)
     for setting in SETTINGS
     if not setting.iid
     for rule in CLIPPING
@@ -43,21 +54,102 @@ CONVERGES_BUT_UNDER_ROP = tuple(
     if setting.iid
 )
 
-ROP_ALONE_COSTS = tuple(
+ROP_ALONE_PREVENTS = tuple(
     claim(
         "Fig. 6, text",
         f"{SETTING_TITLES[setting]}, CC, τ = 1, β = 0.9 and 0.99: ROP alone prevents a healthy "
-        "convergence (costs more than 2 points)",
+        "convergence",
         (
             key
             for momentum in MOMENTA[1:]
             for key in by_attack(setting, "cc_tau1", momentum, ("none", *ATTACKS_IV))
         ),
-        statistics.only_the_first_costs,
+        statistics.only_the_first_prevents,
         above(0),
-        "{:+.1f} points to spare",
+        "{:+.1f} to spare",
+        reading="ROP leaves the least, and every other attack at least half of the clean accuracy",
     )
     for setting in ("cifar10_iid", "cifar100_iid")
+)
+
+ROP_OVERCOMES_CLIPPING = tuple(
+    costs_everywhere(
+        "section VII",
+        f"{setting.title}: ROP overcomes the robustness of CC regardless of τ and β",
+        (
+            key
+            for rule in CLIPPING
+            for key in all_clean_and_attacked(setting.key, rule, MOMENTA, ("rop",))
+        ),
+        "costs more than 2 points at either τ and every β",
+    )
+    for setting in SETTINGS
+)
+
+ROP_IS_EFFECTIVE_ELSEWHERE = tuple(
+    claim(
+        "section VIII",
+        f"{setting.title}: ROP is also effective against TM and RFA",
+        (
+            key
+            for rule in ("tm", "rfa")
+            for key in all_clean_and_attacked(setting.key, rule, MOMENTA, ("rop",))
+        ),
+        statistics.least_mean_cost,
+        above(MARGIN),
+        "costs {:.1f} points at least",
+        equal=0,
+        reading="costs either more than 2 points, mean of all β",
+    )
+    for setting in SETTINGS
+)
+
+
+def _as_strong(
+    place: str, text: str, settings: Sequence[Setting], rules: Sequence[str], first: str, other: str
+) -> Claim:
+    """The first of two attacks is at most 2 points weaker than the other in half of the cells."""
+    return claim(
+        place,
+        text,
+        (
+            key
+            for setting in settings
+            for rule in rules
+            for momentum in MOMENTA
+            for key in by_attack(setting.key, rule, momentum, (first, other))
+        ),
+        statistics.lead_in_half,
+        at_most(MARGIN),
+        "at most {:+.1f} points weaker in half of the cells",
+        reading="at most 2 points weaker in at least half of the cells",
+    )
+
+
+ROP_COMPETES_WITH_ALIE = tuple(
+    _as_strong(
+        place,
+        f"{titles}: against TM and RFA, ROP can compete with ALIE if not surpass it",
+        settings,
+        ("tm", "rfa"),
+        "rop",
+        "alie",
+    )
+    # The text says it of all data together.
+    for place, titles, settings in (
+        ("section VII", "all data", SETTINGS),
+        *((OWN, setting.title, (setting,)) for setting in SETTINGS),
+    )
+)
+
+NON_IID = tuple(setting for setting in SETTINGS if not setting.iid)
+
+ALIE_COMPETES_WITH_ROP = tuple(
+    _as_strong(place, f"{titles}: ALIE is as successful as ROP", settings, RULES_IV, "alie", "rop")
+    for place, titles, settings in (
+        ("section VII", "all non-IID data", NON_IID),
+        *((OWN, setting.title, (setting,)) for setting in NON_IID),
+    )
 )
 
 MOMENTUM_HELPS_LESS_AGAINST_ROP = tuple(
@@ -76,6 +168,10 @@ CLAIMS = (
     *ROP_STRONGEST,
     *ROP_OR_ALIE_STRONGEST,
     *CONVERGES_BUT_UNDER_ROP,
-    *ROP_ALONE_COSTS,
+    *ROP_ALONE_PREVENTS,
+    *ROP_OVERCOMES_CLIPPING,
+    *ROP_IS_EFFECTIVE_ELSEWHERE,
+    *ROP_COMPETES_WITH_ALIE,
+    *ALIE_COMPETES_WITH_ROP,
     *MOMENTUM_HELPS_LESS_AGAINST_ROP,
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop, near
-from fedlib.evidence.report import CellResult
+from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop
+from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.keys import Key, table_iv
-from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV, margin_of_cost
+from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV, range_of_cost
 from fedlib.papers.centered_clipping.searches import Search
 from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
 
@@ -22,12 +23,10 @@ def claim(
     statistic: statistics.Statistic,
     needed: Range,
     shown: str,
-    quantities: tuple[str, ...] = (),
-    measure: Callable[[CellResult], float] | None = None,
+    **more: Any,
 ) -> Claim:
-    """A :class:`fedlib.evidence.claims.Claim` about the cells with these keys."""
-    texts = tuple(map(str, cells))
-    return Claim(place, text, texts, statistic, needed, shown, quantities, measure)
+    """Return a :class:`fedlib.evidence.claims.Claim` about the cells with these keys."""
+    return Claim(place, text, tuple(map(str, cells)), statistic, needed, shown, **more)
 
 
 # --- cells --------------------------------------------------------------------------------
@@ -83,14 +82,61 @@ def searched(search: Search, values: Sequence[float], rules: Sequence[str]) -> t
 # --- claims -------------------------------------------------------------------------------
 
 
-def diverges(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+def diverges(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
     """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
-    return claim(place, text, pairs, statistics.most_left, below(50), SHARE_LEFT)
+    return claim(place, text, pairs, statistics.most_left, below(50), SHARE_LEFT, reading=reading)
+
+
+def alie_makes_it_diverge(place: str, setting: str, rule: str) -> Claim:
+    """Without momentum ALIE leaves less than half of the clean accuracy."""
+    return diverges(
+        place,
+        f"{place_title(setting, rule, 0.0)}: ALIE makes it diverge",
+        clean_and_attacked(setting, rule, 0.0, "alie"),
+    )
+
+
+def never_learns(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+    """No evaluation of an attacked run reaches half of the best one of its clean run."""
+    return claim(
+        place,
+        text,
+        pairs,
+        statistics.most_left,
+        below(50),
+        "best evaluation: {:.0f} % of the best clean one",
+        measure=statistics.best_accuracy,
+        of_accuracy=True,
+        reading="at no evaluation half of the best accuracy without attack",
+    )
 
 
 def converges(place: str, text: str, pairs: Iterable[Key]) -> Claim:
     """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
     return claim(place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT)
+
+
+def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
+    """More than the margin is lost in each pair of cells (clean, attacked)."""
+    return claim(
+        place, text, pairs, statistics.least_cost, above(MARGIN), "costs {:.1f} points at least",
+        equal=0, reading=reading,
+    )  # fmt: skip
+
+
+def slows(place: str, setting: str, rule: str, momentum: float) -> Claim:
+    """Under ROP a run needs more rounds than without attack to come near its last accuracy."""
+    clean, attacked = clean_and_attacked(setting, rule, momentum)
+    return claim(
+        place,
+        f"{place_title(setting, rule, momentum)}: ROP slows down convergence",
+        (attacked, clean),
+        drop,
+        above(0),
+        "{:+.0f} rounds",
+        measure=statistics.rounds_to_converge,
+        reading="rounds until 95 % of the accuracy after the last round, compared with no attack",
+    )
 
 
 def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: float) -> Claim:
@@ -100,7 +146,7 @@ def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: floa
         f"{place_title(setting, rule, momentum)}: ROP costs {stated:g} points",
         clean_and_attacked(setting, rule, momentum),
         drop,
-        near(stated, margin_of_cost(setting, rule, momentum)),
+        range_of_cost(setting, rule, momentum, stated),
         "drop {:.1f} points",
     )
 

@@ -18,6 +18,7 @@ from fedlib.papers.centered_clipping.keys import (
     sparse_rop,
     table_iv,
 )
+from fedlib.papers.centered_clipping.searches import FIGURE_12
 from fedlib.papers.centered_clipping.settings import (
     CLIPPING,
     MOMENTA,
@@ -65,7 +66,7 @@ ALIGNED = tuple(
         lambda values: values[0],
         above(0.9),
         "cosine {:.2f}",
-        ("cosine_consecutive_perturbations",),
+        quantities=("cosine_consecutive_perturbations",),
     )
     for setting in FMNIST_AND_CIFAR
     for momentum in MOMENTA
@@ -80,11 +81,31 @@ CLOSER_TO_REFERENCE = tuple(
         drop,
         above(0),
         "cosine {:+.2f} to the benign",
-        ("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
+        quantities=("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
     )
     for setting in FMNIST_AND_CIFAR
     for rule in CLIPPING
     for momentum in MOMENTA
+)
+
+ORTHOGONAL_TO_THE_MEAN = (
+    claim(
+        "section IV-B",
+        "CIFAR-10: ROP that is orthogonal to the benign mean (λ = 0) is effective against RFA and "
+        "TM too",
+        (
+            key
+            for rule in ("rfa", "tm")
+            for momentum in MOMENTA
+            for attacked in (FIGURE_12.key(0.0, rule, momentum),)
+            for key in (attacked.without_attack(), attacked)
+        ),
+        statistics.least_mean_cost,
+        above(MARGIN),
+        "costs {:.1f} points at least",
+        equal=0,
+        reading="costs either more than 2 points, mean of all β",
+    ),
 )
 
 SPARSE = (
@@ -119,6 +140,38 @@ SPARSE = (
         )
         for rule in CLIPPING
     ),
+    *(
+        claim(
+            "Fig. 3, text",
+            f"{place_title('cifar10_iid', rule, 0.99)}: under sparse ROP it over-fits to the "
+            "training data",
+            reversed(_clean_and_sparse(rule, 0.99)),
+            drop,
+            above(0),
+            "test loss above training loss: {:+.2f} more",
+            measure=statistics.overfitting,
+            reading="test loss above training loss by more than without attack",
+        )
+        for rule in CLIPPING
+    ),
+    claim(
+        "section V-A",
+        "CIFAR-10: sparse attacks can be detected by index-wise statistics",
+        (
+            *(table_iv("cifar10_iid", "rop", "tm", momentum) for momentum in MOMENTA),
+            *(sparse_rop("tm", momentum) for momentum in MOMENTA),
+        ),
+        statistics.mean_drop,
+        at_most(MARGIN),
+        "{:+.1f} points stronger",
+        reading="sparse ROP is at most 2 points stronger than ROP against TM, mean of all β",
+    ),
 )
 
-CLAIMS = (*ALTERNATING, *ALIGNED, *CLOSER_TO_REFERENCE, *SPARSE)
+CLAIMS = (
+    *ALTERNATING,
+    *ALIGNED,
+    *CLOSER_TO_REFERENCE,
+    *ORTHOGONAL_TO_THE_MEAN,
+    *SPARSE,
+)

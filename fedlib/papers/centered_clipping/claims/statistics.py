@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from fedlib.evidence.claims import drop, percent_left
+from fedlib.evidence.noise import is_chance
 from fedlib.evidence.report import CellResult
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV
@@ -77,15 +78,51 @@ def first_group_lowest(n_groups: int) -> Statistic:
     return statistic
 
 
-def only_the_first_costs(values: list[float]) -> float:
-    """How many points are to spare for "the first attack alone costs more than the margin".
+def only_the_first_prevents(values: list[float]) -> float:
+    """How much is to spare for "the first attack alone prevents a healthy convergence".
 
+    The least of two numbers over the momenta: the points by which the first attack is below every
+    other one, and the percent of the clean accuracy by which the others leave more than half of it.
     Values by momentum: without attack, under the first, under the others.
     """
     spare = []
     for clean, first, *others in groups_of(values, 1 + len(ATTACKS_IV)):
-        spare += [clean - first - MARGIN, MARGIN - (clean - min(others))]
+        spare += [min(others) - first, percent_left(clean, min(others)) - 50]
     return min(spare)
+
+
+def least_cost(values: list[float]) -> float:
+    """The least that is lost in any pair of clean and attacked."""
+    return min(drop(pair) for pair in groups_of(values, 2))
+
+
+def largest_cost(values: list[float]) -> float:
+    """The most that is lost in any pair of clean and attacked."""
+    return max(drop(pair) for pair in groups_of(values, 2))
+
+
+def least_mean_cost(values: list[float]) -> float:
+    """The least over rules of the mean loss; values by rule and momentum, clean and attacked."""
+    costs = [drop(pair) for pair in groups_of(values, 2)]
+    return min(means_of_groups(costs, len(MOMENTA)))
+
+
+def lead_in_half(values: list[float]) -> float:
+    """How far the second attack is at most below the first one in the better half of the pairs.
+
+    It is the lower middle one of the differences, so that at least half are no larger. Values in
+    pairs of the first attack and the second.
+    """
+    leads = sorted(drop(pair) for pair in groups_of(values, 2))
+    return leads[(len(leads) - 1) // 2]
+
+
+def first_is_strongest_of_each_rule(values: list[float]) -> float:
+    """The least over rules of how far the first attack but ROP is below the others but ROP.
+
+    Values by rule and attack, without ROP.
+    """
+    return min(map(strongest(1), groups_of(values, len(ATTACKS_IV) - 1)))
 
 
 def cost_if_fixed_sign_costs(values: list[float]) -> float:
@@ -133,6 +170,16 @@ def most_left_by_strongest(n_attacks: int) -> Statistic:
     Values by momentum and attack, in pairs of clean and attacked.
     """
     return lambda values: max(min(group) for group in groups_of(shares_left(values), n_attacks))
+
+
+def left_of_most_rules(values: list[float]) -> float:
+    """The share that is left at least under more than half of the rules.
+
+    Values by rule, momentum and attack, in pairs of clean and attacked.
+    """
+    shares = shares_left(values)
+    worst = sorted(map(min, groups_of(shares, len(shares) // len(RULES_IV))))
+    return worst[len(RULES_IV) // 2 - 1]
 
 
 # --- rules --------------------------------------------------------------------------------
@@ -187,6 +234,21 @@ def more_gain_under_others(values: list[float]) -> float:
     return mean(gains[len(RULES_IV) :]) - mean(gains[: len(RULES_IV)])
 
 
+def least_gain_at_any_momentum(values: list[float]) -> float:
+    """The least that any momentum gains on none under any rule; values by rule and momentum."""
+    return min(min(more) - none for none, *more in groups_of(values, len(MOMENTA)))
+
+
+def least_loss_at_any_momentum(values: list[float]) -> float:
+    """The least that any momentum takes from none; NaN if a run has diverged.
+
+    Values by rule and momentum.
+    """
+    if HIGHEST_LOSS in values:
+        return math.nan
+    return min(none - max(more) for none, *more in groups_of(values, len(MOMENTA)))
+
+
 # --- searches -----------------------------------------------------------------------------
 
 
@@ -229,3 +291,27 @@ def least_drop(values: list[float]) -> float:
     if any(min(pair) == HIGHEST_LOSS for pair in pairs):
         return math.nan
     return min(drop(pair) for pair in pairs)
+
+
+# --- curves -------------------------------------------------------------------------------
+
+
+def best_accuracy(result: CellResult) -> float:
+    """The highest test accuracy at any evaluation of one seed's run, in percent."""
+    _, (curve,) = result.curve("test_accuracy")
+    return 100 * max(curve)
+
+
+def rounds_to_converge(result: CellResult) -> float:
+    """The first evaluated round with 95 % of the last accuracy; NaN if that is at chance."""
+    rounds, (curve,) = result.curve("test_accuracy")
+    if is_chance(result, 100 * curve[-1]):
+        return math.nan
+    return next(r for r, value in zip(rounds, curve, strict=True) if value >= 0.95 * curve[-1])
+
+
+def overfitting(result: CellResult) -> float:
+    """How far the test loss is above the training loss at the end of one seed's run."""
+    _, (test,) = result.curve("test_loss")
+    _, (train,) = result.curve("train_loss")
+    return test[-1] - train[-1]

@@ -20,7 +20,11 @@ from fedlib.papers.centered_clipping.tables.figures import (
     partition_counts,
     search_rows,
 )
-from fedlib.papers.centered_clipping.tables.judged import claims_table, variants_table
+from fedlib.papers.centered_clipping.tables.judged import (
+    claims_table,
+    margins_table,
+    variants_table,
+)
 from fedlib.papers.centered_clipping.tables.sparse import sparse_table
 
 __all__ = [
@@ -36,6 +40,7 @@ __all__ = [
     "cosines_table",
     "figure_1_rows",
     "figure_3_rows",
+    "margins_table",
     "partition_counts",
     "search_rows",
     "sparse_table",

@@ -46,7 +46,8 @@ class Comparison(NamedTuple):
         there is no such run.
     gap, error
         Our accuracy minus the published one in points, and the combined standard error, which a
-        single seed does not have.
+        single seed does not have. If our seeds are unstable, their mean is a value that no run
+        had: the gap is then that of the seed that is farthest off, and there is no error.
     """
 
     key: Key
@@ -70,7 +71,14 @@ def compared(archive: Archive, key: Key) -> Comparison | None:
         return None
     shows = None if clean is None else attack_shows(value.value, value.spread, clean)
     gap, error = difference(result.accuracy, value.value, value.spread)
+    if found == UNSTABLE:
+        gap, error = max(_gaps(result, value), key=abs), None
     return Comparison(key, result, value, found, shows, gap, error)
+
+
+def _gaps(result: CellResult, value: PublishedValue) -> list[float]:
+    """Return each seed's accuracy minus the published one, in points."""
+    return [result.of_seed(seed).accuracy.mean - value.value for seed in result.seeds]
 
 
 def comparisons(archive: Archive) -> list[Comparison]:
@@ -156,7 +164,7 @@ def apart_table(archive: Archive) -> Table:
             ATTACK_NAMES[found.key.attack],
             _ours(archive, found.result),
             _published_text(found.published),
-            f"{found.gap:+.2f}",
+            _difference(found),
             found.verdict,
         )
         for found in far
@@ -179,6 +187,15 @@ def _ours(archive: Archive, result: CellResult | None) -> str:
     return f"{shown} {result.scale}{data}, {plural(len(result.seeds), 'seed')}"
 
 
+def _difference(comparison: Comparison) -> str:
+    """Say the difference to the published value, of every seed if these are unstable."""
+    if comparison.verdict == UNSTABLE:
+        gaps = _gaps(comparison.result, comparison.published)
+        return ", ".join(f"{gap:+.2f}" for gap in gaps)
+    within = "" if comparison.error is None else f" ± {comparison.error:.2f}"
+    return f"{comparison.gap:+.2f}{within}"
+
+
 def _published_text(value: PublishedValue) -> str:
     """What the paper prints: ``97.73 ± 0.30``."""
     return f"{value.value:.2f} ± {value.spread:.2f}"
@@ -191,6 +208,4 @@ def _published_beside(key: Key, comparison: Comparison | None) -> str:
         return "not published"
     if comparison is None:
         return _published_text(value)
-    within = "" if comparison.error is None else f" ± {comparison.error:.2f}"
-    mark = _MARKS[comparison.verdict]
-    return f"{_published_text(value)} ({comparison.gap:+.2f}{within} {mark})"
+    return f"{_published_text(value)} ({_difference(comparison)} {_MARKS[comparison.verdict]})"

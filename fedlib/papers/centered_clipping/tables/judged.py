@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fedlib.evidence import claims as evidence
 from fedlib.evidence.report import Archive, Table
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.keys import Key
 from fedlib.papers.centered_clipping.published import printed
@@ -15,6 +18,58 @@ from fedlib.papers.centered_clipping.variants import NETWORK_VARIANT, VARIANT_MO
 def claims_table(archive: Archive) -> evidence.ClaimsTable:
     """Each claim with its statistic, what it needs to be, and the verdict."""
     return evidence.claims_table(archive, CLAIMS, printed)
+
+
+def margins_table(archive: Archive) -> Table:
+    """Show each stated cost whose margin is not 2 points, judged by its margin and by 2 points.
+
+    A class marks the rows in which the costs of the stored runs are inside one of the two ranges
+    and outside the other.
+    """
+    claims = [claim for claim in CLAIMS if claim.needed.margin > MARGIN]
+    plain = [replace(claim, needed=_by_two_points(claim.needed)) for claim in claims]
+    everything = (*CLAIMS, *plain)
+    judged = evidence.claims_table(archive, everything, printed).judged
+    found = {(row.text, row.needed): row for row in judged}
+    rows: list[tuple[str, ...]] = []
+    classes: dict[tuple[int, int], str] = {}
+    for claim, other in zip(claims, plain, strict=True):
+        ours, twos = (found[_row_of(one)] for one in (claim, other))
+        inside = [_inside(archive, one) for one in (other, claim)]
+        if inside[0] != inside[1]:
+            classes[len(rows), 4] = "untold"
+        rows.append(
+            (
+                f"{claim.text} ({claim.place})",
+                ours.here,
+                f"{twos.needed}: {inside[0]}",
+                twos.verdict,
+                f"{ours.needed}: {inside[1]}",
+                ours.verdict,
+            )
+        )
+    heads = ("claim", "here", "by 2 points", "verdict", "by the rule", "verdict")
+    caption = "Stated costs by a margin of 2 points for all, and by the rule of this book"
+    return Table(heads, tuple(rows), caption, classes)
+
+
+def _by_two_points(needed: evidence.Range) -> evidence.Range:
+    """Return the range of a stated number with a margin of 2 points."""
+    less = min(needed.margin, WIDEST_MARGIN) - MARGIN
+    return evidence.Range(needed.low + less, needed.high - less, margin=MARGIN)
+
+
+def _row_of(claim: evidence.Claim) -> tuple[str, str]:
+    """Return what tells the row of a claim from that of the same claim with another range."""
+    return claim.text + (f" [{claim.reading}]" if claim.reading else ""), str(claim.needed)
+
+
+def _inside(archive: Archive, claim: evidence.Claim) -> str:
+    """Say whether the mean of the stored runs is inside the range of a claim."""
+    known = archive.common(claim.cells)
+    if known is None:
+        return "not computed"
+    return "inside" if claim.value(claim.numbers(known)) in claim.needed else "outside"
 
 
 def variants_table(archive: Archive) -> Table:

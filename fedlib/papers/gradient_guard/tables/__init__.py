@@ -7,7 +7,7 @@ from fedlib.papers.gradient_guard.tables.gallery import gallery
 from fedlib.papers.gradient_guard.tables.limits import limits_table
 from fedlib.papers.gradient_guard.tables.pipeline import figure_1
 from fedlib.papers.gradient_guard.tables.probe import probe_table
-from fedlib.papers.gradient_guard.tables.readings import readings_table
+from fedlib.papers.gradient_guard.tables.readings import headline, readings_table
 from fedlib.papers.gradient_guard.tables.scores import reputation_curves, separation_table
 from fedlib.papers.gradient_guard.tables.verdicts import claims_table
 
@@ -19,6 +19,7 @@ __all__ = [
     "cost_table",
     "figure_1",
     "gallery",
+    "headline",
     "limits_table",
     "probe_table",
     "readings_table",

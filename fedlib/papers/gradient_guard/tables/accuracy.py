@@ -10,30 +10,30 @@ from matplotlib.lines import Line2D
 
 from fedlib.evidence.plots import PALETTE, STYLE
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of, plural
-from fedlib.papers.gradient_guard.keys import comparisons
+from fedlib.papers.gradient_guard.keys import line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import (
     ATTACK_TITLES,
     FLAIRS_LIMIT,
     FULL,
     GREY,
+    LINE_TITLES,
+    ON_AXIS,
     PUBLISHED_ATTACKS,
-    RULE_TITLES,
     SHARES,
 )
 
 _LINES = {
-    rule: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--")
-    for i, rule in enumerate(RULE_TITLES)
+    name: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--")
+    for i, name in enumerate(LINE_TITLES)
 }
 
 
 def share_panels(archive: Archive, data: str) -> Figure:
-    (
-        """Draw accuracy against the malicious share, with a panel for each attack.
+    """Draw accuracy against the malicious share, with a panel for each attack.
 
-    All points of a line are of one scale. Where the lines of a panel differ in scale, the panel's
-    title says so.
+    Two readings of Gradient Guard have lines of their own. All points of a line are of one scale.
+    Where the lines of a panel differ in scale, the panel's title says so.
 
     Parameters
     ----------
@@ -42,8 +42,6 @@ def share_panels(archive: Archive, data: str) -> Figure:
     data
         The data set, one of ``DATA_TITLES``.
     """
-        ""
-    )
     known: list[CellResult] = []
     attacks = FULL if data == "cifar10" else PUBLISHED_ATTACKS
     rows = len(attacks) // 2
@@ -53,17 +51,19 @@ def share_panels(archive: Archive, data: str) -> Figure:
         )
         for axis, attack in zip(axes.flat, attacks, strict=True):
             scales: dict[str, str] = {}
-            for rule, (colour, style) in _LINES.items():
-                at = _shares_of(data, attack, rule)
-                found = archive.together(comparisons(data, attack, (rule,), at))
-                line = [(float(s), r) for s, r in zip(at, found, strict=True) if r is not None]
+            for name, (colour, style) in _LINES.items():
+                at = _shares_of(data, attack, name)
+                found = archive.together(line(data, attack, name, at))
+                points = [(float(s), r) for s, r in zip(at, found, strict=True) if r is not None]
                 if any(result is not None for result in found[1:]):
-                    scales[rule] = line[0][1].scale
-                known += [result for _, result in line]
+                    scales[name] = points[0][1].scale
+                elif name in ON_AXIS:
+                    points = []  # The clean run alone is the default's.
+                known += [result for _, result in points]
                 axis.errorbar(
-                    [x for x, _ in line],
-                    [late_accuracy(result).mean for _, result in line],
-                    [late_accuracy(result).spread or 0 for _, result in line],
+                    [x for x, _ in points],
+                    [late_accuracy(result).mean for _, result in points],
+                    [late_accuracy(result).spread or 0 for _, result in points],
                     color=colour, ls=style, marker=".", lw=1.2,
                 )  # fmt: skip
             axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
@@ -79,17 +79,21 @@ def share_panels(archive: Archive, data: str) -> Figure:
         figure.supxlabel("malicious clients, %", fontsize=9)
         figure.supylabel(f"test accuracy, %, mean of the last {LAST} evaluations", fontsize=9)
         handles = [
-            Line2D([], [], color=colour, ls=style, label=RULE_TITLES[rule])
-            for rule, (colour, style) in _LINES.items()
+            Line2D([], [], color=colour, ls=style, label=LINE_TITLES[name])
+            for name, (colour, style) in _LINES.items()
+            if name not in ON_AXIS or data in GREY
         ]
-        figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=5)
+        figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=4)
         plt.close(figure)
     return figure
 
 
-def _shares_of(data: str, attack: str, rule: str) -> tuple[str, ...]:
-    """The malicious shares at which the grid has cells of a rule."""
-    more = (FLAIRS_LIMIT,) if rule == "flair" and data in GREY and attack in FULL else ()
+def _shares_of(data: str, attack: str, name: str) -> tuple[str, ...]:
+    """The malicious shares at which the grid has cells of a line; a reading may have none."""
+    on_axis = data in GREY and attack in FULL
+    if name in ON_AXIS and not on_axis:
+        return ()
+    more = (FLAIRS_LIMIT,) if name == "flair" and on_axis else ()
     return tuple(sorted((*SHARES, *more), key=int))
 
 
@@ -100,7 +104,7 @@ def _panel_title(attack: str, scales: dict[str, str]) -> str:
         return title
     usual = Counter(scales.values()).most_common(1)[0][0]
     others = [
-        f"\n{scale}: " + ", ".join(RULE_TITLES[rule] for rule in scales if scales[rule] == scale)
+        f"\n{scale}: " + ", ".join(LINE_TITLES[name] for name in scales if scales[name] == scale)
         for scale in sorted(set(scales.values()) - {usual})
     ]
     return f"{title} ({usual})" + "".join(others)
@@ -139,10 +143,13 @@ def break_table(archive: Archive, data: str) -> Table:
     """
     rows = []
     basis: list[CellResult] = []
-    for rule, title in RULE_TITLES.items():
+    for name, title in LINE_TITLES.items():
         row = [title]
         for attack in PUBLISHED_ATTACKS:
-            found = archive.common(comparisons(data, attack, (rule,), SHARES))
+            if not _shares_of(data, attack, name):
+                row.append("not in the grid")
+                continue
+            found = archive.common(line(data, attack, name, SHARES))
             if found is None:
                 row.append("not computed")
                 continue

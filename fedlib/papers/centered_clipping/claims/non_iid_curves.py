@@ -1,0 +1,217 @@
+"""Claims of the text to Figures 7 to 9: non-IID data, one set a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fedlib.evidence.claims import above, below, drop
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.centered_clipping.claims import statistics
+from fedlib.papers.centered_clipping.claims.makers import (
+    SHARE_LEFT,
+    alie_makes_it_diverge,
+    all_clean_and_attacked,
+    by_attack,
+    claim,
+    clean_and_attacked,
+    converges,
+    costs_everywhere,
+    diverges,
+    never_learns,
+    rop_costs,
+    slows,
+)
+from fedlib.papers.centered_clipping.keys import table_iv
+from fedlib.papers.centered_clipping.published import (
+    ALL_BUT_ROP,
+    ATTACKS_IV,
+    RULES_IV,
+    hurt_most,
+    range_of_cost,
+)
+from fedlib.papers.centered_clipping.settings import (
+    ATTACK_NAMES,
+    CLIPPING,
+    MOMENTA,
+    RULE_TITLES,
+    SETTING_TITLES,
+    SETTINGS,
+)
+
+
+def _in_words(momenta: Sequence[float]) -> str:
+    """Momenta in words: ``0.9 and 0.99``."""
+    return " and ".join(f"{momentum:g}" for momentum in momenta)
+
+
+FIGURE_7 = (
+    claim(
+        "Fig. 7, text",
+        "MNIST*, β = 0: ROP costs 20 to 25 points",
+        (key for rule in RULES_IV for key in clean_and_attacked("mnist_noniid", rule, 0.0)),
+        statistics.largest_cost,
+        range_of_cost("mnist_noniid", hurt_most("mnist_noniid", 0.0), 0.0, 20, 25),
+        "drop {:.1f} points",
+        reading="of the rule that it costs most; the text names none",
+    ),
+    *(alie_makes_it_diverge("Fig. 7, text", "mnist_noniid", rule) for rule in ("rfa", "tm")),
+    *(
+        converges(
+            "Fig. 7, text",
+            f"MNIST*, {RULE_TITLES[rule]}, β = {_in_words(momenta)}: it converges under every "
+            "attack",
+            all_clean_and_attacked("mnist_noniid", rule, momenta, ATTACKS_IV),
+        )
+        for rule in RULES_IV
+        # The text excepts CC with tau = 0.1 and beta = 0.99.
+        for momenta in [(0.9,) if rule == "cc_tau0.1" else (0.9, 0.99)]
+    ),
+)
+
+SMALL_RADIUS_FALLS_SHORT = tuple(
+    claim(
+        place,
+        f"{SETTING_TITLES[setting]}, β = {momentum:g}, no attack: CC with τ = 0.1 fails to reach "
+        "the level of the other rules (more than 2 points below the best of them)",
+        (table_iv(setting, "none", rule, momentum) for rule in RULES_IV),
+        statistics.first_below_best,
+        above(MARGIN),
+        "{:.1f} points below",
+        equal=0,
+    )
+    for place, setting, momentum in (
+        ("Fig. 7, text", "mnist_noniid", 0.99),
+        ("section VII", "fmnist_noniid", 0.99),
+        ("Fig. 9, text", "cifar10_noniid", 0.99),
+        # Section VII says it of all non-IID data, and of momentum without a number.
+        *(("section VII", s.key, MOMENTA[1]) for s in SETTINGS if not s.iid),
+    )
+)
+
+FIGURE_8 = (
+    rop_costs("Fig. 8, text", "fmnist_noniid", "cc_tau1", 0.99, 20),
+    *(slows("Fig. 8, text", "fmnist_noniid", "cc_tau1", momentum) for momentum in MOMENTA[1:]),
+    claim(
+        "Fig. 8, text",
+        "FMNIST*, RFA: ALIE can make it diverge",
+        all_clean_and_attacked("fmnist_noniid", "rfa", MOMENTA, ("alie",)),
+        statistics.least_left,
+        below(50),
+        SHARE_LEFT,
+        reading="at some β",
+    ),
+    *(
+        costs_everywhere(
+            "Fig. 8, text",
+            f"FMNIST*, RFA: {ATTACK_NAMES[attack]} can make its convergence sub-optimal",
+            all_clean_and_attacked("fmnist_noniid", "rfa", MOMENTA, (attack,)),
+            "costs more than 2 points at every β",
+        )
+        for attack in ("rop", "ipm")
+    ),
+    converges(
+        "Fig. 8, text",
+        "FMNIST*, RFA: under ROP and IPM it converges, if not to the optimum",
+        all_clean_and_attacked("fmnist_noniid", "rfa", MOMENTA, ("rop", "ipm")),
+    ),
+    claim(
+        "Fig. 8, text",
+        "FMNIST*, TM, β = 0.9 and 0.99: label flip is the strongest of the attacks",
+        (
+            key
+            for momentum in MOMENTA[1:]
+            for key in by_attack(
+                "fmnist_noniid", "tm", momentum, ("label_flip", "rop", "alie", "ipm", "bit_flip")
+            )
+        ),
+        statistics.strongest_at_every_momentum,
+        above(0),
+        "next strongest attack leaves {:+.1f} points",
+    ),
+    claim(
+        "Fig. 8, text",
+        "FMNIST*, β = 0.9 and 0.99: CC with τ = 1 is the best rule, mean of the attacks",
+        (
+            key
+            for rule in ("cc_tau1", "cc_tau0.1", "rfa", "tm")
+            for momentum in MOMENTA[1:]
+            for key in by_attack("fmnist_noniid", rule, momentum)
+        ),
+        statistics.first_above_others_in_mean,
+        above(0),
+        "{:+.1f} points above the next best",
+    ),
+)
+
+FIGURE_9 = (
+    *(
+        diverges(
+            "Fig. 9, text",
+            f"CIFAR-10*, {RULE_TITLES[rule]}: ROP makes it diverge at every β",
+            all_clean_and_attacked("cifar10_noniid", rule, MOMENTA, ("rop",)),
+        )
+        for rule in RULES_IV
+    ),
+    never_learns(
+        "Fig. 9, text",
+        "CIFAR-10*: ROP prevents the convergence of every rule at every β from the start",
+        (
+            key
+            for rule in RULES_IV
+            for key in all_clean_and_attacked("cifar10_noniid", rule, MOMENTA, ("rop",))
+        ),
+    ),
+    claim(
+        "Fig. 9, text",
+        "CIFAR-10*, β = 0: ALIE is a strong competitor of ROP",
+        (key for rule in RULES_IV for key in by_attack("cifar10_noniid", rule, 0.0, ALL_BUT_ROP)),
+        statistics.first_is_strongest_of_each_rule,
+        above(0),
+        "next strongest attack leaves {:+.1f} points",
+        reading="the strongest of the other attacks on every rule",
+    ),
+    *(
+        claim(
+            "Fig. 9, text",
+            f"CIFAR-10*, β = {momentum:g}, no attack: CC with τ = 0.1 fails to converge as on "
+            "CIFAR-10 (more than 2 points below)",
+            (
+                table_iv("cifar10_iid", "none", "cc_tau0.1", momentum),
+                table_iv("cifar10_noniid", "none", "cc_tau0.1", momentum),
+            ),
+            drop,
+            above(MARGIN),
+            "{:.1f} points below",
+            equal=0,
+        )
+        for momentum in MOMENTA[1:]
+    ),
+    converges(
+        "Fig. 9, text",
+        "CIFAR-10*, β = 0.9 and 0.99, no attack: the other rules converge normally (at least half "
+        "of what they reach on CIFAR-10)",
+        (
+            table_iv(setting, "none", rule, momentum)
+            for rule in RULES_IV
+            if rule != "cc_tau0.1"
+            for momentum in MOMENTA[1:]
+            for setting in ("cifar10_iid", "cifar10_noniid")
+        ),
+    ),
+    rop_costs("Fig. 9, text", "cifar10_noniid", "tm", 0.99, 35),
+    claim(
+        "Fig. 9, text",
+        "CIFAR-10*, β = 0.99: TM is more robust than CC with either τ, by its worst attack",
+        (key for rule in ("tm", *CLIPPING) for key in by_attack("cifar10_noniid", rule, 0.99)),
+        statistics.first_above_others_in_worst,
+        above(0),
+        "{:+.1f} points more under the worst attack",
+    ),
+)
+
+CLAIMS = (
+    *FIGURE_7,
+    *SMALL_RADIUS_FALLS_SHORT,
+    *FIGURE_8,
+    *FIGURE_9,
+)

@@ -1,0 +1,198 @@
+"""What the paper says of the attacks, and of the defences before Gradient Guard."""
+
+from __future__ import annotations
+
+from fedlib.evidence.claims import OWN, Claim, above, at_least, below
+from fedlib.evidence.report import CellResult
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.gradient_guard import measures
+from fedlib.papers.gradient_guard.claims.makers import (
+    each_kept,
+    late_accuracy,
+    on_accuracy,
+    where,
+)
+from fedlib.papers.gradient_guard.keys import comparisons
+from fedlib.papers.gradient_guard.measures import BREAKS, TELLS
+from fedlib.papers.gradient_guard.players import make_rule
+from fedlib.papers.gradient_guard.settings import (
+    AMPLIFIED,
+    CLASSICAL,
+    FLAIRS_LIMIT,
+    FULL,
+    GREY,
+    N_CLIENTS,
+    ONE,
+    RULE_TITLES,
+    SHARES,
+    n_malicious,
+)
+
+_TO_FLAIRS_LIMIT = (*(share for share in SHARES if int(share) < int(FLAIRS_LIMIT)), FLAIRS_LIMIT)
+
+
+def _separation(result: CellResult) -> float:
+    return measures.separation(result).mean
+
+
+def _attacks_harm() -> tuple[Claim, ...]:
+    """That the attacks raise the test error of a server without a defence."""
+    return tuple(
+        Claim(
+            "abstract",
+            f"{where(data, attack)}: the attack raises the test error of FedSGD, at some share up "
+            "to 50 %",
+            comparisons(data, attack, ("fedsgd",), SHARES),
+            lambda values: values[0] - min(values[1:]),
+            above(MARGIN),
+            "by at most {:.1f} points",
+            measure=late_accuracy,
+            equal=0,
+            of_accuracy=True,
+        )
+        for data in GREY
+        for attack in FULL
+    )
+
+
+def _both(data: str, *shares: str) -> tuple[str, ...]:
+    """The cells of every classical rule under both attacks, at no share and then at some."""
+    return tuple(
+        cell
+        for rule in CLASSICAL
+        for attack in FULL
+        for cell in comparisons(data, attack, (rule,), ("0", *shares))
+    )
+
+
+def _worst_of_both(count: int, values: list[float]) -> list[float]:
+    """What each rule keeps under the attack that is worse for it, of ``count`` shares in all."""
+    kept = each_kept(count, values)
+    return [min(kept[i : i + 2]) for i in range(0, len(kept), 2)]
+
+
+def _classical_limit() -> tuple[Claim, ...]:
+    """That traditional defences have their limit at 20 to 30 %, each by its worse attack."""
+    return tuple(
+        claim
+        for data in GREY
+        for claim in (
+            Claim(
+                "abstract",
+                f"{where(data, *FULL)}: every classical rule withstands 20 % malicious clients",
+                _both(data, "10", "20"),
+                lambda values: min(_worst_of_both(3, values)),
+                at_least(BREAKS),
+                "the worst of them keeps {:.0f} % of its clean accuracy",
+                measure=late_accuracy,
+                of_accuracy=True,
+            ),
+            Claim(
+                "section 1",
+                f"{where(data, *FULL)}: every classical rule has broken at 30 % malicious "
+                "clients, under the attack that is worse for it",
+                _both(data, "30"),
+                lambda values: max(_worst_of_both(2, values)),
+                below(BREAKS),
+                "the best of them keeps {:.0f} % of its clean accuracy",
+                measure=late_accuracy,
+                of_accuracy=True,
+            ),
+            Claim(
+                "abstract",
+                f"{where(data, *FULL)}: no classical rule withstands more than 30 %: every one has "
+                "broken at 40 %, under the attack that is worse for it",
+                _both(data, "40"),
+                lambda values: max(_worst_of_both(2, values)),
+                below(BREAKS),
+                "the best of them keeps {:.0f} % of its clean accuracy",
+                measure=late_accuracy,
+                of_accuracy=True,
+            ),
+        )
+    )
+
+
+def _own_limit(rule: str) -> tuple[str, ...]:
+    """The malicious shares that a rule is made to withstand."""
+    counts = {share: n_malicious(share) for share in SHARES[1:]}
+    return tuple(s for s, count in counts.items() if make_rule(rule, count).n_byzantine == count)
+
+
+def _undermined() -> tuple[Claim, ...]:
+    """What section 2 says of the defences before it, as far as these attacks can tell."""
+    targets = (
+        ("section 2", "trimmed_mean", "full_trim", ""),
+        ("section 2", "median", "full_trim", ""),
+        ("section 2", "krum", "full_krum", ""),
+        (OWN, "bulyan", "full_trim", " by the attack as it is (section 2: adapted)"),
+    )
+    return (
+        *(
+            on_accuracy(
+                place,
+                f"{where(data, attack)}: {RULE_TITLES[rule]} is undermined{how} by a share that "
+                f"it is made for (up to {_own_limit(rule)[-1]} %)",
+                comparisons(data, attack, (rule,), ("0", *_own_limit(rule))),
+                below(BREAKS),
+            )
+            for data in GREY
+            for place, rule, attack, how in targets
+        ),
+        *(
+            on_accuracy(
+                "section 2",
+                f"{where(data, 'amplified')}: FedSGD is broken by a single one of {N_CLIENTS} "
+                f"clients, which sends {AMPLIFIED:.0f} times the honest mean against its direction",
+                comparisons(data, "amplified", ("fedsgd",), ("0", ONE)),
+                below(BREAKS),
+                "{:.0f} % of the clean accuracy left",
+            )
+            for data in GREY
+        ),
+        *(
+            on_accuracy(
+                OWN,
+                f"{where(data, attack)}: FedSGD has broken at 10 % malicious clients of the "
+                "attack as it is, two that amplify little or not",
+                comparisons(data, attack, ("fedsgd",), ("0", "10")),
+                below(BREAKS),
+                "{:.0f} % of the clean accuracy left",
+            )
+            for data in GREY
+            for attack in FULL
+        ),
+    )
+
+
+def _of_flair() -> tuple[Claim, ...]:
+    """What the paper says of FLAIR: how much it withstands, and that its scores tell."""
+    return tuple(
+        claim
+        for data in GREY
+        for attack in FULL
+        for claim in (
+            on_accuracy(
+                "abstract",
+                f"{where(data, attack)}: FLAIR withstands up to {FLAIRS_LIMIT} % malicious clients",
+                comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT),
+                at_least(BREAKS),
+            ),
+            Claim(
+                "section 2",
+                f"{where(data, attack)}: FLAIR's scores tell malicious clients at every share up "
+                f"to {FLAIRS_LIMIT} %",
+                comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT[1:]),
+                # It penalises both ends of its scores, so that either end would serve it.
+                lambda areas: min(abs(area - 0.5) for area in areas),
+                above(TELLS - 0.5),
+                "area under the ROC curve at least {:.2f} from 0.5",
+                measure=_separation,
+                equal=0,
+            ),
+        )
+    )
+
+
+BEFORE = (*_attacks_harm(), *_classical_limit(), *_undermined(), *_of_flair())
+"""The attacks, the classical rules, and FLAIR."""

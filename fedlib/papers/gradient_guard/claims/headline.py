@@ -1,0 +1,134 @@
+"""What the abstract claims of Gradient Guard: that it withstands 50 %, and is better."""
+
+from __future__ import annotations
+
+from fedlib.evidence.claims import OWN, Claim, above, at_least
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.gradient_guard.claims.makers import (
+    caution,
+    each_kept,
+    late_accuracy,
+    lead,
+    named,
+    on_accuracy,
+    where,
+)
+from fedlib.papers.gradient_guard.keys import comparisons, line
+from fedlib.papers.gradient_guard.measures import BREAKS
+from fedlib.papers.gradient_guard.settings import (
+    CLASSICAL,
+    DATA_TITLES,
+    FULL,
+    GREY,
+    ON_AXIS,
+    PARTIAL,
+    PROBED,
+    READINGS,
+    SHARES,
+)
+
+_ON_AXIS = ("default", *ON_AXIS)
+"""The readings with cells at every share, for full-trim and full-Krum."""
+
+
+def _up_to_half(data: str, attack: str, reading: str) -> Claim:
+    """That Gradient Guard keeps most of its accuracy at every share up to 50 %."""
+    return on_accuracy(
+        "abstract",
+        f"{where(data, attack)}: Gradient Guard withstands up to 50 % malicious clients",
+        line(data, attack, reading, SHARES),
+        at_least(BREAKS),
+        reading=named(reading),
+    )
+
+
+def _at(share: str, reading: str) -> Claim:
+    """That it does at one of the shares that all readings are tried at, under both attacks."""
+    shares = ("0", share)
+    cells = tuple(cell for attack in FULL for cell in line("mnist", attack, reading, shares))
+    return Claim(
+        "abstract",
+        f"{where('mnist', *FULL)}: Gradient Guard withstands {share} % malicious clients (every "
+        "reading is tried at 30 and 50 % alone)",
+        cells,
+        lambda values: min(each_kept(len(shares), values)),
+        at_least(BREAKS),
+        "at worst {:.0f} % of the clean accuracy left",
+        measure=late_accuracy,
+        of_accuracy=True,
+        reading=named(reading),
+    )
+
+
+AT_EVERY_SHARE = tuple(
+    _up_to_half(data, attack, reading) for reading in _ON_AXIS for data in GREY for attack in FULL
+)
+"""The claim of robustness to 50 %, in the readings that have cells at every share."""
+
+AT_30_AND_50 = tuple(_at(share, reading) for reading in READINGS for share in ("30", "50"))
+"""The same in every reading, at the shares that all are tried at."""
+
+WITHSTANDS = (
+    *(_up_to_half(data, attack, "default") for data in GREY for attack in PARTIAL),
+    *(_up_to_half("cifar10", attack, "default") for attack in FULL),
+    *(
+        on_accuracy(
+            OWN,
+            f"{DATA_TITLES[data]}: Gradient Guard withstands up to 30 % that match honest saliency",
+            line(data, "saliency_matching", reading, SHARES[:4]),
+            at_least(BREAKS),
+            reading=named(reading),
+        )
+        for reading in ("default", PROBED)
+        for data in GREY
+    ),
+)
+"""The same of other attacks and data, which have one reading."""
+
+
+def _better(
+    place: str, rules: tuple[str, ...], who: str, data: str, attack: str, reading: str
+) -> Claim:
+    """That Gradient Guard is better at 50 % than the best of some rules."""
+    return Claim(
+        place,
+        f"{where(data, attack)}, 50 %{caution(attack, '50')}: Gradient Guard is better than {who}",
+        (*line(data, attack, reading, ("50",)), *comparisons(data, attack, rules, ("50",))),
+        lead,
+        above(MARGIN),
+        "{:+.1f} points to the best of them",
+        measure=late_accuracy,
+        equal=0,
+        of_accuracy=True,
+        reading=named(reading),
+    )
+
+
+BETTER = (
+    *(
+        _better(
+            "abstract",
+            (*CLASSICAL, "flair"),
+            "the classical rules and FLAIR",
+            data,
+            attack,
+            reading,
+        )
+        for reading in _ON_AXIS
+        for data in GREY
+        for attack in FULL
+    ),
+    *(
+        _better(
+            OWN,
+            ("fedsgd", "foolsgold", "fltrust"),
+            "FedSGD, FoolsGold and FLTrust",
+            data,
+            attack,
+            "default",
+        )
+        for data in GREY
+        for attack in FULL
+    ),
+)
+"""The abstract's "superiority", at 50 %, over what it names and over the other rules."""

@@ -1,0 +1,64 @@
+"""What several groups of claims are made with."""
+
+from __future__ import annotations
+
+from fedlib.evidence.claims import Claim, Range
+from fedlib.evidence.report import CellResult
+from fedlib.papers.gradient_guard import measures
+from fedlib.papers.gradient_guard.measures import percent_kept
+from fedlib.papers.gradient_guard.settings import ATTACK_TITLES, DATA_TITLES
+
+NAMED = {"default": "default reading"}
+"""What a reading is called in the text of a claim, if not by its own name."""
+
+
+def late_accuracy(result: CellResult) -> float:
+    """The accuracy of one seed's run in percent, the mean of its last five evaluations."""
+    return measures.late_accuracy(result).mean
+
+
+def named(reading: str) -> str:
+    """What a reading is called in the text of a claim."""
+    return NAMED.get(reading, reading)
+
+
+def where(data: str, *attacks: str) -> str:
+    """The data set and the attacks in words."""
+    return f"{DATA_TITLES[data]}, {' and '.join(ATTACK_TITLES[attack] for attack in attacks)}"
+
+
+def caution(attack: str, share: str) -> str:
+    """A word of caution where the attack is not defined for so many malicious clients."""
+    return " (beyond the attack's own limit)" if (attack, share) == ("full_krum", "50") else ""
+
+
+def on_accuracy(
+    place: str,
+    text: str,
+    cells: tuple[str, ...],
+    needed: Range,
+    shown: str = "at worst {:.0f} % of the clean accuracy left",
+    reading: str = "",
+) -> Claim:
+    """A claim on what is left of the accuracy in the first cell, in the least of the others."""
+    return Claim(
+        place,
+        text,
+        cells,
+        percent_kept,
+        needed,
+        shown,
+        measure=late_accuracy,
+        of_accuracy=True,
+        reading=reading,
+    )
+
+
+def each_kept(count: int, values: list[float]) -> list[float]:
+    """The percentage that each line keeps, from ``count`` values of every line."""
+    return [percent_kept(values[i : i + count]) for i in range(0, len(values), count)]
+
+
+def lead(values: list[float]) -> float:
+    """How far the first value is above the largest of the others."""
+    return values[0] - max(values[1:])

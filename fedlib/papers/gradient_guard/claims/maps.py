@@ -1,0 +1,138 @@
+"""What the paper claims of saliency maps: that they tell, and that suspects are kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fedlib.evidence.claims import OWN, Claim, above, below
+from fedlib.evidence.report import CellResult
+from fedlib.papers.gradient_guard import measures
+from fedlib.papers.gradient_guard.claims.makers import caution, named, where
+from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
+from fedlib.papers.gradient_guard.measures import HONEST, ISOLATED, TELLS, malicious_weight
+from fedlib.papers.gradient_guard.settings import (
+    ABLATED,
+    FULL,
+    GREY,
+    N_CLIENTS,
+    ON_AXIS,
+    SHARES,
+    TRUSTED,
+)
+
+
+def _separation(result: CellResult) -> float:
+    return measures.separation(result).mean
+
+
+def _less_alike(
+    place: str, data: str, attack: str, share: str, said: str, cell: str, reading: str
+) -> Claim:
+    """That malicious clients' maps are less like the reference than honest ones'."""
+    return Claim(
+        place,
+        f"{where(data, attack)}, {share} %{caution(attack, share)}: {said}",
+        (cell,),
+        min,
+        above(TELLS),
+        "area under the ROC curve {:.2f}",
+        measure=_separation,
+        equal=0.5,
+        reading=named(reading),
+    )
+
+
+_BENIGN = (
+    f"malicious clients' maps are less like a benign one (of the {HONEST}) than honest ones', on "
+    "a model that the honest make alone"
+)
+_AS_JUDGED = (
+    "malicious clients' maps are less like that of the last aggregate, as the rule itself judges"
+)
+_TRUSTED = (
+    "malicious clients' maps are less like that of a trusted update, as the rule itself judges"
+)
+_MAPS = (
+    "one window",
+    "clients' samples",
+    "maps of updates",
+    "maps of updates, clients' samples",
+    "spectral residual",
+    "probabilities",
+)
+"""The readings that differ from the default in what a map is, or in how two are compared."""
+
+
+def _maps_differ() -> tuple[Claim, ...]:
+    """That maps differ: in the default at several shares, in other readings where all are tried."""
+    references: dict[str, tuple[str, Callable[[str], str]]] = {
+        "section 2.2": (_BENIGN, lambda cell: str(Watched(cell))),
+        OWN: (_AS_JUDGED, lambda cell: cell),
+    }
+    return (
+        *(
+            _less_alike(
+                place,
+                data,
+                attack,
+                share,
+                said,
+                cell_of(str(Comparison(data, attack, share, "gradient_guard"))),
+                "default",
+            )
+            for place, (said, cell_of) in references.items()
+            for data in GREY
+            for attack in FULL
+            for share in ("10", "30", "50")
+        ),
+        *(
+            _less_alike(
+                "section 2.2",
+                data,
+                attack,
+                share,
+                _BENIGN,
+                str(Watched(line(data, attack, reading, (share,))[0])),
+                reading,
+            )
+            for reading in _MAPS
+            for data, attack, share in ABLATED
+        ),
+        *(
+            _less_alike(
+                "section 3.3",
+                data,
+                attack,
+                share,
+                _TRUSTED,
+                line(data, attack, reading, (share,))[0],
+                reading,
+            )
+            for reading in TRUSTED
+            for data, attack, share in ABLATED
+        ),
+    )
+
+
+def _isolated() -> tuple[Claim, ...]:
+    """That suspicious clients' contributions are isolated, at every share."""
+    return tuple(
+        Claim(
+            "abstract",
+            f"{where(data, attack)}: malicious clients' contributions are isolated: at every share "
+            f"they weigh less together than one of {N_CLIENTS} equal clients",
+            line(data, attack, reading, SHARES[1:]),
+            max,
+            below(ISOLATED),
+            "{:.0f} % of the weight at most",
+            measure=malicious_weight,
+            reading=named(reading),
+        )
+        for reading in ("default", *ON_AXIS)
+        for data in GREY
+        for attack in FULL
+    )
+
+
+MAPS = (*_maps_differ(), *_isolated())
+"""What maps tell, and what becomes of it."""

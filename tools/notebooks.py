@@ -1,0 +1,34 @@
+"""How the chapters are executed by papermill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def execute(notebook: Path, output: Path, parameters: Sequence[tuple[str, str]] = ()) -> None:
+    """Execute a notebook with papermill, and write it with its outputs.
+
+    Parameters
+    ----------
+    notebook
+        The notebook. It is not changed.
+    output
+        The file to write. It also exists if a cell fails, and shows the error then.
+    parameters
+        The names and values of parameters. papermill makes numbers of values that look like
+        numbers.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If a cell fails. papermill has printed why.
+    """
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "--log-level", "WARNING"]
+    # The kernel of this environment, whatever others are installed under the name in the notebook.
+    command += ["-k", "python3"]
+    for name, value in parameters:
+        command += ["-p", name, value]
+    subprocess.run([*command, str(notebook), str(output)], check=True)
