@@ -1,33 +1,33 @@
 """The store keeps the records of finished runs as text, in one JSON line each.
 
 The file ``results/<slug>/<scale>.jsonl`` holds the records of one scale, and lines are only added
-to it. A line is written in one piece under a lock and flushed to the disk, so that a run is stored
-either whole or not at all. The last line can be torn if a machine has lost power. A reader leaves
-it out with a warning, and the next writer cuts it off.
+to it. When it is full, the records go on in ``<scale>.2.jsonl``, see :mod:`fedlib.runs.files`. A
+line is written in one piece under a lock and flushed to the disk, so that a run is stored either
+whole or not at all. The last line can be torn if a machine has lost power. A reader leaves it out
+with a warning, and the next writer cuts it off.
 """
 
 from __future__ import annotations
 
-import codecs
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import warnings
 from collections.abc import Iterator
-from io import FileIO
+from io import BufferedIOBase, FileIO
 from pathlib import Path
 from typing import Any
 
 from fedlib import hardware
 from fedlib.runs.claims import claim
+from fedlib.runs.files import FULL, files_of, lines_of, numbered, whole_length
 from fedlib.runs.records import (
-    BEGINNING,
     MissingFileError,
     RecordError,
     StoreError,
     check_identity,
-    is_json,
     line_of,
     make_record,
     parse,
@@ -76,7 +76,7 @@ class Store:
         self.folder = results_root(root) / slug
 
     def path(self, scale: str) -> Path:
-        """Return the path of the file that holds the records of one scale.
+        """Return the path of the first file that holds the records of one scale.
 
         Raises
         ------
@@ -85,6 +85,18 @@ class Store:
         """
         check_name("scale", scale, SCALES)
         return self.folder / f"{scale}.jsonl"
+
+    def paths(self, scale: str) -> list[Path]:
+        """Return all files that hold records of one scale, in the order of the records.
+
+        Raises
+        ------
+        ConfigError
+            If the scale is not in ``SCALES``.
+        StoreError
+            If a file between them is missing.
+        """
+        return files_of(self.path(scale))
 
     def check_writable(self, scale: str) -> None:
         """Check that a record can be written now, before a run spends time on computing.
@@ -97,8 +109,12 @@ class Store:
         path = self.path(scale)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # A file that is full is not written any more.
+            path = (self.paths(scale) or [path])[-1]
             with path.open("ab"):
                 pass
+            if path.stat().st_size >= FULL and not os.access(path.parent, os.W_OK):
+                raise PermissionError(errno.EACCES, "its next file cannot be made")
             free = shutil.disk_usage(path.parent).free
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
@@ -119,33 +135,59 @@ class Store:
             If a newer version of fedlib has written a line, or if a line other than a torn last
             one cannot be read.
         """
-        path = self.path(scale)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
-        whole = _whole_length(data)
-        if whole < len(data):
-            warnings.warn(
-                f"{path}: the last line is torn ({len(data) - whole} bytes) and is left out; its "
-                "run counts as not done.",
-                stacklevel=2,
-            )
-        return self._records(data[:whole], scale)
-
-    def _records(self, data: bytes, scale: str) -> dict[str, dict[str, Any]]:
-        """Return the records in whole lines by run identity, the first of each run."""
         records: dict[str, dict[str, Any]] = {}
-        for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
-            if not line.strip():
-                continue  # An editor may leave an empty line, which says nothing.
-            place = f"{self.path(scale)}, line {number}"
-            record = parse(line, self.slug, scale, place)
-            _check_identity_once(line, record, place)
-            records.setdefault(record["id"], record)
+        for path, data in self._contents(scale):
+            torn = len(data) - whole_length(data)
+            if torn:
+                warnings.warn(
+                    f"{path}: the last line is torn ({torn} bytes) and is left out; its run counts "
+                    "as not done.",
+                    stacklevel=2,
+                )
+            for place, line in lines_of(path, data):
+                record = self.parse(scale, line, place)
+                records.setdefault(record["id"], record)
         return records
+
+    def lines(self, scale: str) -> Iterator[tuple[str, bytes]]:
+        """Give all whole lines of a scale as they are, each after its place in words.
+
+        This serves to look at each line by itself, where :meth:`read` ends at the first bad one.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be read.
+        """
+        for path, data in self._contents(scale):
+            yield from lines_of(path, data)
+
+    def parse(self, scale: str, line: bytes, place: str) -> dict[str, Any]:
+        """Return the record in a line, whose form and identity are checked.
+
+        Parameters
+        ----------
+        scale
+            The scale of the file.
+        line, place
+            The line and its place in words, as :meth:`lines` gives them.
+
+        Raises
+        ------
+        StoreError
+            If the line is no record, or if a newer version of fedlib has written it.
+        """
+        record = parse(line, self.slug, scale, place)
+        _check_identity_once(line, record, place)
+        return record
+
+    def _contents(self, scale: str) -> Iterator[tuple[Path, bytes]]:
+        """Give the files of a scale in order, each with its content."""
+        for path in self.paths(scale):
+            try:
+                yield path, path.read_bytes()
+            except OSError as error:
+                raise StoreError(f"{path} cannot be read: {error}") from error
 
     def append(self, scale: str, record: dict[str, Any]) -> bool:
         """Store the record of a finished run.
@@ -160,33 +202,40 @@ class Store:
         ------
         StoreError
             If the record has a fault, or if it cannot be written, because the disk is full or
-            permission is missing. The file then stays as it was. If the file has a line that is
+            permission is missing. The files then stay as they were. If a file has a line that is
             no record.
         """
         path = self.path(scale)
         line = line_of(record, self.slug, scale)
+        self.paths(scale)  # A first file that is missing must be named before it is made here.
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The file has no buffer, in which bytes that failed would wait for a second try.
-            with path.open("a+b", buffering=0) as handle, _locked(handle):
-                handle.seek(0)
-                data = handle.read()
-                end = _whole_length(data)
-                if record["id"] in self._records(data[:end], scale):
-                    return False
+            # The lock of the first file covers all of them, and which of them is the last.
+            with path.open("ab") as first, _locked(first):
+                data = b""
+                for path, data in self._contents(scale):
+                    for place, other in lines_of(path, data):
+                        if self.parse(scale, other, place)["id"] == record["id"]:
+                            return False
+                end = whole_length(data)
                 if end < len(data):
                     warnings.warn(
                         f"{path}: a torn last line of {len(data) - end} bytes is cut off.",
                         stacklevel=2,
                     )
-                    handle.truncate(end)
+                    os.truncate(path, end)
                 if data[:end] and not data[:end].endswith((b"\n", b"\r")):
                     line = b"\n" + line  # An editor has left the last record without its newline.
-                try:
-                    _write(handle, line)
-                except OSError:
-                    handle.truncate(end)
-                    raise
+                if end >= FULL:
+                    path = numbered(self.path(scale), len(self.paths(scale)) + 1)
+                    line, end = line.lstrip(b"\n"), 0
+                # The file has no buffer, in which bytes that failed would wait for a second try.
+                with path.open("ab", buffering=0) as handle:
+                    try:
+                        _write(handle, line)
+                    except OSError:
+                        handle.truncate(end)
+                        raise
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be written ({error.strerror or error}); run {record['id']} is not "
@@ -282,22 +331,6 @@ class Store:
         return claim(self.folder.resolve() / ".claims", run_id)
 
 
-def _whole_length(data: bytes) -> int:
-    """Return how many bytes of a file are whole lines; what follows them is a torn line.
-
-    A torn line is the beginning of a line that the store writes. Where a machine has lost power
-    there may be zeros instead of some of it. Any other text without a newline was not written by
-    the store, so that it counts as a whole line. It is then read as a record or named as an error,
-    but never cut off.
-    """
-    last = data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :]
-    written = last.rstrip(b"\0")
-    begins = written.startswith(BEGINNING) or BEGINNING.startswith(written)
-    if not last or not begins or is_json(last):
-        return len(data)
-    return len(data) - len(last)
-
-
 # The lines whose identity has been checked in this process, each by a hash. A grid reads its store
 # once for each run, and to compute an identity takes longer than to read a record.
 _checked: set[int] = set()
@@ -325,7 +358,7 @@ def _write(handle: FileIO, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(handle: FileIO) -> Iterator[None]:
+def _locked(handle: BufferedIOBase) -> Iterator[None]:
     """Hold the exclusive lock of a file while the context lasts."""
     if fcntl is None:
         yield
