@@ -1,0 +1,165 @@
+"""The records of a scale go on in a next file when a file is full."""
+
+import errno
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from test_store import record
+
+from fedlib.runs import store as store_module
+from fedlib.runs.files import FULL, files_of
+from fedlib.runs.store import Store, StoreError
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """A file is full after its first record."""
+    monkeypatch.setattr(store_module, "FULL", 100)
+
+
+def seeds(store):
+    return [entry["seed"] for entry in store.read("smoke").values()]
+
+
+def test_records_go_on_in_the_next_file_and_are_read_in_order(store, small_files):
+    for seed in (3, 1, 2):
+        assert store.append("smoke", record(seed))
+    assert [path.name for path in store.paths("smoke")] == [
+        "smoke.jsonl", "smoke.2.jsonl", "smoke.3.jsonl",
+    ]  # fmt: skip
+    assert seeds(store) == [3, 1, 2]
+    before = {path: path.read_bytes() for path in store.paths("smoke")}
+    for seed in (3, 1, 2):
+        assert not store.append("smoke", record(seed))
+    assert {path: path.read_bytes() for path in store.paths("smoke")} == before
+
+
+def test_a_file_goes_on_until_it_is_full(store, monkeypatch):
+    store.append("smoke", record(1))
+    monkeypatch.setattr(store_module, "FULL", store.path("smoke").stat().st_size + 1)
+    store.append("smoke", record(2))
+    store.append("smoke", record(3))
+    lines = [len(path.read_bytes().splitlines()) for path in store.paths("smoke")]
+    assert lines == [2, 1]
+
+
+def test_a_file_of_before_that_is_larger_stays_as_it_is(store):
+    store.append("smoke", record(1))
+    large = record(2)
+    large["metrics"]["reputation"] = [0.123456] * (FULL // 5)
+    store.append("smoke", large)
+    before = store.path("smoke").read_bytes()
+    assert len(before) > FULL
+    assert store.append("smoke", record(3))
+    assert store.path("smoke").read_bytes() == before
+    assert [path.name for path in store.paths("smoke")] == ["smoke.jsonl", "smoke.2.jsonl"]
+    assert seeds(store) == [1, 2, 3]
+
+
+def test_files_are_ordered_by_number_and_other_names_are_left_alone(tmp_path):
+    for name in ("paper.jsonl", "paper.old.jsonl", "paper.02.jsonl", "paper.1.jsonl"):
+        (tmp_path / name).write_text("")
+    for number in range(2, 12):
+        (tmp_path / f"paper.{number}.jsonl").write_text("")
+    files = files_of(tmp_path / "paper.jsonl")
+    numbers = [f"paper.{number}.jsonl" for number in range(2, 12)]
+    assert [path.name for path in files] == ["paper.jsonl", *numbers]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_missing_file_is_named_and_no_record_is_stored(store, small_files, lost):
+    for seed in (1, 2, 3):
+        store.append("smoke", record(seed))
+    path = store.paths("smoke")[lost]
+    path.unlink()
+    for action in (lambda: store.read("smoke"), lambda: store.append("smoke", record(4))):
+        with pytest.raises(StoreError, match=rf"{path.name} is missing, though smoke.3.jsonl"):
+            action()
+    assert not path.exists()
+
+
+def test_a_torn_line_of_the_last_file_is_cut_off(store, small_files):
+    store.append("smoke", record(1))
+    store.append("smoke", record(2))
+    last = store.paths("smoke")[-1]
+    whole = last.read_bytes()
+    last.write_bytes(whole + whole[:50])
+    with pytest.warns(UserWarning, match=r"smoke.2.jsonl: the last line is torn \(50 bytes\)"):
+        assert seeds(store) == [1, 2]
+    with pytest.warns(UserWarning, match=r"smoke.2.jsonl: a torn last line of 50 bytes is cut"):
+        assert store.append("smoke", record(3))
+    assert last.read_bytes() == whole
+    assert seeds(store) == [1, 2, 3]
+
+
+def test_a_last_record_without_newline_stays_alone_in_a_full_file(store, small_files):
+    store.append("smoke", record(1))
+    kept = store.path("smoke").read_bytes().rstrip(b"\n")
+    store.path("smoke").write_bytes(kept)
+    store.append("smoke", record(2))
+    assert store.path("smoke").read_bytes() == kept
+    assert store.paths("smoke")[1].read_bytes().startswith(b'{"schema"')
+    assert seeds(store) == [1, 2]
+
+
+def test_a_full_disk_at_the_boundary_leaves_all_records(store, small_files, monkeypatch):
+    store.append("smoke", record(1))
+
+    def half_then_full(handle, line):
+        handle.write(line[: len(line) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "_write", half_then_full)
+        with pytest.raises(StoreError, match=r"smoke.2.jsonl cannot be written \(No space left"):
+            store.append("smoke", record(2))
+    assert seeds(store) == [1]
+    assert store.append("smoke", record(2))
+    assert seeds(store) == [1, 2]
+
+
+def test_a_bad_line_is_named_with_its_file(store, small_files):
+    store.append("smoke", record(1))
+    store.append("smoke", record(2))
+    with store.paths("smoke")[1].open("a") as handle:
+        handle.write("no json\n")
+    with pytest.raises(StoreError, match=r"smoke.2.jsonl, line 2 is no record"):
+        store.read("smoke")
+
+
+def _append_many(root, first):
+    target = Store("toy", root)
+    for seed in range(first, first + 12):
+        target.append("smoke", record(seed))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the processes must inherit the size of a file")
+def test_processes_at_the_boundary_store_each_run_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "FULL", 1500)
+    context = multiprocessing.get_context("fork")
+    # Half of what each writes the others write too.
+    workers = [context.Process(target=_append_many, args=(tmp_path, first)) for first in (0, 6, 12)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    files = Store("toy", tmp_path).paths("smoke")
+    contents = [path.read_text().splitlines() for path in files]
+    assert sorted(json.loads(line)["seed"] for lines in contents for line in lines) == list(
+        range(24)
+    )
+    longest = max(len(line) for lines in contents for line in lines)
+    assert len(files) > 5
+    assert all(1500 <= path.stat().st_size <= 1500 + longest for path in files[:-1])
+
+
+def test_a_folder_in_which_no_next_file_can_be_made_is_named_before_compute(
+    store, small_files, monkeypatch
+):
+    store.append("smoke", record(1))
+    monkeypatch.setattr(store_module.os, "access", lambda path, mode: Path(path) != store.folder)
+    with pytest.raises(StoreError, match="its next file cannot be made"):
+        store.check_writable("smoke")
