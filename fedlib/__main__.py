@@ -17,6 +17,7 @@ from typing import TextIO
 import torch
 
 from fedlib import __version__, hardware, limits
+from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import add_plan, run_all
 from fedlib.commands.verify import add_verify
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
@@ -139,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_list)
 
     add_verify(commands)
+    add_merge(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)

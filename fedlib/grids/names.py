@@ -6,6 +6,7 @@ from typing import Any
 
 from fedlib.data import DataConfig
 from fedlib.grids.grid import Grid
+from fedlib.validation import ConfigError, construct
 
 
 class CellNames:
@@ -53,6 +54,9 @@ class CellNames:
         record
             The record, as :func:`fedlib.runs.store.make_record` returns it.
         """
-        data = record["config"]["data"]
-        known = self.at(scale, record["seed"], data["source"], data["variant"])
+        try:
+            data = construct("data", DataConfig, record["config"]["data"])
+        except ConfigError:
+            return []  # These data are not known here, so no cell has them.
+        known = self.at(scale, record["seed"], data.source, data.variant)
         return known.get(record["id"], [])

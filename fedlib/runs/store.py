@@ -136,23 +136,16 @@ class Store:
             one cannot be read.
         """
         records: dict[str, dict[str, Any]] = {}
-        for path, data in self._contents(scale):
-            torn = len(data) - whole_length(data)
-            if torn:
-                warnings.warn(
-                    f"{path}: the last line is torn ({torn} bytes) and is left out; its run counts "
-                    "as not done.",
-                    stacklevel=2,
-                )
-            for place, line in lines_of(path, data):
-                record = self.parse(scale, line, place)
-                records.setdefault(record["id"], record)
+        for place, line in self.lines(scale):
+            record = self.parse(scale, line, place)
+            records.setdefault(record["id"], record)
         return records
 
     def lines(self, scale: str) -> Iterator[tuple[str, bytes]]:
         """Give all whole lines of a scale as they are, each after its place in words.
 
         This serves to look at each line by itself, where :meth:`read` ends at the first bad one.
+        There is a warning for a torn last line, which is left out.
 
         Raises
         ------
@@ -160,6 +153,13 @@ class Store:
             If a file cannot be read.
         """
         for path, data in self._contents(scale):
+            torn = len(data) - whole_length(data)
+            if torn:
+                warnings.warn(
+                    f"{path}: the last line is torn ({torn} bytes) and is left out; its run counts "
+                    "as not done.",
+                    stacklevel=3,
+                )
             yield from lines_of(path, data)
 
     def parse(self, scale: str, line: bytes, place: str) -> dict[str, Any]:
@@ -178,8 +178,21 @@ class Store:
             If the line is no record, or if a newer version of fedlib has written it.
         """
         record = parse(line, self.slug, scale, place)
-        _check_identity_once(line, record, place)
+        key = hash((self.slug, scale, line))
+        if key not in _identities:
+            try:
+                check_identity(record)
+            except RecordError as error:
+                raise StoreError(
+                    f"{place} is no record ({error}); perhaps the file was changed by hand."
+                ) from None
+            _identities[key] = record["id"]
         return record
+
+    def _identity(self, scale: str, line: bytes, place: str) -> str:
+        """Return the identity of the run in a line, as for :meth:`parse`."""
+        known = _identities.get(hash((self.slug, scale, line)))
+        return known or str(self.parse(scale, line, place)["id"])
 
     def _contents(self, scale: str) -> Iterator[tuple[Path, bytes]]:
         """Give the files of a scale in order, each with its content."""
@@ -215,7 +228,7 @@ class Store:
                 data = b""
                 for path, data in self._contents(scale):
                     for place, other in lines_of(path, data):
-                        if self.parse(scale, other, place)["id"] == record["id"]:
+                        if self._identity(scale, other, place) == record["id"]:
                             return False
                 end = whole_length(data)
                 if end < len(data):
@@ -331,23 +344,10 @@ class Store:
         return claim(self.folder.resolve() / ".claims", run_id)
 
 
-# The lines whose identity has been checked in this process, each by a hash. A grid reads its store
-# once for each run, and to compute an identity takes longer than to read a record.
-_checked: set[int] = set()
-
-
-def _check_identity_once(line: bytes, record: dict[str, Any], place: str) -> None:
-    """Check the identity of a record unless this process has checked the same line before."""
-    key = hash(line)
-    if key in _checked:
-        return
-    try:
-        check_identity(record)
-    except RecordError as error:
-        raise StoreError(
-            f"{place} is no record ({error}); perhaps the file was changed by hand."
-        ) from None
-    _checked.add(key)
+# The identities of the lines that this process has read and checked, by a hash of paper, scale and
+# line. A grid reads its store once for each run, and to compute an identity takes longer than to
+# read a record.
+_identities: dict[int, str] = {}
 
 
 def _write(handle: FileIO, content: bytes) -> None:
