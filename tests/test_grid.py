@@ -293,6 +293,13 @@ def test_a_run_that_another_process_has_stored_meanwhile_counts_as_stored(toy, s
     assert outcome.computed == ["table/trimmed_mean"]
 
 
+def test_a_store_that_cannot_be_written_is_noticed_before_compute(toy, tmp_path, monkeypatch):
+    (tmp_path / "toy").write_text("in the way of the folder")
+    monkeypatch.setattr(engine, "run", lambda *_: pytest.fail("a run was played"))
+    with pytest.raises(StoreError, match="cannot be written"):
+        run_grid(expand(toy, "smoke", data="embedded"), Store("toy", tmp_path), "smoke", jobs=1)
+
+
 def test_a_run_that_is_stored_while_it_is_computed_is_not_stored_again(toy, store, monkeypatch):
     (cell, *_) = expand(toy, "smoke", data="embedded")
     original = engine.run

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import pathlib
 import random
 
@@ -125,6 +126,24 @@ def test_a_black_box_assumes_the_average(monkeypatch):
         )  # fmt: skip
         two_stage.run(federation(attack, rounds=4), load_dataset(resolve_source("circle")))
     assert imagined == ["median", "mean"]
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_no_code_of_a_policy_is_run(tmp_path):
+    content = io.BytesIO()
+    torch.save({"weight": Evil(str(tmp_path / "made"))}, content)
+    with pytest.raises(ConfigError, match="content holds no policy"):
+        two_stage.load_policy(content.getvalue())
+    assert not (tmp_path / "made").exists()
 
 
 def global_generators():
