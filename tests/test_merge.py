@@ -3,6 +3,9 @@
 import json
 import multiprocessing
 import os
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -304,3 +307,25 @@ def test_the_command_ends_with_one_if_a_record_is_refused(theirs, ours, monkeypa
     assert "smoke.jsonl, line 1: is no record (id='0123456789abcdef' is not that" in out
     assert "0 added, 2 stored before, 1 refused" in out
     assert main(["merge", str(theirs.folder)]) == 2
+
+
+def test_the_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "book" / "contribute_runs.md").read_text()
+    printed = re.findall(r"^    (.*python -m fedlib .*)$", page, re.MULTILINE)
+    small = [line.replace("--scale paper", "--scale smoke") for line in printed]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "no-data"))
+    outputs = []
+    for line in small:
+        words = shlex.split(line.replace("--device cuda ", ""))
+        settings = words[: words.index("python")]
+        with monkeypatch.context() as patch:
+            patch.setenv("FEDLIB_RESULTS", "results")
+            for setting in settings:
+                patch.setenv(*setting.split("="))
+            assert main(words[words.index("fedlib") + 1 :]) == 0
+        outputs.append(capsys.readouterr().out)
+    run, merge, verify = outputs
+    assert "1 runs computed" in run
+    assert "my-results: 1 added, 0 stored before, 0 refused" in merge
+    assert "of 1 stored runs 1 identical" in verify
