@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -167,7 +167,7 @@ def _defaults_before(part: Any, number: int) -> dict[str, Any]:
 
 
 @cache
-def fields_of(kind: type) -> tuple[Field[Any], ...]:
+def fields_of(kind: Hashable) -> tuple[Field[Any], ...]:
     """Return the fields of a dataclass. They are kept, because identities ask for them often.
 
     Parameters
@@ -175,4 +175,5 @@ def fields_of(kind: type) -> tuple[Field[Any], ...]:
     kind
         The dataclass.
     """
-    return fields(kind)
+    found: tuple[Field[Any], ...] = fields(kind)  # type: ignore[arg-type]
+    return found

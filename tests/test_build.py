@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ NAME = 'a b & c; it\'s (#1) $HOME `x` "y"'
 
 # A Python that only writes down what it is called with, and where.
 RECORDER = f"""#!/bin/sh
-exec {sys.executable} -c 'import json, os, sys
+exec {shlex.quote(sys.executable)} -c 'import json, os, sys
 with open(os.environ["RECORD"], "a") as file:
     file.write(json.dumps(sys.argv[1:]) + "\\n")' "$@"
 """

@@ -10,7 +10,7 @@ import pytest
 
 from fedlib import hardware, limits
 from fedlib.data import DataConfig
-from fedlib.grids import pool, run_grid, workers
+from fedlib.grids import pool, run_grid, side_by_side
 from fedlib.grids.compute import Task
 from fedlib.models import make_model
 from fedlib.validation import ConfigError
@@ -173,16 +173,16 @@ def machine(monkeypatch, cores, free, size=200 * MB):
 
 
 def test_as_many_runs_side_by_side_as_cores_and_memory_allow(monkeypatch, tasks):
-    loaded = workers.load_data(tasks)
+    loaded = side_by_side.load_data(tasks)
     machine(monkeypatch, 64, math.inf)
-    assert workers.side_by_side(tasks, loaded) == 64
+    assert side_by_side.side_by_side(tasks, loaded) == 64
     machine(monkeypatch, 64, 600 * MB)
-    assert workers.side_by_side(tasks, loaded) == 2
+    assert side_by_side.side_by_side(tasks, loaded) == 2
     machine(monkeypatch, 1, 600 * MB)
-    assert workers.side_by_side(tasks, loaded) == 1
+    assert side_by_side.side_by_side(tasks, loaded) == 1
     machine(monkeypatch, 64, 0)
-    assert workers.side_by_side(tasks, loaded) == 1
-    assert workers.side_by_side([], {}) == 1
+    assert side_by_side.side_by_side(tasks, loaded) == 1
+    assert side_by_side.side_by_side([], {}) == 1
 
 
 def test_a_grid_takes_no_more_workers_than_fit(monkeypatch, toy, store):
@@ -192,9 +192,9 @@ def test_a_grid_takes_no_more_workers_than_fit(monkeypatch, toy, store):
 
     def in_workers(tasks, jobs, bar):
         asked.append(jobs)
-        yield from pool._in_process(tasks, bar)
+        yield from pool.in_process(tasks, bar)
 
-    monkeypatch.setattr(pool, "_in_workers", in_workers)
+    monkeypatch.setattr(pool, "in_workers", in_workers)
     assert len(run_grid(cells, store, "smoke", progress=False).computed) == 3
     assert asked == [2]
     with pytest.raises(ConfigError, match="jobs=0"):
@@ -204,7 +204,7 @@ def test_a_grid_takes_no_more_workers_than_fit(monkeypatch, toy, store):
 def test_a_gpu_takes_one_run_unless_told_otherwise(monkeypatch, tasks):
     machine(monkeypatch, 64, math.inf)
     on_gpu = [Task(task.cell, task.store, "smoke", "cuda:1", "auto") for task in tasks]
-    assert workers.side_by_side(on_gpu, workers.load_data(tasks)) == 1
+    assert side_by_side.side_by_side(on_gpu, side_by_side.load_data(tasks)) == 1
 
 
 def test_a_worker_is_as_large_as_its_largest_run(monkeypatch, tasks):
@@ -213,9 +213,11 @@ def test_a_worker_is_as_large_as_its_largest_run(monkeypatch, tasks):
     larger = replace(tasks[0], cell=replace(tasks[0].cell, config=config))
     model = make_model("cnn_4_8", (1, 28, 28), 10, 0)
     updates = 20 * sum(values.numel() for values in model.parameters()) * 4
-    loaded = workers.load_data(tasks)
-    expected = 100 * workers.GROWTH + workers.COPIES * updates
-    assert workers.worker_memory([tasks[0], larger, tasks[1]], loaded) == pytest.approx(expected)
+    loaded = side_by_side.load_data(tasks)
+    expected = 100 * side_by_side.GROWTH + side_by_side.COPIES * updates
+    assert side_by_side.worker_memory([tasks[0], larger, tasks[1]], loaded) == pytest.approx(
+        expected
+    )
 
 
 def test_doctor_and_threads_go_by_what_may_be_used(monkeypatch):

@@ -352,3 +352,37 @@ def test_removed_holders_leave_with_their_share():
     assert not class_counts(LABELS, none)[:, 3].any()
     with pytest.raises(ConfigError, match=r"partition\.removed=7"):
         PARTITIONS["classes_per_client"](removed=7, removed_class=3)(LABELS, 23, 1)
+
+
+def test_dirichlet_shares_have_the_spread_of_their_distribution():
+    labels = np.repeat(np.arange(10), 1000)
+    squares = []
+    for seed in range(30):
+        counts = class_counts(labels, PARTITIONS["dirichlet"](alpha=1.0)(labels, 10, seed))
+        squares.append(np.square(counts / counts.sum(0)).sum(0).mean())
+    # Of ten shares drawn from Dir(1), the squares sum to (1 + 1) / (10 + 1) on average.
+    assert np.mean(squares) == pytest.approx(2 / 11, abs=0.01)
+
+
+def test_the_smallest_alpha_still_draws_one_class_per_client():
+    parts = PARTITIONS["dirichlet_per_client"](alpha=5e-324)(LABELS, 10, 1)
+    assert ((class_counts(LABELS, parts) > 0).sum(1) == 1).all()
+
+
+def test_chance_decides_which_classes_a_client_holds():
+    firsts = {
+        tuple(np.unique(LABELS[PARTITIONS["classes_per_client"]()(LABELS, 5, seed)[0]]))
+        for seed in range(10)
+    }
+    assert len(firsts) > 5
+
+
+def test_matched_samples_of_few_test_samples_or_none_of_a_class():
+    labels, test_labels = np.repeat([0, 1, 2], 100), np.repeat([0, 1], [900, 100])
+    alike = [np.arange(100), np.arange(100), np.arange(200, 300)]
+    # There is at least one sample for each client.
+    assert [len(drawn) for drawn in matched_samples(alike, labels, test_labels[:2], 1)] == [1] * 3
+    first, second, without = matched_samples(alike, labels, test_labels, 1)
+    assert not np.array_equal(first, second)
+    # The last client trains on a class without test samples: all test samples count alike.
+    assert (test_labels[without] == 0).mean() == pytest.approx(0.9, abs=0.06)

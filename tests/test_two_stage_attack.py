@@ -175,8 +175,9 @@ def test_a_model_worse_than_a_constant_answer_has_lost_what_there_is_to_lose(tmp
 @pytest.mark.parametrize(
     ("white", "black", "said"),
     [
-        (0.80, 0.81, "holds"),
-        (0.80, 0.94, "does not hold"),
+        (0.90, 0.91, "holds"),
+        (0.88, 0.94, "does not hold"),
+        (0.80, 0.81, "undecided: all at chance"),
         (0.94, 0.95, "undecided: nothing to measure"),
     ],
 )

@@ -8,7 +8,7 @@ with.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import is_dataclass, replace
 from functools import cache
 from numbers import Integral, Real
@@ -57,7 +57,7 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
 
 
 @cache
-def _declared_fields(kind: type) -> tuple[tuple[str, str], ...]:
+def _declared_fields(kind: Hashable) -> tuple[tuple[str, str], ...]:
     """Return the names of a dataclass's fields and their declared types as text."""
     return tuple((field.name, _declared(field.type)) for field in fields_of(kind))
 
