@@ -133,7 +133,8 @@ class Played:
     def _end(self, process: subprocess.Popen[str]) -> None:
         """Wait for the end of a process, and check the folder if its grid is complete."""
         _, errors = process.communicate(timeout=LONGEST)
-        assert process.returncode in ALLOWED, (process.returncode, errors)
+        # A signal from elsewhere, as of a user who wants the memory, is one more accident.
+        assert process.returncode in ALLOWED or process.returncode < 0, errors
         self.counts[f"ends with status {process.returncode}"] += 1
         self._check()
         if process.returncode == 0:

@@ -97,10 +97,14 @@ def test_a_truth_value_is_no_number(field):
 
 def test_a_part_that_another_part_holds_has_earlier_identities_too():
     held = AGGREGATORS["bucketing"](n_byzantine=5, rule=VOTE)
-    run = attacked(aggregator=AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=5, rule=held))
-    before = run.identity(lambda part, _: {} if part == held else revisions_of(part, run))
-    assert before != run.id
-    assert before in list(identities_of(run))
+    rule = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=5, rule=held)
+    run = attacked(aggregator=rule, attack=ATTACKS["pga"](n_byzantine=5))
+    earlier = [
+        run.identity(lambda part, _, first=first: {} if part in first else revisions_of(part, run))
+        for first in ([held], [run.attack], [held, run.attack])
+    ]
+    assert len({run.id, *earlier}) == 4
+    assert {*earlier} < {*identities_of(run)}
     assert next(iter(identities_of(attacked()))) == attacked().id
 
 
