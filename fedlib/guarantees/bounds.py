@@ -65,6 +65,8 @@ def _kappa_median(n: int, f: int) -> float:
 
 
 def _kappa_krum(n: int, f: int) -> float:
+    if n <= 2 * f + 1:
+        return math.inf  # Krum does not accept so many Byzantine vectors.
     return 2 * (n - f) / (n - 2 * f - 1) * (1 + 2 * (n - f - 2) / (n - f - 1))
 
 
