@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from fedlib.attacks import ATTACKS
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.grids import Cell, expand, load_grid, pool, run_grid, workers
+from fedlib.grids.compute import Task
 from fedlib.grids.progress import Progress
 from fedlib.runs import store as store_module
 from fedlib.runs.store import Store, StoreError
@@ -428,6 +430,28 @@ def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):
     with pytest.raises(StoreError, match="no room"):
         run_grid(many, store, "smoke", jobs=2, progress=False)
     assert time.monotonic() - started < 60
+
+
+def test_a_worker_that_is_told_to_stop_ends_with_its_round(toy, store, monkeypatch):
+    class Ended(BaseException):
+        pass
+
+    def end(status):
+        raise Ended(status)
+
+    (cell, *_) = expand(toy, "smoke", data="embedded")
+    stopped, begun, reports = threading.Event(), [0], queue.SimpleQueue()
+    for name, value in (("_stopped", stopped), ("_begun", begun), ("_reports", reports)):
+        monkeypatch.setattr(workers, name, value)
+    monkeypatch.setattr(os, "_exit", end)
+    task = Task(cell, store, "smoke", "cpu", "auto")
+    stopped.set()
+    with pytest.raises(Ended, match="130"):
+        workers._work(task, 0)
+    assert begun == [1] and store.read("smoke") == {}
+    stopped.clear()
+    assert workers._work(task, 0)["cell"] == "table/mean"
+    assert reports.get() == cell.config.rounds
 
 
 def _store_fails(task, number):
