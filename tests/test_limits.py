@@ -10,6 +10,7 @@ import pytest
 
 from fedlib import hardware, limits
 from fedlib.data import DataConfig
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.grids import pool, run_grid, side_by_side
 from fedlib.grids.compute import Task
 from fedlib.models import make_model
@@ -162,7 +163,7 @@ def test_the_size_of_this_process_is_read(tmp_path):
 
 @pytest.fixture
 def tasks(toy, store):
-    cells = toy.cells("smoke", 1, lambda name: DataConfig(name))
+    cells = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))
     return [Task(cell, store, "smoke", "cpu", "auto") for cell in cells] * 30
 
 
@@ -186,7 +187,7 @@ def test_as_many_runs_side_by_side_as_cores_and_memory_allow(monkeypatch, tasks)
 
 
 def test_a_grid_takes_no_more_workers_than_fit(monkeypatch, toy, store):
-    cells = toy.cells("smoke", 1, lambda name: DataConfig(name))
+    cells = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))
     machine(monkeypatch, 64, 600 * MB)
     asked = []
 

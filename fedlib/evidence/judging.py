@@ -103,7 +103,7 @@ class Judgement:
         return self.decided and "one seed" in self.remark
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClaimsTable(Table):
     """The table of a paper's claims.
 
