@@ -407,7 +407,9 @@ def test_a_grid_goes_on_when_a_worker_is_killed(tmp_path):
 def test_a_run_that_kills_its_process_twice_is_reported_and_the_others_are_computed(toy, store):
     cells = expand(toy, "smoke", data="embedded")
     deadly = Cell("deadly", cells[0].config.with_(attack=Deadly(), seed=9))
-    outcome = run_grid([deadly, *cells], store, "smoke", jobs=2, progress=False)
+    # Some runs are done before, so that they are known not to be lost, and one comes after.
+    order = [*cells[:2], deadly, cells[2]]
+    outcome = run_grid(order, store, "smoke", jobs=2, progress=False)
     assert sorted(outcome.computed) == [cell.key for cell in sorted(cells, key=lambda c: c.key)]
     assert list(outcome.failed) == ["deadly seed 9"]
     assert "its process was killed" in outcome.failed["deadly seed 9"]
@@ -430,6 +432,29 @@ def test_a_store_that_fails_stops_the_workers_too(toy, store, monkeypatch):
     with pytest.raises(StoreError, match="no room"):
         run_grid(many, store, "smoke", jobs=2, progress=False)
     assert time.monotonic() - started < 60
+
+
+def test_a_store_that_fails_tells_the_other_workers_to_stop(toy, store, monkeypatch):
+    monkeypatch.setattr(workers, "_work", _second_store_fails)
+    cells = expand(toy, "smoke", data="embedded")
+    with pytest.raises(StoreError, match="no room"):
+        run_grid(cells[:2], store, "smoke", jobs=2, progress=False)
+    assert (store.folder / "told").read_text() == "to stop"
+
+
+def _second_store_fails(task, number):
+    if number == 1:
+        # The other worker has begun by then.
+        while not (task.store.folder / "told").exists():
+            time.sleep(0.01)
+        raise StoreError("no room")
+    told = task.store.folder / "told"
+    told.write_text("nothing")
+    for _ in range(1000):
+        if workers._stopped.is_set():
+            told.write_text("to stop")
+            break
+        time.sleep(0.02)
 
 
 def test_a_worker_that_is_told_to_stop_ends_with_its_round(toy, store, monkeypatch):
