@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from fedlib import __version__
+from fedlib import __version__, kernels
 from fedlib.limits import cores
 from fedlib.validation import ConfigError
 
@@ -188,7 +188,9 @@ def _installed(package: str) -> bool:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that the numbers depend on, by name."""
-    found = {name: metadata.version(name) for name in PACKAGES if _installed(name)}
+    # Numba's kernels add up in another order than torch does.
+    packages = (*PACKAGES, "numba") if kernels.available() else PACKAGES
+    found = {name: metadata.version(name) for name in packages if _installed(name)}
     return {"python": platform.python_version(), **found, "torch": str(torch.__version__)}
 
 

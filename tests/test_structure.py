@@ -25,6 +25,7 @@ GENERAL = ("parts", "registry", "federation", "engine", "runs", "grids", "eviden
 # Rooms in the order in which data flow; nothing imports a room that stands after it.
 ORDER = (
     ("validation", "limits"),
+    ("kernels",),
     ("registry", "seeds", "compat", "hardware", "parts"),
     ("blocks",),
     ("data",),
