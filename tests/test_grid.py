@@ -20,10 +20,6 @@ from odd import Odd
 from records import put
 
 from fedlib import engine
-from fedlib.aggregators import AGGREGATORS
-from fedlib.attacks import ATTACKS
-from fedlib.data import DataConfig
-from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.grids import Cell, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.compute import Task
 from fedlib.grids.progress import Progress
@@ -349,34 +345,6 @@ def test_a_run_is_played_by_one_thread(toy, store, monkeypatch):
         torch.set_num_threads(before)
     assert seen == [1, 1, 1]
     assert {r["provenance"]["threads"] for r in store.read("smoke").values()} == {1}
-
-
-def test_a_run_gives_the_same_numbers_whatever_the_number_of_threads(toy, tmp_path):
-    # Large enough that torch and the rules' blocks would share the work out.
-    (cell, *_) = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))
-    config = cell.config.with_(
-        model="cnn_4_8",
-        n_byzantine=1,
-        aggregator=AGGREGATORS["geometric_median"](n_byzantine=1),
-        attack=ATTACKS["alie"](n_byzantine=1),
-        rounds=4,
-    )
-    found, before = [], torch.get_num_threads()
-    try:
-        for number, threads in enumerate((1, 2, 4)):
-            torch.set_num_threads(threads)
-            store = Store("toy", tmp_path / str(number))
-            run_grid([Cell("one", config)], store, "smoke", jobs=1, progress=False)
-            assert torch.get_num_threads() == threads  # the caller's stay
-            found.append(store.read("smoke")[config.id])
-    finally:
-        torch.set_num_threads(before)
-    beside = Store("toy", tmp_path / "beside")
-    cells = [Cell("one", config), Cell("other", config.with_(seed=2))]
-    run_grid(cells, beside, "smoke", jobs=2, progress=False)
-    found.append(beside.read("smoke")[config.id])
-    assert all(record["metrics"] == found[0]["metrics"] for record in found)
-    assert [record["provenance"]["threads"] for record in found] == [1] * 4
 
 
 def _workers_of(pid):
