@@ -193,8 +193,8 @@ def test_a_grid_killed_at_any_point_resumes_without_losing_or_repeating_a_run(tm
                 break
             time.sleep(0.003)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output
         stored = path.read_bytes()
         assert stored.startswith(survived), "a finished run was lost or changed"
         survived = stored[: stored.rfind(b"\n") + 1]
@@ -266,6 +266,7 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
     assert holder.stdout.readline() == "True\n"
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     holder.communicate("")
+    assert holder.returncode == 0
     assert outcome.elsewhere == ["table/mean"]
     assert len(outcome.computed) == 2
     assert run_grid(cells, store, "smoke", jobs=1, progress=False).computed == ["table/mean"]
@@ -462,5 +463,5 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
         f"run_grid(cells, Store(grid.slug, {str(tmp_path)!r}), 'smoke', jobs=2)\n"
     )
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert "must call run_grid below `if __name__ == '__main__':`" in result.stderr
