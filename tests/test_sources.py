@@ -179,7 +179,11 @@ def test_a_manifest_that_cannot_be_written_is_named(root):
 
 def test_a_manifest_that_cannot_be_read_is_named(root):
     (root / MANIFEST).mkdir()
-    with pytest.raises(DataError, match="is not a valid manifest"):
+    with pytest.raises(DataError, match=r"fedlib-manifest.json cannot be read: Is a directory"):
+        resolve_source("mnist")
+    (root / MANIFEST).rmdir()
+    (root / MANIFEST).write_bytes(b"{\xff}")
+    with pytest.raises(DataError, match="is not a valid manifest: 'utf-8' codec"):
         resolve_source("mnist")
 
 
