@@ -5,6 +5,7 @@ from __future__ import annotations
 from fedlib.evidence import claims
 from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Table
+from fedlib.papers.clustering_with_outliers.authors_code import SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey
 from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES, RULE_TITLES
@@ -33,4 +34,6 @@ def variants_table(archive: Archive) -> Table:
         key = CellKey.parse(cell)
         return f"{heading_of(key.scenario)}\n{RULE_TITLES[key.rule]}, {ATTACK_TITLES[key.attack]}"
 
-    return claims.variants_table(archive, VARIANTS, where, "What the choices change")
+    return claims.variants_table(
+        archive, (*VARIANTS, *SINGLE_CHOICES), where, "What the choices change"
+    )
