@@ -111,9 +111,9 @@ _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULE
 
 CODE = Variant(
     "code",
-    "all choices of the code that have a parameter",
-    "text and appendix",
-    "code",
+    "all choices of the authors' code",
+    "by the text and the appendix",
+    "together",
     as_code,
     (
         *cells_of(UNIFORM, "0.4", *TABLE_1_FARTHEST),
@@ -141,9 +141,9 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "undamped",
-        "momentum",
-        "0.99, each client its own, new gradients times 0.01 (text)",
-        "0.99, one for all, passed on, new gradients as they are (code, were its momentum 0.99)",
+        "momentum buffer",
+        "each client's own, new gradients times 0.01 (text)",
+        "one for all, new gradients as they are (code, but with the text's 0.99)",
         _undamped,
         (
             *cells_of(UNIFORM, "0.4", ("sf", "avg"), ("omn", "cwm"), ("empire", "cwtm")),
@@ -152,9 +152,9 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "code_momentum",
-        "all choices of the code but the momentum",
-        "text and appendix",
-        "code, with 0.99",
+        "all choices of the authors' code but the momentum",
+        "by the text and the appendix",
+        "together",
         lambda run: with_changes("client", momentum=0.99)(as_code(run)),
         cells_of(UNIFORM, "0.4", ("omn", "cwm"), ("empire", "cwm"), ("sv", "cwm"), ("sf", "avg")),
     ),

@@ -1,0 +1,139 @@
+"""Tables of where stored runs are farthest from what a paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fedlib.evidence.apart import (
+    ACCURACY,
+    EXPLAINS,
+    MOVES,
+    NO_HELP,
+    Apart,
+    Differences,
+    differences,
+    recovered,
+    shown,
+)
+from fedlib.evidence.claim import Printed
+from fedlib.evidence.report import Archive
+from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.table import Note, Table, plural
+from fedlib.grids import Variant
+
+MOST = 10
+"""How many cells a table shows. Unstable cells come in addition."""
+
+_CSS = {EXPLAINS: "agrees", MOVES: "tie", NO_HELP: "differs"}
+_HEADS = (
+    "cell",
+    "runs",
+    "printed",
+    "here",
+    "difference",
+    "with a choice taken the other way",
+    "so",
+)
+
+
+def apart_table(
+    archive: Archive,
+    printed: Printed,
+    cells: Iterable[str],
+    variants: Sequence[Variant],
+    where: Callable[[str], str],
+    title: str,
+    quantity: str = ACCURACY,
+    most: int = MOST,
+) -> Table | Note:
+    """Return a table of the cells that are farthest from the printed numbers, and of the causes.
+
+    Parameters
+    ----------
+    archive, printed, cells, variants, quantity
+        These are passed on to :func:`fedlib.evidence.apart.differences`.
+    where
+        This function takes the key of a cell and puts it into words.
+    title
+        What the caption begins with.
+    most
+        How many cells the table shows.
+
+    Returns
+    -------
+    Table or Note
+        A note if there is nothing to show.
+    """
+    found = differences(archive, printed, cells, variants, quantity)
+    if not found.compared:
+        return Note(f"{title}: no printed number is computed at the paper's scale yet.")
+    if not found.apart:
+        return Note(f"{title}: all of the {found.compared} computed numbers are within the margin.")
+    stable = [one for one in found.apart if not one.unstable]
+    rows: list[tuple[str, ...]] = []
+    classes = {}
+    for one in [*stable[:most], *(one for one in found.apart if one.unstable)]:
+        if one.kind in _CSS:
+            classes[len(rows), len(_HEADS) - 1] = _CSS[one.kind]
+        rows.append(_row(one, where))
+    return Table(_HEADS, tuple(rows), _caption(title, found, len(stable), most), classes)
+
+
+def _row(one: Apart, where: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the row of a cell."""
+    result, number = one.result, one.printed
+    spread = f" ± {number.spread:.2f}" if number.spread else ""
+    return (
+        where(result.key),
+        f"{result.scale}, {result.data}",
+        f"{number.value:.2f}{spread}",
+        shown(one.values, one.unstable),
+        "–" if one.unstable else f"{one.difference:+.2f}",
+        "\n".join(str(tried) for tried in one.tried) or "–",
+        one.outcome,
+    )
+
+
+def _caption(title: str, found: Differences, stable: int, most: int) -> str:
+    """Return the caption of the table, which says how to read it."""
+    which = f"the {most} farthest of them" if stable > most else "all of them"
+    unstable = len(found.apart) - stable
+    besides = f"; below them {plural(unstable, 'unstable cell')}" if unstable else ""
+    other = any(not one.result.canonical for one in found.apart)
+    sample = (
+        " The data are not the paper's own, so that a part of it may be theirs." if other else ""
+    )
+    return (
+        f"{title}: {stable} of {found.compared} numbers are outside the margin ({which}{besides}). "
+        "A difference is ours minus the printed number, in points; ×2 says two seeds. A choice "
+        f"explains a difference if the number comes within the margin ({MARGIN:g} points, or twice "
+        "the printed spread if that is more) when this choice alone is taken the other way. It "
+        f"moves it if the number comes nearer by more than {MARGIN:g} points and than twice the "
+        "noise between seeds; in brackets stands the part of the difference that is gone then."
+        f"{sample}"
+    )
+
+
+def recovery(
+    archive: Archive, printed: Printed, variant: Variant, quantity: str = ACCURACY
+) -> Note:
+    """Say how much of what is printed a variant gives, beside the runs that it changes.
+
+    Parameters
+    ----------
+    archive, printed, variant, quantity
+        These are passed on to :func:`fedlib.evidence.apart.recovered`.
+    """
+    found = recovered(archive, printed, variant, quantity)
+    count, name = len(found.before), f"{variant.question}: {variant.other}"
+    if not count:
+        return Note(f"{name}: no printed number is computed in both ways yet.")
+    both = list(zip(found.within_before, found.within_after, strict=True))
+    means = [sum(values) / count for values in (found.before, found.after)]
+    return Note(
+        f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
+        f"{sum(found.within_before)} are within the margin as the runs above are made "
+        f"({variant.used}), and {sum(found.within_after)} the other way: "
+        f"{both.count((False, True))} come in, {both.count((True, False))} fall out. The mean "
+        f"distance from the printed number goes from {means[0]:.1f} to {means[1]:.1f} points."
+    )
