@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from fedlib.evidence.claim import Printed, PrintedNumber
 from fedlib.evidence.noise import NoiseBook
@@ -16,8 +17,77 @@ from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Variant
 
 ACCURACY = "test_accuracy"
+EMPTY = 10.0
+"""A choice that raises the number without any attack by more points than this tells nothing."""
+
 EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
-UNSTABLE, NOT_COMPUTED = "unstable", "not computed"
+TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared with what.
+
+    Attributes
+    ----------
+    archive
+        The stored runs. Those at the paper's scale and on real data count.
+    printed
+        The numbers that the paper prints. Cells of which it prints none do not count, nor do those
+        of which only bounds are known.
+    cells
+        The keys of the cells. None of them is a variant.
+    quantity
+        The name of the recorded share that is compared, after the last round.
+    unattacked
+        This function takes the key of a cell and returns that of the cell without attackers that
+        is judged on the same samples, or None if there is none. It is needed for the success of
+        attacks: a choice with which models that nobody attacked have it too explains nothing.
+    """
+
+    archive: Archive
+    printed: Printed
+    cells: tuple[str, ...]
+    quantity: str = ACCURACY
+    unattacked: Callable[[str], str | None] = lambda key: None
+
+    @cached_property
+    def noise(self) -> NoiseBook:
+        """How far the numbers of a cell's seeds are apart."""
+        if self.quantity == ACCURACY:
+            return self.archive.noise
+        results = self.archive.results(self.cells)
+        return NoiseBook(results, partial(_percent, self.quantity), at_chance=False)
+
+    def number(self, key: str) -> PrintedNumber | None:
+        """Return the number that the paper prints for a cell, in percent, or None."""
+        number = self.printed(key, self.quantity)
+        return number if number is not None and number.least is None else None
+
+    def result(self, key: str) -> CellResult | None:
+        """Return the runs of a cell at the paper's scale on real data, or None."""
+        for result in self.archive.results([key]):
+            if result.scale == "paper" and result.real and result.has(self.quantity):
+                # The share of no samples is not a number, and there is nothing to compare.
+                return None if any(map(math.isnan, self.values(result))) else result
+        return None
+
+    def values(self, result: CellResult) -> tuple[float, ...]:
+        """Return the number that each seed of some runs gives, in percent."""
+        return tuple(_percent(self.quantity, result.of_seed(seed)) for seed in result.seeds)
+
+    def unstable(self, result: CellResult) -> bool:
+        """Whether the seeds disagree far beyond the noise, and are too few to be averaged."""
+        return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
+
+    def distances(self, base: CellResult, other: CellResult, number: float) -> tuple[float, float]:
+        """Return how far two cells are from a printed number, on the seeds of both if any."""
+        seeds = [seed for seed in base.seeds if seed in other.seeds]
+        first, second = (
+            [_percent(self.quantity, result.of_seed(seed)) for seed in seeds or result.seeds]
+            for result in (base, other)
+        )
+        return abs(mean(first) - number), abs(mean(second) - number)
 
 
 @dataclass(frozen=True)
@@ -30,23 +100,29 @@ class Tried:
         The choice and the other way to make it, in words.
     kind
         ``explains``: the number comes within the margin of the printed one. ``moves``: it comes
-    XX
-        ``unstable``: its seeds disagree too far to say. ``not computed``: it is not stored.
+        nearer by more than 2 points and than twice the noise between seeds, but not within the
+        margin. ``no help``: neither. ``tells nothing``: models that nobody attacked have most of
+        the number too. ``unstable``: the seeds disagree too far to say. ``not computed``: the runs
+        are not stored, or those without an attack that are needed beside them.
     values
         The number that each seed gives, in percent.
     share
         By how much the choice makes the difference smaller, in percent of the difference.
+    remark
+        What has to be said with the numbers.
     """
 
     name: str
     kind: str
     values: tuple[float, ...] = ()
     share: float = 0.0
+    remark: str = ""
 
     def __str__(self) -> str:
         if not self.values:
             return f"{self.name}: {self.kind}"
-        return f"{self.name}: {shown(self.values, self.kind == UNSTABLE)}"
+        remark = f", {self.remark}" if self.remark else ""
+        return f"{self.name}: {shown(self.values, self.kind == UNSTABLE)}{remark}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +152,7 @@ class Apart:
     @property
     def difference(self) -> float:
         """The mean of the seeds minus the printed number, in points."""
-        return _mean(self.values) - self.printed.value
+        return mean(self.values) - self.printed.value
 
     @property
     def kind(self) -> str:
@@ -95,21 +171,21 @@ class Apart:
         for one in self.tried:
             share = f" ({one.share:.0f} %)" if one.kind == MOVES else ""
             found.setdefault(one.kind, []).append(one.name + share)
+        in_vain = [name for kind in (NO_HELP, TELLS_NOTHING, UNSTABLE)
+                   for name in found.get(kind, ())]  # fmt: skip
         if EXPLAINS in found:
             return f"explained by {'; '.join(found[EXPLAINS])}"
         if MOVES in found:
             said = f"moved by {'; '.join(found[MOVES])}; not explained"
-        elif names := found.get(NO_HELP, []) + found.get(UNSTABLE, []):
-            said = f"open: tried {'; '.join(names)}"
         else:
-            said = "open: nothing tried"
+            said = f"open: tried {'; '.join(in_vain)}" if in_vain else "open: nothing tried"
         missing = len(found.get(NOT_COMPUTED, ()))
         return f"{said}; {plural(missing, 'choice')} not computed" if missing else said
 
 
 @dataclass(frozen=True)
 class Differences:
-    """The comparison of a paper's printed numbers with the runs by its protocol.
+    """How some runs compare with the printed numbers.
 
     Attributes
     ----------
@@ -122,54 +198,6 @@ class Differences:
 
     compared: int
     apart: tuple[Apart, ...]
-
-
-def differences(
-    archive: Archive,
-    printed: Printed,
-    cells: Iterable[str],
-    variants: Sequence[Variant],
-    quantity: str = ACCURACY,
-) -> Differences:
-    """Compare what a paper prints with the runs at the paper's scale and on real data.
-
-    Parameters
-    ----------
-    archive
-        The stored runs.
-    printed
-        The numbers that the paper prints. Cells of which it prints none do not count, nor do those
-        of which only bounds are known.
-    cells
-        The keys of the cells. None of them is a variant.
-    variants
-        The grid's variants: each takes a choice the other way in some of the cells.
-    quantity
-        The name of the recorded share that is compared, after the last round.
-    """
-    keys = tuple(cells)
-    measure = partial(_percent, quantity)
-    book = archive.noise
-    if quantity != ACCURACY:
-        book = NoiseBook(archive.results(keys), measure, at_chance=False)
-    compared, found = 0, []
-    for key in keys:
-        number, result = printed(key, quantity), _by_protocol(archive, key, quantity)
-        if number is None or number.least is not None or result is None:
-            continue
-        compared += 1
-        values = _values(result, quantity)
-        unstable = _too_unstable(book, result)
-        if not unstable and agrees(_mean(values), number.value, number.spread):
-            continue
-        tried = tuple(
-            _try(archive, book, variant, result, number, quantity)
-            for variant in variants
-            if key in variant.cells
-        )
-        found.append(Apart(result, number, values, unstable, tried))
-    found.sort(key=lambda one: (one.unstable, -abs(one.difference)))
-    return Differences(compared, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -190,79 +218,88 @@ class Recovery:
     within_after: tuple[bool, ...]
 
 
-def recovered(
-    archive: Archive, printed: Printed, variant: Variant, quantity: str = ACCURACY
-) -> Recovery:
-    """Compare a variant with the cells that it changes, where both are stored by the protocol.
+def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
+    """Find the cells that are outside the margin, and what the grid's variants give there.
 
     Parameters
     ----------
-    archive, printed, quantity
-        As for :func:`differences`.
+    compared
+        What is compared.
+    variants
+        The grid's variants: each takes a choice the other way in some of the cells.
+    """
+    count, found = 0, []
+    for key in compared.cells:
+        number, result = compared.number(key), compared.result(key)
+        if number is None or result is None:
+            continue
+        count += 1
+        values, unstable = compared.values(result), compared.unstable(result)
+        if not unstable and agrees(mean(values), number.value, number.spread):
+            continue
+        tried = tuple(_try(compared, one, result, number) for one in variants if key in one.cells)
+        found.append(Apart(result, number, values, unstable, tried))
+    found.sort(key=lambda one: (one.unstable, -abs(one.difference)))
+    return Differences(count, tuple(found))
+
+
+def recovered(compared: Compared, variant: Variant) -> Recovery:
+    """Compare a variant with the cells that it changes, where both are stored.
+
+    Parameters
+    ----------
+    compared
+        What is compared.
     variant
         The variant.
     """
     rows = []
-    for key in variant.cells:
-        number = printed(key, quantity)
-        base = _by_protocol(archive, key, quantity)
-        other = _by_protocol(archive, variant.cell(key), quantity)
-        if number is not None and number.least is None and base and other:
-            distances = _both_distances(base, other, number, quantity)
-            rows.append((*distances, *(one <= margin(number.spread) for one in distances)))
-    columns = list(zip(*rows, strict=True)) or [()] * 4
-    return Recovery(*columns)
+    for key in compared.cells:
+        number, base = compared.number(key), compared.result(key)
+        other = compared.result(variant.cell(key)) if key in variant.cells else None
+        if number is not None and base is not None and other is not None:
+            both = compared.distances(base, other, number.value)
+            rows.append((*both, *(one <= margin(number.spread) for one in both)))
+    return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), ())
 
 
-def _try(
-    archive: Archive,
-    book: NoiseBook,
-    variant: Variant,
-    base: CellResult,
-    number: PrintedNumber,
-    quantity: str,
-) -> Tried:
+def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:
     """Say what a choice gives in a cell, beside the runs of the cell with the same seeds."""
     name = f"{variant.question}: {variant.other}"
-    result = _by_protocol(archive, variant.cell(base.key), quantity)
+    result = compared.result(variant.cell(base.key))
     if result is None:
         return Tried(name, NOT_COMPUTED)
-    values = _values(result, quantity)
-    if _too_unstable(book, result):
+    values = compared.values(result)
+    if compared.unstable(result):
         return Tried(name, UNSTABLE, values)
-    before, after = _both_distances(base, result, number, quantity)
+    raised = _raised_floor(compared, variant, base.key)
+    if raised is None:
+        return Tried(name, NOT_COMPUTED, values, remark="without an attack not computed")
+    if raised > EMPTY:
+        remark = f"without an attack {raised:.0f} points more than as used"
+        return Tried(name, TELLS_NOTHING, values, remark=remark)
+    before, after = compared.distances(base, result, number.value)
     share = 100 * (before - after) / before if before else 0.0
-    if agrees(_mean(values), number.value, number.spread):
+    if agrees(mean(values), number.value, number.spread):
         return Tried(name, EXPLAINS, values, share)
-    noise = book.of(base)
+    noise = compared.noise.of(base)
     least = max(MARGIN, 2 * noise.sd if noise else 0.0)
     return Tried(name, MOVES if before - after > least else NO_HELP, values, share)
 
 
-def _both_distances(
-    base: CellResult, other: CellResult, number: PrintedNumber, quantity: str
-) -> tuple[float, float]:
-    """Return how far a cell and its variant are from a printed number, on seeds of both if any."""
-    seeds = [seed for seed in base.seeds if seed in other.seeds]
-    distances = []
-    for result in (base, other):
-        values = [_percent(quantity, result.of_seed(seed)) for seed in seeds or result.seeds]
-        distances.append(abs(_mean(values) - number.value))
-    return distances[0], distances[1]
+def _raised_floor(compared: Compared, variant: Variant, key: str) -> float | None:
+    """Return by how many points a choice raises the number of models that nobody attacked.
 
-
-def _by_protocol(archive: Archive, key: str, quantity: str) -> CellResult | None:
-    """Return the runs of a cell at the paper's scale on real data that have the quantity."""
-    for result in archive.results([key]):
-        if result.scale == "paper" and result.real and result.has(quantity):
-            values = _values(result, quantity)
-            # A share of no samples is not a number, and there is nothing to compare.
-            return result if all(value == value for value in values) else None
-    return None
-
-
-def _values(result: CellResult, quantity: str) -> tuple[float, ...]:
-    return tuple(_percent(quantity, result.of_seed(seed)) for seed in result.seeds)
+    It is 0 if the grid does not take the choice the other way without an attack, and None if such
+    runs are not stored.
+    """
+    floor = compared.unattacked(key)
+    if floor is None or floor not in variant.cells:
+        return 0.0
+    used, other = compared.result(floor), compared.result(variant.cell(floor))
+    if used is None or other is None:
+        return None
+    return mean(compared.values(other)) - mean(compared.values(used))
 
 
 def _percent(quantity: str, result: CellResult) -> float:
@@ -270,13 +307,9 @@ def _percent(quantity: str, result: CellResult) -> float:
     return result.final(quantity).mean
 
 
-def _mean(values: Sequence[float]) -> float:
-    return estimate(values).mean
-
-
-def _too_unstable(book: NoiseBook, result: CellResult) -> bool:
-    """Whether the seeds disagree beyond the noise, and are too few to be averaged."""
-    return len(result.seeds) < ENOUGH_SEEDS and book.unstable(result)
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of the numbers that some seeds give."""
+    return estimate(list(values)).mean
 
 
 def shown(values: Sequence[float], each: bool = False) -> str:
@@ -291,4 +324,4 @@ def shown(values: Sequence[float], each: bool = False) -> str:
     """
     if each:
         return ", ".join(f"{value:.2f}" for value in values)
-    return f"{_mean(values):.2f} ×{len(values)}"
+    return f"{mean(values):.2f} ×{len(values)}"

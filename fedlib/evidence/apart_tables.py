@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from fedlib.evidence.apart import (
-    ACCURACY,
     EXPLAINS,
     MOVES,
     NO_HELP,
     Apart,
+    Compared,
     Differences,
     differences,
     recovered,
     shown,
 )
-from fedlib.evidence.claim import Printed
-from fedlib.evidence.report import Archive
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Variant
+
+__all__ = ["MOST", "Compared", "farthest_table", "recovery"]
 
 MOST = 10
 """How many cells a table shows. Unstable cells come in addition."""
 
 _CSS = {EXPLAINS: "agrees", MOVES: "tie", NO_HELP: "differs"}
-_HEADS = (
-    "cell",
-    "runs",
-    "printed",
-    "here",
-    "difference",
-    "with a choice taken the other way",
-    "so",
-)
+_HEADS = ("cell", "runs", "printed", "here", "difference", "choices taken the other way", "outcome")
 
 
-def apart_table(
-    archive: Archive,
-    printed: Printed,
-    cells: Iterable[str],
+def farthest_table(
+    compared: Compared,
     variants: Sequence[Variant],
     where: Callable[[str], str],
     title: str,
-    quantity: str = ACCURACY,
     most: int = MOST,
 ) -> Table | Note:
     """Return a table of the cells that are farthest from the printed numbers, and of the causes.
 
     Parameters
     ----------
-    archive, printed, cells, variants, quantity
+    compared, variants
         These are passed on to :func:`fedlib.evidence.apart.differences`.
     where
         This function takes the key of a cell and puts it into words.
@@ -64,7 +53,7 @@ def apart_table(
     Table or Note
         A note if there is nothing to show.
     """
-    found = differences(archive, printed, cells, variants, quantity)
+    found = differences(compared, variants)
     if not found.compared:
         return Note(f"{title}: no printed number is computed at the paper's scale yet.")
     if not found.apart:
@@ -105,35 +94,36 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
     )
     return (
         f"{title}: {stable} of {found.compared} numbers are outside the margin ({which}{besides}). "
-        "A difference is ours minus the printed number, in points; ×2 says two seeds. A choice "
-        f"explains a difference if the number comes within the margin ({MARGIN:g} points, or twice "
-        "the printed spread if that is more) when this choice alone is taken the other way. It "
-        f"moves it if the number comes nearer by more than {MARGIN:g} points and than twice the "
-        "noise between seeds; in brackets stands the part of the difference that is gone then."
-        f"{sample}"
+        "All numbers are percentages. A difference is ours minus the printed number, in points; ×2 "
+        "says two seeds. A choice explains a difference if the number comes within the margin "
+        f"({MARGIN:g} points, or twice the printed spread if that is more) when this choice alone "
+        f"is taken the other way. It moves it if the number comes nearer by more than {MARGIN:g} "
+        "points and than twice the noise between seeds; in brackets stands the part of the "
+        f"difference that is gone then.{sample}"
     )
 
 
-def recovery(
-    archive: Archive, printed: Printed, variant: Variant, quantity: str = ACCURACY
-) -> Note:
+def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     """Say how much of what is printed a variant gives, beside the runs that it changes.
 
     Parameters
     ----------
-    archive, printed, variant, quantity
+    compared, variant
         These are passed on to :func:`fedlib.evidence.apart.recovered`.
+    title
+        What the note begins with.
     """
-    found = recovered(archive, printed, variant, quantity)
+    found = recovered(compared, variant)
     count, name = len(found.before), f"{variant.question}: {variant.other}"
+    name = f"{title}, {name}" if title else name[:1].upper() + name[1:]
     if not count:
         return Note(f"{name}: no printed number is computed in both ways yet.")
     both = list(zip(found.within_before, found.within_after, strict=True))
-    means = [sum(values) / count for values in (found.before, found.after)]
+    before, after = (sum(values) / count for values in (found.before, found.after))
     return Note(
         f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
         f"{sum(found.within_before)} are within the margin as the runs above are made "
         f"({variant.used}), and {sum(found.within_after)} the other way: "
         f"{both.count((False, True))} come in, {both.count((True, False))} fall out. The mean "
-        f"distance from the printed number goes from {means[0]:.1f} to {means[1]:.1f} points."
+        f"distance from the printed number goes from {before:.1f} to {after:.1f} points."
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from fedlib.evidence import claims
-from fedlib.evidence.apart_tables import apart_table, recovery
+from fedlib.evidence import apart_tables, claims
+from fedlib.evidence.apart_tables import Compared
 from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Note, Table
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
@@ -65,13 +65,24 @@ def farthest_table(archive: Archive, table_1: bool) -> Table | Note:
     table_1
         Whether the cells are those of Table 1, or all others.
     """
-    others = [key for key, value in published().items() if value.attack and key not in _TABLE_1]
-    choices = (*VARIANTS, *SINGLE_CHOICES, CODE)
     title = "Table 1" if table_1 else "All other tables"
-    cells = _TABLE_1 if table_1 else others
-    return apart_table(archive, printed, cells, choices, where, title)
+    choices = (*VARIANTS, *SINGLE_CHOICES, CODE)
+    return apart_tables.farthest_table(_compared(archive, table_1), choices, where, title)
 
 
-def recovery_by_code(archive: Archive) -> Note:
-    """How much of the printed tables the choices of the authors' code give together."""
-    return recovery(archive, printed, CODE)
+def recovery_by_code(archive: Archive, table_1: bool) -> Note:
+    """How much of the printed tables the choices of the authors' code give together.
+
+    Parameters
+    ----------
+    archive, table_1
+        As for :func:`farthest_table`.
+    """
+    title = "Table 1" if table_1 else "All other tables"
+    return apart_tables.recovery(_compared(archive, table_1), CODE, title)
+
+
+def _compared(archive: Archive, table_1: bool) -> Compared:
+    """The printed numbers of Table 1, or of all other tables, with the stored runs."""
+    others = (key for key, value in published().items() if value.attack and key not in _TABLE_1)
+    return Compared(archive, printed, _TABLE_1 if table_1 else tuple(others))
