@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from fedlib.evidence.claim import Printed, PrintedNumber
-from fedlib.evidence.noise import NoiseBook
+from fedlib.evidence.noise import NoiseBook, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import MARGIN, agrees, estimate, margin
+from fedlib.evidence.statistics import MARGIN, agrees, estimate
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Variant
@@ -80,14 +80,21 @@ class Compared:
         """Whether the seeds disagree far beyond the noise, and are too few to be averaged."""
         return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
 
-    def distances(self, base: CellResult, other: CellResult, number: float) -> tuple[float, float]:
-        """Return how far two cells are from a printed number, on the seeds of both if any."""
-        seeds = [seed for seed in base.seeds if seed in other.seeds]
-        first, second = (
-            [_percent(self.quantity, result.of_seed(seed)) for seed in seeds or result.seeds]
-            for result in (base, other)
-        )
-        return abs(mean(first) - number), abs(mean(second) - number)
+    def at_chance(self, result: CellResult, number: PrintedNumber) -> bool:
+        """Whether the accuracy of some runs and the printed one are both at chance."""
+        if self.quantity != ACCURACY:
+            return False
+        highest = max(mean(self.values(result)), number.value)
+        return is_chance(result, highest)
+
+    def within(self, result: CellResult, number: PrintedNumber) -> bool:
+        """Whether some runs are within the margin of a printed number, or both are at chance."""
+        near = agrees(mean(self.values(result)), number.value, number.spread)
+        return near or self.at_chance(result, number)
+
+    def distance(self, result: CellResult, number: PrintedNumber) -> float:
+        """Return how far the mean of some runs is from a printed number, in points."""
+        return abs(mean(self.values(result)) - number.value)
 
 
 @dataclass(frozen=True)
@@ -99,11 +106,11 @@ class Tried:
     name
         The choice and the other way to make it, in words.
     kind
-        ``explains``: the number comes within the margin of the printed one. ``moves``: it comes
-        nearer by more than 2 points and than twice the noise between seeds, but not within the
-        margin. ``no help``: neither. ``tells nothing``: models that nobody attacked have most of
-        the number too. ``unstable``: the seeds disagree too far to say. ``not computed``: the runs
-        are not stored, or those without an attack that are needed beside them.
+        ``explains``: the number comes within the margin of the printed one, or both are at chance.
+        ``moves``: it comes nearer by more than 2 points and than twice the noise between seeds, but
+        not within the margin. ``no help``: neither. ``tells nothing``: models that nobody attacked
+        have most of the number too. ``unstable``: the seeds disagree too far to say. ``not
+        computed``: the runs are not stored, or those without an attack that are needed beside them.
     values
         The number that each seed gives, in percent.
     share
@@ -192,8 +199,8 @@ class Differences:
     compared
         How many printed numbers are compared.
     apart
-        The cells outside the margin, those that are farthest apart first. Unstable cells stand
-        last, because their mean may be a number that no run gave.
+        The cells outside the margin and not at chance as printed, those that are farthest apart
+        first. Unstable cells stand last, because their mean may be a number that no run gave.
     """
 
     compared: int
@@ -209,7 +216,7 @@ class Recovery:
     before, after
         The distance of each cell from its printed number, in points, on the same seeds.
     within_before, within_after
-        Whether it is within the margin.
+        Whether it is within the margin, or at chance as the printed number is.
     """
 
     before: tuple[float, ...]
@@ -235,7 +242,7 @@ def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
             continue
         count += 1
         values, unstable = compared.values(result), compared.unstable(result)
-        if not unstable and agrees(mean(values), number.value, number.spread):
+        if not unstable and compared.within(result, number):
             continue
         tried = tuple(_try(compared, one, result, number) for one in variants if key in one.cells)
         found.append(Apart(result, number, values, unstable, tried))
@@ -258,8 +265,9 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
         number, base = compared.number(key), compared.result(key)
         other = compared.result(variant.cell(key)) if key in variant.cells else None
         if number is not None and base is not None and other is not None:
-            both = compared.distances(base, other, number.value)
-            rows.append((*both, *(one <= margin(number.spread) for one in both)))
+            both = _of_same_seeds(base, other)
+            distances = (compared.distance(one, number) for one in both)
+            rows.append((*distances, *(compared.within(one, number) for one in both)))
     return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), ())
 
 
@@ -278,13 +286,24 @@ def _try(compared: Compared, variant: Variant, base: CellResult, number: Printed
     if raised > EMPTY:
         remark = f"without an attack {raised:.0f} points more than as used"
         return Tried(name, TELLS_NOTHING, values, remark=remark)
-    before, after = compared.distances(base, result, number.value)
+    before, after = (compared.distance(one, number) for one in _of_same_seeds(base, result))
     share = 100 * (before - after) / before if before else 0.0
-    if agrees(mean(values), number.value, number.spread):
-        return Tried(name, EXPLAINS, values, share)
+    if compared.within(result, number):
+        remark = "at chance, as printed" if compared.at_chance(result, number) else ""
+        return Tried(name, EXPLAINS, values, share, remark)
     noise = compared.noise.of(base)
     least = max(MARGIN, 2 * noise.sd if noise else 0.0)
     return Tried(name, MOVES if before - after > least else NO_HELP, values, share)
+
+
+def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, CellResult]:
+    """Return the runs of two cells with the seeds that both have, or all if they share none."""
+    seeds = set(first.seeds) & set(second.seeds)
+    if not seeds:
+        return first, second
+    kept = [[record for record in result.records if record["seed"] in seeds]
+            for result in (first, second)]  # fmt: skip
+    return replace(first, records=tuple(kept[0])), replace(second, records=tuple(kept[1]))
 
 
 def _raised_floor(compared: Compared, variant: Variant, key: str) -> float | None:

@@ -97,9 +97,9 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         "All numbers are percentages. A difference is ours minus the printed number, in points; ×2 "
         "says two seeds. A choice explains a difference if the number comes within the margin "
         f"({MARGIN:g} points, or twice the printed spread if that is more) when this choice alone "
-        f"is taken the other way. It moves it if the number comes nearer by more than {MARGIN:g} "
-        "points and than twice the noise between seeds; in brackets stands the part of the "
-        f"difference that is gone then.{sample}"
+        "is taken the other way, or if then both are at chance. It moves it if the number comes "
+        f"nearer by more than {MARGIN:g} points and than twice the noise between seeds; in "
+        f"brackets stands the part of the difference that is gone then.{sample}"
     )
 
 
@@ -122,8 +122,8 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     before, after = (sum(values) / count for values in (found.before, found.after))
     return Note(
         f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
-        f"{sum(found.within_before)} are within the margin as the runs above are made "
-        f"({variant.used}), and {sum(found.within_after)} the other way: "
-        f"{both.count((False, True))} come in, {both.count((True, False))} fall out. The mean "
+        f"{sum(found.within_before)} agree with the printed one as the runs above are made "
+        f"({variant.used}), and {sum(found.within_after)} the other way: the change gains "
+        f"{both.count((False, True))} and loses {both.count((True, False))}. The mean "
         f"distance from the printed number goes from {before:.1f} to {after:.1f} points."
     )
