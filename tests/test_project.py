@@ -138,7 +138,8 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, *tables = page.read_text().split("\n\n")
-    assert re.fullmatch(r"1 holds, 1 does not hold, 2 ties, \d+ undecided", counted)
+    rows = r"\(\d+ rows: 1 holds, 1 does not hold, 2 ties, \d+ undecided\)"
+    assert re.fullmatch(rf"\d+ sentences: [^()]+ {rows}", counted)
     found = [
         [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] for table in tables
     ]
@@ -150,7 +151,10 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     assert "this book" not in page.read_text()
     page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
-    assert re.fullmatch(r"\d+ undecided: None is decided yet\.", page.read_text())
+    assert re.fullmatch(
+        r"\d+ sentences: \d+ undecided \(\d+ rows: \d+ undecided\): None is decided yet\.",
+        page.read_text(),
+    )
 
 
 def test_the_page_on_speed_has_a_gpus_times_and_whole_runs(tmp_path):
