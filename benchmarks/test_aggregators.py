@@ -1,4 +1,4 @@
-"""Every aggregator against byzfl's, and against one read of the matrix from memory.
+"""Every aggregator against byzfl's, other peers' and one read of the matrix from memory.
 
 A fifth of the clients is Byzantine, fewer where all subsets are searched.
 """
@@ -9,6 +9,7 @@ import byzfl
 import pytest
 import torch
 
+from benchmarks.peers import PEERS
 from fedlib.aggregators import AGGREGATORS
 from fedlib.federation import Facts
 
@@ -91,6 +92,22 @@ def test_aggregator(benchmark, matrix, waited, rule, library, size):
     call = {"fedlib": lambda: ours.apply(updates)[0], "byzfl": lambda: theirs(updates)}[library]
     result = timed(benchmark, waited(call), rule, library, size, updates)
     assert result.shape == (size[1],)
+
+
+# Only those rules of ours that a peer has are worth the time of a second matrix.
+@pytest.mark.parametrize("library", PEERS)
+@pytest.mark.parametrize("rule", [*RULES, "bulyan"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_peer(benchmark, matrix, rule, library, size, request):
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("the peers beside byzfl are measured on the processor")
+    n, d = size
+    f = min(n // 5, (n - 3) // 4) if rule == "bulyan" else n // 5
+    updates = matrix(n, d)
+    call = PEERS[library](rule, f, updates)
+    if rule == "bulyan" and n * n * n * d > 2e10:
+        pytest.skip("takes minutes")
+    timed(benchmark, call, rule, library, size, updates, least=1)
 
 
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
