@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks.peers import PEERS
+from fedlib import kernels
 from fedlib.aggregators import AGGREGATORS
 from fedlib.federation import Facts
 
@@ -132,6 +133,22 @@ def test_rule_of_our_own(benchmark, matrix, device, waited, rule, size):
     ours = AGGREGATORS[rule](n_byzantine=min(n // 5, (n - 3) // 4))
     updates, context = matrix(n, d), Facts(server_update=torch.ones(d, device=device))
     timed(benchmark, waited(lambda: ours.apply(updates, None, context)), rule, "fedlib", size)
+
+
+@pytest.mark.parametrize("rule", [*RULES, *OWN])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_definition_in_torch(benchmark, matrix, rule, size, request, monkeypatch):
+    """What the compiled kernels gain: the same rule by its lines of torch."""
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("kernels serve the processor alone")
+    monkeypatch.setenv(kernels.SWITCH, "off")
+    n, d = size
+    parameters = RULES[rule][0] if rule in RULES else {}
+    f = min(n // 5, (n - 3) // 4) if rule == "bulyan" else n // 5
+    ours = AGGREGATORS[rule](n_byzantine=f, **parameters)
+    updates, context = matrix(n, d), Facts(server_update=torch.ones(d))
+    call = lambda: ours.apply(updates, None, context)  # noqa: E731
+    timed(benchmark, call, rule, "torch", size, updates, least=3)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
