@@ -19,6 +19,7 @@ from slow_rules import slow_caf
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.compat import import_torchvision
+from fedlib.federation import Facts
 
 # byzfl imports torchvision at once, which over a CPU build of torch needs a hand.
 import_torchvision()
@@ -142,6 +143,32 @@ def test_attacks_agree():
     torch.testing.assert_close(found[0], byzfl.InnerProductManipulation(tau=0.7)(benign))
     found = ATTACKS["alie"](n_byzantine=F, z=-0.7).apply(benign)[0]
     torch.testing.assert_close(found[0], byzfl.ALittleIsEnough(tau=0.7)(benign))
+
+
+@pytest.mark.parametrize(("n", "d", "f"), [(9, 50, 2), (5, 1, 1), (20, 300, 5)])
+def test_attacks_that_copy_or_search_agree_on_several_shapes(n, d, f):
+    benign = updates("random", n, d) + 0.3
+    for victim in (0, n - 1):
+        found = ATTACKS["mimic"](n_byzantine=f, victim=victim).apply(benign)[0]
+        torch.testing.assert_close(found[0], byzfl.Mimic(epsilon=victim)(benign.clone()))
+    rules = {
+        "median": byzfl.Median(), "trimmed_mean": byzfl.TrMean(f=f), "mean": byzfl.Average(),
+        "meamed": byzfl.Meamed(f=f),
+    }  # fmt: skip
+    # Its ALIE adds deviations, and the search goes to the other side.
+    searches = [("optimised_alie", -1, byzfl.Optimal_ALittleIsEnough)]
+    searches += [("optimised_ipm", 1, byzfl.Optimal_InnerProductManipulation)]
+    for name, sign, other in searches:
+        for rule, theirs in rules.items():
+            aggregate = AGGREGATORS[rule](n_byzantine=f).apply
+            facts = Facts(rule=lambda rows, aggregate=aggregate: aggregate(rows)[0])
+            for start, step, trials in ((0.0, 10.0, 20), (0.5, 1.0, 7)):
+                search = other(theirs, [], f=f, evals=trials, start=start, delta=step)
+                ours = ATTACKS[name](
+                    n_byzantine=f, start=sign * start, step=sign * step, n_trials=trials
+                )
+                found = ours.apply(benign, None, facts)[0][0]
+                torch.testing.assert_close(found, search(benign.clone()), rtol=1e-4, atol=1e-4)
 
 
 def test_one_nan_row_is_what_sets_them_apart():
