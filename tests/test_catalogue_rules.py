@@ -6,7 +6,10 @@ import torch
 from slow_rules import slow_caf
 
 from fedlib.aggregators import AGGREGATORS
+from fedlib.aggregators.autogm import best_weights
+from fedlib.aggregators.signguard import largest_cluster
 from fedlib.federation import Facts
+from fedlib.seeds import stream
 from fedlib.validation import ConfigError
 
 
@@ -182,3 +185,344 @@ def test_monna_names_a_client_that_is_not_there_and_buckets_are_no_clients():
     with pytest.raises(ConfigError, match="a bucket is no client"):
         AGGREGATORS["bucketing"](rule={"name": "monna", "trusted": "client"})
     AGGREGATORS["bucketing"](rule={"name": "monna"})
+
+
+# --- CGE and Aksel -----------------------------------------------------------------------
+
+
+def test_cge_by_hand():
+    updates = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, -2.0], [-9.0, 9.0]])
+    torch.testing.assert_close(aggregate("cge", updates, 1), updates[:3].mean(0))
+    torch.testing.assert_close(aggregate("cge", updates, 1, combine="sum"), updates[:3].sum(0))
+    with pytest.raises(ConfigError, match=r"aggregator.combine='max'"):
+        AGGREGATORS["cge"](combine="max")
+
+
+def test_cge_keeps_nothing_longer_than_the_honest():
+    for seed in range(10):
+        honest = matrix(8, 5, seed)
+        everyone = torch.cat([honest, 10.0 ** (seed % 4 - 1) * matrix(3, 5, seed + 50)])
+        kept = sorted(everyone.norm(dim=1).tolist())[:8]
+        assert kept[-1] <= honest.norm(dim=1).max()
+        order = everyone.norm(dim=1).argsort()[:8]
+        torch.testing.assert_close(aggregate("cge", everyone, 3), everyone[order].mean(0))
+
+
+def test_aksel_by_hand():
+    # The median is 2, and 2, 1 and 4 are nearest. With n - f of them 9 alone is left out.
+    updates = column(9, 1, 2, 4, -1)
+    assert aggregate("aksel", updates, 1).item() == pytest.approx(7 / 3)
+    assert aggregate("aksel", updates, 1, kept="all_but_f").item() == pytest.approx(1.5)
+    # Of four, two are nearest to the median 3 / 2, and 0 comes before 9.
+    assert aggregate("aksel", column(1, 0, 2, 9), 1).item() == pytest.approx(1.5)
+
+
+def test_aksel_is_its_definition_and_keeps_what_is_as_near_as_the_honest_are():
+    for seed in range(10):
+        honest = matrix(8, 5, seed)
+        everyone = torch.cat([honest, 10.0 ** (seed % 4 - 1) * matrix(3, 5, seed + 50)])
+        median = everyone.quantile(0.5, dim=0)
+        apart = (everyone - median).norm(dim=1)
+        order = apart.argsort()
+        for kept, count in (("half", 6), ("all_but_f", 8)):
+            found = aggregate("aksel", everyone, 3, kept=kept)
+            torch.testing.assert_close(found, everyone[order[:count]].mean(0))
+            assert (found - median).norm() <= (honest - median).norm(dim=1).max()
+
+
+# --- DnC ---------------------------------------------------------------------------------
+
+
+def slow_dnc(updates, f, draws, filtered=1.0):
+    """Algorithm 2 of Shejwalkar and Houmansadr (2021) with a singular value decomposition."""
+    n, good = len(updates), set(range(len(updates)))
+    for chosen in draws:
+        part = updates[:, chosen]
+        centred = part - part.mean(0)
+        first = torch.linalg.svd(centred, full_matrices=False).Vh[0]
+        scores = (centred @ first).square()
+        good &= set(scores.argsort()[: n - int(filtered * f)].tolist())
+    return updates[sorted(good)].mean(0)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+@pytest.mark.parametrize("drawn", [4, 100])
+def test_dnc_is_its_definition_in_each_round(iterations, drawn):
+    updates = matrix(11, 20, 5)
+    updates[8:] += 2
+    rule = AGGREGATORS["dnc"](n_byzantine=3, n_iterations=iterations, n_coordinates=drawn, seed=4)
+    state = rule.init(11, 20)
+    for rounds in range(3):
+        generator = stream(4, "dnc", rounds)
+        every = np.arange(20)
+        draws = [
+            generator.choice(20, 4, replace=False) if drawn < 20 else every
+            for _ in range(iterations)
+        ]
+        found, state = rule.apply(updates, state)
+        torch.testing.assert_close(found, slow_dnc(updates, 3, draws))
+    assert state.past == 3
+
+
+def test_dnc_leaves_out_colluders_and_what_stands_out():
+    # The text: colluders shift the mean along one direction, and their scores are the largest then.
+    honest = matrix(16, 300, 3)
+    shift = 2 * matrix(1, 300, 4)
+    everyone = torch.cat([honest, (honest.mean(0) + shift).expand(4, -1)])
+    torch.testing.assert_close(aggregate("dnc", everyone, 4), honest.mean(0))
+    # Twice as many are left out, 1.5 times 4 of them and not 4.
+    found = aggregate("dnc", everyone, 4, filtered=1.5)
+    torch.testing.assert_close(found, slow_dnc(everyone, 4, [np.arange(300)], 1.5))
+
+
+def test_dnc_averages_what_was_left_out_least_often_if_none_is_left():
+    updates = torch.eye(5, dtype=torch.float64)
+    rule = AGGREGATORS["dnc"](n_byzantine=2, n_iterations=40, n_coordinates=1)
+    found, _ = rule.apply(updates, None)
+    assert found.isfinite().all() and float(found.sum()) == pytest.approx(1)
+    with pytest.raises(ConfigError, match=r"aggregator.filtered=3.0 leaves out 6 updates"):
+        AGGREGATORS["dnc"](n_byzantine=2, filtered=3.0).check(5)
+
+
+# --- rules that cluster directions -------------------------------------------------------
+
+
+def plane(*degrees, lengths=None):
+    """Vectors of the plane with these angles."""
+    angles = torch.tensor(degrees, dtype=torch.float64).deg2rad()
+    vectors = torch.stack([angles.cos(), angles.sin()], dim=1)
+    return vectors if lengths is None else vectors * torch.tensor(lengths)[:, None]
+
+
+def slow_majority(distances):
+    """The first group of more than half if clients are joined in the order of their distances."""
+    n = len(distances)
+    for limit in np.unique(distances):
+        for start in range(n):
+            group, new = set(), {start}
+            while new:
+                group |= new
+                new = {j for i in new for j in range(n) if distances[i, j] <= limit} - group
+            if len(group) > n // 2:
+                return sorted(group)
+    raise AssertionError("Nobody has more than half.")
+
+
+def test_flame_by_hand():
+    # From 0 to 30 degrees they are 10 apart, which is four of seven. The next is 20 away.
+    updates = plane(0, 10, 20, 30, 50, 120, 200, lengths=[1.0, 2, 4, 8, 16, 32, 64])
+    short = plane(0, 10, 20, 30, lengths=[1.0, 2, 4, 8])
+    torch.testing.assert_close(aggregate("flame", updates, 3), short.mean(0))
+    longer = plane(0, 10, 20, 30, 50, 120, 200, lengths=[1.0, 2, 1, 8, 1, 1, 1])
+    torch.testing.assert_close(aggregate("flame", longer, 3), plane(0, 10, 20, 30).mean(0))
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 25])
+def test_flame_is_its_definition_and_no_longer_than_the_median(n):
+    for seed in range(6):
+        updates = matrix(n, 4, seed) + (seed % 3) * torch.ones(4)
+        lengths = updates.norm(dim=1)
+        directions = updates / lengths[:, None]
+        distances = (1 - directions @ directions.t()).numpy()
+        np.fill_diagonal(distances, 0)
+        distances = (distances + distances.T) / 2
+        median = float(np.median(lengths.numpy()))
+        clipped = directions * lengths.clamp(max=median)[:, None]
+        expected = clipped[slow_majority(distances)].mean(0)
+        found = aggregate("flame", updates)
+        torch.testing.assert_close(found, expected)
+        assert found.norm() <= median * (1 + 1e-9)
+
+
+def test_clipped_clustering_by_hand_over_two_rounds():
+    # Two clusters: 0, 10 and 25 degrees, and 100 and 150. The median of the lengths is 2.
+    updates = plane(0, 10, 25, 100, 150, lengths=[1.0, 2, 3, 4, 1])
+    rule = AGGREGATORS["clipped_clustering"](n_byzantine=2)
+    first, state = rule.apply(updates, rule.init(5, 2))
+    torch.testing.assert_close(first, plane(0, 10, 25, lengths=[1.0, 2, 2]).mean(0))
+    # With the lengths of the first round the median is 3.5, that of 1, 1, 2, 3, 4, 5, 6, 7, 8, 3.
+    second, state = rule.apply(plane(0, 10, 25, 100, 150, lengths=[5.0, 6, 3, 8, 7]), state)
+    torch.testing.assert_close(second, plane(0, 10, 25, lengths=[3.5, 3.5, 3]).mean(0))
+    assert state.tolist() == pytest.approx([1, 2, 3, 4, 1, 5, 6, 3, 8, 7])
+    # No longer than the largest length.
+    least, _ = AGGREGATORS["clipped_clustering"](largest=0.5).apply(updates)
+    torch.testing.assert_close(least, plane(0, 10, 25, lengths=[0.5] * 3).mean(0))
+    with pytest.raises(ConfigError, match=r"shape \(7,\): its length must be a multiple .* 5"):
+        rule.apply(updates, torch.ones(7).double())
+
+
+def slow_two_clusters(distances, mean):
+    """Join the two closest clusters until there are two, and return the larger one."""
+    clusters = [[i] for i in range(len(distances))]
+    while len(clusters) > 2:
+        apart = {
+            (a, b): mean([distances[i, j] for i in clusters[a] for j in clusters[b]])
+            for a in range(len(clusters))
+            for b in range(a)
+        }
+        a, b = min(apart, key=apart.get)
+        clusters[b] += clusters.pop(a)
+    return max(clusters, key=len)
+
+
+@pytest.mark.parametrize(("join", "mean"), [("average", np.mean), ("single", np.min)])
+@pytest.mark.parametrize("n", [3, 7, 25])
+def test_clipped_clustering_is_its_definition(n, join, mean):
+    for seed in range(6):
+        updates = matrix(n, 4, seed)
+        lengths = updates.norm(dim=1)
+        directions = updates / lengths[:, None]
+        cluster = slow_two_clusters((1 - directions @ directions.t()).numpy(), mean)
+        clipped = directions * lengths.clamp(max=float(lengths.median()))[:, None]
+        found = aggregate("clipped_clustering", updates, join=join)
+        torch.testing.assert_close(found, clipped[cluster].mean(0))
+
+
+@pytest.mark.parametrize("name", ["flame", "clipped_clustering", "signguard"])
+def test_a_minority_that_turns_round_is_left_out_and_one_that_is_long_is_shortened(name):
+    # The texts aim at these: a minority of negated updates is another group, and is not averaged.
+    common = matrix(1, 200, 1).abs() + 0.5
+    honest = common + 0.3 * matrix(9, 200, 2)
+    turned = torch.cat([honest, -honest[:4]])
+    median = float(turned.norm(dim=1).median())
+    clipped = honest * (median / honest.norm(dim=1)).clamp(max=1)[:, None]
+    if name == "flame":  # It takes the first group of more than half, and not all of the nine.
+        directions = turned / turned.norm(dim=1, keepdim=True)
+        members = slow_majority((1 - directions @ directions.t()).clamp(min=0).numpy())
+        assert len(members) < 9 and max(members) < 9
+        clipped = clipped[members]
+    torch.testing.assert_close(aggregate(name, turned, 4), clipped.mean(0))
+    long = torch.cat([honest, 1e6 * (common + 0.3 * matrix(2, 200, 4))])
+    found = aggregate(name, long, 2)
+    assert found.norm() <= float(long.norm(dim=1).median()) * (1 + 1e-9)
+
+
+# --- SignGuard ---------------------------------------------------------------------------
+
+
+def test_signguard_by_hand():
+    # All ten coordinates count. Four updates have 8 or 7 positive values, and two have 2.
+    signs = [[1] * 8 + [-1] * 2] * 3 + [[1] * 7 + [-1] * 3] + [[-1] * 8 + [1] * 2] * 2
+    updates = torch.tensor(signs, dtype=torch.float64)
+    whole = aggregate("signguard", updates, 2, share=1.0)
+    torch.testing.assert_close(whole, updates[:4].mean(0))
+    # Of the usual signs, what is more than three times the median or less than a tenth goes.
+    lengths = torch.tensor([1.0, 3.1, 0.09, 2.9, 1, 1]).double()
+    scaled = updates * lengths[:, None]
+    kept = torch.stack([updates[0], updates[3]]).mean(0)
+    torch.testing.assert_close(aggregate("signguard", scaled, 2, share=1.0), kept)
+    # Where none has both, the largest cluster is averaged, and shortened.
+    lengths = torch.tensor([9.0, 9, 0.01, 0.01, 1, 1]).double()
+    scaled = updates * lengths[:, None]
+    expected = torch.cat([updates[:2], 0.01 * updates[2:4]]).mean(0)
+    torch.testing.assert_close(aggregate("signguard", scaled, 2, share=1.0), expected)
+
+
+def test_signguard_looks_at_coordinates_drawn_anew_in_every_round():
+    # The updates differ in the sign of the first coordinate alone, which a tenth may not show.
+    updates = torch.ones(7, 20, dtype=torch.float64)
+    updates[4:, 0] = -1
+    rule, seen = AGGREGATORS["signguard"](n_byzantine=3, seed=2), []
+    state = rule.init(7, 20)
+    for rounds in range(12):
+        drawn = stream(2, "signguard", rounds).choice(20, 2, replace=False)
+        found, state = rule.apply(updates, state)
+        expected = 1.0 if 0 in drawn else 1 / 7
+        assert float(found[0]) == pytest.approx(expected)
+        seen.append(0 in drawn)
+    assert state.past == 12 and len(set(seen)) == 2
+
+
+def slow_mean_shift(points, width):
+    """Each point's resting place if it moves to the mean of what is within the width of it."""
+    places = []
+    for start in points:
+        place = start
+        for _ in range(40):
+            near = [p for p in points if np.linalg.norm(p - place) <= width]
+            place = np.mean(near, axis=0)
+        places.append(place)
+    return np.array(places)
+
+
+def test_mean_shift_joins_the_points_that_come_to_rest_at_one_place():
+    generator = np.random.default_rng(3)
+    for seed in range(5):
+        middles = np.repeat([[0.0, 0, 0], [1, 0, 0], [0, 1, 0.5]], [12, 7, 5], axis=0)
+        points = middles + 0.05 * generator.normal(size=middles.shape)
+        order = generator.permutation(24)
+        found = largest_cluster(points[order], 0.4)
+        assert (found == (order < 12)).all(), seed
+        places = slow_mean_shift(points, 0.4)
+        assert np.ptp(places[:12], axis=0).max() < 1e-9
+    # Equal points are clusters where the width is zero.
+    equal = np.array([[0.0, 1], [1, 0], [0, 1], [0, 1], [1, 0]])
+    assert largest_cluster(equal, 0.0).tolist() == [True, False, True, True, False]
+
+
+# --- AutoGM ------------------------------------------------------------------------------
+
+
+def objective(updates, place, weights, lam):
+    return float(weights @ (updates - place).norm(dim=1) + lam / 2 * weights.square().sum())
+
+
+@pytest.mark.parametrize("lam", [0.1, 2.0, 1000.0])
+def test_the_weights_of_autogm_are_the_best_for_their_distances(lam):
+    generator = torch.Generator().manual_seed(2)
+    for size in (1, 4, 11):
+        distances = 5 * torch.rand(size, generator=generator).double()
+        weights = best_weights(distances, lam)
+        assert weights.min() >= 0 and float(weights.sum()) == pytest.approx(1)
+
+        def cost(alpha, distances=distances):
+            return float(alpha @ distances + lam / 2 * alpha.square().sum())
+
+        for _ in range(200):
+            other = torch.rand(size, generator=generator).double() ** 4
+            for share in (1.0, 0.01):
+                tried = (1 - share) * weights + share * other / other.sum()
+                assert cost(weights) <= cost(tried) + 1e-12
+    # By hand: the weights of 0, 1 and 9 are eta, eta - 1 and none for lambda 2 and eta 3 / 2.
+    found = best_weights(torch.tensor([0.0, 1.0, 9.0]).double(), 2.0)
+    assert found.tolist() == pytest.approx([0.75, 0.25, 0])
+
+
+def slow_autogm(updates, lam, turns=60):
+    """AutoGM with the updates themselves, and a solver for the median."""
+    weights = torch.full((len(updates),), 1 / len(updates)).double()
+    for _ in range(turns):
+        place = weights @ updates
+        for _ in range(1500):
+            pulls = weights / (updates - place).norm(dim=1).clamp(min=1e-9)
+            place = (pulls @ updates) / pulls.sum()
+        weights = best_weights((updates - place).norm(dim=1), lam)
+    return place, weights
+
+
+@pytest.mark.parametrize("lam", [2.0, 30.0])
+def test_autogm_is_its_definition_and_a_minimum(lam):
+    for seed in range(2):
+        updates = matrix(9, 4, seed)
+        updates[7:] += 6
+        found = aggregate("autogm", updates, 2, lam=lam)
+        place, weights = slow_autogm(updates, lam, turns=12)
+        torch.testing.assert_close(found, place, rtol=1e-3, atol=1e-3)
+        for move in 0.05 * matrix(20, 4, 9):
+            assert objective(updates, place, weights, lam) <= objective(
+                updates, place + move, weights, lam
+            )
+
+
+def test_autogm_gives_no_weight_to_what_is_far_and_is_the_geometric_median_with_a_large_lambda():
+    updates = matrix(9, 4, 3)
+    alone = aggregate("autogm", updates[:7], lam=30.0)
+    for scale in (1e2, 1e6, 1e12):
+        far = updates.clone()
+        far[7:] = scale * (far[7:].sign() + 0.1)
+        torch.testing.assert_close(
+            aggregate("autogm", far, 2, lam=30.0), alone, rtol=1e-4, atol=1e-4
+        )
+    median = aggregate("geometric_median", updates, n_iterations=2000, nu=1e-9, start="mean")
+    found = aggregate("autogm", updates, lam=1e6)
+    torch.testing.assert_close(found, median, rtol=1e-4, atol=1e-4)
