@@ -31,7 +31,8 @@ class AutoWeightedGeometricMedian(Aggregator):
     ----------
     lam
         This is the weight of the penalty, lambda in the paper, in the units of the updates. With a
-        large one the rule is the geometric median. The authors' code has 2.
+        large one the rule is the geometric median. Blades, a library of the same
+        authors, has 2.
     n_iterations
         This is the largest number of turns, and of Weiszfeld steps in a turn.
     nu

@@ -18,8 +18,9 @@ from fedlib.validation import check_name
 class ComparativeGradientElimination(Aggregator):
     """Leave out the ``f`` longest updates.
 
-    This is comparative gradient elimination (CGE) of Gupta et al. (2021), Byzantine fault-tolerance
-    in distributed machine learning. It withstands what is far, and not what is wrong and short.
+    This is comparative gradient elimination (CGE) of Gupta et al. (2021), Byzantine fault-tolerant
+    distributed machine learning with norm-based comparative gradient elimination. It withstands
+    what is long, and not what is wrong and short.
 
     Parameters
     ----------

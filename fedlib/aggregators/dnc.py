@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
@@ -34,7 +35,7 @@ class DivideAndConquer(Aggregator):
     Parameters
     ----------
     n_iterations
-        This is the number of times that coordinates are drawn. The authors' code has 1.
+        This is the number of times that coordinates are drawn. Public code has 1 or 5.
     n_coordinates
         This is the number of coordinates that are drawn, b in the paper. If an update has no more,
         all of them are taken.
@@ -91,7 +92,8 @@ class DivideAndConquer(Aggregator):
         for _ in range(self.n_iterations):
             part = updates
             if d > self.n_coordinates:
-                chosen = drawn.choice(d, self.n_coordinates, replace=False)
+                # In ascending order they are read faster.
+                chosen = np.sort(drawn.choice(d, self.n_coordinates, replace=False))
                 part = updates[:, torch.from_numpy(chosen).to(updates.device)]
             order = _scores(pairwise_squared_distances(part)).argsort(stable=True)
             times[order[n - self._left_out() :]] += 1
