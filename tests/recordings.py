@@ -177,7 +177,8 @@ def metrics(config):
 
 def machine():
     """What two computations must share if they are to agree to the last bit."""
-    return [hardware.cpu_name(), platform.platform(), str(torch.__version__)]
+    numba = hardware.versions().get("numba", "")
+    return [hardware.cpu_name(), platform.platform(), str(torch.__version__), numba]
 
 
 def main():

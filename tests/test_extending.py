@@ -126,6 +126,7 @@ def test_a_sixth_paper_is_its_folder_alone(copy):
     assert result.returncode == 0, result.stderr
     assert "2 runs computed" in result.stdout
     result = run(copy, "-m", "fedlib", "list", "sixth_paper")
+    assert result.returncode == 0, result.stderr
     assert re.search(r"table_1/ipm +smoke", result.stdout), result.stdout
     (copy / "page.md").write_text("{coverage:sixth_paper}; {tally:sixth_paper}")
     assert run(copy, "-m", "fedlib.evidence.pages", "page.md").returncode == 0

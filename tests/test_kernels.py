@@ -201,7 +201,7 @@ def test_rows_that_are_no_whole_matrix_or_have_no_memory_of_their_own():
     "name", ["mean", "median", "krum", "centered_clipping", "residual_reweighting", "foolsgold"]
 )
 def test_the_number_of_threads_changes_no_digit(name, monkeypatch):
-    matrix = updates(12, 100_003)
+    matrix = updates(12, 400_003)
     rule = AGGREGATORS[name](n_byzantine=2)
     alone = rule.apply(matrix)[0]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)

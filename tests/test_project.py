@@ -319,8 +319,8 @@ def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     assert "Runs on generated data are among those shown" in text
     assert "smoke, glyphs, 1 seed" in text
     result = papermill("-p", "scale", "smok")
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert "did you mean 'smoke'" in result.stderr
     result = papermill("-p", "scal", "smoke")
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert "parameter='scal' is unknown" in result.stderr

@@ -73,6 +73,12 @@ def test_a_verdict_on_nearly_canonical_data_says_how_near(toy, store, monkeypatc
         assert judged(store, toy, lead("mean", "median")).verdict == f"holds, {said}"
 
 
+def test_a_quantity_that_is_not_known_decides_nothing():
+    cells = ("table/mean", "table/median")
+    claim = Claim("section 1", "more", cells, max, above(0), "{:+.1f}", ("cosine", "cosine"))
+    assert math.isnan(claim.value([1.0, math.nan])) and claim.value([1.0, 2.0]) == 2.0
+
+
 # --- the rule -----------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,8 +16,9 @@ from fedlib import kernels
 # 25 rows of 8192 float32 values are 0.8 MB, well inside a core's second-level cache. Where little
 # is done to a value, fewer operations on wider blocks were faster, by one thread and by two.
 CPU_BLOCK, WIDE_CPU_BLOCK = 8192, 32_768
-# What a thread's kernel gets at once.
-_CHUNK = 32_768
+# What a thread's kernel gets at once: a fixed number of columns where sums over columns are taken,
+# and elsewhere not less than pays for handing it to another thread.
+_CHUNK, _LEAST = 32_768, 8192
 
 T = TypeVar("T")
 
@@ -86,9 +88,12 @@ def in_chunks(d: int, function: Callable[[int, int], T], *, summed: bool = False
     Each of torch's threads takes a chunk at a time. If the answers are to be ``summed``, the chunks
     do not depend on the number of threads, and neither does the order of the sums.
     """
-    if not summed and torch.get_num_threads() == 1:
-        return [function(0, d)]
-    chunks = [(start, min(start + _CHUNK, d)) for start in range(0, d, _CHUNK)]
+    size = _CHUNK
+    if not summed:
+        # Each thread gets two chunks of one size, of whole vectors.
+        threads = torch.get_num_threads()
+        size = d if threads == 1 else max(math.ceil(d / (2 * threads) / 64) * 64, _LEAST)
+    chunks = [(start, min(start + size, d)) for start in range(0, d, size)]
     return shared_out(chunks, lambda chunk: function(*chunk))
 
 

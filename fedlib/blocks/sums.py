@@ -23,7 +23,8 @@ def weighted_sum(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
     The sum has the dtype of the matrix.
     """
-    rows = rows_for_kernel(matrix)
+    least = _IN_CACHE if torch.get_num_threads() > 1 else _TINY
+    rows = rows_for_kernel(matrix) if matrix.numel() > least else None
     if rows is not None:
         from fedlib.kernels import products
 
@@ -49,6 +50,9 @@ def weighted_sum(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return torch.cat((sums, weights @ matrix[:, len(sums) :]))
 
 
+# So many values lie in the cache, where torch's product is faster than a kernel of several threads,
+# and so few are done before a kernel has begun.
+_IN_CACHE, _TINY = 4_000_000, 200_000
 # Products that a thread gets: a few, so that none is left waiting for the slower. Narrower ones are
 # not worth sharing out.
 _PARTS, _NARROW = 4, 4096

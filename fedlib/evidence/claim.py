@@ -101,8 +101,12 @@ class Claim:
         return [result.accuracy.mean for result in results]
 
     def value(self, numbers: list[float]) -> float:
-        """Return the statistic of the cells' numbers. It is NaN if a measured one is not known."""
-        if self.measure is not None and any(map(math.isnan, numbers)):
+        """Return the statistic of the cells' numbers.
+
+        It is NaN if the numbers are not accuracies and one of them is not known.
+        """
+        measured = self.measure is not None or self.quantities
+        if measured and any(map(math.isnan, numbers)):
             return math.nan
         return self.statistic(numbers)
 
