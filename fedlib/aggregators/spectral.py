@@ -11,10 +11,10 @@ AVERAGE = 3
 """This is the side of the local average of the log spectrum (Hou and Zhang, 2007)."""
 SIGMA = 2.5
 """This is the deviation in pixels of the Gaussian that smooths the map, as in the authors' code."""
-_BLOCK = {"cpu": 1 << 16}
-"""This many values are worked on at once, so that on a CPU the spectra stay in the cache."""
+_BLOCK = 1 << 16
+"""This many values are worked on at once on a CPU, where the spectra then stay in the cache."""
 _DEVICE_BLOCK = 1 << 22
-"""The same on other devices. The spectra of all clients of a large network would need many times
+"""This many are on other devices. The spectra of all clients of a large network would need many times
 the memory of its updates."""
 
 
@@ -45,7 +45,7 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
     width = next_fast_len(math.ceil(d**0.5), real=True)
     height = next_fast_len(math.ceil(d / width))
     maps = vectors.new_zeros(n, height, width, dtype=torch.float64)
-    rows = max(_BLOCK.get(vectors.device.type, _DEVICE_BLOCK) // d, 1)
+    rows = max((_BLOCK if vectors.device.type == "cpu" else _DEVICE_BLOCK) // d, 1)
     for start in range(0, n, rows):
         block = vectors[start : start + rows].double()
         largest = block.abs().amax(1, keepdim=True)
