@@ -1,4 +1,4 @@
-"""Every aggregator against byzfl's, and against one read of the matrix from memory.
+"""Every aggregator against byzfl's, other peers' and one read of the matrix from memory.
 
 A fifth of the clients is Byzantine, fewer where all subsets are searched.
 """
@@ -9,6 +9,8 @@ import byzfl
 import pytest
 import torch
 
+from benchmarks.peers import PEERS
+from fedlib import kernels
 from fedlib.aggregators import AGGREGATORS
 from fedlib.federation import Facts
 
@@ -93,6 +95,22 @@ def test_aggregator(benchmark, matrix, waited, rule, library, size):
     assert result.shape == (size[1],)
 
 
+# Only those rules of ours that a peer has are worth the time of a second matrix.
+@pytest.mark.parametrize("library", PEERS)
+@pytest.mark.parametrize("rule", [*RULES, "bulyan"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_peer(benchmark, matrix, rule, library, size, request):
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("the peers beside byzfl are measured on the processor")
+    n, d = size
+    f = min(n // 5, (n - 3) // 4) if rule == "bulyan" else n // 5
+    updates = matrix(n, d)
+    call = PEERS[library](rule, f, updates)
+    if rule == "bulyan" and n * n * n * d > 2e10:
+        pytest.skip("takes minutes")
+    timed(benchmark, call, rule, library, size, updates, least=1)
+
+
 @pytest.mark.parametrize("library", ["fedlib", "byzfl"])
 @pytest.mark.parametrize(
     ("size", "rule"),
@@ -115,6 +133,22 @@ def test_rule_of_our_own(benchmark, matrix, device, waited, rule, size):
     ours = AGGREGATORS[rule](n_byzantine=min(n // 5, (n - 3) // 4))
     updates, context = matrix(n, d), Facts(server_update=torch.ones(d, device=device))
     timed(benchmark, waited(lambda: ours.apply(updates, None, context)), rule, "fedlib", size)
+
+
+@pytest.mark.parametrize("rule", [*RULES, *OWN])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_definition_in_torch(benchmark, matrix, rule, size, request, monkeypatch):
+    """What the compiled kernels gain: the same rule by its lines of torch."""
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("kernels serve the processor alone")
+    monkeypatch.setenv(kernels.SWITCH, "off")
+    n, d = size
+    parameters = RULES[rule][0] if rule in RULES else {}
+    f = min(n // 5, (n - 3) // 4) if rule == "bulyan" else n // 5
+    ours = AGGREGATORS[rule](n_byzantine=f, **parameters)
+    updates, context = matrix(n, d), Facts(server_update=torch.ones(d))
+    call = lambda: ours.apply(updates, None, context)  # noqa: E731
+    timed(benchmark, call, rule, "torch", size, updates, least=3)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

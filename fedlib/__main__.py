@@ -187,9 +187,9 @@ def _list(options: argparse.Namespace) -> int:
         for archive in shown:
             which = f"{archive.grid.slug}, {only}" if only else archive.grid.slug
             print(f"{which}: {archive.coverage(only)}")
-        for key in archive.cells(only):
-            held = archive.held(key)
-            print(f"  {key:48} {held or '-'}")
+            for key in archive.cells(only):
+                held = archive.held(key)
+                print(f"  {key:48} {held or '-'}")
     return 0
 
 

@@ -153,7 +153,8 @@ def commit() -> str:
     str
         The first 12 digits of the commit of fedlib's own repository, followed by ``+`` if the
         library's files have changed since. Where the package does not lie in this repository, it is
-        ``fedlib`` with the version.
+        ``fedlib`` with the version. If it lies there, but git is missing or refuses to answer (as
+        it does if the repository belongs to another user), ``commit unknown`` follows.
     """
     version = f"fedlib {__version__}"
     folder = project_folder()
@@ -175,7 +176,8 @@ def commit() -> str:
         # Only what the numbers depend on: the library's own files, not results beside them.
         return head + ("+" if git("status", "--porcelain", "--", "fedlib") else "")
     except (OSError, subprocess.CalledProcessError):
-        return version  # There is no git here, or no repository.
+        # Without a repository git fails as well. One that it does not open must not count as none.
+        return f"{version}, commit unknown" if (folder / ".git").exists() else version
 
 
 def _installed(package: str) -> bool:

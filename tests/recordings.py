@@ -178,7 +178,7 @@ def metrics(config):
 
 def machine():
     """What two computations must share if they are to agree to the last bit."""
-    numba = hardware.versions().get("numba", "no kernels")
+    numba = hardware.versions().get("numba", "")
     return [hardware.cpu_name(), platform.platform(), str(torch.__version__), numba]
 
 

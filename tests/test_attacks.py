@@ -220,6 +220,16 @@ def test_label_mappings():
     assert sorted(every.tolist()) == list(range(10))
     with pytest.raises(ConfigError, match=r"attack.target=12"):
         flipped(mapping="constant", target=12)
+    with pytest.raises(ConfigError, match=r"attack.mapping='characters' needs the 62 classes"):
+        flipped(mapping="characters")
+
+
+def test_characters_change_their_digit_or_their_case():
+    attack = ATTACKS["label_flip"](mapping="characters")
+    _, changed = attack.poison(torch.zeros(62, 1), torch.arange(62), 62)
+    assert changed[:10].tolist() == [1, 8, 5, 2, 9, 6, 3, 0, 7, 4]
+    assert changed[10:36].tolist() == list(range(36, 62))
+    assert changed[36:].tolist() == list(range(10, 36))
 
 
 def test_a_pair_flip_is_judged_on_its_source_class():

@@ -3,9 +3,16 @@
 import pytest
 import torch
 
-from fedlib import blocks
+from fedlib import blocks, kernels
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (7, 33), (25, blocks.CPU_BLOCK + 3), (4, 2 * blocks.CPU_BLOCK)]
+
+
+@pytest.fixture(autouse=True, params=["on", "off"], ids=["kernels", "torch"])
+def switch(request, monkeypatch):
+    """Every test has the compiled kernels once, and their definitions in torch once."""
+    monkeypatch.setenv(kernels.SWITCH, request.param)
+    return request.param
 
 
 def matrix(shape, dtype, seed=0):
@@ -112,8 +119,10 @@ def test_a_far_first_row_does_not_cost_the_others_their_distances(dtype, scale):
 
 def test_distances_are_centred_on_the_first_row_unless_it_is_far_out(monkeypatch):
     centres = []
-    gram = blocks._gram
-    monkeypatch.setattr(blocks, "_gram", lambda m, c, t: centres.append(c) or gram(m, c, t))
+    gram = blocks.distances._gram
+    monkeypatch.setattr(
+        blocks.distances, "_gram", lambda m, c, t: centres.append(c) or gram(m, c, t)
+    )
     m = matrix((5, 20), torch.float64)
     usual = blocks.pairwise_squared_distances(m)
     blocks.pairwise_squared_distances(m.repeat(2, 1))
@@ -131,8 +140,8 @@ def test_a_few_close_pairs_are_summed_from_differences_and_many_in_float64(
     close, products, monkeypatch
 ):
     kinds = []
-    gram = blocks._gram
-    monkeypatch.setattr(blocks, "_gram", lambda m, c, t: kinds.append(t) or gram(m, c, t))
+    gram = blocks.distances._gram
+    monkeypatch.setattr(blocks.distances, "_gram", lambda m, c, t: kinds.append(t) or gram(m, c, t))
     m = matrix((10, 3000), torch.float32)
     for row in range(1, close + 1):
         m[row] = m[0] + 1e-3 * m[row]

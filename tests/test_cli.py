@@ -1,6 +1,7 @@
 """The command line."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -131,7 +132,7 @@ def test_an_output_that_cannot_be_written_is_no_success():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "fedlib", "list", "two_stage_attack"]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert result.returncode not in (0, None)
+    assert result.returncode == 1
     assert "No space left" in result.stderr
 
 
@@ -147,10 +148,10 @@ def test_runs_that_another_process_is_computing_are_no_success(capsys):
 def test_list_shows_every_cell_and_its_best_scale(capsys):
     main(["run", "centered_clipping", "--scale", "smoke", "--data", "embedded", *ONE_CELL])
     capsys.readouterr()
-    assert main(["list", "centered_clipping", "--only", "*/mnist_noniid/ipm/*"]) == 0
+    assert main(["list", "centered_clipping", "--only", "table_iv/mnist_noniid/ipm/*"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "centered_clipping, */mnist_noniid/ipm/*: 12 cells: "
+        "centered_clipping, table_iv/mnist_noniid/ipm/*: 12 cells: "
         "1 at scale smoke, embedded data (1 seed), 11 not computed"
     )
     assert len(lines) == 1 + 12
@@ -164,6 +165,16 @@ def test_list_leaves_out_papers_without_a_match(capsys):
     assert len(lines) == 1 + 3
     assert main(["list", "--only", "circle/rl/*", "--only", "circle/ipm/*"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2 * (1 + 3)
+
+
+def test_list_shows_the_cells_of_every_paper(capsys):
+    assert main(["list", "--only", "*/krum"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    heads = [place for place, line in enumerate(lines) if not line.startswith(" ")]
+    assert len(heads) > 1
+    for place, after in zip(heads, [*heads[1:], len(lines)], strict=True):
+        count = int(re.search(r", \*/krum: (\d+) cells", lines[place])[1])
+        assert after - place == 1 + count
 
 
 def test_an_empty_pattern_is_none(capsys, monkeypatch):

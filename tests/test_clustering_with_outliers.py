@@ -10,6 +10,7 @@ from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.clustering_with_outliers import claims, tables
+from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.methods import RULES
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
@@ -30,13 +31,13 @@ def test_the_paper_scale_is_the_papers_protocol():
     for cell in GRID.cells("paper", 1, sample):
         config = cell.config
         assert (config.n_clients, config.client.batch_size, config.rounds) == (35, 3, 1500)
-        assert (config.learning_rate, config.milestones) == (0.1, ())
+        assert config.milestones == ()
         assert config.model == "cnn_32_64"
         rate = next(part for part in cell.key.split("/") if part in RATES)
         assert config.aggregator.n_byzantine == RATES[rate]
         assert config.n_byzantine == (0 if "/none/" in cell.key else RATES[rate])
         if not cell.key.startswith("variants"):
-            assert config.client.momentum == 0.99
+            assert (config.client.momentum, config.learning_rate) == (0.99, 0.1)
             assert ("uniform" in cell.key) == (config.partition.name == "iid")
 
 
@@ -52,9 +53,24 @@ def test_everything_shown_is_in_the_grid():
     assert theirs <= keys
     for claim in tables.CLAIMS:
         assert set(claim.cells) <= keys, claim.text
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, *SINGLE_CHOICES, CODE):
         for base in variant.cells:
             assert {base, variant.cell(base)} <= keys
+
+
+def test_the_codes_choices_are_taken_at_once():
+    cells = {cell.key: cell.config for cell in GRID.cells("paper", 1, sample)}
+    voted = cells["variants/code/femnist_dirichlet/0.2/sf/cent2p"]
+    assert (voted.client.momentum, voted.client.sampling) == (0.0, "fresh")
+    assert (voted.vote_samples, voted.learning_rate, voted.data.per_pixel) == (64, 0.08, True)
+    clipped = cells["variants/code/femnist_uniform/0.4/omn/cclip"]
+    assert (clipped.aggregator.threshold, clipped.attack.version) == (2.15771, "code")
+    assert (clipped.vote_samples, clipped.learning_rate) == (0, 0.1)
+    assert cells["variants/code/femnist_uniform/0.4/sv/krum"].attack.z == 0.57
+    assert cells["variants/code/femnist_uniform/0.4/lf/gm"].attack.mapping == "characters"
+    assert cells["variants/code_momentum/femnist_uniform/0.4/sf/avg"].client.momentum == 0.99
+    undamped = cells["variants/undamped/femnist_uniform/0.2/omn/mean1p"]
+    assert (undamped.learning_rate, undamped.client.buffer) == (10.0, "shared")
 
 
 def test_smoke_cells_run_from_end_to_end(tmp_path):

@@ -126,11 +126,13 @@ def test_a_sixth_paper_is_its_folder_alone(copy):
     assert result.returncode == 0, result.stderr
     assert "2 runs computed" in result.stdout
     result = run(copy, "-m", "fedlib", "list", "sixth_paper")
+    assert result.returncode == 0, result.stderr
     assert re.search(r"table_1/ipm +smoke", result.stdout), result.stdout
     (copy / "page.md").write_text("{coverage:sixth_paper}; {tally:sixth_paper}")
     assert run(copy, "-m", "fedlib.evidence.pages", "page.md").returncode == 0
     text = (copy / "page.md").read_text()
-    assert text == "2 cells: 2 at scale smoke, embedded data (1 seed); 1 undecided", text
+    wanted = "2 cells: 2 at scale smoke, embedded data (1 seed)"
+    assert text == f"{wanted}; 1 sentence: 1 undecided (1 row: 1 undecided)", text
 
 
 def test_the_page_on_papers_prints_a_grid_that_works(copy):

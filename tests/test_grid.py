@@ -20,10 +20,6 @@ from odd import Odd
 from records import put
 
 from fedlib import engine
-from fedlib.aggregators import AGGREGATORS
-from fedlib.attacks import ATTACKS
-from fedlib.data import DataConfig
-from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.grids import Cell, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.compute import Task
 from fedlib.grids.progress import Progress
@@ -197,8 +193,8 @@ def test_a_grid_killed_at_any_point_resumes_without_losing_or_repeating_a_run(tm
                 break
             time.sleep(0.003)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output
         stored = path.read_bytes()
         assert stored.startswith(survived), "a finished run was lost or changed"
         survived = stored[: stored.rfind(b"\n") + 1]
@@ -270,6 +266,7 @@ def test_a_run_that_another_process_has_is_left_to_it(toy, store, tmp_path):
     assert holder.stdout.readline() == "True\n"
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     holder.communicate("")
+    assert holder.returncode == 0
     assert outcome.elsewhere == ["table/mean"]
     assert len(outcome.computed) == 2
     assert run_grid(cells, store, "smoke", jobs=1, progress=False).computed == ["table/mean"]
@@ -349,34 +346,6 @@ def test_a_run_is_played_by_one_thread(toy, store, monkeypatch):
         torch.set_num_threads(before)
     assert seen == [1, 1, 1]
     assert {r["provenance"]["threads"] for r in store.read("smoke").values()} == {1}
-
-
-def test_a_run_gives_the_same_numbers_whatever_the_number_of_threads(toy, tmp_path):
-    # Large enough that torch and the rules' blocks would share the work out.
-    (cell, *_) = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", EMBEDDED_VARIANT))
-    config = cell.config.with_(
-        model="cnn_4_8",
-        n_byzantine=1,
-        aggregator=AGGREGATORS["geometric_median"](n_byzantine=1),
-        attack=ATTACKS["alie"](n_byzantine=1),
-        rounds=4,
-    )
-    found, before = [], torch.get_num_threads()
-    try:
-        for number, threads in enumerate((1, 2, 4)):
-            torch.set_num_threads(threads)
-            store = Store("toy", tmp_path / str(number))
-            run_grid([Cell("one", config)], store, "smoke", jobs=1, progress=False)
-            assert torch.get_num_threads() == threads  # the caller's stay
-            found.append(store.read("smoke")[config.id])
-    finally:
-        torch.set_num_threads(before)
-    beside = Store("toy", tmp_path / "beside")
-    cells = [Cell("one", config), Cell("other", config.with_(seed=2))]
-    run_grid(cells, beside, "smoke", jobs=2, progress=False)
-    found.append(beside.read("smoke")[config.id])
-    assert all(record["metrics"] == found[0]["metrics"] for record in found)
-    assert [record["provenance"]["threads"] for record in found] == [1] * 4
 
 
 def _workers_of(pid):
@@ -494,5 +463,5 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
         f"run_grid(cells, Store(grid.slug, {str(tmp_path)!r}), 'smoke', jobs=2)\n"
     )
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert "must call run_grid below `if __name__ == '__main__':`" in result.stderr

@@ -99,3 +99,16 @@ def test_the_project_has_its_own_commit_and_no_other(tmp_path):
     assert answer(own, tmp_path / "b", GIT_DIR=str(outer / ".git"))[0] == head
     (own / "fedlib" / "new.py").write_text("")
     assert answer(own, tmp_path / "c")[0] == f"{head}+"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_repository_that_git_does_not_open_is_not_taken_for_none(tmp_path, there):
+    put_package(tmp_path, '[project]\nname = "fedlib"\n')
+    refusing = tmp_path / "bin" / "git"
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\necho fatal: detected dubious ownership >&2\nexit 128\n")
+    refusing.chmod(0o755)
+    if there:
+        git(tmp_path, "init", "-q")
+    code, _ = answer(tmp_path, tmp_path / "work", PATH=str(refusing.parent))
+    assert code == f"fedlib {__version__}" + (", commit unknown" if there else "")

@@ -120,6 +120,70 @@ def test_a_cell_that_the_grid_does_not_have_is_named(toy, store):
         Archive(toy, store, scales=("papr",))
 
 
+def test_what_an_archive_is_asked_wrongly_is_named(toy, store):
+    archive = Archive(toy, store)
+    for ask, message in (
+        (lambda: archive.cells(5), r"only=5 must be a pattern, such as '\*/rop/\*'"),
+        (lambda: archive.coverage(5), "only=5 must be a pattern"),
+        (lambda: archive.cells(["*", None]), "must be a pattern"),
+        (lambda: archive.best(5), r"cell=5 must be the key of a cell, such as archive.cells\(\)"),
+        (lambda: archive.best(["table/mean"]), r"cell=\['table/mean'\] must be the key"),
+        (lambda: archive.held(None), "cell=None must be the key"),
+        (lambda: archive.seeds(5, "paper"), "cell=5 must be the key"),
+        (lambda: archive.seeds("table/mean", 5), "scale=5 is unknown"),
+        (lambda: archive.seeds("table/mean", ["paper"]), "scale=.* is unknown"),
+        (lambda: archive.results(5), "keys=5 must be keys of cells"),
+        (lambda: archive.results("table/mean"), "keys='table/mean' must be keys of cells"),
+        (lambda: archive.results([5]), "cell=5 must be the key"),
+        (lambda: archive.common("table/mean"), "keys='table/mean' must be keys of cells"),
+        (lambda: archive.common([]), r"keys=\[\] must have at least one"),
+        (lambda: archive.together(5), "keys=5 must be keys of cells"),
+        (lambda: Archive("toy", store), "grid='toy' must be a Grid"),
+        (lambda: Archive(toy, "results"), "store='results' must be a Store or None"),
+        (lambda: Archive(toy, store, "paper"), "scales='paper' must be a list of scales"),
+        (lambda: Archive(toy, store, 5), "scales=5 must be a list of scales"),
+        (lambda: Archive(toy, store, [5]), "scales=5 is unknown"),
+        (lambda: open_chapter(5, GIVEN), "slug=5 is unknown"),
+        (lambda: open_chapter("centered_clipping", "best"), "names='best' must be the names"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ask()
+    assert archive.together([]) == archive.results([]) == []
+
+
+def test_an_archive_takes_the_patterns_that_a_grid_takes(toy, store):
+    archive = Archive(toy, store)
+    every = ["table/mean", "table/median", "table/trimmed_mean"]
+    for only in (None, "", [], [""], "*", ["*/t*", "*/me*"]):
+        assert archive.cells(only) == every
+    assert archive.cells(["*/t*", "*/mean"]) == ["table/mean", "table/trimmed_mean"]
+    assert archive.cells("nothing") == []
+    assert archive.coverage(["*/t*", "*/mean"]) == "2 cells: 2 not computed"
+
+
+def test_a_quantity_or_a_seed_that_a_result_has_not_is_named(toy, store):
+    put(store, toy.cells("paper", 2, real)[0], "paper", 0.5)
+    result = Archive(toy, store).best("table/mean")
+    for ask in (result.curve, result.final, result.mean_of):
+        with pytest.raises(ConfigError, match=r"quantity='test_acuracy' .* did you mean 'test_acc"):
+            ask("test_acuracy")
+        with pytest.raises(ConfigError, match="quantity=5 is unknown"):
+            ask(5)
+    for seed in (1, "2", None):
+        with pytest.raises(ConfigError, match=f"seed={seed!r} .* not stored; the seeds are: 2"):
+            result.of_seed(seed)
+    assert result.of_seed(2).seeds == [2]
+
+
+def test_the_mean_of_a_quantity_that_is_never_known_is_not_zero(toy, store):
+    cell = toy.cells("paper", 1, real)[0]
+    put(store, cell, "paper", 0.5, separation=[None, None], part=[None, 0.5])
+    result = Archive(toy, store).best("table/mean")
+    assert math.isnan(result.mean_of("separation").mean)
+    assert math.isnan(result.mean_of("attack_success").mean)
+    assert result.mean_of("part").mean == 0.5
+
+
 def test_a_copy_that_is_not_canonical_gets_no_verdict(toy, store):
     from fedlib.data import DataConfig
 

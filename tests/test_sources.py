@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import struct
 from pathlib import Path
@@ -27,6 +28,7 @@ from fedlib.data.files import checksums, data_root, total_checksum, verify_files
 from fedlib.data.manifest import MANIFEST, write_entry
 from fedlib.data.samples import LabelledSamples
 from fedlib.data.trust import trust
+from fedlib.evidence.class_counts import counts_of, majority
 from fedlib.validation import ConfigError
 
 
@@ -177,7 +179,11 @@ def test_a_manifest_that_cannot_be_written_is_named(root):
 
 def test_a_manifest_that_cannot_be_read_is_named(root):
     (root / MANIFEST).mkdir()
-    with pytest.raises(DataError, match="is not a valid manifest"):
+    with pytest.raises(DataError, match=r"fedlib-manifest.json cannot be read: Is a directory"):
+        resolve_source("mnist")
+    (root / MANIFEST).rmdir()
+    (root / MANIFEST).write_bytes(b"{\xff}")
+    with pytest.raises(DataError, match="is not a valid manifest: 'utf-8' codec"):
         resolve_source("mnist")
 
 
@@ -229,6 +235,30 @@ def test_a_truncated_file_is_named(root, tiny):
         DataError, match=r"(?s)train-images-idx3-ubyte is not the file of the manifest.*truncated"
     ):
         verify_files("mnist", root)
+
+
+def test_a_damaged_set_is_not_taken_for_one_that_is_not_there(root, tiny):
+    """Nobody knows the classes of a set that is not there, but damage has to be said."""
+
+    def share(**changes):
+        counts_of.cache_clear()
+        data = dataclasses.replace(tiny, test_samples=20, **changes)
+        return majority({"config": {"data": dataclasses.asdict(data)}, "provenance": {}})
+
+    assert share() == pytest.approx(10)
+    for other in ({"variant": "canonical"}, {"source": "embedded", "variant": "glyphs-0"}):
+        assert math.isnan(share(**other))
+    path = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is not the file of the manifest"):
+        share()
+    path.unlink()
+    assert math.isnan(share())
+    path.write_bytes(whole)
+    (root / MANIFEST).write_text("{")
+    with pytest.raises(DataError, match="is not a valid manifest"):
+        share()
 
 
 def test_another_variant_than_configured_is_refused(tiny):

@@ -328,3 +328,18 @@ def test_a_run_ends_where_it_ends_without_kernels(dataset, client, monkeypatch):
         engine.play_round(federation, state)
         sent[switch] = state.updates.clone()
     close(sent["on"], sent["off"])
+
+
+def test_finished_runs_move_no_farther_than_another_seed_moves_them(dataset, monkeypatch):
+    """Other last digits make a run another one of the same kind: the mean over seeds stays."""
+    client = LocalSGD(10, 0.1, 0.5, epochs=2)
+    setting = config(client=client, model="cnn_4_8", rounds=12, eval_every=12, learning_rate=1.0)
+    ends = {}
+    for switch in ("on", "off"):
+        monkeypatch.setenv(kernels.SWITCH, switch)
+        ends[switch] = [
+            engine.run(setting.with_(seed=seed), dataset)["test_accuracy"][-1] for seed in (1, 2, 3)
+        ]
+    assert max(ends["off"]) > 0.3  # the runs learn something
+    moved = abs(sum(ends["on"]) - sum(ends["off"])) / 3
+    assert moved <= max(ends["off"]) - min(ends["off"])

@@ -208,6 +208,29 @@ def test_a_policy_is_weights_and_nothing_else(content):
         two_stage.load_policy(content)
 
 
+@pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1])
+def test_a_policy_has_finite_floats(weight):
+    agent = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Tanh())
+    weights = {name: torch.full(value.shape, weight) for name, value in agent.state_dict().items()}
+    buffer = io.BytesIO()
+    torch.save(weights, buffer)
+    with pytest.raises(ConfigError, match=r"^a/b\.pt holds no policy; .* must be finite floats"):
+        two_stage.load_policy(buffer.getvalue(), "a/b.pt")
+
+
+def test_a_policy_with_damaged_bytes_is_refused_whatever_they_are():
+    agent = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Tanh())
+    content = two_stage.save_policy(agent)
+    names = bytearray(content)
+    # Names of members that are no UTF-8, as a disk may leave them, raise an error of another kind.
+    names[content.index(b"data.pkl") :] = content[content.index(b"data.pkl") :].replace(
+        b"0.weight", b"0.\xffeight"
+    )
+    for damaged in (bytes(names), content[:-40], b"\x80\x02" + content, b"storages" + bytes(1000)):
+        with pytest.raises(ConfigError, match="holds no policy"):
+            two_stage.load_policy(damaged)
+
+
 def test_a_policy_is_finite_where_the_simulation_diverges():
     wild = federation(learning_rate=50.0, aggregator=AGGREGATORS["mean"](n_byzantine=1))
     data = load_dataset(wild.data)

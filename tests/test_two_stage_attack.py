@@ -83,6 +83,11 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     rows = tables.stage_one_table(archive).rows
     assert rows[1][2].count(",") == 1  # two estimates
     assert rows[0][2] == "not computed"
+    # A file that is not what its name says is named, and not drawn.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "file", lambda *_: b"some text")
+        with pytest.raises(ConfigError, match=r"/smoke/\w+-learned.npz holds no learned samples"):
+            tables.stage_one_figure(archive)
 
 
 def grid(inside):

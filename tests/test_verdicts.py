@@ -1,6 +1,8 @@
 """From the values of a few seeds to a verdict, on small archives made by hand."""
 
+import importlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,11 +24,14 @@ from fedlib.evidence.claims import (
     percent_left,
     stated,
 )
-from fedlib.evidence.judging import Judge, claims_table, propagated, tally
+from fedlib.evidence.judging import Judge, claims_table, propagated
 from fedlib.evidence.noise import Noise, NoiseBook, pool
 from fedlib.evidence.report import Archive
 from fedlib.evidence.sensitivity import deciding
+from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.tally import kind_of, tally
 from fedlib.evidence.verdicts import SeedValue, decide
+from fedlib.grids import grid_slugs
 
 MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
 
@@ -66,6 +71,12 @@ def test_a_verdict_on_nearly_canonical_data_says_how_near(toy, store, monkeypatc
             for cell, value in zip(toy.cells("paper", seed, copy), (0.8, 0.6), strict=False):
                 put(store, cell, "paper", value + seed / 1000, {"data_checksum": MNIST})
         assert judged(store, toy, lead("mean", "median")).verdict == f"holds, {said}"
+
+
+def test_a_quantity_that_is_not_known_decides_nothing():
+    cells = ("table/mean", "table/median")
+    claim = Claim("section 1", "more", cells, max, above(0), "{:+.1f}", ("cosine", "cosine"))
+    assert math.isnan(claim.value([1.0, math.nan])) and claim.value([1.0, 2.0]) == 2.0
 
 
 # --- the rule -----------------------------------------------------------------------------
@@ -240,6 +251,45 @@ def test_the_numbers_that_decide_a_statistic():
     assert deciding(lambda v: 7.0, [1.0, 2.0]) == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("kinds", "kind"),
+    [
+        (("holds", "holds"), "holds"),
+        (("holds", "undecided", "contradicted in print"), "holds"),
+        (("holds", "does not hold"), "holds in some readings or settings"),
+        (("holds", "tie"), "holds in some readings or settings"),
+        (("does not hold", "tie", "undecided"), "does not hold"),
+        (("tie", "tie"), "tie"),
+        (("undecided", "contradicted in print"), "undecided"),
+        (("contradicted in print",), "contradicted in print"),
+    ],
+)
+def test_a_sentence_is_judged_by_all_of_its_rows(kinds, kind):
+    assert kind_of(kinds) == kind
+    assert kind_of(kinds[::-1]) == kind
+
+
+def test_a_sentence_counts_once_whatever_its_readings_and_settings(store, toy, steady):
+    fill(store, toy, {"mean": (90.0,), "median": (70.0,), "trimmed_mean": (90.0,)})
+
+    def beats(setting, first, second, **more):
+        claim = lead(first, second)
+        return replace(claim, text=f"{setting}: one rule beats the other", **more)
+
+    rows = [
+        beats("A", "mean", "median"),
+        beats("B, more", "mean", "trimmed_mean"),
+        beats("B, more", "median", "mean", reading="another reading"),
+        beats("A", "mean", "median", sentence="another sentence"),
+        beats("A", "median", "mean", place="section 2"),
+        beats("A", "mean", "median", place="this book"),
+    ]
+    assert tally(claims_table(Archive(toy, store), rows)) == (
+        "3 sentences: 1 holds, 1 holds in some readings or settings, 1 does not hold "
+        "(5 rows: 2 hold, 2 do not hold, 1 tie)"
+    )
+
+
 def test_a_small_lead_on_one_seed_is_a_tie_and_a_large_one_is_not(store, toy, steady):
     fill(store, toy, {"mean": (80.3,), "median": (80.0,), "trimmed_mean": (70.0,)})
     row = judged(store, toy, lead("mean", "median"))
@@ -247,7 +297,7 @@ def test_a_small_lead_on_one_seed_is_a_tie_and_a_large_one_is_not(store, toy, st
     assert judged(store, toy, lead("mean", "trimmed_mean")).holds
     table = claims_table(Archive(toy, store), [lead("mean", "median")])
     assert table.classes == {(0, 3): "tie"}
-    assert tally(table) == "1 tie"
+    assert tally(table) == "1 sentence: 1 tie (1 row: 1 tie)"
     # A notebook is compared with its text, which has no addresses of functions.
     assert "<function" not in repr(table)
     assert "tie, one seed" in repr(table)
@@ -364,3 +414,13 @@ def test_seeds_far_apart_are_unstable_even_where_the_noise_is_not_known(store, t
     assert archive.noise.of(archive.best("table/mean")) is None
     assert archive.noise.unstable(archive.best("table/mean"))
     assert not archive.noise.unstable(archive.best("table/median"))
+
+
+@pytest.mark.parametrize("slug", grid_slugs())
+def test_numbers_that_a_text_states_have_the_one_margin(slug):
+    claims = importlib.import_module(f"fedlib.papers.{slug}.tables").CLAIMS
+    for claim in claims:
+        low, high, margin = claim.needed.low, claim.needed.high, claim.needed.margin
+        # 2 points around zero are of sides that are equal, and no number that a text states.
+        if high - low == 2 * MARGIN and low + high != 0:
+            assert margin == MARGIN, claim.text

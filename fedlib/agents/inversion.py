@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -125,7 +127,76 @@ def save_samples(x: torch.Tensor, y: torch.Tensor, start: torch.Tensor) -> bytes
     return content.getvalue()
 
 
-def load_samples(content: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of :func:`save_samples` by name, without unpickling any object."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)
+def load_samples(
+    content: bytes, n_classes: int | None = None, source: str = "content"
+) -> dict[str, np.ndarray]:
+    """Return the arrays of :func:`save_samples` by name, without unpickling any object.
+
+    Parameters
+    ----------
+    content
+        The content of the npz file.
+    n_classes
+        The number of classes, which labels are smaller than. With None any label from 0 is allowed.
+    source
+        Where the content comes from, such as the path of the file, for the message.
+
+    Returns
+    -------
+    dict
+        The learned samples ``x`` and the samples at the ``start``, of shape ``(n, C, H, W)`` and
+        finite, and the labels ``y``, of shape ``(n,)``.
+
+    Raises
+    ------
+    ConfigError
+        If the content is not that of such a file.
+    """
+    try:
+        with io.BytesIO(content) as file:
+            loaded = np.load(file, allow_pickle=False)
+            # A file of a single array gives that array instead of a table of arrays.
+            arrays = dict(loaded) if isinstance(loaded, Mapping) else {}
+    # A foreign or damaged file may raise an error of any kind.
+    except Exception as error:
+        raise _no_samples(source, f"{type(error).__name__}: {error}") from error
+    fault = _fault(arrays, n_classes)
+    if fault:
+        raise _no_samples(source, fault)
+    return arrays
+
+
+def _no_samples(source: str, fault: str) -> ConfigError:
+    return ConfigError(
+        f"{source} holds no learned samples; it must be what save_samples() returns: {fault}"
+    )
+
+
+def _fault(arrays: Mapping[str, Any], n_classes: int | None) -> str:
+    """Say what is wrong with the arrays of :func:`load_samples`; the text is empty if nothing is.
+
+    Parameters
+    ----------
+    arrays
+        What the file holds, by name. Entries of another format are bytes instead of arrays.
+    n_classes
+        The number of classes, or None if it is not known.
+    """
+    if set(arrays) != {"x", "y", "start"}:
+        return f"it has {', '.join(map(repr, arrays)) or 'no arrays'}, but must have x, y and start"
+    for name, kind, words in (("x", "f", "floats"), ("start", "f", "floats"), ("y", "iu", "ints")):
+        if not isinstance(arrays[name], np.ndarray) or arrays[name].dtype.kind not in kind:
+            return f"{name} must be an array of {words}"
+    x, y, start = arrays["x"], arrays["y"], arrays["start"]
+    if x.ndim != 4 or len(x) == 0 or start.shape != x.shape or y.shape != x.shape[:1]:
+        return (
+            f"x of shape {x.shape}, start of shape {start.shape} and y of shape {y.shape} must be "
+            "(n, C, H, W), the same and (n,), with n at least 1"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(start).all()):
+        return "x and start must be finite"
+    highest = np.inf if n_classes is None else n_classes - 1
+    if y.min() < 0 or y.max() > highest:
+        allowed = "at least 0" if n_classes is None else f"from 0 to {highest}"
+        return f"y has labels from {y.min()} to {y.max()}, but they must be {allowed}"
+    return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -113,10 +112,17 @@ def save_policy(policy: torch.nn.Module) -> bytes:
     return content.getvalue()
 
 
-def load_policy(content: bytes) -> torch.nn.Module:
+def load_policy(content: bytes, source: str = "content") -> torch.nn.Module:
     """Return the policy that :func:`save_policy` saved.
 
     Only tensors are unpickled, so that content from any source is safe to load.
+
+    Parameters
+    ----------
+    content
+        The content of the file.
+    source
+        Where the content comes from, such as the path of the file, for the message.
 
     Returns
     -------
@@ -135,12 +141,16 @@ def load_policy(content: bytes) -> torch.nn.Module:
         layers = create_mlp(n_observed, sizes[-1], sizes[:-1], squash_output=True)
         policy = torch.nn.Sequential(*layers)
         policy.load_state_dict(weights)
-    except (
-        pickle.UnpicklingError, RuntimeError, AttributeError, LookupError, EOFError, StopIteration,
-    ) as error:  # fmt: skip
+    # A foreign or damaged file may raise an error of any kind.
+    except Exception as error:
         raise ConfigError(
-            f"content holds no policy; it must be what save_policy() returns: {error}"
+            f"{source} holds no policy; it must be what save_policy() returns: {error}"
         ) from error
+    if not all(value.is_floating_point() and value.isfinite().all() for value in weights.values()):
+        raise ConfigError(
+            f"{source} holds no policy; it must be what save_policy() returns: all weights must be "
+            "finite floats."
+        )
     return policy.eval()
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.states import check_state
+from fedlib.blocks import NonFiniteError
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
 from fedlib.registry import Registry
@@ -49,6 +50,9 @@ class Aggregator(ABC):
     """If true, the rule accepts that half of the clients are Byzantine."""
     bounds_far_rows: ClassVar[bool] = True
     """If true, a few rows that are far away move the aggregate by a bounded distance only."""
+    by_columns: ClassVar[bool] = False
+    """If true, a value of the aggregate depends on the same column of the updates alone, and the
+    rule neither keeps a state nor needs facts."""
     by_distances: ClassVar[bool] = False
     """If true, the rule selects rows by their distances. The exact place of a row that is very far
     away then does not matter."""
@@ -56,6 +60,10 @@ class Aggregator(ABC):
     """If true, the first aggregate moves by ``v`` when every update moves by ``v``."""
     scales_with_updates: ClassVar[bool] = True
     """If true, multiplying every update by ``c > 0`` multiplies the first aggregate by ``c``."""
+    checks_finite: ClassVar[bool] = False
+    """If true, the rule passes the updates with ``check=True`` through a function of
+    :mod:`fedlib.blocks` before it does anything else. On a CPU :meth:`apply` then looks for a NaN
+    or an Inf only if that function finds one, which saves one read of the matrix."""
     shows_non_finite: ClassVar[bool] = False
     """If true, a NaN or an Inf in any row always shows in the aggregate. :meth:`apply` then looks
     for it there on a CPU, which saves one read of the matrix."""
@@ -170,6 +178,11 @@ class Aggregator(ABC):
             hopeful = self._aggregate(updates, state, facts)
             if math.isfinite(hopeful[0].sum()):
                 return hopeful
+        elif self.checks_finite and updates.device.type == "cpu":
+            try:
+                return self._aggregate(updates, state, facts)
+            except NonFiniteError:
+                pass  # The rows that hold one are replaced now.
         return self._aggregate(replace_non_finite(updates), state, facts)
 
     def candidates(
@@ -207,6 +220,21 @@ class Aggregator(ABC):
             depend on where the server steps.
         """
         return state
+
+    def fixed_weights(self, n_clients: int) -> torch.Tensor | None:
+        """Return the weights of the updates if they are the same whatever the updates are.
+
+        Parameters
+        ----------
+        n_clients
+            The number of clients, at least 1.
+
+        Returns
+        -------
+        torch.Tensor or None
+            The weights, of shape ``(n_clients,)`` in float64. None if the rule has no such weights.
+        """
+        return None
 
     def _max_byzantine(self, n_clients: int) -> int:
         """Return the largest allowed ``n_byzantine``. By default it is fewer than half."""

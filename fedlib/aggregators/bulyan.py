@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib import kernels
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import of_sorted, pairwise_squared_distances
+from fedlib.blocks import mean_around_median, pairwise_squared_distances
 from fedlib.federation.facts import Facts
 
 
@@ -21,6 +22,7 @@ class Bulyan(Aggregator):
     ``n - 4 f`` selected values that are closest to their median. It needs ``n >= 4 f + 3``.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - 4f} \sum_{k} s_{(k)} \text{ nearest to } \operatorname{median}(s), "
@@ -35,20 +37,8 @@ class Bulyan(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
-        chosen = updates.index_select(0, self._select(pairwise_squared_distances(updates)))
-        kept, windows = n - 4 * f, 2 * f + 1
-
-        def central(ordered: torch.Tensor) -> torch.Tensor:
-            count = ordered.shape[1]
-            median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
-            # The values closest to the median are neighbours in the order, so they form a window.
-            below = median[:, None] - ordered[:, :windows]
-            above = ordered[:, kept - 1 :] - median[:, None]
-            start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
-            places = start + torch.arange(kept, device=updates.device)
-            return (ordered.gather(1, places) / kept).sum(1)
-
-        return of_sorted(chosen, central), state
+        chosen = self._select(pairwise_squared_distances(updates, check=True))
+        return mean_around_median(updates, n - 4 * f, chosen), state
 
     def _select(self, squared: torch.Tensor) -> torch.Tensor:
         """Return the indices ``(n - 2 f,)`` of the rows that Krum picks, each without the last.
@@ -57,6 +47,10 @@ class Bulyan(Aggregator):
         is taken out before the next pick.
         """
         n, f = squared.shape[0], self.n_byzantine
+        if squared.device.type == "cpu" and kernels.available():
+            from fedlib.kernels.neighbours import krum_picks
+
+            return torch.from_numpy(krum_picks(squared.numpy(), f, n - 2 * f))
         left = torch.ones(n, dtype=torch.bool, device=squared.device)
         apart = ~torch.eye(n, dtype=torch.bool, device=squared.device)
         picks = []

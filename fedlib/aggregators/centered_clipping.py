@@ -32,6 +32,7 @@ class CenteredClipping(Aggregator):
         This is the number of clipping steps in a round, l in the papers.
     """
 
+    checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
@@ -58,7 +59,7 @@ class CenteredClipping(Aggregator):
         centre = updates.new_zeros(d) if state is None else state
         for _ in range(self.n_iterations):
             # A row too far for the dtype has an infinite distance, so its weight is 0.
-            distance = distances_to(updates, centre).double()
+            distance = distances_to(updates, centre, check=True).double()
             weights = (self.tau / distance).clamp(max=1.0) / n
             # This is centre + sum_i w_i (m_i - centre), without a matrix of differences.
             kept = (1 - weights.sum()).to(centre.dtype)

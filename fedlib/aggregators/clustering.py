@@ -35,6 +35,7 @@ class ClusteringRule(Aggregator):
         3). If the votes are even it takes Outer, as in the authors' code.
     """
 
+    checks_finite: ClassVar[bool] = True
     candidates_ask: ClassVar[bool] = False
 
     side: str = "inner"
@@ -63,7 +64,8 @@ class ClusteringRule(Aggregator):
 
     def _sides(self, updates: torch.Tensor) -> torch.Tensor:
         """Return Inner, Outer, or both in this order, ``(1 or 2, n_parameters)``."""
-        nearest, members = pairwise_squared_distances(updates).sort(dim=1, stable=True)
+        squared = pairwise_squared_distances(updates, check=True)
+        nearest, members = squared.sort(dim=1, stable=True)
         sides = ("inner", "outer") if self.side == "vote" else (self.side,)
         return torch.stack([self._one_side(updates, nearest, members, side) for side in sides])
 

@@ -20,6 +20,7 @@ class FABA(Aggregator):
     This is Algorithm 1 of Xia et al. (2019). The aggregate is the mean of what is left.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - f} \sum_{i \in S} x_i, \quad S \leftarrow S \setminus \arg\max_{i \in "
@@ -30,7 +31,7 @@ class FABA(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        squared = pairwise_squared_distances(updates)
+        squared = pairwise_squared_distances(updates, check=True)
         left = torch.ones(len(updates), dtype=squared.dtype, device=updates.device)
         for _ in range(self.n_byzantine):
             # Up to a constant, |x_i - mean|^2 is the mean of the squared distances |x_i - x_j|^2.

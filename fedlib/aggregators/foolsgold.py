@@ -9,9 +9,12 @@ import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.aggregators.states import Kept
-from fedlib.blocks import gram_matrix, shortened, weighted_sum
+from fedlib.blocks import add_within, gram_matrix, require_finite, shortened, weighted_sum
 from fedlib.federation.facts import Facts
 from fedlib.validation import check_name, check_real
+
+_ALIKE = 0.01
+"""Below this largest weight the inner products are taken again in float64."""
 
 
 @AGGREGATORS.register("foolsgold")
@@ -49,6 +52,7 @@ class FoolsGold(Aggregator):
     cost: ClassVar[str] = r"n^2 d"
 
     knows_clients: ClassVar[bool] = True
+    checks_finite: ClassVar[bool] = True
 
     confidence: float = 1.0
     features: str = "all"
@@ -76,9 +80,9 @@ class FoolsGold(Aggregator):
         largest, compared = torch.finfo(updates.dtype).max, updates
         if self.features == "last_layer":
             compared = updates[:, facts.output_weights]
+            require_finite(updates)
         # The history is a copy, because the state must not change with the matrix of updates.
-        history = compared.clone() if state is None else state + compared
-        history.clamp_(-largest, largest)
+        history = add_within(state, compared, largest, check=True)
         weights = self._weights(history)
         if self.divide_by == "clients":
             share = weights / len(weights)
@@ -89,10 +93,20 @@ class FoolsGold(Aggregator):
     def _weights(self, history: torch.Tensor) -> torch.Tensor:
         """Return the weight of each client, ``(n,)`` in [0, 1], from the history ``(n, m)``."""
         # Shortening the rows does not change their cosines.
-        gram = gram_matrix(shortened(history)[0])
+        rows = shortened(history)[0]
+        if len(rows) == 1:
+            return torch.ones(1, dtype=torch.float64, device=rows.device)
+        weights = self._unlikeness(gram_matrix(rows, exact=False))
+        # The weights are divided by the largest. If all clients are alike, it consists of the last
+        # digits of the cosines.
+        if rows.device.type == "cpu" and weights.amax() < _ALIKE:
+            weights = self._unlikeness(gram_matrix(rows))
+        weights = weights / weights.amax().clamp(min=torch.finfo(torch.float64).tiny)
+        return (self.confidence * (weights.logit() + 0.5)).clamp(0, 1)
+
+    def _unlikeness(self, gram: torch.Tensor) -> torch.Tensor:
+        """Return one minus each client's largest cosine, ``(n,)``, after the pardon."""
         n = len(gram)
-        if n == 1:
-            return gram.new_ones(1)
         lengths = gram.diagonal().sqrt().clamp(min=torch.finfo(torch.float64).tiny)
         others = ~torch.eye(n, dtype=torch.bool, device=gram.device)
         cosines = (gram / lengths[:, None] / lengths).clamp(-1, 1).masked_fill(~others, -torch.inf)
@@ -100,6 +114,4 @@ class FoolsGold(Aggregator):
         likeness = cosines.amax(1).clamp(min=0)
         pardon = likeness[:, None] / likeness.clamp(min=torch.finfo(torch.float64).tiny)
         cosines = torch.where(likeness > likeness[:, None], cosines * pardon, cosines)
-        weights = (1 - cosines.masked_fill(~others, -torch.inf).amax(1)).clamp(0, 1)
-        weights = weights / weights.amax().clamp(min=torch.finfo(torch.float64).tiny)
-        return (self.confidence * (weights.logit() + 0.5)).clamp(0, 1)
+        return (1 - cosines.masked_fill(~others, -torch.inf).amax(1)).clamp(0, 1)

@@ -32,6 +32,7 @@ class GeometricMedian(Aggregator):
         centered_clipping. ``"mean"`` begins at the mean of the updates.
     """
 
+    checks_finite: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
         r"\lVert x_i - z \rVert)}"
@@ -54,7 +55,7 @@ class GeometricMedian(Aggregator):
         zero = updates.new_zeros(updates.shape[1])
         centre = zero if self.start == "zero" else row_mean(updates)
         for _ in range(self.n_iterations):
-            weights = 1 / distances_to(updates, centre).double().clamp(min=self.nu)
+            weights = 1 / distances_to(updates, centre, check=True).double().clamp(min=self.nu)
             total = weights.sum()
             # A row too far for the dtype has weight 0. If all rows are too far, they count alike.
             weights = torch.where(total > 0, weights / total, 1 / len(weights))

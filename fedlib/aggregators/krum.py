@@ -21,6 +21,7 @@ class Krum(Aggregator):
     equal, the first client's update is taken.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\arg\min_{x_i} \sum_{j \in N_i} \lVert x_i - x_j \rVert^2, \quad |N_i| = n - f - 2"
@@ -33,6 +34,6 @@ class Krum(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)
+        scores = krum_scores(pairwise_squared_distances(updates, check=True), self.n_byzantine)
         # An index that is a tensor and not a number spares the host a wait for an accelerator.
         return updates.index_select(0, scores.argmin().view(1)).squeeze(0), state

@@ -42,6 +42,11 @@ class Mean(Aggregator):
         if self.weights == "samples":
             self._set_needs("sample_counts")
 
+    def fixed_weights(self, n_clients: int) -> torch.Tensor | None:
+        if self.weights == "samples":
+            return None
+        return torch.full((n_clients,), 1 / n_clients, dtype=torch.float64)
+
     def _max_byzantine(self, n_clients: int) -> int:
         return n_clients
 

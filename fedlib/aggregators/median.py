@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import of_sorted
+from fedlib.blocks import l_estimate
 from fedlib.federation.facts import Facts
 
 
@@ -20,6 +20,8 @@ class Median(Aggregator):
     With an even number of clients the median is the mean of the two middle values.
     """
 
+    by_columns: ClassVar[bool] = True
+    checks_finite: ClassVar[bool] = True
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
     cost: ClassVar[str] = r"n d \log n"
 
@@ -27,10 +29,7 @@ class Median(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
-        low, high = (n - 1) // 2, n // 2
-
-        def middle(ordered: torch.Tensor) -> torch.Tensor:
-            # The values are halved before they are added, so that the sum cannot overflow.
-            return ordered[:, low] / 2 + ordered[:, high] / 2
-
-        return of_sorted(updates, middle), state
+        weights = [0.0] * n
+        for middle in ((n - 1) // 2, n // 2):
+            weights[middle] += 0.5
+        return l_estimate(updates, weights, check=True), state

@@ -24,6 +24,7 @@ class MultiKrum(Aggregator):
         This is the number of updates that are averaged, m in the paper. None takes ``n - f``.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{m} \sum_{i \in S} x_i, \quad S \text{: the } m \text{ least Krum scores}"
@@ -52,6 +53,6 @@ class MultiKrum(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = updates.shape[0]
-        scores = krum_scores(pairwise_squared_distances(updates), self.n_byzantine)
+        scores = krum_scores(pairwise_squared_distances(updates, check=True), self.n_byzantine)
         selected = scores.argsort(stable=True)[: self.n_selected or n - self.n_byzantine]
         return selected_mean(updates, selected), state

@@ -45,11 +45,8 @@ class NormClipping(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        on_cpu = updates.device.type == "cpu"
-        # The norm of a float32 row is finite in float64, which costs nothing on an accelerator.
-        exact = None if on_cpu else torch.float64
-        norms = torch.linalg.vector_norm(updates, dim=1, dtype=exact).double()
-        if on_cpu and math.isinf(norms.max()):
+        norms = row_norms(updates)
+        if updates.device.type == "cpu" and math.isinf(norms.max()):
             far = norms.isinf()
             updates = updates.clone()
             updates[far] = self._clipped(updates[far])

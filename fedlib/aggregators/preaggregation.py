@@ -16,7 +16,13 @@ from fedlib.aggregators.base import (
     replace_non_finite,
 )
 from fedlib.aggregators.trimmed_mean import TrimmedMean
-from fedlib.blocks import pairwise_squared_distances
+from fedlib.blocks import (
+    NonFiniteError,
+    mixed_columns,
+    pairwise_squared_distances,
+    require_finite,
+    weighted_sum,
+)
 from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
 from fedlib.seeds import stream
@@ -35,6 +41,8 @@ class PreAggregation(Aggregator):
         This is the rule that aggregates the mixed updates, as an object or as its dictionary. It
         gets the same ``n_byzantine``, so it must withstand as many.
     """
+
+    checks_finite: ClassVar[bool] = True
 
     rule: Aggregator = field(default_factory=TrimmedMean)
 
@@ -64,8 +72,34 @@ class PreAggregation(Aggregator):
         facts: Facts,
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
-        aggregate, inner = self.rule.apply(self._mixed(updates, rounds), inner, facts)
+        weights = self._mixing(updates, rounds)
+        aggregate = self._at_once(updates, weights)
+        if aggregate is None:
+            require_finite(updates)
+            mixed = weights.to(updates.dtype) @ updates
+            aggregate, inner = self.rule.apply(mixed, inner, facts)
         return aggregate, (rounds + 1, inner)
+
+    def _at_once(self, updates: torch.Tensor, weights: torch.Tensor) -> torch.Tensor | None:
+        """Return the aggregate if it can be had without a matrix of mixed updates, else None.
+
+        ``weights`` are those of the mixed updates, ``(rows, n_clients)``.
+        """
+        fixed = self.rule.fixed_weights(len(weights))
+        if fixed is not None:
+            aggregate = weighted_sum(updates, fixed.to(weights) @ weights)
+        elif self.rule.by_columns:
+            try:
+                aggregate = mixed_columns(
+                    updates, weights, lambda block: self.rule._aggregate(block, None, Facts())[0]
+                )
+            except NonFiniteError:
+                return None  # An update or a mixed update is not finite.
+        else:
+            return None
+        # The mean of the largest floats may overflow, and then a mixed update is not finite.
+        finite = updates.device.type != "cpu" or math.isfinite(aggregate.sum())
+        return aggregate if finite else None
 
     def candidates(
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
@@ -73,12 +107,9 @@ class PreAggregation(Aggregator):
         self.check(updates.shape[0])
         self._check_state(updates, state, facts or Facts())
         rounds, inner = state or self.init(*updates.shape)
-        mixed = self._mixed(replace_non_finite(updates), rounds)
+        updates = replace_non_finite(updates)
+        mixed = self._mixing(updates, rounds).to(updates.dtype) @ updates
         return self.rule.candidates(mixed, inner, facts)
-
-    def _mixed(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
-        """Return the mixed updates ``(rows, n_parameters)`` after ``rounds`` past rounds."""
-        return self._mixing(updates, rounds).to(updates.dtype) @ updates
 
     def _rows(self, n_clients: int) -> int:
         """Return the number of updates that the other rule gets."""
@@ -109,7 +140,8 @@ class NearestNeighbourMixing(PreAggregation):
 
     def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
         n, kept = len(updates), len(updates) - self.n_byzantine
-        nearest = pairwise_squared_distances(updates).argsort(dim=1, stable=True)[:, :kept]
+        squared = pairwise_squared_distances(updates, check=True)
+        nearest = squared.argsort(dim=1, stable=True)[:, :kept]
         weights = torch.zeros(n, n, dtype=torch.float64, device=updates.device)
         return weights.scatter(1, nearest, 1 / kept)
 

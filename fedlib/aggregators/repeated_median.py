@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import column_blocks
+from fedlib.blocks import (
+    NonFiniteError,
+    Rows,
+    column_blocks,
+    in_chunks,
+    require_finite,
+    rows_for_kernel,
+)
 from fedlib.federation.facts import Facts
+from fedlib.kernels.networks import selection_network
 from fedlib.validation import check_name
 
 ESTIMATORS = ("repeated_median", "theil_sen", "median")
@@ -33,6 +42,7 @@ class RepeatedMedian(Aggregator):
         as in the authors' code.
     """
 
+    checks_finite: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\beta_0 + \beta_1 \tfrac{n + 1}{2}, \quad \beta_1 = \operatorname{median}_i "
         r"\operatorname{median}_{j \ne i} \frac{x_{(j)} - x_{(i)}}{j - i}"
@@ -52,6 +62,10 @@ class RepeatedMedian(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
+        rows = rows_for_kernel(updates) if n > 1 else None
+        if rows is not None:
+            return self._compiled(rows), state
+        require_finite(updates)
         out = updates.new_empty(updates.shape[1])
         for columns in column_blocks(updates):
             ordered = working_copy(updates[:, columns]).sort(dim=1).values
@@ -59,6 +73,34 @@ class RepeatedMedian(Aggregator):
             middle = start + slope * (n + 1) / 2
             out[columns] = middle.to(updates.dtype)
         return out, state
+
+    def _compiled(self, rows: Rows) -> torch.Tensor:
+        """Return the aggregate by a kernel."""
+        from fedlib.kernels import lines
+
+        n, out = rows.n, np.empty(rows.d, rows.values.dtype)
+        networks = (
+            selection_network(n, range(n)),
+            selection_network(n, ((n - 1) // 2, n // 2)),
+            selection_network(n - 1, ((n - 2) // 2, (n - 1) // 2)),
+        )
+        largest = rows.values.dtype.type(largest_value(torch.finfo(torch.from_numpy(out).dtype), n))
+        own = self.intercept == "repeated_median"
+
+        def middles(start: int, stop: int) -> bool:
+            return lines.middles_of_lines(*rows[:3], start, stop, largest, own, *networks, out)
+
+        if not all(in_chunks(rows.d, middles)):
+            raise NonFiniteError("The matrix holds a NaN or an Inf.")
+        return torch.from_numpy(out)
+
+
+def largest_value(dtype: torch.finfo, n: int) -> float:
+    """Return the largest value of ``n`` whose differences times a rank do not overflow.
+
+    No honest value is so large.
+    """
+    return dtype.max / (8 * n**2)
 
 
 def most_byzantine(n_clients: int) -> int:
@@ -73,11 +115,10 @@ def most_byzantine(n_clients: int) -> int:
 def working_copy(block: torch.Tensor) -> torch.Tensor:
     """Return columns ``(n, m)`` as rows ``(m, n)``, in float32 at least.
 
-    A value is cut if it is so large that a difference times a rank would overflow. No honest value
-    is so large.
+    A value is cut if it is so large that a difference times a rank would overflow.
     """
     dtype = torch.promote_types(block.dtype, torch.float32)
-    largest = torch.finfo(dtype).max / (8 * max(len(block), 1) ** 2)
+    largest = largest_value(torch.finfo(dtype), max(len(block), 1))
     return block.t().to(dtype).clamp(-largest, largest).contiguous()
 
 

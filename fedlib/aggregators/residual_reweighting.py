@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
@@ -13,13 +14,23 @@ from fedlib.aggregators.repeated_median import (
     ESTIMATORS,
     INTERCEPTS,
     fit_lines,
+    largest_value,
     median_of_sorted,
     most_byzantine,
     sort_last,
     working_copy,
 )
-from fedlib.blocks import column_blocks, weighted_sum
+from fedlib.blocks import (
+    NonFiniteError,
+    Rows,
+    column_blocks,
+    in_chunks,
+    require_finite,
+    rows_for_kernel,
+    weighted_sum,
+)
 from fedlib.federation.facts import Facts
+from fedlib.kernels.networks import selection_network, sorting_network
 from fedlib.validation import check_name, check_real
 
 _VERSIONS = ("text", "code")
@@ -66,6 +77,7 @@ class ResidualReweighting(Aggregator):
         ``intercept`` ``"middle"``, which must be set beside ``version``.
     """
 
+    checks_finite: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{\sum_i W_i x_i}{\sum_i W_i}, \quad W_i = \sum_k w_{ik} "
         r"\operatorname{std}_j(w_{jk}), \quad w_{ik} = \min\!\left(1, \lambda "
@@ -95,11 +107,26 @@ class ResidualReweighting(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
+        n = len(updates)
+        rows = rows_for_kernel(updates) if n > 1 and self.estimator == "repeated_median" else None
+        if rows is not None:
+            corrected, weights = self._compiled(rows)
+        else:
+            require_finite(updates)
+            corrected, weights = self._corrected(updates)
+        if self.version == "code":
+            weights = (weights / weights.max().clamp(min=torch.finfo(weights.dtype).tiny)) ** 2
+        total = weights.sum()
+        share = torch.where(total > 0, weights / total, 1 / n)
+        return weighted_sum(corrected, share), state
+
+    def _corrected(self, updates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the corrected updates, and the weight of each client in float64, ``(n,)``."""
         n, limit = len(updates), torch.finfo(updates.dtype).max
         corrected = torch.empty_like(updates)
         weights = torch.zeros(n, dtype=torch.float64, device=updates.device)
         for columns in column_blocks(updates):
-            ordered, owner = working_copy(-updates[:, columns]).sort(dim=1)
+            ordered, owner = working_copy(-updates[:, columns]).sort(dim=1, stable=True)
             values, confidence = self._confidence(ordered)
             # A parameter on which clients disagree says more, so its sample deviation is a factor
             # (equation 10).
@@ -108,11 +135,49 @@ class ResidualReweighting(Aggregator):
             weights.index_add_(0, owner.flatten(), confidence.flatten().double())
             values = torch.empty_like(values).scatter_(1, owner, -values).clamp_(-limit, limit)
             corrected[:, columns] = values.t().to(updates.dtype)
-        if self.version == "code":
-            weights = (weights / weights.max().clamp(min=torch.finfo(weights.dtype).tiny)) ** 2
-        total = weights.sum()
-        share = torch.where(total > 0, weights / total, 1 / n)
-        return weighted_sum(corrected, share), state
+        return corrected, weights
+
+    def _compiled(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what :meth:`_corrected` returns by a kernel."""
+        from fedlib.kernels import lines
+
+        n, kind = rows.n, rows.values.dtype.type
+        dtype = torch.from_numpy(rows.values).dtype
+        # The authors' code leaves out the smallest residual.
+        first = int(self.version == "code")
+        places = np.array([first + (n - 1 - first) // 2, first + (n - first) // 2])
+        rank = torch.arange(1, n + 1, dtype=dtype)
+        gaussian = self.weighting == "gaussian"
+        arguments = (
+            kind(largest_value(torch.finfo(dtype), n)),
+            self.intercept == "repeated_median",
+            sorting_network(n),
+            selection_network(n, ((n - 1) // 2, n // 2)),
+            selection_network(n - 1, ((n - 2) // 2, (n - 1) // 2)),
+            selection_network(n, places.tolist()),
+            places,
+            np.array([self._scale(n), _LEAST_SCALE[self.version]], kind),
+            (self.lam * math.sqrt(2 / n) * self._spread(rank)).numpy(),
+            kind(2 * self.lam**2 if gaussian else 0),
+            kind(self.delta),
+            self.version == "text",
+        )
+        corrected = np.empty((n, rows.d), kind)
+
+        def correct(start: int, stop: int) -> tuple[bool, np.ndarray]:
+            weights = np.zeros(n)
+            finite = lines.corrected(*rows[:3], start, stop, *arguments, weights, corrected)
+            return finite, weights
+
+        parts = in_chunks(rows.d, correct, summed=True)
+        if not all(finite for finite, _ in parts):
+            raise NonFiniteError("The matrix holds a NaN or an Inf.")
+        total = sum((weights for _, weights in parts), np.zeros(n))
+        return torch.from_numpy(corrected), torch.from_numpy(total)
+
+    def _scale(self, n: int) -> float:
+        """Return by what the middle residual is multiplied to give the scale of the residuals."""
+        return _GAMMA[self.version] * (1 + 5 / max(n - 1, 1))
 
     def _confidence(self, ordered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the corrected values and the confidences of sorted values, ``(m, n)`` each."""
@@ -125,7 +190,7 @@ class ResidualReweighting(Aggregator):
         if self.version == "code" and n > 1:
             sizes = sizes[:, 1:]
         middle = median_of_sorted(sizes)[:, None]
-        scale = _GAMMA[self.version] * middle * (1 + 5 / max(n - 1, 1))
+        scale = self._scale(n) * middle
         error = torch.where(size > 0, size / (scale + _LEAST_SCALE[self.version]), 0.0)
         if self.weighting == "gaussian":
             confidence = torch.exp(-(error**2) / (2 * self.lam**2))

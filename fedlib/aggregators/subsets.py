@@ -43,7 +43,7 @@ class SubsetRule(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
-        squared = pairwise_squared_distances(updates)
+        squared = pairwise_squared_distances(updates, check=True)
         subsets = torch.tensor(
             list(combinations(range(n), n - self.n_byzantine)), device=updates.device
         )
@@ -71,6 +71,7 @@ class MinimumDiameterAveraging(SubsetRule):
     The diameter is the largest distance between two updates of the subset.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \max_{i, j \in S} \lVert x_i - x_j \rVert"
@@ -91,6 +92,7 @@ class SmallestMaximumEigenvalueAveraging(SubsetRule):
     distances by double centring.
     """
 
+    checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\bar x_S, \quad S = \arg\min_{|S| = n - f} \lambda_{\max}\!\left(\tfrac{1}{|S|} "

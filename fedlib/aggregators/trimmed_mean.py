@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import of_sorted
+from fedlib.blocks import l_estimate
 from fedlib.federation.facts import Facts
 
 
@@ -20,6 +20,8 @@ class TrimmedMean(Aggregator):
     This is Algorithm 1, option II, of Yin et al. (2018). The trimmed share is f / n.
     """
 
+    by_columns: ClassVar[bool] = True
+    checks_finite: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"\frac{1}{n - 2f} \sum_{k = f + 1}^{n - f} x_{(k)} \text{ of each coordinate}"
     )
@@ -29,8 +31,5 @@ class TrimmedMean(Aggregator):
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
         n, f = updates.shape[0], self.n_byzantine
-        kept = updates.new_zeros(n)
-        kept[f : n - f] = 1 / (n - 2 * f)
-        # The mean is a product with weights. A trimmed value is finite, so its product with the
-        # weight zero is zero.
-        return of_sorted(updates, lambda ordered: ordered @ kept), state
+        weights = [1 / (n - 2 * f) if f <= place < n - f else 0.0 for place in range(n)]
+        return l_estimate(updates, weights, check=True), state

@@ -11,7 +11,10 @@ from fedlib.attacks.base import ATTACKS, TrainingAttack
 from fedlib.seeds import stream
 from fedlib.validation import ConfigError, check_int, check_name
 
-MAPPINGS = ("complement", "pair", "permutation", "constant")
+MAPPINGS = ("complement", "pair", "permutation", "constant", "characters")
+
+_DIGITS, _LETTERS = 10, 26
+"""How many of the 62 classes of characters are digits, and how many are upper case letters."""
 
 
 @ATTACKS.register("label_flip")
@@ -27,7 +30,9 @@ class LabelFlip(TrainingAttack):
         (residual_reweighting, section 4.2: 1 becomes 7 on MNIST); ``"permutation"``: one
         permutation of the classes without a fixed one, drawn from ``seed``
         (clustering_with_outliers, appendix D.2, which does not print its own); ``"constant"``:
-        all become ``target``.
+        all become ``target``; ``"characters"``: of 62 classes, which are digits, upper case and
+        lower case letters, digit y becomes ``(7 y + 1) mod 10``, and a letter changes its case (the
+        authors' code of clustering_with_outliers).
     source, target
         The classes of ``"pair"`` and ``"constant"``.
     seed
@@ -55,6 +60,8 @@ class LabelFlip(TrainingAttack):
             return x, n_classes - 1 - y
         if self.mapping == "permutation":
             return x, self._permutation(n_classes).to(y.device)[y]
+        if self.mapping == "characters":
+            return x, _other_characters(n_classes).to(y.device)[y]
         for field in ("source", "target"):
             check_int(f"attack.{field}", getattr(self, field), 0, n_classes - 1)
         if self.mapping == "constant":
@@ -75,3 +82,15 @@ class LabelFlip(TrainingAttack):
         # Shifted along one random cycle, no class keeps its label.
         cycle = torch.from_numpy(stream(self.seed, "label_flip").permutation(n_classes))
         return torch.empty_like(cycle).scatter_(0, cycle, cycle.roll(-1))
+
+
+def _other_characters(n_classes: int) -> torch.Tensor:
+    """Return the class that each class of characters becomes, ``(n_classes,)``."""
+    if n_classes != _DIGITS + 2 * _LETTERS:
+        raise ConfigError(
+            f"attack.mapping='characters' needs the {_DIGITS + 2 * _LETTERS} classes of digits and "
+            f"letters, not {n_classes}."
+        )
+    digits, letters = torch.arange(_DIGITS), torch.arange(_LETTERS)
+    lower, upper = letters + _DIGITS + _LETTERS, letters + _DIGITS
+    return torch.cat([(7 * digits + 1) % _DIGITS, lower, upper])

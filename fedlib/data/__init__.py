@@ -2,7 +2,7 @@
 
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import DataConfig, Dataset, load_dataset, resolve_source
-from fedlib.data.errors import DataError
+from fedlib.data.errors import AbsentDataError, DataError
 from fedlib.data.files import data_root
 from fedlib.data.partition import (
     PARTITIONS,
@@ -15,6 +15,7 @@ from fedlib.data.partition import (
 __all__ = [
     "DATASETS",
     "PARTITIONS",
+    "AbsentDataError",
     "DataConfig",
     "DataError",
     "Dataset",

@@ -16,7 +16,7 @@ import torch
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.contents import read_part
 from fedlib.data.download import download, unpack_absent
-from fedlib.data.errors import DataError
+from fedlib.data.errors import AbsentDataError
 from fedlib.data.files import (
     CANONICAL,
     FileState,
@@ -234,7 +234,7 @@ def _raw_data(config: DataConfig, state: FileState | None) -> _RawData:
 
 def _embedded_data(config: DataConfig) -> _RawData:
     if config.variant != EMBEDDED_VARIANT:
-        raise DataError(
+        raise AbsentDataError(
             f"data.variant={config.variant!r} is wanted, but the embedded data are "
             f"{EMBEDDED_VARIANT!r}."
         )
@@ -251,7 +251,7 @@ def _real_data(config: DataConfig, state: FileState) -> _RawData:
     folder = Path(state[0])
     verified = verify_state(config.name, state)
     if verified.variant != config.variant:
-        raise DataError(
+        raise AbsentDataError(
             f"data.variant={config.variant!r} is wanted, but {folder} holds the variant "
             f"{verified.variant!r} of {info.title}."
         )
@@ -279,9 +279,10 @@ def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None)
 
     Raises
     ------
+    AbsentDataError
+        If the data set is absent, or the data set on disk is another variant.
     DataError
-        If the data set is absent, a file differs from its checksum, or the data set on disk is
-        another variant.
+        If a file differs from its checksum or cannot be used.
     ConfigError
         If more samples are wanted than there are.
     """

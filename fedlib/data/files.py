@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from fedlib.data.archives import digest, stream_digest
 from fedlib.data.catalogue import DATASETS, DatasetInfo
-from fedlib.data.errors import DataError
+from fedlib.data.errors import AbsentDataError, DataError
 from fedlib.data.manifest import MANIFEST, read_manifest
 
 CANONICAL = "canonical"
@@ -45,7 +45,7 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
         raise DataError(f"the data folder {folder} cannot be found: {error}") from error
 
 
-def absent_error(name: str, root: Path) -> DataError:
+def absent_error(name: str, root: Path) -> AbsentDataError:
     """Return the error that says which data set is absent, where it was looked for, and what to do.
 
     Parameters
@@ -59,7 +59,7 @@ def absent_error(name: str, root: Path) -> DataError:
     get = f"Get it with `python -m fedlib data --download {name}`"
     if info.fetch is None:
         get = "It cannot be downloaded: put it there"
-    return DataError(
+    return AbsentDataError(
         f"{info.title} is not on disk: looked for {', '.join(sorted(info.files))}\n"
         f"under {root} (set FEDLIB_DATA to use another folder).\n"
         f"{get}, or use data='embedded'."
@@ -132,8 +132,10 @@ def checksums(name: str, root: Path) -> dict[str, str]:
 
     Raises
     ------
+    AbsentDataError
+        If a file is absent.
     DataError
-        If a file is absent or cannot be read.
+        If a file cannot be read.
     """
     if not on_disk(name, root):
         raise absent_error(name, root)

@@ -28,19 +28,23 @@ def read_manifest(root: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If the manifest is not valid.
+        If the manifest cannot be read, or if it is not valid.
     """
     path = root / MANIFEST
     try:
-        if not path.exists():
-            return {}
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    try:
+        manifest = json.loads(content.decode())
         for entry in manifest.values():
             if not isinstance(entry["variant"], str) or not isinstance(entry["files"], dict):
                 raise TypeError("variant must be text, files a table")
             if not all(isinstance(checksum, str) for checksum in entry["files"].values()):
                 raise TypeError("checksums must be text")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} is not a valid manifest: {error}") from error
     return dict(manifest)
 

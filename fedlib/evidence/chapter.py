@@ -17,7 +17,7 @@ from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, matching, run_grid
 from fedlib.runs.store import SCALES, Store
-from fedlib.validation import ConfigError, check_int, check_name
+from fedlib.validation import ConfigError, check_int, check_kind, check_name
 
 PARAMETERS = ("scale", "seeds", "device", "jobs", "data", "only")
 # A notebook has these names before anybody has written a cell.
@@ -108,6 +108,7 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     RuntimeError
         If a run fails.
     """
+    check_kind("names", names, Mapping, "the names of a notebook", "globals()")
     given = _parameters(names)
     grid = load_grid(slug)
     scale = check_name("scale", given["scale"], ("best", *SCALES))

@@ -53,6 +53,10 @@ class Claim:
         Whether ``measure`` is an accuracy in percent of the test samples.
     reading
         The reading of the text that the cells take, if the text allows several.
+    sentence
+        What the paper says without the setting. Claims of one place that have it in common test one
+        sentence of the paper in several settings or readings. If it is empty, it is what stands in
+        ``text`` after the first colon and space.
     """
 
     place: str
@@ -68,6 +72,12 @@ class Claim:
     of_level: bool = False
     of_accuracy: bool = False
     reading: str = ""
+    sentence: str = ""
+
+    @property
+    def says(self) -> str:
+        """What the paper says, without the setting that it is tested in."""
+        return self.sentence or self.text.partition(": ")[2] or self.text
 
     @property
     def equality(self) -> float | None:
@@ -91,8 +101,12 @@ class Claim:
         return [result.accuracy.mean for result in results]
 
     def value(self, numbers: list[float]) -> float:
-        """Return the statistic of the cells' numbers. It is NaN if a measured one is not known."""
-        if self.measure is not None and any(map(math.isnan, numbers)):
+        """Return the statistic of the cells' numbers.
+
+        It is NaN if the numbers are not accuracies and one of them is not known.
+        """
+        measured = self.measure is not None or self.quantities
+        if measured and any(map(math.isnan, numbers)):
             return math.nan
         return self.statistic(numbers)
 

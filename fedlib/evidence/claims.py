@@ -5,8 +5,9 @@ A paper's claims and choices import all that they are made of from here.
 
 from fedlib.evidence.choices import Choice, choices_table, variants_table
 from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber, drop, percent_left
-from fedlib.evidence.judging import ClaimsTable, Judgement, claims_table, contradicted, tally
+from fedlib.evidence.judging import ClaimsTable, Judgement, claims_table, contradicted
 from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
+from fedlib.evidence.tally import tally
 
 __all__ = [
     "OWN",

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from fedlib.data import DataConfig, DataError, load_dataset
+from fedlib.data import AbsentDataError, DataConfig, load_dataset
 from fedlib.data.catalogue import DATASETS
 
 _USUAL_TEST_SIZE = 10_000
@@ -55,8 +55,10 @@ def counts_of(data: DataConfig) -> ClassCounts:
 
     Raises
     ------
+    AbsentDataError
+        If it is not at hand.
     DataError
-        If it is not.
+        If its files are damaged or cannot be read.
     """
     dataset = load_dataset(data)
     return ClassCounts(data.name, dataset.label, tuple(dataset.y_test.bincount().tolist()))
@@ -111,18 +113,26 @@ def binomial_error(percent: float, n_samples: int) -> float:
 
 
 def majority(record: dict[str, Any]) -> float:
-    """Share of a run's largest class among its test samples in %; NaN where nobody knows it.
+    """Share of a run's largest class among its test samples in %.
+
+    It is NaN where nobody knows it, which is where the data set is neither at hand nor among those
+    whose counts are stored.
 
     Parameters
     ----------
     record
         The run as it is stored.
+
+    Raises
+    ------
+    DataError
+        If the data set is at hand, but its files are damaged or cannot be read.
     """
     data = DataConfig(**record["config"]["data"])
     counts = stored_counts().get(record["provenance"].get("data_checksum", ""))
     if counts is None or data.test_samples is not None:
         try:
             counts = counts_of(data)
-        except DataError:
+        except AbsentDataError:
             return math.nan
     return counts.largest_share()

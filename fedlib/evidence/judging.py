@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -331,16 +330,3 @@ def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:
 def contradicted(table: ClaimsTable) -> list[Judgement]:
     """Return the paper's claims that its own numbers do not support."""
     return [row for row in table.judged if row.kind == CONTRADICTED]
-
-
-def tally(table: ClaimsTable) -> str:
-    """Say how many of the paper's claims hold, do not hold, are ties, and are undecided."""
-    kinds = Counter(row.kind for row in table.judged if not row.own)
-    words = {
-        HOLDS: "holds" if kinds[HOLDS] == 1 else "hold",
-        FAILS: "does not hold" if kinds[FAILS] == 1 else "do not hold",
-        TIE: "tie" if kinds[TIE] == 1 else "ties",
-        UNDECIDED: "undecided",
-        CONTRADICTED: CONTRADICTED,
-    }
-    return ", ".join(f"{kinds[kind]} {word}" for kind, word in words.items() if kinds[kind])

@@ -18,8 +18,9 @@ from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Grid
+from fedlib.grids.grid import patterns
 from fedlib.runs.store import SCALES, Store
-from fedlib.validation import ConfigError, check_name
+from fedlib.validation import ConfigError, check_kind, check_name
 
 # A paper's tables import all that they are made of from here.
 __all__ = [
@@ -53,12 +54,18 @@ class Archive:
     Raises
     ------
     ConfigError
-        If a scale is unknown. The methods raise it if a cell's key is unknown.
+        If a parameter is of the wrong kind, or if a scale is unknown. The methods raise it if a
+        key, a scale or a pattern is of the wrong kind, or if a key or a scale is unknown.
     """
 
     def __init__(
         self, grid: Grid, store: Store | None = None, scales: Sequence[str] = SCALES
     ) -> None:
+        check_kind("grid", grid, Grid, "a Grid", "load_grid('gradient_guard')")
+        if store is not None:
+            check_kind("store", store, Store, "a Store or None", "Store('gradient_guard')")
+        # A text is a sequence too, but of letters.
+        check_kind("scales", scales, (list, tuple), "a list of scales", "['paper']")
         self.grid = grid
         self.store = store or Store(grid.slug)
         self.scales = tuple(check_name("scales", scale, SCALES) for scale in scales)
@@ -116,6 +123,7 @@ class Archive:
 
     def _of(self, key: str) -> dict[tuple[bool, int], CellResult]:
         """Return the results of a cell, by whether the data are real and the index of the scale."""
+        check_kind("cell", key, str, "the key of a cell", "archive.cells()[0]")
         # The keys of the first scale serve almost always, and no other scale need be looked at.
         known = key in self._found or key in self._keys_at(SCALES[0])
         if not known and key not in self._keys:
@@ -125,6 +133,12 @@ class Archive:
                 f"cell={key!r} is none of the {len(self._keys)} cells of {self.grid.slug}; {hint}"
             )
         return self._found.get(key, {})
+
+    def _of_all(self, keys: Iterable[str]) -> list[dict[tuple[bool, int], CellResult]]:
+        """Return the results of several cells, each as :meth:`_of` does."""
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            raise ConfigError(f"keys={keys!r} must be keys of cells, such as archive.cells().")
+        return [self._of(key) for key in keys]
 
     @cached_property
     def noise(self) -> NoiseBook:
@@ -139,7 +153,7 @@ class Archive:
         keys
             The cells. None takes all cells of the grid.
         """
-        held = self._found.values() if keys is None else [self._of(key) for key in keys]
+        held = self._found.values() if keys is None else self._of_all(keys)
         return [result for results in held for result in results.values()]
 
     def seeds(self, key: str, scale: str) -> list[int]:
@@ -174,8 +188,15 @@ class Archive:
         -------
         list or None
             A result for each cell. None if there is no scale at which all cells are stored.
+
+        Raises
+        ------
+        ConfigError
+            If there is no key at all, beside what the class says.
         """
-        results = [self._of(key) for key in keys]
+        results = self._of_all(keys)
+        if not results:
+            raise ConfigError(f"keys={keys!r} must have at least one key of a cell.")
         shared = set(results[0]).intersection(*results[1:])
         return [found[max(shared)] for found in results] if shared else None
 
@@ -196,23 +217,28 @@ class Archive:
         list
             A result for each cell, None for a cell that is not stored at that scale.
         """
-        results = [self._of(key) for key in keys]
+        results = self._of_all(keys)
         counts = Counter(place for found in results for place in found)
         if not counts:
             return [None] * len(results)
         chosen = max(counts, key=lambda place: (place[0], counts[place], place[1]))
         return [found.get(chosen) for found in results]
 
-    def cells(self, only: str | None = None) -> list[str]:
+    def cells(self, only: str | Sequence[str] | None = None) -> list[str]:
         """Return the keys of the grid's cells, or of those that match a shell pattern.
 
         Parameters
         ----------
         only
-            The pattern, such as ``*/rop/*``. None takes all cells.
+            The pattern, such as ``*/rop/*``, or several in a list or tuple. None, an empty text and
+            an empty list take all cells. The keys stand in the order of the grid.
         """
-        keys = self._keys_at(SCALES[0])
-        return [key for key in keys if only is None or fnmatch.fnmatchcase(key, only)]
+        chosen = patterns(only)
+        return [
+            key
+            for key in self._keys_at(SCALES[0])
+            if any(fnmatch.fnmatchcase(key, pattern) for pattern in chosen)
+        ]
 
     def held(self, key: str) -> str:
         """Say what is stored of a cell: ``paper (MNIST, 2 seeds); quick (MNIST, 1 seed)``."""
@@ -222,13 +248,13 @@ class Archive:
             for _, result in sorted(results.items(), reverse=True)
         )
 
-    def coverage(self, only: str | None = None) -> str:
+    def coverage(self, only: str | Sequence[str] | None = None) -> str:
         """Say how many cells are computed at which scale.
 
         Parameters
         ----------
         only
-            A shell pattern of the cells to count. None counts all cells.
+            The patterns of the cells to count, as for :meth:`cells`.
         """
         keys = self.cells(only)
         held: dict[tuple[bool, int], list[int]] = {}

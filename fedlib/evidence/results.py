@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.table import plural
+from fedlib.validation import ConfigError, check_name
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,24 @@ class CellResult:
     def mean_of(self, quantity: str) -> Estimate:
         """Return the mean of a quantity over the run, over the seeds.
 
-        Rounds in which the quantity is not known are left out.
+        Rounds in which the quantity is not known are left out. The mean is NaN if it is not known
+        in any round of a run.
         """
         _, curves = self.curve(quantity)
-        known = [[value for value in curve if value == value] for curve in curves]
-        return estimate([sum(curve) / max(len(curve), 1) for curve in known])
+        known = [[value for value in curve if not math.isnan(value)] for curve in curves]
+        return estimate([sum(curve) / len(curve) if curve else math.nan for curve in known])
 
     def of_seed(self, seed: int) -> CellResult:
-        """Return the run of one seed alone."""
+        """Return the run of one seed alone.
+
+        Raises
+        ------
+        ConfigError
+            If there is no run of this seed.
+        """
+        if seed not in self.seeds:
+            known = ", ".join(map(str, self.seeds))
+            raise ConfigError(f"seed={seed!r} of {self.key} is not stored; the seeds are: {known}.")
         held = tuple(record for record in self.records if record["seed"] == seed)
         return replace(self, records=held)
 
@@ -116,16 +128,20 @@ class CellResult:
         curves
             For every seed the quantity at each of the rounds. It is NaN where it is not known, as
             an attack's success is where no test sample can show it.
+
+        Raises
+        ------
+        ConfigError
+            If a record does not have the quantity.
         """
         rounds = list(self.records[0]["metrics"]["rounds"])
         unknown = {"attack_success": [None] * len(rounds)}
-        return rounds, [
-            [
-                float("nan") if value is None else value
-                for value in {**unknown, **record["metrics"]}[quantity]
-            ]
-            for record in self.records
-        ]
+        curves = []
+        for record in self.records:
+            held = {**unknown, **record["metrics"]}
+            values = held[check_name("quantity", quantity, held)]
+            curves.append([math.nan if value is None else value for value in values])
+        return rounds, curves
 
 
 def basis_of(results: Sequence[CellResult]) -> str:

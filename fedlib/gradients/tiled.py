@@ -1,6 +1,6 @@
 """The client step of a small network on a processor: tiles of 16 samples that stay in the cache.
 
-The passes are compiled (:mod:`fedlib.kernels.network`). Each sample of a tile has a lane of a
+The passes are compiled (:mod:`fedlib.kernels.passes`). Each sample of a tile has a lane of a
 vector register, and a tile goes through all layers, forward and backward, before the next one
 begins. A tile holds samples of one client only, so that a sample that is not finite spoils no other
 client. This module says which networks are served, and writes down the plan of a network: where
@@ -198,7 +198,7 @@ def client_gradients(
     The arguments are those of :func:`fedlib.gradients.merged.client_gradients`.
     """
     assert isinstance(model, nn.Sequential)
-    from fedlib.kernels import network
+    from fedlib.kernels import passes
 
     plan, samples = _plan(model, x.shape[2:]), _samples(x)
     _check_labels(y, plan.classes)
@@ -207,7 +207,7 @@ def client_gradients(
     index = np.arange(labels.size).reshape(len(y), 1, -1)
 
     def compute(part: slice) -> None:
-        network.steps(
+        passes.steps(
             plan.table, w, samples, labels, index[part], True, 0.0, 0.0, 0.0, plan.workspace(),
             rows[part], lost[part],
         )  # fmt: skip
@@ -238,11 +238,11 @@ class Steps:
         self, w: torch.Tensor, index: torch.Tensor, out: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Put the gradient of the samples ``index`` at ``w`` into ``out``, and return both."""
-        from fedlib.kernels import network
+        from fedlib.kernels import passes
 
         self._check_places(index)
         loss, places = torch.empty(1), index.contiguous().numpy()
-        network.steps(
+        passes.steps(
             self._plan.table, w.numpy(), self._x, self._y, places[None, None], True, 0.0, 0.0, 0.0,
             self._workspace, out.numpy()[None], loss.numpy(),
         )  # fmt: skip
@@ -258,7 +258,7 @@ class Steps:
         out: torch.Tensor,
     ) -> torch.Tensor:
         """Local SGD of each client; see :func:`fedlib.gradients.local_updates`."""
-        from fedlib.kernels import network
+        from fedlib.kernels import passes
 
         self._check_places(schedule)
         places, rows = schedule.contiguous().numpy(), out.numpy()
@@ -266,7 +266,7 @@ class Steps:
         lost, begin = losses.numpy(), start.detach().numpy()
 
         def compute(part: slice) -> None:
-            network.steps(
+            passes.steps(
                 self._plan.table, begin, self._x, self._y, places[part], False, learning_rate,
                 momentum, gradient_rate or 0.0, self._plan.workspace(), rows[part], lost[part],
             )  # fmt: skip
@@ -282,7 +282,7 @@ class Steps:
 
 def forward(model: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
     """Outputs of ``model`` for samples ``(n, C, H, W)``, without gradients."""
-    from fedlib.kernels import network
+    from fedlib.kernels import passes
 
     plan, samples, w = _plan(model, x.shape[1:]), _samples(x), _flat(model)
     out = torch.empty(len(x), plan.classes)
@@ -290,7 +290,7 @@ def forward(model: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
 
     def compute(part: slice) -> None:
         of_part = samples[part.start * images : part.stop * images]
-        network.logits(plan.table, w, of_part, plan.workspace(), rows[part])
+        passes.logits(plan.table, w, of_part, plan.workspace(), rows[part])
 
     _shared_out(compute, len(x))
     return out

@@ -47,7 +47,8 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def block_type(rows: int, columns: int) -> Any:
-    return types.UniTuple(types.UniTuple(VECTOR, columns), rows)
+    tuple_of: Any = types.UniTuple  # type: ignore[attr-defined]
+    return tuple_of(tuple_of(VECTOR, columns), rows)
 
 
 def vectors_of(builder: Any, block_type: Any, block: Any) -> list[list[Any]]:

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="call-arg,no-untyped-def,var-annotated"
 """The layers of a small network, forward and backward, over a tile of 16 samples.
 
-:mod:`fedlib.kernels.network` describes the plan whose rows these functions read, and the workspace.
+:mod:`fedlib.kernels.passes` describes the plan whose rows these functions read, and the workspace.
 """
 
 from __future__ import annotations

@@ -86,9 +86,11 @@ def _rules(entries: list[dict[str, Any]]) -> str:
             n, d = entry["size"]
             name, time, ratio = _against_byzfl(entry)
             reads = entry["seconds"]["fedlib"] / one_read[n, d]
-            rows.append((name, str(n), f"{d:,}", time, ratio, f"{reads:.1f}"))
-    heads = ("rule", "n", "d", "fedlib, ms", "byzfl / fedlib", "fedlib / one read")
-    return table(heads, rows, numbers=5)
+            others = (_ratio(entry, peer) or "" for peer in ("flower", "torch"))
+            rows.append((name, str(n), f"{d:,}", time, ratio, *others, f"{reads:.1f}"))
+    ours = ("rule", "n", "d", "fedlib, ms")
+    ratios = ("byzfl / fedlib", "Flower / fedlib", "torch / fedlib", "fedlib / one read")
+    return table((*ours, *ratios), rows, numbers=7)
 
 
 def _rounds(entries: list[dict[str, Any]]) -> str:
@@ -105,9 +107,14 @@ def _rounds(entries: list[dict[str, Any]]) -> str:
 
 def _against_byzfl(entry: dict[str, Any]) -> tuple[str, str, str]:
     """Return the name of an entry, the time of fedlib, and the ratio of byzfl's time to it."""
-    fedlib, byzfl = entry["seconds"]["fedlib"], entry["seconds"].get("byzfl")
-    ratio = f"{byzfl / fedlib:.1f}" if byzfl else "not in byzfl"
-    return f"`{entry['name']}`", three_digits(1000 * fedlib), ratio
+    ratio = _ratio(entry, "byzfl") or "not in byzfl"
+    return f"`{entry['name']}`", three_digits(1000 * entry["seconds"]["fedlib"]), ratio
+
+
+def _ratio(entry: dict[str, Any], library: str) -> str:
+    """Return how many times as long a library took as fedlib, or nothing if it has no such rule."""
+    seconds = entry["seconds"]
+    return f"{seconds[library] / seconds['fedlib']:.1f}" if library in seconds else ""
 
 
 def _networks(kind: str, entries: list[dict[str, Any]]) -> str:

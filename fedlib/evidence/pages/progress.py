@@ -20,7 +20,7 @@ def coverage(page: Page, slug: str) -> str:
 
 @page_mark("tally:SLUG")
 def tally(page: Page, slug: str) -> str:
-    """Say how many of a paper's claims hold, do not hold, and are undecided."""
+    """Say how many of a paper's sentences hold, do not hold, and are undecided."""
     return claims.tally(_judged(slug))
 
 

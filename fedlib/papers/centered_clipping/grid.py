@@ -13,6 +13,7 @@ from fedlib.attacks import ATTACKS
 from fedlib.clients import MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, protocol, varied
+from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.centered_clipping.extras import EXTRAS
 from fedlib.papers.centered_clipping.keys import COSINES, TABLE_IV, Key, table_iv
 from fedlib.papers.centered_clipping.settings import (
@@ -138,7 +139,8 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     watched = {
         key._replace(item=TABLE_IV): run for key, run in extras.items() if key.item == COSINES
     }
-    variants = VARIANTS if scale == "quick" else (*VARIANTS, NETWORK_VARIANT)
+    networks = () if scale == "quick" else (NETWORK_VARIANT,)
+    variants = (*VARIANTS, *SINGLE_CHOICES, CODE, *networks)
     return [
         *(Cell(str(key), run) for key, run in {**runs, **watched, **extras}.items()),
         *varied(variants, {str(key): run for key, run in {**runs, **extras}.items()}),

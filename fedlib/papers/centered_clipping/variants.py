@@ -23,7 +23,9 @@ def _shown_on(
 
 _ROP = _shown_on("rop", "cc_tau1")
 _FMNIST_IID = ("fmnist_iid",)
-_ROP_OF_CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
+ROP_OF_CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
+"""What the authors' present code has for ROP in place of the text's values."""
+
 VARIANTS = (
     Variant(
         "rop_angle", "angle of ROP", "90° (text)", "270° (code)",
@@ -38,7 +40,7 @@ VARIANTS = (
         with_changes("attack", first="zero"), _ROP,
     ),
     Variant(
-        "rop_code", "all three of ROP", "text", "code", with_changes("attack", **_ROP_OF_CODE), _ROP
+        "rop_code", "all three of ROP", "text", "code", with_changes("attack", **ROP_OF_CODE), _ROP
     ),
     Variant(
         "rfa_start", "RFA's first point", "zero (code)", "mean",

@@ -13,6 +13,7 @@ from fedlib.clients import MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, varied
 from fedlib.grids.protocol import Protocol
+from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     BASELINES,
@@ -130,7 +131,9 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     found = {
         str(key): config(key, scale, seed, data(SETTINGS[key.setting].data)) for key in _keys()
     }
-    return [Cell(key, run) for key, run in found.items()] + varied(VARIANTS, found)
+    return [Cell(key, run) for key, run in found.items()] + varied(
+        (*VARIANTS, *SINGLE_CHOICES, CODE), found
+    )
 
 
 GRID = Grid(

@@ -55,3 +55,8 @@ class CellKey(NamedTuple):
     def scenario(self) -> Scenario:
         """The key's setting and rate."""
         return Scenario(self.setting, self.rate)
+
+
+def cells_of(setting: str, rate: str, *pairs: tuple[str, str]) -> tuple[str, ...]:
+    """The keys of some pairs of an attack and a rule in one scenario."""
+    return tuple(str(CellKey(setting, rate, attack, rule)) for attack, rule in pairs)

@@ -8,7 +8,7 @@ from typing import Any
 from fedlib.aggregators import AGGREGATORS
 from fedlib.data import PARTITIONS
 from fedlib.grids import Variant, with_changes
-from fedlib.papers.clustering_with_outliers.keys import CellKey
+from fedlib.papers.clustering_with_outliers.keys import cells_of
 from fedlib.papers.clustering_with_outliers.methods import TAU
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, UNIFORM
 from fedlib.runs import RunConfig
@@ -24,19 +24,14 @@ def _all_classes_alike(run: RunConfig) -> RunConfig:
     return run.with_(partition=PARTITIONS["uniform_classes"](), test_set="clients")
 
 
-def _cells(setting: str, rate: str, *pairs: tuple[str, str]) -> tuple[str, ...]:
-    """The keys of these pairs of an attack and a rule."""
-    return tuple(str(CellKey(setting, rate, attack, rule)) for attack, rule in pairs)
-
-
-VARIANTS = (
+VARIANTS: tuple[Variant, ...] = (
     Variant(
         "classes",
         '"uniform distribution over 62 classes"',
         "of the pooled images",
         "all classes alike",
         _all_classes_alike,
-        _cells(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
+        cells_of(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
     ),
     Variant(
         "momentum",
@@ -44,7 +39,7 @@ VARIANTS = (
         "0.99 (text)",
         "0.9",
         with_changes("client", momentum=0.9),
-        _cells(UNIFORM, "0.4", ("sf", "gm"), ("sf", "cent2p"), ("sv", "cent2p")),
+        cells_of(UNIFORM, "0.4", ("sf", "gm"), ("sf", "cent2p"), ("sv", "cent2p")),
     ),
     Variant(
         "buffer",
@@ -52,7 +47,7 @@ VARIANTS = (
         "each client's own (text)",
         "one for all, passed on (code, but with the text's 0.99)",
         with_changes("client", buffer="shared"),
-        _cells(
+        cells_of(
             UNIFORM,
             "0.4",
             ("sf", "avg"),
@@ -69,10 +64,10 @@ VARIANTS = (
         "0 (code)",
         with_changes("client", momentum=0.0),
         (
-            *_cells(
+            *cells_of(
                 UNIFORM, "0.4", ("omn", "avg"), ("omn", "cwm"), ("omn", "krum"), ("omn", "cent2p")
             ),
-            *_cells(
+            *cells_of(
                 UNIFORM,
                 "0.4",
                 ("sv", "cwm"),
@@ -81,7 +76,26 @@ VARIANTS = (
                 ("gauss", "krum"),
                 ("sf", "avg"),
             ),
-            *_cells(UNIFORM, "0.2", ("omn", "cent1p")),
+            *cells_of(UNIFORM, "0.2", ("omn", "cent1p")),
+            *cells_of(
+                UNIFORM,
+                "0.4",
+                ("empire", "cwtm"),
+                ("empire", "cwm"),
+                ("sv", "krum"),
+                ("omn", "cwtm"),
+                ("sv", "cwtm"),
+                ("empire", "krum"),
+            ),
+            *cells_of(UNIFORM, "0.2", ("omn", "mean1p"), ("sv", "cent1p"), ("sv", "mean1p")),
+            *cells_of(
+                DIRICHLET,
+                "0.2",
+                ("sf", "cent2p"),
+                ("sf", "cwtm"),
+                ("sf", "cwm"),
+                ("empire", "cclip"),
+            ),
         ),
     ),
     Variant(
@@ -90,7 +104,7 @@ VARIANTS = (
         "all by one mean and deviation",
         "each by its own (code)",
         with_changes("data", per_pixel=True),
-        _cells(
+        cells_of(
             UNIFORM,
             "0.4",
             ("omn", "cwm"),
@@ -98,6 +112,11 @@ VARIANTS = (
             ("gauss", "cwm"),
             ("gauss", "krum"),
             ("none", "avg"),
+            ("sf", "avg"),
+            ("empire", "cwtm"),
+            ("empire", "cwm"),
+            ("sv", "krum"),
+            ("omn", "krum"),
         ),
     ),
     Variant(
@@ -106,7 +125,10 @@ VARIANTS = (
         "a batch of 3 (text)",
         "64",
         lambda run: run.with_(vote_samples=64),
-        _cells(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
+        (
+            *cells_of(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
+            *cells_of(DIRICHLET, "0.2", ("sf", "cent2p")),
+        ),
     ),
     Variant(
         "omn",
@@ -114,7 +136,13 @@ VARIANTS = (
         "appendix",
         "code",
         with_changes("attack", version="code"),
-        _cells(UNIFORM, "0.4", ("omn", "gm"), ("omn", "cwm"), ("omn", "krum"), ("omn", "cent2p")),
+        (
+            *cells_of(
+                UNIFORM, "0.4", ("omn", "gm"), ("omn", "cwm"), ("omn", "krum"), ("omn", "cent2p")
+            ),
+            *cells_of(UNIFORM, "0.4", ("omn", "cwtm")),
+            *cells_of(UNIFORM, "0.2", ("omn", "mean1p"), ("omn", "cent1p")),
+        ),
     ),
     Variant(
         "sv",
@@ -122,7 +150,12 @@ VARIANTS = (
         "20 (appendix)",
         "0.57 (code)",
         with_changes("attack", z=0.57),
-        _cells(UNIFORM, "0.4", ("sv", "avg"), ("sv", "cwtm"), ("sv", "cent2p")),
+        (
+            *cells_of(UNIFORM, "0.4", ("sv", "avg"), ("sv", "cwtm"), ("sv", "cent2p")),
+            *cells_of(UNIFORM, "0.4", ("sv", "krum"), ("sv", "cwm")),
+            *cells_of(UNIFORM, "0.2", ("sv", "cent1p"), ("sv", "mean1p")),
+            *cells_of(DIRICHLET, "0.2", ("sv", "avg"), ("sv", "gm"), ("sv", "cwm")),
+        ),
     ),
     Variant(
         "gm_start",
@@ -130,7 +163,7 @@ VARIANTS = (
         "mean",
         "zero",
         _with_rule("geometric_median", n_iterations=1, nu=1e-5, start="zero"),
-        _cells(UNIFORM, "0.4", ("sf", "gm"), ("sv", "gm")),
+        cells_of(UNIFORM, "0.4", ("sf", "gm"), ("sv", "gm")),
     ),
     Variant(
         "cclip_centre",
@@ -138,7 +171,7 @@ VARIANTS = (
         "zero (text)",
         "last aggregate (the paper it refers to)",
         _with_rule("centered_clipping", tau=TAU),
-        _cells(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
+        cells_of(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
     ),
     Variant(
         "cclip_radius",
@@ -146,7 +179,7 @@ VARIANTS = (
         "0.2158 (text)",
         "2.158 (code, in units of the momentum)",
         _with_rule("norm_clipping", threshold=10 * TAU),
-        _cells(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
+        cells_of(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
     ),
     Variant(
         "honest_tests",
@@ -154,7 +187,7 @@ VARIANTS = (
         "all (code)",
         "honest ones",
         lambda run: run.with_(test_set="benign_clients"),
-        _cells(DIRICHLET, "0.2", ("sv", "cent2p"), ("empire", "avg")),
+        cells_of(DIRICHLET, "0.2", ("sv", "cent2p"), ("empire", "avg")),
     ),
     Variant(
         "cifar_momentum",
@@ -162,7 +195,7 @@ VARIANTS = (
         "0.99 (text)",
         "0 (code)",
         with_changes("client", momentum=0.0),
-        _cells(CIFAR, "0.2", ("omn", "cent2p"), ("gauss", "avg")),
+        cells_of(CIFAR, "0.2", ("omn", "cent2p"), ("gauss", "avg")),
     ),
     Variant(
         "pga",
@@ -170,7 +203,7 @@ VARIANTS = (
         "along the benign mean's signs (appendix), gamma searched by halving",
         "against them, gamma scanned from 10 up for the candidate that errs least (code)",
         with_changes("attack", outward=False, search="scan", aim="least"),
-        _cells(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
+        cells_of(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
     ),
     Variant(
         "pga_against",
@@ -178,6 +211,6 @@ VARIANTS = (
         "along the benign mean's signs (appendix)",
         "against them (code)",
         with_changes("attack", outward=False),
-        _cells(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
+        cells_of(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
     ),
 )

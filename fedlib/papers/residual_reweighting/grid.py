@@ -11,6 +11,7 @@ from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.data import PARTITIONS, DataConfig
 from fedlib.grids import Cell, Grid, varied, with_changes
+from fedlib.papers.residual_reweighting.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.residual_reweighting.choices import VARIANTS, earlier
 from fedlib.papers.residual_reweighting.domains import (
     DOMAINS,
@@ -311,7 +312,7 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     plan = _Plan(scale, seed, data)
     found = {str(key): run for part in _PARTS for key, run in part(plan)}
     known = [Cell(key, run) for key, run in found.items()] + varied(VARIANTS, found)
-    return known + _of_old(scale, known)
+    return [*known, *_of_old(scale, known), *varied((*SINGLE_CHOICES, CODE), found)]
 
 
 def _of_old(scale: str, known: Sequence[Cell]) -> list[Cell]:

@@ -22,7 +22,9 @@ from fedlib.papers.centered_clipping.tables.figures import (
 )
 from fedlib.papers.centered_clipping.tables.judged import (
     claims_table,
+    farthest_table,
     margins_table,
+    recovery_by_code,
     variants_table,
 )
 from fedlib.papers.centered_clipping.tables.sparse import sparse_table
@@ -38,10 +40,12 @@ __all__ = [
     "apart_table",
     "claims_table",
     "cosines_table",
+    "farthest_table",
     "figure_1_rows",
     "figure_3_rows",
     "margins_table",
     "partition_counts",
+    "recovery_by_code",
     "search_rows",
     "sparse_table",
     "stated_costs_table",

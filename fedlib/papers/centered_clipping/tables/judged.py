@@ -1,15 +1,18 @@
-"""The claims with their verdicts, and the choices with what they change."""
+"""The claims with their verdicts, what choices change, and what explains the differences."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from fedlib.evidence import apart_tables
 from fedlib.evidence import claims as evidence
-from fedlib.evidence.report import Archive, Table
+from fedlib.evidence.apart_tables import Compared
+from fedlib.evidence.report import Archive, Note, Table
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
+from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.keys import Key
-from fedlib.papers.centered_clipping.published import printed
+from fedlib.papers.centered_clipping.published import printed, published_accuracies
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULE_TITLES, SETTING_TITLES
 from fedlib.papers.centered_clipping.tables.figures import FIGURE_3
 from fedlib.papers.centered_clipping.variants import NETWORK_VARIANT, VARIANT_MOMENTUM, VARIANTS
@@ -75,7 +78,24 @@ def _inside(archive: Archive, claim: evidence.Claim) -> str:
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
     caption = f"What they change, at β = {VARIANT_MOMENTUM:g} where no other is named"
-    return evidence.variants_table(archive, (*VARIANTS, NETWORK_VARIANT), _where, caption)
+    shown = (*VARIANTS, *SINGLE_CHOICES, NETWORK_VARIANT)
+    return evidence.variants_table(archive, shown, _where, caption)
+
+
+def farthest_table(archive: Archive) -> Table | Note:
+    """The cells of Table IV that are farthest from the printed ones, and what explains it."""
+    choices = (*VARIANTS, *SINGLE_CHOICES, CODE)
+    return apart_tables.farthest_table(_compared(archive), choices, _where, "Table IV")
+
+
+def recovery_by_code(archive: Archive) -> Note:
+    """How much of Table IV the choices of the authors' code give together."""
+    return apart_tables.recovery(_compared(archive), CODE, "Table IV")
+
+
+def _compared(archive: Archive) -> Compared:
+    """The printed numbers of Table IV with the stored runs."""
+    return Compared(archive, printed, tuple(map(str, published_accuracies())))
 
 
 def _where(cell: str) -> str:

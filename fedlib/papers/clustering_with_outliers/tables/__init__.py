@@ -13,7 +13,12 @@ from fedlib.papers.clustering_with_outliers.tables.accuracies import (
 from fedlib.papers.clustering_with_outliers.tables.camouflage import camouflage_table
 from fedlib.papers.clustering_with_outliers.tables.dilemma import dilemma_table, figure_1
 from fedlib.papers.clustering_with_outliers.tables.theorem import constants_table
-from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, variants_table
+from fedlib.papers.clustering_with_outliers.tables.verdicts import (
+    claims_table,
+    farthest_table,
+    recovery_by_code,
+    variants_table,
+)
 
 __all__ = [
     "CLAIMS",
@@ -26,10 +31,12 @@ __all__ = [
     "claims_table",
     "constants_table",
     "dilemma_table",
+    "farthest_table",
     "figure_1",
     "figure_2_rows",
     "iterates_table",
     "nearness",
     "published",
+    "recovery_by_code",
     "variants_table",
 ]

@@ -31,6 +31,10 @@ _ON_AXIS = ("default", *ON_AXIS)
 """The readings with cells at every share, for full-trim and full-Krum."""
 
 
+_UP_TO_HALF = "Gradient Guard withstands up to 50 % malicious clients"
+"""The sentence of the abstract, which the claims test at all shares or at one."""
+
+
 def _up_to_half(data: str, attack: str, reading: str) -> Claim:
     """That Gradient Guard keeps most of its accuracy at every share up to 50 %."""
     return on_accuracy(
@@ -39,6 +43,7 @@ def _up_to_half(data: str, attack: str, reading: str) -> Claim:
         line(data, attack, reading, SHARES),
         at_least(BREAKS),
         reading=named(reading),
+        sentence=_UP_TO_HALF,
     )
 
 
@@ -57,6 +62,7 @@ def _at(share: str, reading: str) -> Claim:
         measure=late_accuracy,
         of_accuracy=True,
         reading=named(reading),
+        sentence=_UP_TO_HALF,
     )
 
 

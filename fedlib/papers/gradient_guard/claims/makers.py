@@ -39,6 +39,7 @@ def on_accuracy(
     needed: Range,
     shown: str = "at worst {:.0f} % of the clean accuracy left",
     reading: str = "",
+    sentence: str = "",
 ) -> Claim:
     """A claim on what is left of the accuracy in the first cell, in the least of the others."""
     return Claim(
@@ -51,6 +52,7 @@ def on_accuracy(
         measure=late_accuracy,
         of_accuracy=True,
         reading=reading,
+        sentence=sentence,
     )
 
 

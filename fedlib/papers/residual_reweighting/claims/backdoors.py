@@ -6,7 +6,7 @@ the same samples with the trigger. These cells are named ``unattacked/...``.
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop, near
+from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop, stated
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.residual_reweighting.claims.measures import (
     excess_claim,
@@ -200,7 +200,7 @@ _RESNET = (
         "ResNet-18 on MNIST, naive backdoor: FoolsGold fails in the main task, with about 10 %",
         every(ResNetBackdoor, "foolsgold"),
         min,
-        near(10),
+        stated(10),
         "accuracy {:.1f} %",
         of_level=True,
     ),
@@ -235,6 +235,7 @@ _LOANS = (
             statistic,
             needed,
             shown,
+            sentence=f"loans: {said}",
         )
         for approach, title in APPROACHES.items()
         for said, rules, statistic, needed, shown in (

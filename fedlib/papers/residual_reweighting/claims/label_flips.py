@@ -9,8 +9,8 @@ from fedlib.evidence.claims import (
     at_most,
     below,
     drop,
-    near,
     percent_left,
+    stated,
 )
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.residual_reweighting.claims.measures import excess_claim, over_majority
@@ -94,7 +94,7 @@ LABEL_FLIPS = (
         "MNIST, label flips: reweighting is 6 points above FoolsGold on average",
         every(Comparison, "figure_3", ATTACKERS, ("ours", "foolsgold")),
         mean_lead(2),
-        near(6),
+        stated(6),
         "{:+.1f} points",
     ),
     Claim(

@@ -112,12 +112,13 @@ def excess_claim(
     shown: str,
     measure: Callable[[CellResult], float] = success,
     equal: float | None = None,
+    sentence: str = "",
 ) -> Claim:
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
     Parameters
     ----------
-    place, text, cells, needed, shown, equal
+    place, text, cells, needed, shown, equal, sentence
         As for :class:`Claim`; the cells are those under attack.
     statistic
         This function takes the excess of each cell, in points, and returns the number that decides
@@ -140,4 +141,5 @@ def excess_claim(
         measure=measure,
         quantity="attack_success" if measure is success else "",
         equal=equal,
+        sentence=sentence,
     )

@@ -16,6 +16,8 @@ from fedlib.papers.residual_reweighting.tables.parameters import table_6, table_
 from fedlib.papers.residual_reweighting.tables.rules import rules_table, table_1, table_2, table_4
 from fedlib.papers.residual_reweighting.tables.verdicts import (
     claims_table,
+    farthest_table,
+    recovery_by_code,
     success_variants_table,
     variants_table,
     where,
@@ -26,12 +28,14 @@ __all__ = [
     "backdoor_table",
     "claims_table",
     "class_shares",
+    "farthest_table",
     "figure_2",
     "figure_3",
     "figure_5",
     "figure_6",
     "figure_8",
     "published",
+    "recovery_by_code",
     "rules_table",
     "success_over_rounds",
     "success_variants_table",

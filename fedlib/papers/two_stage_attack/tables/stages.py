@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fedlib.agents.inversion import load_samples
+from fedlib.data.catalogue import DATASETS
 from fedlib.data.tables import make_circle
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of
@@ -49,10 +50,13 @@ def _learned_samples(archive: Archive, data: str) -> tuple[_Samples | None, str]
     """
     result = best(archive, data, "rl", "mean")
     for record in result.records if result is not None else ():
-        if "learned.npz" in record["provenance"].get("files", {}):
+        files = record["provenance"].get("files", {})
+        if "learned.npz" in files:
             assert result is not None
             basis = f"{result.data}, {result.scale} scale, seed {record['seed']}"
-            return load_samples(archive.store.file(record, "learned.npz")), basis
+            content = archive.store.file(record, "learned.npz")
+            path = archive.store.folder / files["learned.npz"]["path"]
+            return load_samples(content, DATASETS[data].n_classes, str(path)), basis
     return None, f"{DATA_TITLES[data]}: nothing stored"
 
 

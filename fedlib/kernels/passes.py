@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from fedlib.kernels.compiling import kernel
 from fedlib.kernels.lane_tiles import transpose
 from fedlib.kernels.lanes import LANES
 from fedlib.kernels.layers import (
@@ -161,7 +162,7 @@ def _kernels(sources: str) -> tuple[Any, Any]:
     all of the files.
     """
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel
     def steps(plan, start, x, y, schedule, only, rate, momentum, sum_rate, ws, out, losses):
         """Local steps of SGD of each client; see :func:`fedlib.gradients.local_updates`.
 
@@ -197,7 +198,7 @@ def _kernels(sources: str) -> tuple[Any, Any]:
                     out[i, j] = start[j] - w[j]
             losses[i] = total / max(samples, 1)
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel
     def logits(plan, w, x, ws, out):
         """Fill the outputs ``(n, classes)`` of the network for all samples of ``x``."""
         _ = sources
@@ -216,6 +217,6 @@ def _kernels(sources: str) -> tuple[Any, Any]:
     return steps, logits
 
 
-_FILES = ("lanes.py", "lane_blocks.py", "lane_tiles.py", "layers.py", "network.py")
+_FILES = ("compiling.py", "lanes.py", "lane_blocks.py", "lane_tiles.py", "layers.py", "passes.py")
 _TEXTS = b"".join(Path(__file__).with_name(name).read_bytes() for name in _FILES)
 steps, logits = _kernels(hashlib.sha256(_TEXTS).hexdigest())

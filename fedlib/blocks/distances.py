@@ -1,89 +1,23 @@
-"""Column blocks of the update matrix, so that the work stays in the processor's cache.
-
-In this module a ``matrix`` has the shape ``(n, d)``, with a row for each client.
-"""
+"""Lengths, distances and inner products of a matrix's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-# 25 rows of 8192 float32 values are 0.8 MB, well inside a core's second-level cache. Where little
-# is done to a value, fewer operations on wider blocks were faster, by one thread and by two.
-CPU_BLOCK, WIDE_CPU_BLOCK = 8192, 32_768
+from fedlib.blocks.columns import (
+    WIDE_CPU_BLOCK,
+    Rows,
+    column_blocks,
+    in_chunks,
+    require_finite,
+    rows_for_kernel,
+)
 
 
-def column_blocks(matrix: torch.Tensor, width: int = CPU_BLOCK) -> Iterator[slice]:
-    """Yield the columns of a matrix in blocks, as slices.
-
-    Parameters
-    ----------
-    matrix
-        A matrix of shape ``(n, d)``.
-    width
-        The number of columns in a block on the CPU. On another device all columns are one block.
-    """
-    d = matrix.shape[1]
-    step = width if matrix.device.type == "cpu" else max(d, 1)
-    for start in range(0, d, step):
-        yield slice(start, min(start + step, d))
-
-
-def of_sorted(
-    matrix: torch.Tensor, statistic: Callable[[torch.Tensor], torch.Tensor]
-) -> torch.Tensor:
-    """Compute an order statistic of each column.
-
-    On the CPU numpy's vectorised sort of short rows orders the values, several times faster than
-    ``torch.sort`` does along the first dimension, and each of torch's threads takes a block at a
-    time.
-
-    Parameters
-    ----------
-    matrix
-        A matrix of shape ``(n, d)`` with finite values.
-    statistic
-        A function that is called for each block. It is given the values of the block's columns in
-        ascending order, of shape ``(block, n)``, and returns the statistics, of shape ``(block,)``.
-
-    Returns
-    -------
-    torch.Tensor
-        The statistics, of shape ``(d,)``.
-    """
-    out = matrix.new_empty(matrix.shape[1])
-    on_cpu = matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.float64)
-
-    def take(columns: slice) -> None:
-        if on_cpu:
-            # A copy always, and by numpy, which is faster at it.
-            values = np.array(matrix[:, columns].numpy().T, order="C")
-            values.sort(axis=1)
-            out[columns] = statistic(torch.from_numpy(values))
-        else:
-            out[columns] = statistic(matrix[:, columns].t().sort(dim=1).values)
-
-    threads = torch.get_num_threads() if on_cpu else 1
-    if threads == 1 or matrix.shape[1] <= CPU_BLOCK:
-        for columns in column_blocks(matrix):
-            take(columns)
-    else:
-        list(_pool(threads).map(take, column_blocks(matrix)))
-    return out
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    # Kept, since a new thread's first operation costs more than a block. Each counts as one of
-    # torch's threads, and must not share its work out a second time.
-    return ThreadPoolExecutor(threads, "blocks", torch.set_num_threads, (1,))
-
-
-def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
+def distances_to(matrix: torch.Tensor, point: torch.Tensor, *, check: bool = False) -> torch.Tensor:
     """Compute the Euclidean distance of each row to a point.
 
     The squares are summed block by block in float64. A distance whose square is too large for the
@@ -95,12 +29,35 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
         A matrix of shape ``(n, d)``.
     point
         A point of shape ``(d,)``.
+    check
+        If true, the values need not be finite, and it is an error if one of them is not. On an
+        accelerator nothing is checked.
 
     Returns
     -------
     torch.Tensor
         The distances, of shape ``(n,)``, in the dtype of the matrix.
+
+    Raises
+    ------
+    NonFiniteError
+        If ``check`` is true and the matrix on a CPU holds a NaN or an Inf.
     """
+    rows = rows_for_kernel(matrix)
+    if rows is not None:
+        from fedlib.kernels.products import squared_distances
+
+        there = point.to(matrix.dtype).contiguous().numpy()
+        squared = _sums_of_columns(
+            rows,
+            lambda start, stop, out: squared_distances(*rows[:3], start, stop, there, out),
+            (rows.n,),
+        )
+        if check and not bool(squared.isfinite().all()):
+            require_finite(matrix)
+        return squared.sqrt_().to(matrix.dtype)
+    if check:
+        require_finite(matrix)
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix, WIDE_CPU_BLOCK):
         difference = matrix[:, columns] - point[columns]
@@ -108,8 +65,34 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
     return total.sqrt().to(matrix.dtype)
 
 
-def gram_matrix(matrix: torch.Tensor) -> torch.Tensor:
-    """Compute the inner products of all rows, of shape ``(n, n)`` in float64."""
+def _sums_of_columns(
+    rows: Rows, add: Callable[[int, int, np.ndarray], None], shape: tuple[int, ...]
+) -> torch.Tensor:
+    """Return the sum over all columns, in float64, of what ``add(start, stop, out)`` adds."""
+
+    def of_chunk(start: int, stop: int) -> np.ndarray:
+        out = np.zeros(shape)
+        add(start, stop, out)
+        return out
+
+    return torch.from_numpy(sum(in_chunks(rows.d, of_chunk, summed=True), np.zeros(shape)))
+
+
+def gram_matrix(matrix: torch.Tensor, *, exact: bool = True) -> torch.Tensor:
+    """Compute the inner products of all rows, of shape ``(n, n)`` in float64.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)``.
+    exact
+        If true, all products are taken in float64. If false, a kernel may sum a thousand products
+        in the dtype of the matrix before it goes on in float64, which is several times faster.
+    """
+    if not exact and rows_for_kernel(matrix) is not None:
+        gram = _gram(matrix, None, matrix.dtype)
+        if matrix.dtype == torch.float64 or bool(gram.isfinite().all()):
+            return gram
     return _gram(matrix, None, torch.float64)
 
 
@@ -121,6 +104,16 @@ def _gram(
     Nothing is subtracted if ``centre`` is None. The products within a block are in ``dtype``, and
     their sum over the blocks is in float64.
     """
+    rows = rows_for_kernel(matrix) if matrix.dtype == dtype else None
+    if rows is not None:
+        from fedlib.kernels.products import products
+
+        middle = -1 if centre is None else 0 if isinstance(centre, slice) else int(centre)
+        return _sums_of_columns(
+            rows,
+            lambda start, stop, out: products(*rows[:3], start, stop, middle, out),
+            (rows.n, rows.n),
+        )
     n = matrix.shape[0]
     gram = torch.zeros(n, n, dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
@@ -139,6 +132,16 @@ def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
 
     The result has the shape ``(n,)`` and is in float64.
     """
+    rows = rows_for_kernel(matrix)
+    if rows is not None:
+        from fedlib.kernels import products
+
+        there = vector.to(matrix.dtype).contiguous().numpy()
+        return _sums_of_columns(
+            rows,
+            lambda start, stop, out: products.inner_products(*rows[:3], start, stop, there, out),
+            (rows.n,),
+        )
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
         total += matrix[:, columns].double() @ vector[columns].double()
@@ -151,6 +154,16 @@ def row_norms(matrix: torch.Tensor) -> torch.Tensor:
     The lengths of finite rows are finite, with one exception: the length of a float64 row that is
     longer than about 1e154 is ``inf``. See :func:`shortened`.
     """
+    rows = rows_for_kernel(matrix)
+    if rows is not None:
+        from fedlib.kernels.products import squared_lengths
+
+        squared = _sums_of_columns(
+            rows, lambda start, stop, out: squared_lengths(*rows[:3], start, stop, out), (rows.n,)
+        )
+        # Squares that are too large or too small for the dtype are taken again in float64.
+        if matrix.dtype == torch.float64 or bool(((squared > _SMALL) & squared.isfinite()).all()):
+            return squared.sqrt_()
     total = torch.zeros(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     for columns in column_blocks(matrix):
         total += matrix[:, columns].double().square().sum(1)
@@ -180,7 +193,7 @@ def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return matrix / divisors[:, None], divisors
 
 
-def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
+def pairwise_squared_distances(matrix: torch.Tensor, *, check: bool = False) -> torch.Tensor:
     """Compute the squared distances of all rows by one Gram product.
 
     All rows are first centred on the first row. If that row is so far out that the distances of the
@@ -197,26 +210,40 @@ def pairwise_squared_distances(matrix: torch.Tensor) -> torch.Tensor:
     ----------
     matrix
         A matrix of shape ``(n, d)`` with finite values.
+    check
+        If true, the values need not be finite, and it is an error if one of them is not. On an
+        accelerator nothing is checked.
 
     Returns
     -------
     torch.Tensor
         The squared distances, of shape ``(n, n)`` in float64 and finite. Between float64 rows, a
         square beyond 1e300 counts as 1e300.
+
+    Raises
+    ------
+    NonFiniteError
+        If ``check`` is true and the matrix on a CPU holds a NaN or an Inf.
     """
     first, on_cpu = slice(0, 1), matrix.device.type == "cpu"
     if on_cpu:
         distinct, which = _distinct_rows(matrix)
         if len(distinct) < len(matrix):
-            of_distinct = pairwise_squared_distances(matrix[distinct])
+            of_distinct = pairwise_squared_distances(matrix[distinct], check=check)
             return of_distinct[which][:, which]
         if matrix.dtype == torch.float32:
-            squared, relative = _squared_distances(_gram(matrix, first, torch.float32))
+            gram = _gram(matrix, first, torch.float32)
+            if check and not bool(gram.diagonal().isfinite().all()):
+                require_finite(matrix)
+            squared, relative = _squared_distances(gram)
             i, j = (relative <= _CANCELS).triu(1).nonzero(as_tuple=True)
             if len(i) <= len(matrix):
                 squared[i, j] = squared[j, i] = _squared_differences(matrix, i, j)
                 return squared
-        squared, relative = _squared_distances(_gram(matrix, first, torch.float64))
+        gram = _gram(matrix, first, torch.float64)
+        if check and not bool(gram.diagonal().isfinite().all()):
+            require_finite(matrix)
+        squared, relative = _squared_distances(gram)
         if bool((relative >= _LOST).all()):
             return squared
     centre = _centre(matrix)
@@ -278,6 +305,8 @@ def _distinct_rows(matrix: torch.Tensor) -> tuple[list[int], list[int]]:
 _CANCELS, _LOST = 0.05, 1e-8
 # Times the shortest row: a first row beyond it is not the centre.
 _FAR = 1e3
+# A float32 row with a smaller squared length may have lost digits of its squares.
+_SMALL = 1e-26
 # Sums of many squared distances stay finite.
 _FARTHEST = 1e300
 
@@ -311,81 +340,3 @@ def krum_scores(squared: torch.Tensor, n_byzantine: int) -> torch.Tensor:
     n = squared.shape[0]
     others = squared.nan_to_num(nan=torch.inf).fill_diagonal_(torch.inf)
     return others.sort(dim=1).values[:, : n - n_byzantine - 2].sum(1)
-
-
-def weighted_sum(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Compute the sum ``(d,)`` of the rows times their ``weights`` ``(n,)``.
-
-    The sum has the dtype of the matrix.
-    """
-    n, d = matrix.shape
-    weights, threads = weights.to(matrix.dtype), torch.get_num_threads()
-    parts = _PARTS * threads
-    width = d // parts
-    if matrix.device.type != "cpu" or threads == 1 or width < _NARROW:
-        return weights @ matrix
-    # One product with a vector has one thread alone; of many, each thread has some.
-    down, along = matrix.stride()
-    body = matrix.as_strided((parts, n, width), (width * along, down, along))
-    sums = torch.bmm(weights.expand(parts, 1, n), body).view(-1)
-    if len(sums) == d:
-        return sums
-    return torch.cat((sums, weights @ matrix[:, len(sums) :]))
-
-
-# Products that a thread gets: a few, so that none is left waiting for the slower. Narrower ones are
-# not worth sharing out.
-_PARTS, _NARROW = 4, 4096
-
-
-def row_mean(matrix: torch.Tensor) -> torch.Tensor:
-    """Compute the mean of the rows, of shape ``(d,)``, even where their sum would overflow.
-
-    The mean is rounded, so the mean of equal rows may be larger than the rows by one digit in the
-    last place.
-    """
-    # Each row is scaled first.
-    return weighted_sum(matrix, matrix.new_full((matrix.shape[0],), 1 / matrix.shape[0]))
-
-
-def weighted_mean(matrix: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Compute the mean ``(d,)`` of the rows by their ``weights`` ``(n,)``.
-
-    The sum of the weights may be any positive number.
-    """
-    return weighted_sum(matrix, weights / weights.sum())
-
-
-def selected_mean(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Compute the mean ``(d,)`` of the rows with the indices ``rows`` ``(m,)``, without a copy."""
-    weights = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
-    return weighted_mean(matrix, weights.index_fill(0, rows, 1.0))
-
-
-def row_std(matrix: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Compute the sample standard deviation (n - 1) of each column, of shape ``(d,)``.
-
-    It is zero if there is one row alone. It is ``inf`` only if it is itself too large for the
-    dtype.
-
-    Parameters
-    ----------
-    matrix
-        A matrix of shape ``(n, d)``. Its rows are the samples.
-    mean
-        The mean of the rows, of shape ``(d,)``.
-    """
-    n = matrix.shape[0]
-    if n < 2:
-        return torch.zeros_like(mean)
-    ones = matrix.new_full((n,), 1 / (n - 1))
-    out = torch.empty_like(mean)
-    for columns in column_blocks(matrix):
-        out[columns] = ones @ (matrix[:, columns] - mean[columns]).square_()
-    out.sqrt_()
-    if matrix.device.type == "cpu" and bool(out.isfinite().all()):
-        return out
-    # Where the squares overflowed, the values are scaled first.
-    largest = matrix.abs().amax(0).clamp(min=torch.finfo(matrix.dtype).tiny)
-    scaled = (matrix / largest - mean / largest).square_()
-    return torch.where(out.isfinite(), out, (ones @ scaled).sqrt_() * largest)

@@ -1,0 +1,47 @@
+"""Rules of other libraries than byzfl, as functions of an update matrix.
+
+Each library is imported when it is asked for. Where one is not installed, or has no such rule, the
+benchmark is skipped with a line that says so: ``pip install flwr`` and ``pip install krum`` (Python
+3.12 or newer) add them.
+"""
+
+import pytest
+
+
+def flower(rule, f, updates):
+    """Flower's function of a rule, which takes the models of the clients as lists of arrays."""
+    module = pytest.importorskip("flwr.server.strategy.aggregate", reason="flwr is not installed")
+    n = len(updates)
+
+    def clients():
+        return [([row], 1) for row in updates.numpy()]
+
+    calls = {
+        "mean": lambda: module.aggregate(clients()),
+        "median": lambda: module.aggregate_median(clients()),
+        "trimmed_mean": lambda: module.aggregate_trimmed_avg(clients(), f / n),
+        "krum": lambda: module.aggregate_krum(clients(), f, 0),
+        "multi_krum": lambda: module.aggregate_krum(clients(), f, n - f),
+        "bulyan": lambda: module.aggregate_bulyan(clients(), f, module.aggregate_krum, to_keep=0),
+    }
+    if rule not in calls:
+        pytest.skip(f"Flower has no function for {rule}")
+    return lambda: calls[rule]()[0]
+
+
+def krum(rule, f, updates):
+    """The rule of the package krum, of those that its documentation shows."""
+    pytest.importorskip("krum.primitives", reason="krum is not installed")
+    from krum.primitives.aggregators.average import Average
+    from krum.primitives.aggregators.krum import Krum
+
+    calls = {
+        "mean": lambda: Average.aggregate(updates),
+        "krum": lambda: Krum.aggregate(updates, n=len(updates), f=f),
+    }
+    if rule not in calls:
+        pytest.skip(f"the documentation of krum shows no function for {rule}")
+    return calls[rule]
+
+
+PEERS = {"flower": flower, "krum": krum}

@@ -1,0 +1,163 @@
+"""Statistics of the values of each column in ascending order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from fedlib.blocks.columns import (
+    NonFiniteError,
+    column_blocks,
+    in_chunks,
+    require_finite,
+    rows_for_kernel,
+    shared_out,
+)
+from fedlib.kernels.networks import selection_network
+
+
+def of_sorted(
+    matrix: torch.Tensor, statistic: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Compute an order statistic of each column.
+
+    On the CPU numpy's vectorised sort of short rows orders the values, several times faster than
+    ``torch.sort`` does along the first dimension, and each of torch's threads takes a block at a
+    time.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)`` with finite values.
+    statistic
+        A function that is called for each block. It is given the values of the block's columns in
+        ascending order, of shape ``(block, n)``, and returns the statistics, of shape ``(block,)``.
+
+    Returns
+    -------
+    torch.Tensor
+        The statistics, of shape ``(d,)``.
+    """
+    out = matrix.new_empty(matrix.shape[1])
+    on_cpu = matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.float64)
+
+    def take(columns: slice) -> None:
+        if on_cpu:
+            # A copy always, and by numpy, which is faster at it.
+            values = np.array(matrix[:, columns].numpy().T, order="C")
+            values.sort(axis=1)
+            out[columns] = statistic(torch.from_numpy(values))
+        else:
+            out[columns] = statistic(matrix[:, columns].t().sort(dim=1).values)
+
+    blocks = list(column_blocks(matrix))
+    if on_cpu:
+        shared_out(blocks, take)
+    else:
+        for columns in blocks:
+            take(columns)
+    return out
+
+
+def l_estimate(
+    matrix: torch.Tensor, weights: Sequence[float], *, check: bool = False
+) -> torch.Tensor:
+    """Compute a weighted sum of each column's order statistics, which is called an L-estimator.
+
+    The median and the trimmed mean are of this kind.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)`` with finite values.
+    weights
+        The weight of each place in the ascending order, ``n`` numbers. The sum of their absolute
+        values is at most 1, so that the result cannot overflow.
+    check
+        If true, the values need not be finite, and it is an error if one of them is not. On an
+        accelerator nothing is checked.
+
+    Returns
+    -------
+    torch.Tensor
+        The sums, of shape ``(d,)``, in the dtype of the matrix.
+
+    Raises
+    ------
+    NonFiniteError
+        If ``check`` is true and the matrix on a CPU holds a NaN or an Inf.
+    """
+    rows = rows_for_kernel(matrix)
+    if rows is None:
+        if check:
+            require_finite(matrix)
+        factors = torch.tensor(weights, dtype=matrix.dtype, device=matrix.device)
+        # A value without weight is finite, so its product with zero is zero.
+        return of_sorted(matrix, lambda ordered: ordered @ factors)
+    from fedlib.kernels import selection
+
+    out = torch.empty(rows.d, dtype=matrix.dtype)
+    network = selection_network(rows.n, (k for k, weight in enumerate(weights) if weight))
+    of_places, target = np.array(weights, rows.values.dtype), out.numpy()
+    chosen, bits = np.arange(rows.n), rows.as_bits()
+
+    def combine(start: int, stop: int) -> bool:
+        return selection.order_statistics(
+            rows.values, *bits, chosen, rows.stride, start, stop, *network, of_places, target
+        )
+
+    if not all(in_chunks(rows.d, combine)) and check:
+        raise NonFiniteError("The matrix holds a NaN or an Inf.")
+    return out
+
+
+def mean_around_median(
+    matrix: torch.Tensor, kept: int, chosen: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Compute the mean of the ``kept`` values of each column that are closest to its median.
+
+    Parameters
+    ----------
+    matrix
+        A matrix of shape ``(n, d)`` with finite values.
+    kept
+        How many values are averaged, from 1 to the number of rows that are looked at.
+    chosen
+        The indices of the rows that are looked at, of shape ``(m,)``. None looks at all rows.
+
+    Returns
+    -------
+    torch.Tensor
+        The means, of shape ``(d,)``, in the dtype of the matrix.
+    """
+    rows = rows_for_kernel(matrix)
+    if rows is None:
+        looked_at = matrix if chosen is None else matrix.index_select(0, chosen)
+        return of_sorted(looked_at, lambda ordered: _mean_of_window(ordered, kept))
+    from fedlib.kernels import selection
+
+    out = torch.empty(rows.d, dtype=matrix.dtype)
+    which = np.arange(rows.n) if chosen is None else chosen.numpy()
+    network, bits = selection_network(len(which), range(len(which))), rows.as_bits()
+
+    def average(start: int, stop: int) -> None:
+        selection.means_around_median(
+            rows.values, *bits, which, rows.stride, start, stop, *network, kept, out.numpy()
+        )
+
+    in_chunks(rows.d, average)
+    return out
+
+
+def _mean_of_window(ordered: torch.Tensor, kept: int) -> torch.Tensor:
+    """Return the mean of the ``kept`` values closest to the median of each row ``(m, n)``."""
+    count = ordered.shape[1]
+    median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
+    # The values closest to the median are neighbours in the order, so they form a window.
+    below = median[:, None] - ordered[:, : count - kept + 1]
+    above = ordered[:, kept - 1 :] - median[:, None]
+    start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
+    places = start + torch.arange(kept, device=ordered.device)
+    return (ordered.gather(1, places) / kept).sum(1)

@@ -1,0 +1,346 @@
+"""Where stored runs are farthest from what a paper prints, and which choices explain it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+from fedlib.evidence.claim import Printed, PrintedNumber
+from fedlib.evidence.noise import NoiseBook, is_chance
+from fedlib.evidence.report import Archive
+from fedlib.evidence.results import CellResult
+from fedlib.evidence.statistics import MARGIN, agrees, estimate
+from fedlib.evidence.table import plural
+from fedlib.evidence.verdicts import ENOUGH_SEEDS
+from fedlib.grids import Variant
+
+ACCURACY = "test_accuracy"
+EMPTY = 10.0
+"""A choice that raises the number without any attack by more points than this tells nothing."""
+
+EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
+TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared with what.
+
+    Attributes
+    ----------
+    archive
+        The stored runs. Those at the paper's scale and on real data count.
+    printed
+        The numbers that the paper prints. Cells of which it prints none do not count, nor do those
+        of which only bounds are known.
+    cells
+        The keys of the cells. None of them is a variant.
+    quantity
+        The name of the recorded share that is compared, after the last round.
+    unattacked
+        This function takes the key of a cell and returns that of the cell without attackers that
+        is judged on the same samples, or None if there is none. It is needed for the success of
+        attacks: a choice with which models that nobody attacked have it too explains nothing.
+    """
+
+    archive: Archive
+    printed: Printed
+    cells: tuple[str, ...]
+    quantity: str = ACCURACY
+    unattacked: Callable[[str], str | None] = lambda key: None
+
+    @cached_property
+    def noise(self) -> NoiseBook:
+        """How far the numbers of a cell's seeds are apart."""
+        if self.quantity == ACCURACY:
+            return self.archive.noise
+        results = self.archive.results(self.cells)
+        return NoiseBook(results, partial(_percent, self.quantity), at_chance=False)
+
+    def number(self, key: str) -> PrintedNumber | None:
+        """Return the number that the paper prints for a cell, in percent, or None."""
+        number = self.printed(key, self.quantity)
+        return number if number is not None and number.least is None else None
+
+    def result(self, key: str) -> CellResult | None:
+        """Return the runs of a cell at the paper's scale on real data, or None."""
+        for result in self.archive.results([key]):
+            if result.scale == "paper" and result.real and result.has(self.quantity):
+                # The share of no samples is not a number, and there is nothing to compare.
+                return None if any(map(math.isnan, self.values(result))) else result
+        return None
+
+    def values(self, result: CellResult) -> tuple[float, ...]:
+        """Return the number that each seed of some runs gives, in percent."""
+        return tuple(_percent(self.quantity, result.of_seed(seed)) for seed in result.seeds)
+
+    def unstable(self, result: CellResult) -> bool:
+        """Whether the seeds disagree far beyond the noise, and are too few to be averaged."""
+        return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
+
+    def at_chance(self, result: CellResult, number: PrintedNumber) -> bool:
+        """Whether the accuracy of some runs and the printed one are both at chance."""
+        if self.quantity != ACCURACY:
+            return False
+        highest = max(mean(self.values(result)), number.value)
+        return is_chance(result, highest)
+
+    def within(self, result: CellResult, number: PrintedNumber) -> bool:
+        """Whether some runs are within the margin of a printed number, or both are at chance."""
+        near = agrees(mean(self.values(result)), number.value, number.spread)
+        return near or self.at_chance(result, number)
+
+    def distance(self, result: CellResult, number: PrintedNumber) -> float:
+        """Return how far the mean of some runs is from a printed number, in points."""
+        return abs(mean(self.values(result)) - number.value)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A choice that is taken the other way in a cell, and what this gives.
+
+    Attributes
+    ----------
+    name
+        The choice and the other way to make it, in words.
+    kind
+        ``explains``: the number comes within the margin of the printed one, or both are at chance.
+        ``moves``: it comes nearer by more than 2 points and than twice the noise between seeds, but
+        not within the margin. ``no help``: neither. ``tells nothing``: models that nobody attacked
+        have most of the number too. ``unstable``: the seeds disagree too far to say. ``not
+        computed``: the runs are not stored, or those without an attack that are needed beside them.
+    values
+        The number that each seed gives, in percent.
+    share
+        By how much the choice makes the difference smaller, in percent of the difference.
+    remark
+        What has to be said with the numbers.
+    """
+
+    name: str
+    kind: str
+    values: tuple[float, ...] = ()
+    share: float = 0.0
+    remark: str = ""
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"{self.name}: {self.kind}"
+        remark = f", {self.remark}" if self.remark else ""
+        return f"{self.name}: {shown(self.values, self.kind == UNSTABLE)}{remark}"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A cell whose stored number is not within the margin of the printed one.
+
+    Attributes
+    ----------
+    result
+        The cell's runs.
+    printed
+        The number that the paper prints, in percent.
+    values
+        The number that each seed gives, in percent.
+    unstable
+        Whether the seeds disagree so far that more of them are needed.
+    tried
+        The choices that the grid takes the other way in this cell.
+    """
+
+    result: CellResult
+    printed: PrintedNumber
+    values: tuple[float, ...]
+    unstable: bool
+    tried: tuple[Tried, ...]
+
+    @property
+    def difference(self) -> float:
+        """The mean of the seeds minus the printed number, in points."""
+        return mean(self.values) - self.printed.value
+
+    @property
+    def kind(self) -> str:
+        """``explains`` or ``moves`` if some choice does, else ``no help``, or ``unstable``."""
+        if self.unstable:
+            return UNSTABLE
+        kinds = {one.kind for one in self.tried}
+        return next((kind for kind in (EXPLAINS, MOVES) if kind in kinds), NO_HELP)
+
+    @property
+    def outcome(self) -> str:
+        """What the choices explain of the difference, in words."""
+        if self.unstable:
+            return f"{UNSTABLE}: the seeds disagree, and {ENOUGH_SEEDS} are needed"
+        found: dict[str, list[str]] = {}
+        for one in self.tried:
+            share = f" ({one.share:.0f} %)" if one.kind == MOVES else ""
+            found.setdefault(one.kind, []).append(one.name + share)
+        in_vain = [name for kind in (NO_HELP, TELLS_NOTHING, UNSTABLE)
+                   for name in found.get(kind, ())]  # fmt: skip
+        if EXPLAINS in found:
+            return f"explained by {'; '.join(found[EXPLAINS])}"
+        if MOVES in found:
+            said = f"moved by {'; '.join(found[MOVES])}; not explained"
+        else:
+            said = f"open: tried {'; '.join(in_vain)}" if in_vain else "open: nothing tried"
+        missing = len(found.get(NOT_COMPUTED, ()))
+        return f"{said}; {plural(missing, 'choice')} not computed" if missing else said
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How some runs compare with the printed numbers.
+
+    Attributes
+    ----------
+    compared
+        How many printed numbers are compared.
+    apart
+        The cells outside the margin and not at chance as printed, those that are farthest apart
+        first. Unstable cells stand last, because their mean may be a number that no run gave.
+    """
+
+    compared: int
+    apart: tuple[Apart, ...]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How near to the printed numbers some cells are before and after a change.
+
+    Attributes
+    ----------
+    before, after
+        The distance of each cell from its printed number, in points, on the same seeds.
+    within_before, within_after
+        Whether it is within the margin, or at chance as the printed number is.
+    """
+
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    within_before: tuple[bool, ...]
+    within_after: tuple[bool, ...]
+
+
+def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
+    """Find the cells that are outside the margin, and what the grid's variants give there.
+
+    Parameters
+    ----------
+    compared
+        What is compared.
+    variants
+        The grid's variants: each takes a choice the other way in some of the cells.
+    """
+    count, found = 0, []
+    for key in compared.cells:
+        number, result = compared.number(key), compared.result(key)
+        if number is None or result is None:
+            continue
+        count += 1
+        values, unstable = compared.values(result), compared.unstable(result)
+        if not unstable and compared.within(result, number):
+            continue
+        tried = tuple(_try(compared, one, result, number) for one in variants if key in one.cells)
+        found.append(Apart(result, number, values, unstable, tried))
+    found.sort(key=lambda one: (one.unstable, -abs(one.difference)))
+    return Differences(count, tuple(found))
+
+
+def recovered(compared: Compared, variant: Variant) -> Recovery:
+    """Compare a variant with the cells that it changes, where both are stored.
+
+    Parameters
+    ----------
+    compared
+        What is compared.
+    variant
+        The variant.
+    """
+    rows = []
+    for key in compared.cells:
+        number, base = compared.number(key), compared.result(key)
+        other = compared.result(variant.cell(key)) if key in variant.cells else None
+        if number is not None and base is not None and other is not None:
+            both = _of_same_seeds(base, other)
+            distances = (compared.distance(one, number) for one in both)
+            rows.append((*distances, *(compared.within(one, number) for one in both)))
+    return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), ())
+
+
+def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:
+    """Say what a choice gives in a cell, beside the runs of the cell with the same seeds."""
+    name = f"{variant.question}: {variant.other}"
+    result = compared.result(variant.cell(base.key))
+    if result is None:
+        return Tried(name, NOT_COMPUTED)
+    values = compared.values(result)
+    if compared.unstable(result):
+        return Tried(name, UNSTABLE, values)
+    raised = _raised_floor(compared, variant, base.key)
+    if raised is None:
+        return Tried(name, NOT_COMPUTED, values, remark="without an attack not computed")
+    if raised > EMPTY:
+        remark = f"without an attack {raised:.0f} points more than as used"
+        return Tried(name, TELLS_NOTHING, values, remark=remark)
+    before, after = (compared.distance(one, number) for one in _of_same_seeds(base, result))
+    share = 100 * (before - after) / before if before else 0.0
+    if compared.within(result, number):
+        remark = "at chance, as printed" if compared.at_chance(result, number) else ""
+        return Tried(name, EXPLAINS, values, share, remark)
+    noise = compared.noise.of(base)
+    least = max(MARGIN, 2 * noise.sd if noise else 0.0)
+    return Tried(name, MOVES if before - after > least else NO_HELP, values, share)
+
+
+def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, CellResult]:
+    """Return the runs of two cells with the seeds that both have, or all if they share none."""
+    seeds = set(first.seeds) & set(second.seeds)
+    if not seeds:
+        return first, second
+    kept = [[record for record in result.records if record["seed"] in seeds]
+            for result in (first, second)]  # fmt: skip
+    return replace(first, records=tuple(kept[0])), replace(second, records=tuple(kept[1]))
+
+
+def _raised_floor(compared: Compared, variant: Variant, key: str) -> float | None:
+    """Return by how many points a choice raises the number of models that nobody attacked.
+
+    It is 0 if the grid does not take the choice the other way without an attack, and None if such
+    runs are not stored.
+    """
+    floor = compared.unattacked(key)
+    if floor is None or floor not in variant.cells:
+        return 0.0
+    used, other = compared.result(floor), compared.result(variant.cell(floor))
+    if used is None or other is None:
+        return None
+    return mean(compared.values(other)) - mean(compared.values(used))
+
+
+def _percent(quantity: str, result: CellResult) -> float:
+    """Return the mean of a recorded share over the seeds after the last round, in percent."""
+    return result.final(quantity).mean
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of the numbers that some seeds give."""
+    return estimate(list(values)).mean
+
+
+def shown(values: Sequence[float], each: bool = False) -> str:
+    """Return the mean of the seeds and how many there are, as ``7.20 ×1``.
+
+    Parameters
+    ----------
+    values
+        The number that each seed gives.
+    each
+        Whether the numbers are shown one by one, because their mean says nothing.
+    """
+    if each:
+        return ", ".join(f"{value:.2f}" for value in values)
+    return f"{mean(values):.2f} ×{len(values)}"

@@ -1,0 +1,129 @@
+"""Tables of where stored runs are farthest from what a paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fedlib.evidence.apart import (
+    EXPLAINS,
+    MOVES,
+    NO_HELP,
+    Apart,
+    Compared,
+    Differences,
+    differences,
+    recovered,
+    shown,
+)
+from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.table import Note, Table, plural
+from fedlib.grids import Variant
+
+__all__ = ["MOST", "Compared", "farthest_table", "recovery"]
+
+MOST = 10
+"""How many cells a table shows. Unstable cells come in addition."""
+
+_CSS = {EXPLAINS: "agrees", MOVES: "tie", NO_HELP: "differs"}
+_HEADS = ("cell", "runs", "printed", "here", "difference", "choices taken the other way", "outcome")
+
+
+def farthest_table(
+    compared: Compared,
+    variants: Sequence[Variant],
+    where: Callable[[str], str],
+    title: str,
+    most: int = MOST,
+) -> Table | Note:
+    """Return a table of the cells that are farthest from the printed numbers, and of the causes.
+
+    Parameters
+    ----------
+    compared, variants
+        These are passed on to :func:`fedlib.evidence.apart.differences`.
+    where
+        This function takes the key of a cell and puts it into words.
+    title
+        What the caption begins with.
+    most
+        How many cells the table shows.
+
+    Returns
+    -------
+    Table or Note
+        A note if there is nothing to show.
+    """
+    found = differences(compared, variants)
+    if not found.compared:
+        return Note(f"{title}: no printed number is computed at the paper's scale yet.")
+    if not found.apart:
+        return Note(f"{title}: all of the {found.compared} computed numbers are within the margin.")
+    stable = [one for one in found.apart if not one.unstable]
+    rows: list[tuple[str, ...]] = []
+    classes = {}
+    for one in [*stable[:most], *(one for one in found.apart if one.unstable)]:
+        if one.kind in _CSS:
+            classes[len(rows), len(_HEADS) - 1] = _CSS[one.kind]
+        rows.append(_row(one, where))
+    return Table(_HEADS, tuple(rows), _caption(title, found, len(stable), most), classes)
+
+
+def _row(one: Apart, where: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the row of a cell."""
+    result, number = one.result, one.printed
+    spread = f" ± {number.spread:.2f}" if number.spread else ""
+    return (
+        where(result.key),
+        f"{result.scale}, {result.data}",
+        f"{number.value:.2f}{spread}",
+        shown(one.values, one.unstable),
+        "–" if one.unstable else f"{one.difference:+.2f}",
+        "\n".join(str(tried) for tried in one.tried) or "–",
+        one.outcome,
+    )
+
+
+def _caption(title: str, found: Differences, stable: int, most: int) -> str:
+    """Return the caption of the table, which says how to read it."""
+    which = f"the {most} farthest of them" if stable > most else "all of them"
+    unstable = len(found.apart) - stable
+    besides = f"; below them {plural(unstable, 'unstable cell')}" if unstable else ""
+    other = any(not one.result.canonical for one in found.apart)
+    sample = (
+        " The data are not the paper's own, so that a part of it may be theirs." if other else ""
+    )
+    return (
+        f"{title}: {stable} of {found.compared} numbers are outside the margin ({which}{besides}). "
+        "All numbers are percentages. A difference is ours minus the printed number, in points; ×2 "
+        "says two seeds. A choice explains a difference if the number comes within the margin "
+        f"({MARGIN:g} points, or twice the printed spread if that is more) when this choice alone "
+        "is taken the other way, or if then both are at chance. It moves it if the number comes "
+        f"nearer by more than {MARGIN:g} points and than twice the noise between seeds; in "
+        f"brackets stands the part of the difference that is gone then.{sample}"
+    )
+
+
+def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
+    """Say how much of what is printed a variant gives, beside the runs that it changes.
+
+    Parameters
+    ----------
+    compared, variant
+        These are passed on to :func:`fedlib.evidence.apart.recovered`.
+    title
+        What the note begins with.
+    """
+    found = recovered(compared, variant)
+    count, name = len(found.before), f"{variant.question}: {variant.other}"
+    name = f"{title}, {name}" if title else name[:1].upper() + name[1:]
+    if not count:
+        return Note(f"{name}: no printed number is computed in both ways yet.")
+    both = list(zip(found.within_before, found.within_after, strict=True))
+    before, after = (sum(values) / count for values in (found.before, found.after))
+    return Note(
+        f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
+        f"{sum(found.within_before)} agree with the printed one as the runs above are made "
+        f"({variant.used}), and {sum(found.within_after)} the other way: the change gains "
+        f"{both.count((False, True))} and loses {both.count((True, False))}. The mean "
+        f"distance from the printed number goes from {before:.1f} to {after:.1f} points."
+    )

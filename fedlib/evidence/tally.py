@@ -1,0 +1,87 @@
+"""How many of a paper's sentences hold, and in how many rows of the table of claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from fedlib.evidence.judging import CONTRADICTED, ClaimsTable, Judgement
+from fedlib.evidence.table import plural
+from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
+
+HOLDS_PARTLY = "holds in some readings or settings"
+"""The kind of a sentence that holds in some of its decided rows and not in others."""
+
+_WORDS = {
+    HOLDS: ("holds", "hold"),
+    HOLDS_PARTLY: (HOLDS_PARTLY, "hold in some readings or settings"),
+    FAILS: ("does not hold", "do not hold"),
+    TIE: ("tie", "ties"),
+    UNDECIDED: ("undecided", "undecided"),
+    CONTRADICTED: (CONTRADICTED, CONTRADICTED),
+}
+"""The words for each kind after the number 1, and after another number."""
+
+
+def sentences(table: ClaimsTable) -> dict[tuple[str, str], list[Judgement]]:
+    """Return the rows of each sentence of the paper; questions of this book are left out.
+
+    Parameters
+    ----------
+    table
+        The paper's claims, judged.
+    """
+    found: dict[tuple[str, str], list[Judgement]] = {}
+    for row in table.judged:
+        if not row.own:
+            found.setdefault((row.place, row.claim.says), []).append(row)
+    return found
+
+
+def kind_of(kinds: Collection[str]) -> str:
+    """Return the verdict on a sentence from the verdicts on its rows.
+
+    The decided rows count, if there are any. If all of them hold, so does the sentence. If none of
+    them holds, the sentence is a tie if all are ties, and otherwise it does not hold. A sentence
+    without a decided row is undecided, or contradicted in print if all of its rows are.
+
+    Parameters
+    ----------
+    kinds
+        The kind of verdict on each row of the sentence. There is at least one.
+    """
+    decided = [kind for kind in kinds if kind in (HOLDS, FAILS, TIE)]
+    if not decided:
+        return CONTRADICTED if set(kinds) == {CONTRADICTED} else UNDECIDED
+    if HOLDS in decided:
+        return HOLDS if set(decided) == {HOLDS} else HOLDS_PARTLY
+    return TIE if set(decided) == {TIE} else FAILS
+
+
+def tally(table: ClaimsTable) -> str:
+    """Say how many of the paper's sentences hold, and how many of the rows that they have.
+
+    A sentence has a row for each reading of it and each setting that it is tested in.
+
+    Parameters
+    ----------
+    table
+        The paper's claims, judged.
+    """
+    found = sentences(table)
+    of_sentences = Counter(kind_of([row.kind for row in rows]) for rows in found.values())
+    of_rows = Counter(row.kind for rows in found.values() for row in rows)
+    return (
+        f"{plural(len(found), 'sentence')}: {_counted(of_sentences)} "
+        f"({plural(sum(of_rows.values()), 'row')}: {_counted(of_rows)})"
+    )
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    """Say how many there are of each kind: ``1 holds, 2 do not hold``."""
+    said = [
+        f"{count} {words[0] if count == 1 else words[1]}"
+        for kind, words in _WORDS.items()
+        if (count := kinds.get(kind, 0))
+    ]
+    return ", ".join(said) or "none"
