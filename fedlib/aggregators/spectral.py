@@ -14,8 +14,8 @@ SIGMA = 2.5
 _BLOCK = 1 << 16
 """This many values are worked on at once on a CPU, where the spectra then stay in the cache."""
 _DEVICE_BLOCK = 1 << 22
-"""This many are on other devices. The spectra of all clients of a large network would need many times
-the memory of its updates."""
+"""This many are worked on at once on other devices. The spectra of all clients of a large network
+would need many times the memory of its updates."""
 
 
 def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
