@@ -14,10 +14,7 @@ the layer after it stores a gradient only where the ReLU's output is positive.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -155,69 +152,53 @@ def gradient(plan, w, x, y, index, ws, grad):
     return total, batch
 
 
-def _kernels(sources: str) -> tuple[Any, Any]:
-    """The functions that are called from Python, which are kept on disk.
+@kernel
+def steps(plan, start, x, y, schedule, only, rate, momentum, sum_rate, ws, out, losses):
+    """Local steps of SGD of each client; see :func:`fedlib.gradients.local_updates`.
 
-    Numba keeps a function until its own file changes, but knows nothing of the files of its parts.
-    It does look at what a function takes from the function around it: ``sources``, which stands for
-    all of the files.
+    With ``only`` a client's row of ``out`` is the gradient of its one step. Otherwise it is the
+    sum of the gradients times ``sum_rate`` or, if that is 0, what the steps changed.
     """
-
-    @kernel
-    def steps(plan, start, x, y, schedule, only, rate, momentum, sum_rate, ws, out, losses):
-        """Local steps of SGD of each client; see :func:`fedlib.gradients.local_updates`.
-
-        With ``only`` a client's row of ``out`` is the gradient of its one step. Otherwise it is the
-        sum of the gradients times ``sum_rate`` or, if that is 0, what the steps changed.
-        """
-        _ = sources
-        rate, momentum, sum_rate = np.float32(rate), np.float32(momentum), np.float32(sum_rate)
-        size = 0 if only else len(start)
-        own, own_grad = np.empty(size, np.float32), np.empty(size, np.float32)
-        velocity = np.empty(size, np.float32)
-        for i in range(schedule.shape[0]):
-            w, grad = (start, out[i]) if only else (own, own_grad)
-            if not only:
-                w[:] = start
-                velocity[:] = 0
-                out[i] = 0
-            total, samples = 0.0, 0
-            for step in range(schedule.shape[1]):
-                loss, batch = gradient(plan, w, x, y, schedule[i, step], ws, grad)
-                total += loss
-                samples += batch
-                if only or batch == 0:
-                    continue
+    rate, momentum, sum_rate = np.float32(rate), np.float32(momentum), np.float32(sum_rate)
+    size = 0 if only else len(start)
+    own, own_grad = np.empty(size, np.float32), np.empty(size, np.float32)
+    velocity = np.empty(size, np.float32)
+    for i in range(schedule.shape[0]):
+        w, grad = (start, out[i]) if only else (own, own_grad)
+        if not only:
+            w[:] = start
+            velocity[:] = 0
+            out[i] = 0
+        total, samples = 0.0, 0
+        for step in range(schedule.shape[1]):
+            loss, batch = gradient(plan, w, x, y, schedule[i, step], ws, grad)
+            total += loss
+            samples += batch
+            if only or batch == 0:
+                continue
+            for j in range(size):
+                velocity[j] = momentum * velocity[j] + grad[j]
+                w[j] -= rate * velocity[j]
+            if sum_rate != 0:
                 for j in range(size):
-                    velocity[j] = momentum * velocity[j] + grad[j]
-                    w[j] -= rate * velocity[j]
-                if sum_rate != 0:
-                    for j in range(size):
-                        out[i, j] += sum_rate * grad[j]
-            if not only and sum_rate == 0:
-                for j in range(size):
-                    out[i, j] = start[j] - w[j]
-            losses[i] = total / max(samples, 1)
+                    out[i, j] += sum_rate * grad[j]
+        if not only and sum_rate == 0:
+            for j in range(size):
+                out[i, j] = start[j] - w[j]
+        losses[i] = total / max(samples, 1)
 
-    @kernel
-    def logits(plan, w, x, ws, out):
-        """Fill the outputs ``(n, classes)`` of the network for all samples of ``x``."""
-        _ = sources
-        last = plan[len(plan) - 1]
-        rows, starts = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-        for first in range(0, len(out), LANES):
-            count = min(LANES, len(out) - first)
+
+@kernel
+def logits(plan, w, x, ws, out):
+    """Fill the outputs ``(n, classes)`` of the network for all samples of ``x``."""
+    last = plan[len(plan) - 1]
+    rows, starts = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    for first in range(0, len(out), LANES):
+        count = min(LANES, len(out) - first)
+        for lane in range(count):
+            rows[lane] = first + lane
+        fill(plan, x, rows, count, ws, starts)
+        forward(plan, w, ws)
+        for o in range(last[OUT_CHANNELS]):
             for lane in range(count):
-                rows[lane] = first + lane
-            fill(plan, x, rows, count, ws, starts)
-            forward(plan, w, ws)
-            for o in range(last[OUT_CHANNELS]):
-                for lane in range(count):
-                    out[first + lane, o] = ws[last[OUT_AT] + o * LANES + lane]
-
-    return steps, logits
-
-
-_FILES = ("compiling.py", "lanes.py", "lane_blocks.py", "lane_tiles.py", "layers.py", "passes.py")
-_TEXTS = b"".join(Path(__file__).with_name(name).read_bytes() for name in _FILES)
-steps, logits = _kernels(hashlib.sha256(_TEXTS).hexdigest())
+                out[first + lane, o] = ws[last[OUT_AT] + o * LANES + lane]
