@@ -10,8 +10,14 @@ import torch
 
 from fedlib import blocks, hardware, kernels
 from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.federation import Facts
+from fedlib.grids import compute_metrics
 from fedlib.kernels import networks
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 DTYPES = (torch.float32, torch.float64)
@@ -206,3 +212,36 @@ def test_the_number_of_threads_changes_no_digit(name, monkeypatch):
     alone = rule.apply(matrix)[0]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(rule.apply(matrix)[0], alone)
+
+
+@pytest.mark.parametrize("name", ["trimmed_mean", "krum", "residual_reweighting"])
+def test_finished_runs_move_no_farther_than_another_seed_moves_them(name, monkeypatch):
+    """Kernels add up in another order. What that does to a run is less than what a seed does."""
+    data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 600, 200)
+    dataset = load_dataset(data)
+
+    def accuracies():
+        return [
+            compute_metrics(
+                RunConfig(
+                    data=data,
+                    n_clients=10,
+                    n_byzantine=2,
+                    client=MomentumSGD(8, momentum=0.9),
+                    aggregator=AGGREGATORS[name](n_byzantine=2),
+                    attack=ATTACKS["sign_flip"](n_byzantine=2),
+                    rounds=100,
+                    eval_every=100,
+                    learning_rate=0.3,
+                    seed=seed,
+                ),
+                dataset,
+                strategy="merged",  # the kernels of the rules alone: tests/test_tiled.py has others
+            )["test_accuracy"][-1]
+            for seed in (1, 2, 3)
+        ]
+
+    found, expected = by_both(monkeypatch, accuracies)
+    assert max(expected) > 0.3  # The runs learn something.
+    moved = max(abs(a - b) for a, b in zip(found, expected, strict=True))
+    assert moved <= max(expected) - min(expected)

@@ -88,9 +88,9 @@ def _rules(entries: list[dict[str, Any]]) -> str:
             reads = entry["seconds"]["fedlib"] / one_read[n, d]
             others = (_ratio(entry, peer) or "" for peer in ("flower", "torch"))
             rows.append((name, str(n), f"{d:,}", time, ratio, *others, f"{reads:.1f}"))
-    heads = ("rule", "n", "d", "fedlib, ms", "byzfl / fedlib", "Flower / fedlib")
-    heads += ("without kernels / fedlib", "fedlib / one read")
-    return table(heads, rows, numbers=7)
+    ours = ("rule", "n", "d", "fedlib, ms")
+    ratios = ("byzfl / fedlib", "Flower / fedlib", "torch / fedlib", "fedlib / one read")
+    return table((*ours, *ratios), rows, numbers=7)
 
 
 def _rounds(entries: list[dict[str, Any]]) -> str:
