@@ -148,12 +148,13 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
         ),
         (
             lambda archive: tables.curves(archive, "cifar100_iid"),
-            f"CIFAR-100 with the paper's network; this computes it: {COMMAND} '*/cifar100_iid/*'",
+            f"CIFAR-100 with the paper's network; this computes it (long runs, best on a "
+            f"GPU): {COMMAND} 'table_iv/cifar100_iid/*'",
         ),
         (
             lambda archive: tables.search(archive, "figure_14"),
-            "other values of ROP's z on CIFAR-10* with the paper's network; this computes it: "
-            f"{COMMAND} 'figure_14/*'",
+            "other values of ROP's z on CIFAR-10* with the paper's network; this computes it (long "
+            f"runs, best on a GPU): {COMMAND} 'figure_14/*'",
         ),
         (tables.short_runs_table, f"{COMMAND} 'ten_epochs/*'"),
     ],

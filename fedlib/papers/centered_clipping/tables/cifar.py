@@ -13,7 +13,7 @@ from fedlib.evidence.plots import Panel, accuracy_panels
 from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural
 from fedlib.evidence.results import range_of
 from fedlib.papers.centered_clipping import ten_epochs
-from fedlib.papers.centered_clipping.keys import Key, table_iv
+from fedlib.papers.centered_clipping.keys import TABLE_IV, Key, table_iv
 from fedlib.papers.centered_clipping.published import published_accuracies
 from fedlib.papers.centered_clipping.searches import SEARCHES
 from fedlib.papers.centered_clipping.settings import (
@@ -51,7 +51,7 @@ def curves(archive: Archive, setting: str, quantity: str = "test_accuracy") -> F
     """
     # What is within reach of a computer without a GPU comes first.
     short = setting == ten_epochs.SETTING
-    only = SHORT_RUNS if short else f"*/{setting}/*"
+    only = SHORT_RUNS if short else f"{TABLE_IV}/{setting}/*"
     rows = accuracy_rows(archive, setting)
     return _drawn(rows, ATTACK_NAMES, SETTING_TITLES[setting], only, quantity)
 
@@ -98,7 +98,7 @@ def table_iv_or_note(archive: Archive, setting: str) -> Table | Note:
     """
     if any(archive.best(key) for key in archive.cells(f"table_iv/{setting}/*")):
         return accuracies.table_iv(archive, setting)
-    return _nothing(SETTING_TITLES[setting], f"*/{setting}/*")
+    return _nothing(SETTING_TITLES[setting], f"{TABLE_IV}/{setting}/*")
 
 
 def short_runs_table(archive: Archive) -> Table | Note:
@@ -184,8 +184,9 @@ def _networks_and_seeds(results: Sequence[CellResult]) -> str:
 def _nothing(what: str, only: str) -> Note:
     """Return the sentence for what is not stored."""
     count = plural(len(ten_epochs.KEYS), "run")
-    how = f" ({count} of {ten_epochs.REDUCED} each)" if only == SHORT_RUNS else ""
+    short = f"{count} of {ten_epochs.REDUCED} each"
+    how = short if only == SHORT_RUNS else "long runs, best on a GPU"
     return Note(
-        f"Nothing is stored yet of {what} with the paper's network; this computes it{how}: "
+        f"Nothing is stored yet of {what} with the paper's network; this computes it ({how}): "
         f"{_RUN} '{only}'"
     )
