@@ -1,8 +1,9 @@
 # mypy: disable-error-code="call-arg,no-untyped-def,var-annotated"
 """Passes of a small network over tiles of 16 samples, without leaving the processor's cache.
 
-A network is a *plan*: a table of integers with one row for each layer, whose columns are the
-constants below. :mod:`fedlib.gradients.tiled` writes it, and also says which networks have one.
+A network is a *plan*: a table of integers with one row for each layer, whose columns are named in
+:mod:`fedlib.kernels.layers`. :mod:`fedlib.gradients.tiled` writes it, and says which networks have
+one.
 All numbers between the layers lie in one *workspace*. A number of a layer takes 16 places there,
 one for each sample of the tile, and the numbers of an image are ordered by channel, row and column.
 
