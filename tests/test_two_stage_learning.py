@@ -237,6 +237,7 @@ def test_an_agent_plans_again_and_draws_reference_lines():
     assert found[0] == found[1]
     # Of twelve rounds the attack has eight: it plans at the first, and after two, four and six.
     assert len(found[0]["plan_reward"]) == 4
+    assert len(found[0]["plan_rests"]) == 4 and found[0]["plan_rests"][0] == 0
     honest, greedy, floor = found[0]["reference_reward"]
     assert floor == 1 - DIVERGED <= min(honest, greedy)
     assert max(honest, greedy) <= 1
@@ -347,3 +348,33 @@ def test_bad_settings_are_named():
     setting = federation(client=MomentumSGD(5), track=())
     with pytest.raises(ConfigError, match="client='momentum_sgd' must be 'robust_sgd'"):
         two_stage.Agent(setting, None)
+
+
+@pytest.mark.parametrize(
+    ("kept", "honest", "other", "rests", "earned"),
+    [(0.5, 0.1, 0.4, 0, 0.5), (0.1, 0.2, 0.6, 0, 0.6), (-9.0, 0.0, -9.0, 1, 0.0)],
+)
+def test_a_new_plan_does_what_earns_most(monkeypatch, kept, honest, other, rests, earned):
+    def play(environment, attack):
+        return honest if attack(np.zeros(28, np.float32)) is None else kept
+
+    new = torch.nn.Sequential(torch.nn.Linear(28, 28))
+
+    def learn(learner, n_steps, policy=None):
+        learner.best = other
+        return (new if policy is not None else Learner.untrained(learner)), []
+
+    monkeypatch.setattr(FederationEnvironment, "play", play)
+    monkeypatch.setattr(Learner, "learn", learn)
+    states = []
+
+    def keep(attack, updates, state, facts):
+        states.append(state)
+        return facts.own_updates, state
+
+    monkeypatch.setattr(TwoStage, "_attack", keep)
+    agent, _, _ = played(small(replan=4, replan_steps=4, most_epochs=1, epoch=4))
+    assert agent.found["plan_reward"] == [other, earned]
+    assert agent.found["plan_rests"] == [0, rests]
+    assert (agent.policy is new) == (other > kept)
+    assert (states[-1] is None) == bool(rests)  # without a state the attack is honest

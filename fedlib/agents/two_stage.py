@@ -54,7 +54,8 @@ class Agent:
         The quantities that the run records, in a list each: those of the first stage, and
         ``policy_reward``. If rewards are shares, ``reference_reward`` has what an honest attacker
         earns in the simulation, what a greedy one earns, and the least that an episode can end
-        with. If the agent plans again, ``plan_reward`` has what the policy of each plan earned.
+        with. If the agent plans again, ``plan_reward`` has what each plan earned in the simulation,
+        and ``plan_rests`` has 1 for each plan to stay honest, and otherwise 0.
     seconds
         The seconds that the parts of the attack took: an ``epoch`` of the federation, matching the
         ``data``, and learning the ``policy``.
@@ -85,6 +86,7 @@ class Agent:
         self._call_ended: float | None = None
         self._round_seconds: list[float] = []
         self._attacked = 0
+        self._rests = False
         self._environment: FederationEnvironment | None = None
         self._learner: Learner | None = None
         self._signs = torch.zeros(0)
@@ -116,7 +118,7 @@ class Agent:
             self._attacked += 1
             if self._attacked % self.attack.replan == 0:
                 self._plan_again(state)
-        state.attack = self._chosen(state)
+        state.attack = None if self._rests else self._chosen(state)
 
     def _chosen(self, state: State) -> torch.Tensor:
         """Return the state of the ``dictated`` attack for the coming round."""
@@ -205,7 +207,7 @@ class Agent:
         self._policy_seconds += time.perf_counter() - started
         self.found["policy_reward"] = rewards
         if attack.replan:
-            self.found["plan_reward"] = [learner.best]
+            self.found.update(plan_reward=[learner.best], plan_rests=[0.0])
         if attack.reward == "share":
             self.found["reference_reward"] = self._references(self._environment, state.client.gamma)
 
@@ -219,7 +221,11 @@ class Agent:
         return [honest, environment.play(greedy), 1 - DIVERGED]
 
     def _plan_again(self, state: State) -> None:
-        """Learn on from the present model, and keep the policy unless another one earns more."""
+        """Learn on from the present model, and do in the next rounds what earns most.
+
+        The agent keeps its policy unless another one earns more, and stays honest if that earns
+        more than both.
+        """
         environment, learner, policy = self._environment, self._learner, self.policy
         assert environment is not None and learner is not None and policy is not None
         if not bool(state.parameters.isfinite().all()):
@@ -233,11 +239,13 @@ class Agent:
                 action = policy(torch.from_numpy(observation)[None])[0].clamp(-1, 1)
             return update_of(action, environment.model, self.data)
 
-        earned = environment.play(act)
+        earned, honest = environment.play(act), environment.play(lambda _: None)
         other, _ = learner.learn(self.attack.replan_steps, policy)
         if learner.best > earned:
-            self.policy = other
-        self.found["plan_reward"].append(max(earned, learner.best))
+            self.policy, earned = other, learner.best
+        self._rests = honest > earned
+        self.found["plan_reward"].append(max(earned, honest))
+        self.found["plan_rests"].append(float(self._rests))
         self._policy_seconds += time.perf_counter() - started
 
 

@@ -108,7 +108,9 @@ class TwoStage(Dictated):
     replan, replan_steps
         The number of rounds after which the attacker learns on, from the model that there is then,
         and of the rounds that it learns from each time. The policy that it has is kept unless
-        another one earns more. With 0, the default, it learns once, as in the text.
+        another one earns more, and the attacker stays honest until the next plan if that earns
+        most: a model that is destroyed can only get worse for it. With 0, the default, it learns
+        once, as in the text.
     acts
         What chooses the updates: the ``"learned"`` policy, or a control that learns nothing. The
         ``"untrained"`` policy has the weights that learning starts from. ``"signs"`` always sends
