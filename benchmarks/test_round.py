@@ -221,7 +221,7 @@ def test_kernels_of_networks(benchmark, monkeypatch, model, step, switch):
     }[step]
     benchmark.group = f"network kernels {step} {model}"
     benchmark.extra_info.update(
-        kind="network", name=f"{step} {model}", library=switch, size=[samples]
+        kind="network", name=f"{step}, `{model}`", library=switch, size=[samples]
     )
     with hardware.one_thread():
         benchmark.pedantic(function, rounds=8, warmup_rounds=1, iterations=1)
@@ -229,7 +229,7 @@ def test_kernels_of_networks(benchmark, monkeypatch, model, step, switch):
 
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_a_run_of_local_epochs(benchmark, monkeypatch, switch):
-    """Two rounds of 100 clients with 5 epochs of 120 samples in batches of 128, and an evaluation.
+    """Two rounds of 100 clients with 5 epochs of 120 samples in one batch, and an evaluation.
 
     The networks and the rule are those of residual_reweighting's MNIST runs.
     """
@@ -248,7 +248,9 @@ def test_a_run_of_local_epochs(benchmark, monkeypatch, switch):
         eval_every=2,
     )
     benchmark.group = "run of local epochs"
-    benchmark.extra_info.update(kind="local run", name="cnn_4_8", library=switch, size=[100, 128])
+    benchmark.extra_info.update(
+        kind="run", name="100 clients, `cnn_4_8`", library=switch, size=[100, 128]
+    )
     with hardware.one_thread():
         benchmark.pedantic(
             lambda: engine.run(config, dataset), rounds=3, warmup_rounds=1, iterations=1
