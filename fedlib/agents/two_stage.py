@@ -58,7 +58,7 @@ class Agent:
         and ``plan_rests`` has 1 for each plan to stay honest, and otherwise 0.
     seconds
         The seconds that the parts of the attack took: an ``epoch`` of the federation, matching the
-        ``data``, and learning the ``policy``.
+        ``data``, learning the ``policy``, and, if the agent plans again, the later ``plans``.
     data
         The learned samples as a data set, or None before the first stage has ended.
     stage_one
@@ -82,7 +82,7 @@ class Agent:
         self.data: Dataset | None = None
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
-        self._policy_seconds = 0.0
+        self._policy_seconds = self._plans_seconds = 0.0
         self._call_ended: float | None = None
         self._round_seconds: list[float] = []
         self._attacked = 0
@@ -104,7 +104,8 @@ class Agent:
         # Rounds with an evaluation take longer, and the median ignores them.
         of_round = median(self._round_seconds) if self._round_seconds else 0.0
         epoch = self.attack.epoch * of_round
-        return {"epoch": epoch, "data": self.stage_one.seconds, "policy": self._policy_seconds}
+        found = {"epoch": epoch, "data": self.stage_one.seconds, "policy": self._policy_seconds}
+        return {**found, "plans": self._plans_seconds} if self.attack.replan else found
 
     def _act(self, federation: Federation, state: State) -> None:
         """Watch the round while the data are learned, and choose the update afterwards."""
@@ -246,7 +247,7 @@ class Agent:
         self._rests = honest > earned
         self.found["plan_reward"].append(max(earned, honest))
         self.found["plan_rests"].append(float(self._rests))
-        self._policy_seconds += time.perf_counter() - started
+        self._plans_seconds += time.perf_counter() - started
 
 
 def run(
