@@ -148,10 +148,10 @@ def test_runs_that_another_process_is_computing_are_no_success(capsys):
 def test_list_shows_every_cell_and_its_best_scale(capsys):
     main(["run", "centered_clipping", "--scale", "smoke", "--data", "embedded", *ONE_CELL])
     capsys.readouterr()
-    assert main(["list", "centered_clipping", "--only", "*/mnist_noniid/ipm/*"]) == 0
+    assert main(["list", "centered_clipping", "--only", "table_iv/mnist_noniid/ipm/*"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "centered_clipping, */mnist_noniid/ipm/*: 12 cells: "
+        "centered_clipping, table_iv/mnist_noniid/ipm/*: 12 cells: "
         "1 at scale smoke, embedded data (1 seed), 11 not computed"
     )
     assert len(lines) == 1 + 12

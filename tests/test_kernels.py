@@ -1,8 +1,10 @@
 """The compiled kernels: when they are used, and what they compute beside their definitions."""
 
 import itertools
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,14 @@ import torch
 
 from fedlib import blocks, hardware, kernels
 from fedlib.aggregators import AGGREGATORS
+from fedlib.attacks import ATTACKS
+from fedlib.clients import MomentumSGD
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.federation import Facts
+from fedlib.grids import compute_metrics
 from fedlib.kernels import networks
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 DTYPES = (torch.float32, torch.float64)
@@ -206,3 +214,75 @@ def test_the_number_of_threads_changes_no_digit(name, monkeypatch):
     alone = rule.apply(matrix)[0]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(rule.apply(matrix)[0], alone)
+
+
+@pytest.mark.parametrize("name", ["trimmed_mean", "krum", "residual_reweighting"])
+def test_finished_runs_move_no_farther_than_another_seed_moves_them(name, monkeypatch):
+    """Kernels add up in another order. What that does to a run is less than what a seed does."""
+    data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 600, 200)
+    dataset = load_dataset(data)
+
+    def accuracies():
+        return [
+            compute_metrics(
+                RunConfig(
+                    data=data,
+                    n_clients=10,
+                    n_byzantine=2,
+                    client=MomentumSGD(8, momentum=0.9),
+                    aggregator=AGGREGATORS[name](n_byzantine=2),
+                    attack=ATTACKS["sign_flip"](n_byzantine=2),
+                    rounds=100,
+                    eval_every=100,
+                    learning_rate=0.3,
+                    seed=seed,
+                ),
+                dataset,
+                strategy="merged",  # the kernels of the rules alone: tests/test_tiled.py has others
+            )["test_accuracy"][-1]
+            for seed in (1, 2, 3)
+        ]
+
+    found, expected = by_both(monkeypatch, accuracies)
+    assert max(expected) > 0.3  # The runs learn something.
+    moved = max(abs(a - b) for a, b in zip(found, expected, strict=True))
+    assert moved <= max(expected) - min(expected)
+
+
+def test_compiled_kernels_are_kept_for_the_texts_of_all_kernels(tmp_path, monkeypatch):
+    from fedlib.kernels import compiling
+
+    (tmp_path / "one.py").write_text("a = 1")
+    (tmp_path / "other.py").write_text("b = 1")
+    monkeypatch.setattr(compiling, "_HERE", tmp_path)
+    find = compiling.folder.__wrapped__
+    first = find()
+    assert first.parent == tmp_path / "__pycache__"
+    assert find() == first
+    (tmp_path / "other.py").write_text("b = 2")
+    assert find() != first
+
+
+def test_kernels_need_no_folder_that_can_be_written(tmp_path, monkeypatch):
+    from fedlib.kernels import compiling
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(compiling.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(compiling, "_HERE", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert compiling.folder.__wrapped__() is None
+    monkeypatch.setattr(compiling, "folder", lambda: None)
+    twice = compiling.kernel(lambda x: 2 * x)
+    assert twice(21) == 42
+    assert not list(tmp_path.rglob("*.nbi"))
+
+
+def test_numba_keeps_its_own_place_for_the_functions_of_others():
+    import numba
+
+    from fedlib.kernels import compiling, selection
+
+    assert Path(selection.order_statistics.stats.cache_path).parent == compiling.folder()
+    assert os.environ.get("NUMBA_CACHE_DIR", "") == numba.config.CACHE_DIR

@@ -15,7 +15,7 @@ from records import put
 from benchmarks import summarise
 from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
-from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark
+from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads_figure
 from fedlib.evidence.pages.__main__ import main as pages_command
 from fedlib.evidence.pages.catalogue import section
 from fedlib.grids import load_grid
@@ -212,13 +212,47 @@ def test_a_field_that_no_docstring_describes_is_named():
 def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     entry = {"kind": "aggregator", "size": [25, 100_000]}
     measured = [
-        {**entry, "name": "krum", "seconds": {"fedlib": 0.002, "byzfl": 0.01}},
+        {**entry, "name": "krum", "seconds": {"fedlib": 0.002, "byzfl": 0.01, "torch": 0.006}},
         {**entry, "name": "one read", "seconds": {"memory": 0.001}},
     ]
     (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
     table = fill(Page("{measured:aggregator}", tmp_path)).splitlines()
-    assert table[2:] == ["| `krum` | 25 | 100,000 | 2 | 5.0 | 2.0 |"]
-    assert table[0].count("|") == table[1].count("|") == 7
+    assert table[2:] == ["| `krum` | 25 | 100,000 | 2 | 5.0 |  | 3.0 | 2.0 |"]
+    assert table[0].count("|") == table[1].count("|") == 9
+
+
+def test_kernels_of_networks_are_compared_with_torch(tmp_path):
+    measured = [
+        {
+            "kind": kind, "name": "gradients, `cnn_4_8`", "size": [800, 32],
+            "seconds": {"on": 0.004, "off": 0.02},
+        }
+        for kind in ("network", "run")
+    ]  # fmt: skip
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    for kind, expected in (("network", "5 | 25 | 5.0"), ("run", "0.004 | 0.02 | 5.0")):
+        lines = fill(Page(f"{{measured:{kind}}}", tmp_path)).splitlines()
+        assert lines[2:] == [f"| gradients, `cnn_4_8` | {expected} |"]
+
+
+def test_the_figure_of_reads_has_a_row_for_each_rule(tmp_path):
+    measured = [
+        {"kind": "aggregator", "name": name, "size": size, "seconds": seconds}
+        for size in ([25, 1_000_000], [100, 100_000])
+        for name, seconds in (
+            ("krum", {"fedlib": 0.004, "byzfl": 0.02}),
+            ("mean", {"fedlib": 0.002, "torch": 0.003}),
+            ("one read", {"memory": 0.001}),
+        )
+    ]
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    reads_figure.draw(Page("", tmp_path), tmp_path / "reads.png")
+    assert (tmp_path / "reads.png").stat().st_size > 10_000
+    found = reads_figure._reads({"measured": measured}, (25, 1_000_000))
+    assert found == {
+        "krum": {"fedlib": pytest.approx(4), "byzfl": pytest.approx(20)},
+        "mean": {"fedlib": pytest.approx(2), "torch": pytest.approx(3)},
+    }
 
 
 def test_the_table_of_rounding_is_of_what_was_measured(tmp_path):

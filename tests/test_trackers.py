@@ -8,6 +8,7 @@ import torch
 from small import config
 
 from fedlib import engine, models
+from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig, load_dataset
@@ -272,3 +273,26 @@ def test_a_series_that_begins_late_has_none_before(dataset):
     metrics = engine.run(config("rop", 2, rounds=2, eval_every=1, track=("cosines",)), dataset)
     first, second = metrics["cosine_consecutive_perturbations"]
     assert first is None and -1 <= second <= 1
+
+
+def test_how_often_the_server_takes_a_byzantine_update(dataset):
+    """Krum takes an update as it is, and every honest client may win; the mean takes none."""
+    setting = config(
+        "ipm", 2, aggregator=AGGREGATORS["krum"](n_byzantine=2), rounds=6, eval_every=3,
+        track=("taken",),
+    )  # fmt: skip
+    won = []
+
+    def watch(federation, state):
+        if state.last_aggregate is not None:
+            won.append(bool((state.updates[-2:] == state.last_aggregate).all(1).any()))
+
+    # A weak manipulation lies near the mean and wins; a strong one never does.
+    shares = {}
+    for epsilon in (-0.0, 10.0):
+        attacked = setting.with_(attack=ATTACKS["ipm"](n_byzantine=2, epsilon=abs(epsilon)))
+        shares[abs(epsilon)] = engine.run(attacked, dataset, before_round=watch)["byzantine_taken"]
+    assert shares[10.0] == [0.0, 0.0]
+    assert won[:2].count(True) / 3 <= shares[0.0][0] <= (won[:2].count(True) + 1) / 3
+    mean = setting.with_(aggregator=AGGREGATORS["mean"](n_byzantine=2))
+    assert engine.run(mean, dataset)["byzantine_taken"] == [0.0, 0.0]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fedlib import engine
+from fedlib.agents import policy as policy_module
 from fedlib.agents import two_stage
 from fedlib.agents.environment import FederationEnvironment, observation_of, update_of
 from fedlib.agents.inversion import load_samples
@@ -105,8 +106,8 @@ def test_what_it_has_seen_are_the_aggregates():
 
     # After the second round the rate falls: its step was still of the first rate.
     engine.run(setting.with_(rounds=4, milestones=(2,)), dataset, before_round=watch)
-    assert len(agent._seen) == len(kept) == 3
-    for (_, gradient), aggregate in zip(agent._seen, kept, strict=True):
+    assert len(agent.stage_one.seen) == len(kept) == 3
+    for (_, gradient), aggregate in zip(agent.stage_one.seen, kept, strict=True):
         torch.testing.assert_close(gradient, aggregate, rtol=1e-3, atol=1e-5)
 
 
@@ -153,7 +154,7 @@ def global_generators():
 @pytest.mark.parametrize("fails", [False, True])
 def test_learning_a_policy_leaves_the_global_generators_as_they_were(monkeypatch, fails):
     if fails:
-        monkeypatch.setattr(two_stage.DDPG, "learn", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(policy_module.DDPG, "learn", lambda *_, **__: 1 / 0)
     environment = FederationEnvironment(federation(), load_dataset(resolve_source("circle")))
     random.seed(5)
     np.random.seed(6)
@@ -248,7 +249,7 @@ def test_a_policy_that_is_not_finite_is_not_used(monkeypatch):
         with torch.no_grad():
             next(learner.actor.mu.parameters()).fill_(torch.nan)
 
-    monkeypatch.setattr(two_stage.DDPG, "learn", broken)
+    monkeypatch.setattr(policy_module.DDPG, "learn", broken)
     with pytest.raises(RuntimeError, match="the policy has diverged"):
         played(federation())
 

@@ -12,11 +12,16 @@ from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import tables
 from fedlib.papers.two_stage_attack.measures import (
-    accuracy_or_constant,
+    COMPARED,
     asymmetry,
-    certified,
+    boundary_error,
+    curve_error,
     error_span,
+    level,
+    missing_boundary,
+    no_boundary,
     radius_error,
+    taken,
 )
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs.store import Store
@@ -40,7 +45,7 @@ def test_the_paper_scale_is_the_papers_protocol():
         if not place.startswith("variants"):
             per_epoch = (50_000 if "circle" in place else 60_000) / (10 * run.client.batch_size)
             assert run.rounds == 30 * per_epoch
-    circle, mnist = CELLS["circle/rl/krum"], CELLS["mnist/rlb/krum"]
+    circle, mnist = CELLS["circle/learned/krum"], CELLS["mnist/learned_blind/krum"]
     assert (circle.client.gamma, circle.client.gamma_unit, circle.model) == (2, "one", "elu_4_2")
     assert (mnist.client.gamma, mnist.client.gamma_unit, mnist.model) == (0.04, "norm", "elu_cnn")
     assert (circle.attack.n_iterations, circle.attack.threshold) == (300, 0.005)
@@ -79,10 +84,23 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     assert [len(axis.images) for axis in lower.axes] == [1] * 20
     assert "glyphs" in lower.get_suptitle() and "smoke" in lower.get_suptitle()
     curves = tables.certificate_curves(archive, "circle")
-    assert [len(axis.lines) for axis in curves.axes] == [0, 5, 0] * 2  # the median's alone
+    assert [len(axis.lines) for axis in curves.axes] == [0, 9, 0] * 2  # the median's alone
+    learners = tables.reward_curves(archive, "circle")
+    # Two curves and of each an honest and a greedy line, and two rows of plans.
+    assert [len(axis.lines) for axis in learners.axes] == [0, 6, 0, 0, 2, 0]
+    superseded = tables.reward_curves(archive, "circle", superseded=True)
+    assert [len(axis.lines) for axis in superseded.axes] == [0, 2, 0]
     rows = tables.stage_one_table(archive).rows
     assert rows[1][2].count(",") == 1  # two estimates
+    assert rows[1][3].count("→") == 2 and rows[1][4].count("→") == 1
+    assert rows[1][5].startswith("100 → ")  # the own samples are among the data
+    assert rows[4][:4] == ("Synthetic", "median, superseded", rows[4][2], "–")
     assert rows[0][2] == "not computed"
+    assert "the attacker's own." in tables.stage_one_table(archive).caption
+    assert tables.krum_table(archive).rows[-1][1:] == ("–", "–")
+    table = tables.accuracy_table(archive, "circle")
+    assert [row[0] for row in table.rows][-1].endswith("(superseded)")
+    assert all(row[4] != "–" for row in table.rows)
     # A file that is not what its name says is named, and not drawn.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "file", lambda *_: b"some text")
@@ -128,7 +146,12 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error
     for row, value in ((even, uneven), (near, error)):
         held = "holds" if value < 0.3 else "does not hold"
         assert row.verdict == f"{held}, provisional: one seed"
-    assert tables.accuracy_table(archive, "circle").rows[0][1:3] == ("90.00", "0.2")
+    shown = f"{error:.2f}"[:3]
+    row = tables.accuracy_table(archive, "circle").rows[0][1:4]
+    assert row[:2] == ("90.00", "0.2") and row[2].startswith(("1.9", "2.0", shown, "0.0"))
+    lost = error == 2.0 and inside(4, 0) == inside(-4, 0)
+    assert ("none in 1 seed" in row[2]) == lost == no_boundary(result)
+    assert missing_boundary(result) == float(lost)
 
 
 def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
@@ -137,7 +160,9 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
         for seed, seconds in enumerate(seeds, 1):
             cells = {cell.key: cell for cell in GRID.cells("paper", seed, real)}
             taken = {"seconds": seconds} if seconds else None
-            put(store, cells["circle/rl/mean"], "paper", 0.9, taken, stage_one_distance=[0.1])
+            put(
+                store, cells["circle/learned/mean"], "paper", 0.9, taken, stage_one_distance=[0.1],
+            )  # fmt: skip
         rows = tables.claims_table(Archive(GRID, store)).judged
         (row,) = (row for row in rows if "Synthetic, no defence: learning" in row.text)
         return row.here, row.runs.split(", ")[2], row.verdict
@@ -152,85 +177,113 @@ def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
     )
 
 
-def test_a_model_worse_than_a_constant_answer_has_lost_what_there_is_to_lose(tmp_path):
+def test_a_model_that_has_diverged_has_neither_level_nor_boundary(tmp_path):
     store = Store(GRID.slug, tmp_path)
     given = {
-        "none": (0.94, [2.0, 1.0], [0.1, 0.04]),
-        "random": (0.1375, [2.0, 9.0], [0.1, 0.0]),  # always outside
-        "ipm": (0.5, [2.0, None], [0.1, None]),  # diverged
+        "none": ([2.0, 1.0], [0.1, 0.04]),
+        "random": ([2.0, 9.0], [0.1, 0.0]),  # always outside
+        "ipm": ([2.0, None], [0.1, None]),  # diverged
     }
     for cell in GRID.cells("paper", 1, real):
         data, attack, rule = cell.key.split("/")[-3:]
         if (data, rule) == ("circle", "mean") and attack in given and "var" not in cell.key:
-            accuracy, loss, level = given[attack]
+            loss, levels = given[attack]
             put(
-                store, cell, "paper", accuracy, test_loss=loss, robustness_level=level,
+                store, cell, "paper", 0.9, test_loss=loss, robustness_level=levels,
+                decision=grid(lambda x, y: x < 9), perturbation_level=[1e-4, None, 0.3],
                 perturbation_error=[0.1, None, 0.35],
             )  # fmt: skip
     archive = Archive(GRID, store)
     found = {attack: archive.best(f"circle/{attack}/mean") for attack in given}
-    assert accuracy_or_constant(found["none"]) == pytest.approx(94)
-    for attack in ("random", "ipm"):
-        assert accuracy_or_constant(found[attack]) == pytest.approx(86.25)
-        assert certified(found[attack]) == 0
-    assert certified(found["none"]) == 0.04
+    assert (level(found["none"]), level(found["random"])) == (0.04, 0)
+    assert boundary_error(found["random"]) == 2
     assert error_span(found["none"]) == pytest.approx(25)
+    for measure in (level, boundary_error, curve_error, error_span, missing_boundary):
+        assert np.isnan(measure(found["ipm"]))
+    shown = {row[0]: row[1:4] for row in tables.accuracy_table(archive, "circle").rows}
+    assert shown["IPM"] == ("diverged", "none", "none")
+    assert shown["random"] == ("90.00", "0", "2.00; none in 1 seed")
 
 
 @pytest.mark.parametrize(
-    ("white", "black", "said"),
+    ("levels", "errors", "mean"),
     [
-        (0.90, 0.91, "holds"),
-        (0.88, 0.94, "does not hold"),
-        (0.80, 0.81, "undecided: all at chance"),
-        (0.94, 0.95, "undecided: nothing to measure"),
+        ([1e-4, 0.3], [0.1, 0.3], 20.0),  # a straight line in the logarithm of the level
+        ([1e-9, 1e-8], [0.86, 0.86], 86.0),  # one that always answers the same
+        ([0.0, 0.3], [0.2, 0.2], 20.0),
     ],
 )
-def test_a_black_box_is_compared_with_a_white_one_that_does_harm(
-    tmp_path, quiet, white, black, said
-):
+def test_errors_are_compared_at_the_same_perturbations(tmp_path, levels, errors, mean):
     store = Store(GRID.slug, tmp_path)
-    accuracies = {"none": 0.95, "rl": white, "rlb": black}
-    points = {"data_checksum": load_dataset(CELLS["circle/none/krum"].data).checksum}
-    circle = grid(lambda x, y: np.hypot(x, y) <= 2)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean")
+    put(
+        store, cell, "paper", 0.9, test_loss=[2.0, 1.0], perturbation_level=levels,
+        perturbation_error=errors,
+    )  # fmt: skip
+    assert curve_error(Archive(GRID, store).best(cell.key)) == pytest.approx(mean)
+    assert (COMPARED[0], COMPARED[-1]) == pytest.approx((1e-4, 0.3))
+
+
+def test_how_often_krum_takes_the_attacker_is_counted_once_it_attacks(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/hidden/krum")
+    assert "taken" in cell.config.track
+    put(
+        store, cell, "paper", 0.9, rounds=[200, 300, 400, 500],
+        byzantine_taken=[0.9, 0.9, 0.2, 0.4],
+    )  # fmt: skip
+    archive = Archive(GRID, store)
+    assert taken(archive.best(cell.key)) == pytest.approx(0.3)
+    rows = {row[0]: row[1:] for row in tables.krum_table(archive).rows}
+    assert rows["greedy, hidden"] == ("30.0", "–")
+
+
+def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    radii = {"none": 2.0, "random": 2.2, "ipm": 2.4, "learned": 3.0, "learned_blind": 2.8}
+    levels = {"none": 0.04, "random": 0.01, "ipm": 0.03, "learned": 0.001, "learned_blind": 0.002}
     for seed in (1, 2, 3):
         for cell in GRID.cells("paper", seed, real):
             data, attack, rule = cell.key.split("/")[-3:]
-            if (data, rule) == ("circle", "krum") and "variants" not in cell.key:
-                put(
-                    store, cell, "paper", accuracies.get(attack, 0.5), points, decision=circle,
-                    test_loss=[2.0, None if attack == "ipm" else 1.0], robustness_level=[0.1],
-                    stage_one_distance=[0.1],
-                )  # fmt: skip
+            if data != "circle" or "variants" in cell.key or rule == "krum":
+                continue
+            radius, found = radii.get(attack, 2.1), levels.get(attack, 0.02)
+            lost = rule == "mean" and attack == "ipm"
+            if rule == "median":
+                found = (0.04 + found) / 2
+            inside = grid(lambda x, y, radius=radius: np.hypot(x, y) <= radius)
+            put(
+                store, cell, "paper", 0.9, decision=inside, test_loss=[1.0, None if lost else 1.0],
+                robustness_level=[0.1, None if lost else found * (1 + seed / 100)],
+                stage_one_distance=[0.1], perturbation_level=[1e-3, 0.1],
+                perturbation_error=[0.1, 0.1 + found],
+            )  # fmt: skip
     rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
-    name = "Synthetic, Krum: "
-    row = rows[f"{name}the black box does as much harm as the white box"]
-    assert row.verdict == said
-    # A model that has diverged has lost no more than one that is worse than a constant answer.
-    row = rows[f"{name}IPM does more harm than random"]
-    assert (row.here.partition(" (")[0], row.verdict) == (
-        "+0.0 points of accuracy", "undecided: a tie at chance",
-    )  # fmt: skip
-    row = rows[f"{name}random does harm"]  # from 95 to the 86.25 % inside the circle
-    assert row.here.startswith("+8.") and row.verdict == "holds"
-    table = tables.accuracy_table(Archive(GRID, store), "circle")
-    shown = {row[0]: row[-2:] for row in table.rows}
-    assert shown["IPM"] == ("diverged", "none")
-    assert shown["no attack"] == ("95.00 ± 0.00", "0.1")
+    name = "Synthetic, median: two-stage, black box "
+    assert rows[f"{name}lowers the certified level more than IPM"].verdict == "holds"
+    assert rows[f"{name}moves the boundary further from the circle than IPM"].verdict == "holds"
+    name = "Synthetic, no defence: two-stage lowers the certified level more than "
+    assert rows[f"{name}random"].verdict == "holds"
+    # IPM has diverged in every seed: it has no level to compare with.
+    assert rows[f"{name}IPM"].verdict == "undecided: nothing to measure"
+    row = rows["Synthetic, median: random lowers the certified level less than without a defence"]
+    assert row.here.startswith("+37.5") and row.verdict == "holds"
+    row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
+    assert row.verdict == "does not hold"
 
 
 def test_a_line_of_the_certificate_is_a_seeds_and_ends_where_its_model_diverges(tmp_path):
     store = Store(GRID.slug, tmp_path)
     levels = {1: [0.1, 0.2], 2: [0.3, None], 3: [None, None]}
-    for seed, level in levels.items():
+    for seed, found in levels.items():
         cell = next(c for c in GRID.cells("paper", seed, real) if c.key == "circle/ipm/mean")
-        put(store, cell, "paper", 0.9, robustness_level=level, worst_loss=level)
+        put(store, cell, "paper", 0.9, robustness_level=found, worst_loss=found)
     figure = tables.certificate_curves(Archive(GRID, store), "circle")
     lines = figure.axes[0].lines
     assert [list(line.get_ydata()) for line in lines] == [[0.1, 0.2], [0.3], []]
     assert [list(line.get_xdata()) for line in lines] == [[1, 2], [1], []]
     assert [line.get_markevery() for line in lines] == [[], [0], []]
-    assert len(figure.legends[0].get_texts()) == 5
+    assert len(figure.legends[0].get_texts()) == 9
 
 
 def test_the_caption_says_what_a_constant_answer_is_worth(tmp_path):

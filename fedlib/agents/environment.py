@@ -6,6 +6,7 @@ rest of the library does not need.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from fedlib import engine
 from fedlib.attacks import ATTACKS
 from fedlib.clients import RobustSGD
 from fedlib.data import Dataset
+from fedlib.federation import Federation, State
+from fedlib.federation.federation import Streams
 from fedlib.gradients import gradients
 from fedlib.runs import RunConfig
 from fedlib.trackers.robustness import certificate
@@ -63,6 +66,20 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     gamma
         The clients' price of distance, which the attacker knows. With None, the default, it is the
         price that the configuration gives on ``data``.
+    reward
+        The unit of the rewards. With ``"level"``, the default, a reward is the fall of the level
+        itself. With ``"share"`` it is the fall as a share of ``first``, so that the sum of an
+        episode is at most 1. The text has the first, in which rewards are of the order of 0.001.
+    first
+        The level that shares and the bound of divergence are taken of. With None, the default, it
+        is the level of the start model.
+    draws
+        What the simulated clients draw their batches from. With ``"shares"``, the default, each has
+        its own share of ``data``. With ``"all"`` each draws from all of ``data``, because ``data``
+        stands for the distribution of many more samples than it has.
+    ends
+        Whether the last round of an episode ends what the agent can earn, as in the text's sum over
+        T rounds. Without it, the default, the learner takes the rounds to go on.
 
     Raises
     ------
@@ -79,6 +96,10 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         action: str = "gradient",
         state: str = "model",
         gamma: float | None = None,
+        reward: str = "level",
+        first: float | None = None,
+        draws: str = "shares",
+        ends: bool = False,
     ) -> None:
         if not isinstance(config.client, RobustSGD):
             raise ConfigError(
@@ -88,16 +109,20 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self._episode = check_int("episode", episode, 1)
         check_name("action", action, ("gradient", "scale"))
         check_name("state", state, ("model", "last_layer"))
+        check_name("reward", reward, ("level", "share"))
+        check_name("draws", draws, ("shares", "all"))
+        self._reward, self._draws, self._ends = reward, draws, ends
+        self.first = first
         self._config = config.with_(
             attack=ATTACKS["dictated"](n_byzantine=config.n_byzantine), track=()
         )
         self._data = replace(data, config=self._config.data)
-        federation, first = engine.prepare(self._config, self._data)
-        self._start = first.parameters.clone() if start is None else start.clone()
+        federation, begun = self._prepare(self._config)
+        self._start = begun.parameters.clone() if start is None else start.clone()
         n_parameters = len(self._start)
         n_observed = n_parameters
         if state == "last_layer":
-            tensors = list(first.model.parameters())
+            tensors = list(begun.model.parameters())
             # The last layer has a bias if the last tensor is a vector.
             n_last = 2 if tensors[-1].dim() == 1 else 1
             n_observed = sum(tensor.numel() for tensor in tensors[-n_last:])
@@ -105,9 +130,56 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         n_actions = n_parameters if action == "gradient" else 1
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (n_observed,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (n_actions,), np.float32)
-        self._federation, self._state = federation, first
-        self._gamma = first.client.gamma if gamma is None else gamma
+        self._federation, self._state = federation, begun
+        self._gamma = begun.client.gamma if gamma is None else gamma
         self._level = self._diverged_level = 0.0
+        self._unit = 1.0
+
+    def _prepare(self, config: RunConfig) -> tuple[Federation, State]:
+        """Return the simulated federation before its first round."""
+        federation, state = engine.prepare(config, self._data)
+        if self._draws == "all":
+            everything = np.arange(len(self._data.y_train))
+            shares = [everything] * config.n_clients
+            federation = replace(federation, shares=shares)
+            state.streams = Streams(shares, config.seed)
+        return federation, state
+
+    def start_from(self, start: torch.Tensor) -> None:
+        """Let the next episodes start from another model, ``(n_parameters,)``."""
+        self._start = start.clone()
+
+    @property
+    def model(self) -> nn.Module:
+        """The simulated model as it is now."""
+        return self._state.model
+
+    @property
+    def parameters(self) -> torch.Tensor:
+        """The parameters of the simulated model as they are now, ``(n_parameters,)``."""
+        return self._state.parameters
+
+    def play(self, attack: Callable[[np.ndarray], torch.Tensor | None]) -> float:
+        """Play an episode in which a function chooses what the attacker sends.
+
+        Parameters
+        ----------
+        attack
+            This function takes what the agent sees and returns the state of a ``dictated`` attack,
+            or None for an honest round.
+
+        Returns
+        -------
+        float
+            The sum of the rewards.
+        """
+        observation, _ = self.reset()
+        total, over = 0.0, False
+        while not over:
+            self._state.attack = attack(observation)
+            observation, reward, terminated, truncated, _ = self._played()
+            total, over = total + reward, terminated or truncated
+        return total
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -130,11 +202,14 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         run_seed = int(self.np_random.integers(1 << 31))
         config = self._config.with_(seed=run_seed)
-        self._federation, self._state = engine.prepare(config, self._data)
+        self._federation, self._state = self._prepare(config)
         self._state.client.gamma = self._gamma
         self._state.parameters.copy_(self._start)
         self._level = self._certified()
-        self._diverged_level = DIVERGED * self._level
+        first = self._level if self.first is None else self.first
+        self._diverged_level = DIVERGED * first
+        # A model that certifies nothing at all leaves no share to take.
+        self._unit = first if self._reward == "share" and first > 0 else 1.0
         return self._observation(), {"level": self._level}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -154,14 +229,19 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         """
         values = torch.from_numpy(np.asarray(action, dtype=np.float32))
         self._state.attack = update_of(values, self._state.model, self._data)
+        return self._played()
+
+    def _played(self) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Play the round that the attacker has chosen for, and return what :meth:`step` does."""
         engine.play_round(self._federation, self._state)
         before, level = self._level, self._certified()
         # The negation also holds for a level that is NaN.
         diverged = not level < self._diverged_level
         self._level = self._diverged_level if diverged else level
-        reward = before - self._level
+        reward = (before - self._level) / self._unit
         ended = self._state.round >= self._episode
-        return self._observation(), reward, diverged, ended, {"level": self._level}
+        terminated = diverged or (ended and self._ends)
+        return self._observation(), reward, terminated, ended, {"level": self._level}
 
     def _certified(self) -> float:
         """Return the level that the present model certifies on the learned samples."""

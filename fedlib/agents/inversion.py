@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
+from fedlib.agents.unrolled import Ascent, moved
 from fedlib.models import ParameterLayout
 from fedlib.validation import ConfigError, check_int
 
@@ -24,6 +25,7 @@ def match_gradients(
     y: torch.Tensor,
     n_iterations: int = 300,
     learning_rate: float = 0.1,
+    ascent: Ascent | None = None,
 ) -> torch.Tensor:
     """Find samples whose mean gradients are those that were seen (deep leakage from gradients).
 
@@ -49,6 +51,10 @@ def match_gradients(
         The number of steps of the optimiser.
     learning_rate
         The learning rate of the optimiser.
+    ascent
+        How the clients moved their samples before they took the gradients that were seen. The
+        gradients of the learned samples are then taken at moved points too, and the matching knows
+        how a point moves with its sample. With None, the default, samples stay where they are.
 
     Returns
     -------
@@ -74,13 +80,52 @@ def match_gradients(
         optimizer.zero_grad()
         distance = x.new_zeros(())
         for broadcast, seen, size in zip(parameters, gradients, scale, strict=True):
-            flat = broadcast.detach().clone().requires_grad_()
-            logits = torch.func.functional_call(model, layout.views(flat), (samples,))
-            (grad,) = torch.autograd.grad(F.cross_entropy(logits, y), flat, create_graph=True)
+            grad = _gradient(model, layout, broadcast, samples, y, ascent)
             distance = distance + (grad - seen).square().sum() / size
         distance.backward()
         optimizer.step()
     return samples.detach()
+
+
+def _gradient(
+    model: nn.Module,
+    layout: ParameterLayout,
+    parameters: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    ascent: Ascent | None,
+) -> torch.Tensor:
+    """Return the mean gradient of samples at a model, ``(n_parameters,)``, with its graph."""
+    z = x
+    if ascent is not None:
+        # Clients move their samples against the model, and take the model's gradient afterwards.
+        z = moved(model, layout.views(parameters.detach()), x, y, ascent)
+    flat = parameters.detach().clone().requires_grad_()
+    logits = torch.func.functional_call(model, layout.views(flat), (z,))
+    (grad,) = torch.autograd.grad(F.cross_entropy(logits, y), flat, create_graph=True)
+    return grad
+
+
+def gradient_gap(
+    model: nn.Module,
+    parameters: torch.Tensor,
+    gradients: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    ascent: Ascent | None = None,
+) -> float:
+    """Return how far the samples' gradients are from those that were seen.
+
+    It is the mean over rounds of the distance that :func:`match_gradients` makes small: the squared
+    distance of the two gradients, divided by the squared length of the one that was seen. The
+    parameters are those of that function.
+    """
+    layout, found = ParameterLayout.of(model), []
+    for broadcast, seen in zip(parameters, gradients, strict=True):
+        grad = _gradient(model, layout, broadcast, x, y, ascent).detach()
+        size = seen.square().sum().clamp(min=torch.finfo(seen.dtype).tiny)
+        found.append(float((grad - seen).square().sum() / size))
+    return float(np.mean(found))
 
 
 def wasserstein_distance(x: torch.Tensor, z: torch.Tensor) -> float:

@@ -7,151 +7,35 @@ calls it for runs whose attack is ``two_stage``.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
-from stable_baselines3 import DDPG
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.torch_layers import create_mlp
 
 from fedlib import engine
-from fedlib.agents.environment import FederationEnvironment, observation_of, update_of
-from fedlib.agents.inversion import match_gradients, save_samples, wasserstein_distance
+from fedlib.agents.controls import constant_signs, greedy_action, hidden_update, level_gradient
+from fedlib.agents.environment import (
+    DIVERGED,
+    FederationEnvironment,
+    observation_of,
+    update_of,
+)
+from fedlib.agents.inversion import save_samples
+from fedlib.agents.policy import Learner, Learning, load_policy, save_policy, train_policy
+from fedlib.agents.stage_one import Samples, StageOne
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks.dictated import TwoStage
+from fedlib.clients import RobustSGD
 from fedlib.data import Dataset
+from fedlib.engine.play import recorded
 from fedlib.federation import Federation, State
 from fedlib.runs import RunConfig
 from fedlib.seeds import derived_seed
 from fedlib.validation import ConfigError
 
-
-class _EpisodeRewards(BaseCallback):
-    """This callback keeps the sum of the rewards of each episode that has ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rewards: list[float] = []
-        self._sum = 0.0
-
-    def _on_step(self) -> bool:
-        self._sum += float(self.locals["rewards"][0])
-        if bool(self.locals["dones"][0]):
-            self.rewards.append(self._sum)
-            self._sum = 0.0
-        return True
-
-
-@contextlib.contextmanager
-def _global_generators_restored() -> Iterator[None]:
-    """Leave the global generators of Python, NumPy and torch as they were before.
-
-    stable-baselines3 seeds all of them, and draws from them.
-    """
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            yield
-    finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
-
-
-def train_policy(
-    environment: FederationEnvironment, n_steps: int, seed: int
-) -> tuple[torch.nn.Module, list[float]]:
-    """Learn a deterministic policy by DDPG with the defaults of stable-baselines3.
-
-    Parameters
-    ----------
-    environment
-        The simulated federation.
-    n_steps
-        The number of rounds that the policy learns from, over all episodes.
-    seed
-        The seed of the networks, of the exploration and of the batches.
-
-    Returns
-    -------
-    policy, rewards
-        The policy is a module that maps observations ``(n, n_observed)`` to actions in [-1, 1]. The
-        rewards are the sum of the rewards of each episode, in order.
-
-    Raises
-    ------
-    RuntimeError
-        If a weight of the policy is not finite.
-    """
-    with _global_generators_restored():
-        # The replay buffer has a million places by default. It gets no more places than the steps
-        # can fill.
-        learner = DDPG("MlpPolicy", environment, seed=seed, device="cpu", buffer_size=n_steps)
-        episodes = _EpisodeRewards()
-        learner.learn(n_steps, callback=episodes)
-    policy: torch.nn.Module = learner.actor.mu.eval()
-    if not all(bool(weights.isfinite().all()) for weights in policy.parameters()):
-        # The updates of this policy would be NaN, which a server treats as no update at all.
-        raise RuntimeError(
-            f"the policy has diverged during its training with seed={seed}: all of its weights "
-            "must be finite."
-        )
-    return policy, episodes.rewards
-
-
-def save_policy(policy: torch.nn.Module) -> bytes:
-    """Return the weights of a policy of :func:`train_policy` as bytes, and nothing else."""
-    content = io.BytesIO()
-    torch.save(policy.state_dict(), content)
-    return content.getvalue()
-
-
-def load_policy(content: bytes, source: str = "content") -> torch.nn.Module:
-    """Return the policy that :func:`save_policy` saved.
-
-    Only tensors are unpickled, so that content from any source is safe to load.
-
-    Parameters
-    ----------
-    content
-        The content of the file.
-    source
-        Where the content comes from, such as the path of the file, for the message.
-
-    Returns
-    -------
-    torch.nn.Module
-        A module that maps observations ``(n, n_observed)`` to actions in [-1, 1].
-
-    Raises
-    ------
-    ConfigError
-        If the content holds no policy.
-    """
-    try:
-        weights = torch.load(io.BytesIO(content), weights_only=True)
-        sizes = [value.shape[0] for name, value in weights.items() if name.endswith("weight")]
-        n_observed = next(iter(weights.values())).shape[1]
-        layers = create_mlp(n_observed, sizes[-1], sizes[:-1], squash_output=True)
-        policy = torch.nn.Sequential(*layers)
-        policy.load_state_dict(weights)
-    # A foreign or damaged file may raise an error of any kind.
-    except Exception as error:
-        raise ConfigError(
-            f"{source} holds no policy; it must be what save_policy() returns: {error}"
-        ) from error
-    if not all(value.is_floating_point() and value.isfinite().all() for value in weights.values()):
-        raise ConfigError(
-            f"{source} holds no policy; it must be what save_policy() returns: all weights must be "
-            "finite floats."
-        )
-    return policy.eval()
+__all__ = ["Agent", "load_policy", "run", "save_policy", "train_policy"]
 
 
 class Agent:
@@ -167,18 +51,21 @@ class Agent:
     Attributes
     ----------
     found
-        The quantities that the run records, in a list each: ``stage_one_distance`` and
-        ``policy_reward``.
+        The quantities that the run records, in a list each: those of the first stage, and
+        ``policy_reward``. If rewards are shares, ``reference_reward`` has what an honest attacker
+        earns in the simulation, what a greedy one earns, and the least that an episode can end
+        with. If the agent plans again, ``plan_reward`` has what each plan earned in the simulation,
+        and ``plan_rests`` has 1 for each plan to stay honest, and otherwise 0.
     seconds
         The seconds that the parts of the attack took: an ``epoch`` of the federation, matching the
-        ``data``, and learning the ``policy``.
+        ``data``, learning the ``policy``, and, if the agent plans again, the later ``plans``.
     data
         The learned samples as a data set, or None before the first stage has ended.
-    start
-        The attacker's own samples ``(n, C, H, W)`` that learning started from, or None before the
-        first estimate.
+    stage_one
+        The first stage.
     policy
-        The module that maps observations to actions, or None before the first stage has ended.
+        The module that maps observations to actions, or None before the first stage has ended, and
+        for controls that have none.
 
     Raises
     ------
@@ -190,17 +77,19 @@ class Agent:
         if not isinstance(config.attack, TwoStage):
             raise ConfigError(f"attack={config.attack.name!r} must be 'two_stage' for this agent.")
         self.config, self.attack = config, config.attack
-        self.found: dict[str, list[Any]] = {"stage_one_distance": [], "policy_reward": []}
-        self._seconds = {"data": 0.0, "policy": 0.0}
+        self.stage_one = StageOne(config)
+        self.found: dict[str, list[Any]] = {**self.stage_one.found, "policy_reward": []}
         self.data: Dataset | None = None
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
-        self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._previous: tuple[torch.Tensor, float] | None = None
+        self._policy_seconds = self._plans_seconds = 0.0
         self._call_ended: float | None = None
         self._round_seconds: list[float] = []
-        self._estimate: tuple[torch.Tensor, torch.Tensor] | None = None
-        self.start: torch.Tensor | None = None
+        self._attacked = 0
+        self._rests = False
+        self._environment: FederationEnvironment | None = None
+        self._learner: Learner | None = None
+        self._signs = torch.zeros(0)
 
     def __call__(self, federation: Federation, state: State) -> None:
         """Watch a round in the first stage, or choose the update in the second stage."""
@@ -215,86 +104,150 @@ class Agent:
         # Rounds with an evaluation take longer, and the median ignores them.
         of_round = median(self._round_seconds) if self._round_seconds else 0.0
         epoch = self.attack.epoch * of_round
-        return {"epoch": epoch, **self._seconds}
+        found = {"epoch": epoch, "data": self.stage_one.seconds, "policy": self._policy_seconds}
+        return {**found, "plans": self._plans_seconds} if self.attack.replan else found
 
     def _act(self, federation: Federation, state: State) -> None:
-        """Watch the round if there is no policy, and choose the update as soon as there is one."""
-        if self.policy is None:
-            self._watch(federation, state)
+        """Watch the round while the data are learned, and choose the update afterwards."""
+        if self.data is None:
+            samples = self.stage_one.watch(federation, state)
+            self.found.update(self.stage_one.found)
+            if samples is None:
+                return
+            self._begin(samples, state)
+        elif self._learner is not None and self.attack.replan:
+            self._attacked += 1
+            if self._attacked % self.attack.replan == 0:
+                self._plan_again(state)
+        state.attack = None if self._rests else self._chosen(state)
+
+    def _chosen(self, state: State) -> torch.Tensor:
+        """Return the state of the ``dictated`` attack for the coming round."""
+        assert self.data is not None
+        if self.attack.acts == "hidden":
+            gradient = self._level_gradient(state.model, state.parameters, state.client.gamma)
+            return hidden_update(gradient, state.own[0], self.attack.hidden_step)
+        if self.attack.acts == "greedy":
+            return self._greedy(state.model, state.parameters, state.client.gamma)
+        action = self._signs
         if self.policy is not None:
-            assert self.data is not None
             n_observed = next(self.policy.parameters()).shape[1]
             observation = torch.from_numpy(observation_of(state.parameters, n_observed))
             with torch.no_grad():
                 action = self.policy(observation[None])[0].clamp(-1, 1)
-            state.attack = update_of(action, state.model, self.data)
+        return update_of(action, state.model, self.data)
 
-    def _watch(self, federation: Federation, state: State) -> None:
-        """Keep the aggregate that the server's last step reveals, and learn at an epoch's end."""
-        now = state.parameters.clone()
-        if self._previous is not None:
-            # The step of the model is the aggregate times the rate. The server need not tell it.
-            before, rate = self._previous
-            self._seen.append((before, (before - now) / rate))
-        # This is the rate of the coming step. After that step, a milestone may have lowered it.
-        self._previous = now, state.learning_rate
-        if not self._seen or len(self._seen) % self.attack.epoch:
-            return
-        started = time.perf_counter()
-        if self._estimate is None:
-            self._estimate = self._own_samples(federation)
-            self.start = self._estimate[0]
-        x, y = self._estimate
-        places = np.linspace(0, len(self._seen) - 1, min(self.attack.pooled, len(self._seen)))
-        pooled = [self._seen[int(place)] for place in places]
-        learned = match_gradients(
-            state.model,
-            torch.stack([model for model, _ in pooled]),
-            torch.stack([gradient for _, gradient in pooled]),
-            x,
-            y,
-            self.attack.n_iterations,
-            self.attack.matching_rate,
+    def _level_gradient(
+        self, model: torch.nn.Module, parameters: torch.Tensor, gamma: float
+    ) -> torch.Tensor:
+        """Return the gradient of rho-hat on the learned samples, ``(n_parameters,)``."""
+        client = self.config.client
+        assert self.data is not None and isinstance(client, RobustSGD)
+        x, y = (part.to(parameters.device) for part in (self.data.x_train, self.data.y_train))
+        return level_gradient(
+            model, parameters, x, y, gamma, client.ascent_steps, client.ascent_rate
         )
-        distance = wasserstein_distance(learned, x)
-        self.found["stage_one_distance"].append(distance)
-        self._estimate = learned, y
-        self._seconds["data"] += time.perf_counter() - started
-        epochs = len(self.found["stage_one_distance"])
-        if distance < self.attack.threshold or epochs >= self.attack.most_epochs:
-            self._learn_policy(learned, y, state, state.client.gamma)
 
-    def _own_samples(self, federation: Federation) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return samples and labels of the attacker's own clients, up to ``n_samples`` of them."""
-        owned = np.concatenate(federation.shares[federation.n_benign : self.config.n_clients])
-        chosen = torch.from_numpy(owned[: self.attack.n_samples])
-        return federation.train[0][chosen].clone(), federation.train[1][chosen].clone()
+    def _greedy(
+        self, model: torch.nn.Module, parameters: torch.Tensor, gamma: float
+    ) -> torch.Tensor:
+        """Return what an attacker sends that follows the gradient of rho-hat at full range."""
+        assert self.data is not None
+        gradient = self._level_gradient(model, parameters, gamma)
+        action = greedy_action(gradient, model, self.data, self.attack.action)
+        return update_of(action, model, self.data)
 
-    def _learn_policy(self, x: torch.Tensor, y: torch.Tensor, state: State, gamma: float) -> None:
-        """Learn a policy in a simulated federation on learned samples ``(n, C, H, W)``."""
+    def _begin(self, samples: Samples, state: State) -> None:
+        """Prepare the attack with samples ``(n, C, H, W)`` and labels that stand for the data."""
         imagined = self.config
         if self.attack.knowledge == "black":
             mean = AGGREGATORS["mean"](n_byzantine=imagined.n_byzantine)
             imagined = imagined.with_(aggregator=mean)
         # The simulated clients draw from the learned samples, whose number the attacker chooses.
-        x, y = x.cpu(), y.cpu()
+        x, y = (part.cpu() for part in samples)
         self.data = Dataset(
             imagined.data, x, y, x[:1], y[:1], self._dataset.n_classes, "learned by the attacker"
         )
-        environment = FederationEnvironment(
-            imagined.with_(rounds=self.attack.episode),
+        attack = self.attack
+        n_actions = len(state.parameters) if attack.action == "gradient" else 1
+        self._signs = constant_signs(n_actions, derived_seed(self.config.seed, "signs"))
+        if attack.acts not in ("learned", "untrained"):
+            return
+        started = time.perf_counter()
+        self._environment = FederationEnvironment(
+            imagined.with_(rounds=attack.episode),
             self.data,
             start=state.parameters.cpu(),
-            episode=self.attack.episode,
-            action=self.attack.action,
-            state=self.attack.state,
-            gamma=gamma,
+            episode=attack.episode,
+            action=attack.action,
+            state=attack.state,
+            gamma=state.client.gamma,
+            reward=attack.reward,
+            draws=attack.draws,
+            # Without a discount there is no sum of rewards unless the rounds end.
+            ends=attack.discount == 1,
+        )
+        learning = Learning(
+            attack.discount,
+            attack.policy_rate,
+            attack.action_noise,
+            attack.policy_batch,
+            attack.policy_updates,
+            attack.policy_kept,
         )
         seed = derived_seed(self.config.seed, "policy") % (1 << 31)
-        started = time.perf_counter()
-        self.policy, rewards = train_policy(environment, self.attack.policy_steps, seed)
-        self._seconds["policy"] = time.perf_counter() - started
+        learner = Learner(self._environment, attack.policy_steps, seed, learning)
+        if attack.acts == "untrained":
+            self.policy = learner.untrained()
+            return
+        if attack.reward == "share" or attack.replan:
+            # Later plans take shares of this level too.
+            self._environment.first = self._environment.reset(seed=seed)[1]["level"]
+        self.policy, rewards = learner.learn(attack.policy_steps)
+        self._learner = learner
+        self._policy_seconds += time.perf_counter() - started
         self.found["policy_reward"] = rewards
+        if attack.replan:
+            self.found.update(plan_reward=[learner.best], plan_rests=[0.0])
+        if attack.reward == "share":
+            self.found["reference_reward"] = self._references(self._environment, state.client.gamma)
+
+    def _references(self, environment: FederationEnvironment, gamma: float) -> list[float]:
+        """Return what an honest and a greedy attacker earn, and the least that there is to earn."""
+
+        def greedy(_: Any) -> torch.Tensor:
+            return self._greedy(environment.model, environment.parameters, gamma)
+
+        honest = environment.play(lambda _: None)
+        return [honest, environment.play(greedy), 1 - DIVERGED]
+
+    def _plan_again(self, state: State) -> None:
+        """Learn on from the present model, and do in the next rounds what earns most.
+
+        The agent keeps its policy unless another one earns more, and stays honest if that earns
+        more than both.
+        """
+        environment, learner, policy = self._environment, self._learner, self.policy
+        assert environment is not None and learner is not None and policy is not None
+        if not bool(state.parameters.isfinite().all()):
+            return  # Nothing is left to attack.
+        started = time.perf_counter()
+        environment.start_from(state.parameters.cpu())
+
+        def act(observation: Any) -> torch.Tensor:
+            assert self.data is not None
+            with torch.no_grad():
+                action = policy(torch.from_numpy(observation)[None])[0].clamp(-1, 1)
+            return update_of(action, environment.model, self.data)
+
+        earned, honest = environment.play(act), environment.play(lambda _: None)
+        other, _ = learner.learn(self.attack.replan_steps, policy)
+        if learner.best > earned:
+            self.policy, earned = other, learner.best
+        self._rests = honest > earned
+        self.found["plan_reward"].append(max(earned, honest))
+        self.found["plan_rests"].append(float(self._rests))
+        self._plans_seconds += time.perf_counter() - started
 
 
 def run(
@@ -313,7 +266,8 @@ def run(
     dict
         The metrics of :func:`fedlib.engine.run` and some more. ``stage_one_distance`` holds the
         Wasserstein distance of each estimate of the data to the one before. ``policy_reward`` holds
-        the sum of the rewards of each episode that the policy has learned from. ``seconds`` holds
+        the sum of the rewards of each episode that the policy has learned from, and :class:`Agent`
+        names what else some runs have. ``seconds`` holds
         the times that :class:`Agent` describes. ``files`` holds the policy's weights and the
         learned samples, if there are any. A grid takes ``seconds`` and ``files`` out of the
         metrics.
@@ -321,12 +275,15 @@ def run(
     agent = Agent(config, dataset)
     metrics = engine.run(config, dataset, device, strategy, on_round, agent)
     for name, values in agent.found.items():
-        metrics[name] = [float(f"{value:.6g}") for value in values]
+        metrics[name] = [recorded(float(value)) for value in values]
     metrics["seconds"] = {name: float(f"{value:.3g}") for name, value in agent.seconds.items()}
+    files = {}
     if agent.policy is not None:
-        assert agent.data is not None and agent.start is not None
-        metrics["files"] = {
-            "policy.pt": save_policy(agent.policy),
-            "learned.npz": save_samples(agent.data.x_train, agent.data.y_train, agent.start),
-        }
+        files["policy.pt"] = save_policy(agent.policy)
+    if agent.data is not None:
+        start = agent.stage_one.start
+        assert start is not None
+        files["learned.npz"] = save_samples(agent.data.x_train, agent.data.y_train, start)
+    if files:
+        metrics["files"] = files
     return metrics

@@ -18,7 +18,8 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 class Dictated(Attack):
     """Send what the state says from every Byzantine client, and be honest until it says something.
 
-    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own.
+    The state is an update ``(n_parameters,)``, a factor ``(1,)`` of the clients' own, or both in
+    ``(2, n_parameters)``: factors of the own, and below them what is added.
 
     It serves :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the
     update of each round (two_stage_attack, section 3).
@@ -34,12 +35,16 @@ class Dictated(Attack):
         if state is None:
             return facts.own_updates, state
         d = updates.shape[1]
-        if not isinstance(state, torch.Tensor) or tuple(state.shape) not in ((d,), (1,)):
+        allowed = ((d,), (1,), (2, d))
+        if not isinstance(state, torch.Tensor) or tuple(state.shape) not in allowed:
             shape = tuple(state.shape) if isinstance(state, torch.Tensor) else type(state).__name__
             raise ConfigError(
                 f"the state of attack={self.name!r} is {shape}: must be None or a tensor of shape "
-                f"{(d,)}, the update that is sent, or (1,), a factor."
+                f"{(d,)}, the update that is sent, (1,), a factor, or {(2, d)}, factors and what "
+                "is added."
             )
+        if state.dim() == 2:
+            return state[0] * facts.own_updates + state[1], state
         sent = state * facts.own_updates if len(state) == 1 else self._everywhere(state)
         return sent, state
 
@@ -75,6 +80,45 @@ class TwoStage(Dictated):
     episode, policy_steps
         The number of rounds of an episode, and of all episodes together, that the policy learns
         from. The text does not give them.
+    samples
+        What stands for the data: ``"learned"`` by the first stage, the attacker's ``"own"``, or the
+        ``"true"`` data of all clients, which no attacker has. The last two show what the first
+        stage is worth. Their attack begins after ``most_epochs`` estimates.
+    matched
+        The points at which the first stage takes gradients: the ``"clean"`` samples, or the
+        ``"moved"`` ones, which robust clients train on.
+    keeps
+        Which estimates the first stage keeps: ``"every"`` one, or only one that ``"fits"`` rounds
+        better that were held out of the matching. The text keeps every one.
+    draws
+        What the simulated clients draw batches from: their ``"shares"`` of the samples, or
+        ``"all"`` of them.
+    reward
+        The unit of the rewards: the ``"level"`` itself, as in the text, or its ``"share"`` of the
+        level at which the attack begins.
+    discount, policy_rate, action_noise
+        The discount of later rewards, 1 in the text, where an episode's last round is its end; the
+        rate of the learner; and the standard deviation of the noise on actions while it learns.
+    policy_batch, policy_updates
+        The number of rounds of a step of the learner, and whether it steps after each ``"round"``
+        or, as often, after each ``"episode"``. The defaults of stable-baselines3 2.9 are 256 and
+        ``"round"``, those of 2020 were 100 and ``"episode"``.
+    policy_kept
+        The policy that is used: the ``"last"``, or that at the end of the ``"best"`` episode.
+    replan, replan_steps
+        The number of rounds after which the attacker learns on, from the model that there is then,
+        and of the rounds that it learns from each time. The policy that it has is kept unless
+        another one earns more, and the attacker stays honest until the next plan if that earns
+        most: a model that is destroyed can only get worse for it. With 0, the default, it learns
+        once, as in the text.
+    acts
+        What chooses the updates: the ``"learned"`` policy, or a control that learns nothing. The
+        ``"untrained"`` policy has the weights that learning starts from. ``"signs"`` always sends
+        the same signs of full range, drawn once (as a factor, the lowest). ``"greedy"`` follows the
+        signs of the gradient of rho-hat at full range. ``"hidden"`` adds to the own update a step
+        along that gradient.
+    hidden_step
+        The length of that step, as a share of the length of the own update.
     """
 
     agent: ClassVar[str] = "fedlib.agents.two_stage"
@@ -104,6 +148,21 @@ class TwoStage(Dictated):
     state: str = "model"
     episode: int = 50
     policy_steps: int = 2000
+    samples: str = "learned"
+    matched: str = "clean"
+    keeps: str = "every"
+    draws: str = "shares"
+    reward: str = "level"
+    discount: float = 0.99
+    policy_rate: float = 1e-3
+    action_noise: float = 0.0
+    policy_batch: int = 256
+    policy_updates: str = "round"
+    policy_kept: str = "last"
+    replan: int = 0
+    replan_steps: int = 200
+    acts: str = "learned"
+    hidden_step: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,6 +171,37 @@ class TwoStage(Dictated):
         check_name("attack.state", self.state, ("model", "last_layer"))
         check_real("attack.matching_rate", self.matching_rate, 0, open_low=True)
         check_real("attack.threshold", self.threshold, 0)
-        check_int("attack.n_iterations", self.n_iterations, 0)
-        for field in ("n_samples", "pooled", "epoch", "most_epochs", "episode", "policy_steps"):
+        for field, allowed in _NAMES.items():
+            check_name(f"attack.{field}", getattr(self, field), allowed)
+        check_real("attack.discount", self.discount, 0, 1)
+        check_real("attack.policy_rate", self.policy_rate, 0, open_low=True)
+        check_real("attack.action_noise", self.action_noise, 0)
+        check_real("attack.hidden_step", self.hidden_step, 0)
+        for field in ("n_iterations", "replan"):
+            check_int(f"attack.{field}", getattr(self, field), 0)
+        for field in _COUNTS:
             check_int(f"attack.{field}", getattr(self, field), 1)
+
+
+_NAMES = {
+    "samples": ("learned", "own", "true"),
+    "matched": ("clean", "moved"),
+    "keeps": ("every", "fits"),
+    "draws": ("shares", "all"),
+    "reward": ("level", "share"),
+    "policy_updates": ("round", "episode"),
+    "policy_kept": ("last", "best"),
+    "acts": ("learned", "untrained", "signs", "greedy", "hidden"),
+}
+"""Fields of the two-stage attack that have one of several names."""
+_COUNTS = (
+    "n_samples",
+    "pooled",
+    "epoch",
+    "most_epochs",
+    "episode",
+    "policy_steps",
+    "policy_batch",
+    "replan_steps",
+)
+"""Fields of the two-stage attack that are at least 1."""

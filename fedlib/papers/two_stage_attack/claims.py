@@ -1,8 +1,8 @@
 """What the paper claims of its attack, as data.
 
-One attack does more harm than another if it costs more than the margin of equivalence. A model at
-chance has lost all that it could lose; see
-:func:`~fedlib.papers.two_stage_attack.measures.accuracy_or_constant`.
+Harm is judged by what the paper is about: the certified level rho-hat, and on the synthetic data
+how far the boundary is from the circle. A model that has diverged has neither. Its seed decides
+nothing here, and the tables count it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from fedlib.evidence.claims import (
     above,
     at_most,
     below,
-    drop,
-    near,
     percent_left,
 )
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES
+from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import (
-    accuracy_or_constant,
     asymmetry,
-    certified,
+    boundary_error,
+    curve_error,
     error_span,
     last_distance,
+    level,
+    missing_boundary,
     policy_epochs,
     radius_error,
 )
@@ -36,6 +37,11 @@ from fedlib.papers.two_stage_attack.measures import (
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _NEAR = 0.3
 """How far from an ideal boundary one may be on average. The circle's radius is 2."""
+_FIGURE_2 = {
+    "mean": "section 4, Figs. 2c to 2e",
+    "median": "section 4, Figs. 2h to 2j",
+    "krum": "section 4, not shown",
+}
 
 
 def _cells(data: str, rule: str, *attacks: str) -> tuple[str, ...]:
@@ -47,10 +53,19 @@ def _where(data: str, rule: str) -> str:
     return f"{DATA_TITLES[data]}, {RULE_TITLES[rule]}"
 
 
-def _apart(values: list[float]) -> float:
-    """How many more points the black box costs; NaN where the white box does no harm to compare."""
-    clean, white, black = values
-    return white - black if clean - white > MARGIN else float("nan")
+def _gain(values: list[float]) -> float:
+    """How much larger the last value is than the first."""
+    return values[-1] - values[0]
+
+
+def _left(values: list[float]) -> float:
+    """What the last level is of the first, in percent."""
+    return percent_left(values[0], values[-1])
+
+
+def _weakened(values: list[float]) -> float:
+    """How much of the level is left under a defence more than without one, in points."""
+    return percent_left(*values[2:]) - percent_left(*values[:2])
 
 
 _BOUNDARIES = tuple(
@@ -78,126 +93,177 @@ _BOUNDARIES = tuple(
     )
 )
 
-_CERTIFICATES = (
-    *(
-        Claim(
-            "section 4, Figs. 2c to 2e",
-            f"{_where('circle', 'mean')}: under {ATTACK_TITLES[attack]} the model no longer "
-            "maintains the certified level: less than half is left",
-            _cells("circle", "mean", "none", attack),
-            lambda values: percent_left(*values),
-            below(50),
-            "{:.0f} % of the level without attack",
-            measure=certified,
-            equal=100,
-        )
-        for attack in ("random", "ipm", "rl")
-    ),
-    *(
-        Claim(
-            "abstract",
-            f"{_where(data, rule)}: the two-stage attack lowers the certified level",
-            _cells(data, rule, "none", "rl"),
-            lambda values: percent_left(*values),
-            below(100),
-            "{:.0f} % of the level without attack",
-            measure=certified,
-            equal=100,
-        )
-        for data, rule in product(DATA_TITLES, RULE_TITLES)
-    ),
-)
 
-
-def _harm(place: str, data: str, rule: str, weaker: str, stronger: str) -> Claim:
-    """That one attack costs more accuracy than another, or than none."""
-    said = (
-        f"{ATTACK_TITLES[stronger]} does harm"
-        if weaker == "none"
-        else f"{ATTACK_TITLES[stronger]} does more harm than {ATTACK_TITLES[weaker]}"
-    )
+def _lowers(place: str, data: str, rule: str, attack: str, most: float, said: str) -> Claim:
+    """That less than a percentage of the level without attack is left under an attack."""
     return Claim(
         place,
         f"{_where(data, rule)}: {said}",
-        _cells(data, rule, weaker, stronger),
-        drop,
-        above(MARGIN),
-        "{:+.1f} points of accuracy",
-        measure=accuracy_or_constant,
-        equal=0,
-        of_accuracy=True,
+        _cells(data, rule, "none", attack),
+        _left,
+        below(most),
+        "{:.1f} % of the level without attack",
+        measure=level,
+        equal=100,
     )
 
 
-def _defended(rule: str, attack: str) -> Claim:
-    """That an attack does less harm where the server has a defence."""
+def _lower_than(place: str, data: str, rule: str, weaker: str, stronger: str) -> Claim:
+    """That one attack leaves a lower level than another."""
     return Claim(
-        "section 4, Figs. 2h, 2i",
-        f"{_where('circle', rule)}: {ATTACK_TITLES[attack]} does less harm than without a defence",
-        (*_cells("circle", "mean", "none", attack), *_cells("circle", rule, "none", attack)),
-        lambda values: drop(values[:2]) - drop(values[2:]),
-        above(0),
-        "{:.1f} points less",
-        measure=accuracy_or_constant,
-        of_accuracy=True,
+        place,
+        f"{_where(data, rule)}: {ATTACK_TITLES[stronger]} lowers the certified level more than "
+        f"{ATTACK_TITLES[weaker]}",
+        _cells(data, rule, weaker, stronger),
+        _left,
+        below(100),
+        f"{{:.1f}} % of the level under {ATTACK_TITLES[weaker]}",
+        measure=level,
+        equal=100,
     )
 
 
-_FIGURES = {"circle": "section 4, Fig. 2", "mnist": "section 4, Fig. 3"}
-_HARM = (
-    # The text ranks these two on the synthetic data without a defence alone.
+def _worse_boundary(place: str, rule: str, weaker: str, stronger: str) -> Claim:
+    """That one attack moves the boundary further from the circle than another."""
+    said = (
+        "moves the boundary away from the circle"
+        if weaker == "none"
+        else f"moves the boundary further from the circle than {ATTACK_TITLES[weaker]}"
+    )
+    return Claim(
+        place,
+        f"{_where('circle', rule)}: {ATTACK_TITLES[stronger]} {said}",
+        _cells("circle", rule, weaker, stronger),
+        _gain,
+        above(0),
+        "{:+.2f} further away",
+        measure=boundary_error,
+    )
+
+
+_CERTIFICATES = (
     *(
-        _harm(
-            "section 4, Fig. 2d" if (data, rule) == ("circle", "mean") else OWN,
-            data, rule, "random", "ipm",
+        _lowers(
+            _FIGURE_2["mean"], "circle", "mean", attack, 50,
+            f"under {ATTACK_TITLES[attack]} the model no longer maintains the certified level: "
+            "less than half is left",
         )
+        for attack in ("random", "ipm", "learned")
+    ),
+    *(
+        _lowers(
+            "abstract", data, rule, attack, 100,
+            f"the {ATTACK_TITLES[attack]} attack lowers the certified level",
+        )
+        for attack in ("learned", "learned_blind")
         for data, rule in product(DATA_TITLES, RULE_TITLES)
+        if (attack, rule) != ("learned_blind", "mean")
     ),
-    *(
-        _harm(_FIGURES[data], data, rule, weaker, "rl")
-        for data, rule in product(DATA_TITLES, RULE_TITLES)
-        for weaker in ("random", "ipm")
-    ),
-    *(
-        _harm(_FIGURES["mnist"] if data == "mnist" else OWN, data, rule, weaker, "rlb")
-        for data, rule in product(DATA_TITLES, _DEFENCES)
-        for weaker in ("random", "ipm")
-    ),
-    *(_harm("abstract", data, rule, "none", "rl") for data in DATA_TITLES for rule in _DEFENCES),
-    *(
-        _harm("section 4, Figs. 2h, 2i", "circle", rule, "none", attack)
-        for rule in _DEFENCES
-        for attack in ("random", "ipm")
-    ),
-    *(_defended(rule, attack) for rule in _DEFENCES for attack in ("random", "ipm")),
 )  # fmt: skip
 
-_BLACK_BOX = tuple(
+_FIGURE_2_CLAIMS = (
     Claim(
-        "section 1",
-        f"{_where(data, rule)}: the black box does as much harm as the white box",
-        _cells(data, rule, "none", "rl", "rlb"),
-        _apart,
-        near(0),
-        "{:+.1f} points more harm in the black box",
-        measure=accuracy_or_constant,
-        of_accuracy=True,
-    )
-    for data, rule in product(DATA_TITLES, _DEFENCES)
-)
-
-_STABLE = (
-    Claim(
-        "section 4, Fig. 3a",
-        f"{_where('mnist', 'mean')}: the test error under the two-stage attack remains stable as "
-        "the perturbation level changes",
-        _cells("mnist", "mean", "rl"),
+        "section 4, Fig. 2e",
+        f"{_where('circle', 'mean')}: under the two-stage attack the boundary is missing",
+        _cells("circle", "mean", "learned"),
         min,
-        at_most(MARGIN),
-        "{:.1f} points between the levels",
-        measure=error_span,
+        above(0.5),
+        "missing in {:.0%} of the seeds",
+        measure=missing_boundary,
+    ),
+    *(
+        claim
+        for rule, place in _FIGURE_2.items()
+        for weaker in ("random", "ipm")
+        for claim in (
+            _lower_than(place, "circle", rule, weaker, "learned"),
+            _worse_boundary(place, rule, weaker, "learned"),
+        )
+    ),
+    _lower_than("section 4, Fig. 2d", "circle", "mean", "random", "ipm"),
+    _worse_boundary("section 4, Fig. 2d", "mean", "random", "ipm"),
+    *(
+        claim
+        for rule in _DEFENCES
+        for attack in ("random", "ipm")
+        for claim in (
+            _lowers(
+                _FIGURE_2[rule], "circle", rule, attack, 100,
+                f"{ATTACK_TITLES[attack]} is still effective: it lowers the certified level",
+            ),
+            _worse_boundary(_FIGURE_2[rule], rule, "none", attack),
+            Claim(
+                _FIGURE_2[rule],
+                f"{_where('circle', rule)}: {ATTACK_TITLES[attack]} lowers the certified level "
+                "less than without a defence",
+                (*_cells("circle", "mean", "none", attack),
+                 *_cells("circle", rule, "none", attack)),
+                _weakened,
+                above(0),
+                "{:+.1f} % of the level more is left",
+                measure=level,
+            ),
+        )
+    ),
+)  # fmt: skip
+
+
+def _more_errors(place: str, data: str, rule: str, weaker: str, stronger: str) -> Claim:
+    """That one attack costs more test errors than another, on average over perturbations."""
+    return Claim(
+        place,
+        f"{_where(data, rule)}: {ATTACK_TITLES[stronger]} has larger test errors than "
+        f"{ATTACK_TITLES[weaker]}, on average over the perturbation levels",
+        _cells(data, rule, weaker, stronger),
+        _gain,
+        above(MARGIN),
+        "{:+.1f} points of test error",
+        measure=curve_error,
+        equal=0,
+    )
+
+
+_FIGURE_3 = {"mean": "Fig. 3a", "median": "Fig. 3b", "krum": "Fig. 3c"}
+_FIGURE_3_CLAIMS = (
+    *(
+        _more_errors(
+            f"section 4, {_FIGURE_3[rule]}" if data == "mnist" else OWN, data, rule, weaker, attack
+        )
+        for data, rule in product(DATA_TITLES, RULE_TITLES)
+        for attack in ("learned", "learned_blind")
+        for weaker in ("random", "ipm")
+        if (attack, rule) != ("learned_blind", "mean")
+    ),
+    *(
+        Claim(
+            f"section 4, {_FIGURE_3['mean']}" if data == "mnist" else OWN,
+            f"{_where(data, 'mean')}: the test error under the two-stage attack remains stable as "
+            "the perturbation level changes",
+            _cells(data, "mean", "learned"),
+            min,
+            at_most(MARGIN),
+            "{:.1f} points between the levels",
+            measure=error_span,
+        )
+        for data in DATA_TITLES
     ),
 )
+
+_BLACK_BOX = tuple(
+    claim
+    for rule in _DEFENCES
+    for weaker in ("random", "ipm")
+    for claim in (
+        _lower_than(OWN, "circle", rule, weaker, "learned_blind"),
+        _worse_boundary(OWN, rule, weaker, "learned_blind"),
+    )
+)
+
+_BENEFIT = tuple(
+    _lower_than(OWN, data, rule, control, "learned")
+    for data, rule, control in product(DATA_TITLES, RULE_TITLES, CONTROL_TITLES)
+)
+"""Whether learning is worth anything: the learned policy beside those that learn nothing."""
 
 
 def _of_stages(data: str, rule: str, said: str, needed: Range, shown: str, of_data: bool) -> Claim:
@@ -205,7 +271,7 @@ def _of_stages(data: str, rule: str, said: str, needed: Range, shown: str, of_da
     return Claim(
         "section 4" if rule == "mean" else OWN,
         f"{_where(data, rule)}: {said}",
-        _cells(data, rule, "rl"),
+        _cells(data, rule, "learned"),
         min,
         needed,
         shown,
@@ -241,4 +307,12 @@ _STAGES = (
     ),
 )
 
-CLAIMS = (*_BOUNDARIES, *_CERTIFICATES, *_HARM, *_BLACK_BOX, *_STABLE, *_STAGES)
+CLAIMS = (
+    *_BOUNDARIES,
+    *_CERTIFICATES,
+    *_FIGURE_2_CLAIMS,
+    *_FIGURE_3_CLAIMS,
+    *_BLACK_BOX,
+    *_BENEFIT,
+    *_STAGES,
+)

@@ -11,26 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedlib.aggregators import AGGREGATORS
-from fedlib.attacks import ATTACKS, Attack
-from fedlib.attacks.dictated import TwoStage
 from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig
 from fedlib.grids import Cell, Grid, varied
 from fedlib.grids.protocol import Protocol
+from fedlib.papers.two_stage_attack.attacks import (
+    ATTACK_TITLES,
+    CONTROL_TITLES,
+    N_BYZANTINE,
+    make_attack,
+)
 from fedlib.papers.two_stage_attack.keys import CellKey
-from fedlib.papers.two_stage_attack.variants import VARIANTS
+from fedlib.papers.two_stage_attack.variants import SWEEPS, VARIANTS
 from fedlib.runs import RunConfig
 
-N_CLIENTS, N_BYZANTINE = 10, 1
+N_CLIENTS = 10
 DATA_TITLES = {"circle": "Synthetic", "mnist": "MNIST"}
 RULE_TITLES = {"mean": "no defence", "median": "median", "krum": "Krum"}
-ATTACK_TITLES = {
-    "none": "no attack",
-    "random": "random",
-    "ipm": "IPM",
-    "rl": "two-stage",
-    "rlb": "two-stage, black box",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +40,14 @@ class Scale(Protocol):
         The model, and how clients learn it.
     agent
         What the attacker's agent has other than usual: parameters of :class:`TwoStage`.
+    replans
+        The rounds after which the agent plans again, and of which it learns then.
     """
 
     model: str
     client: RobustSGD
     agent: Mapping[str, Any]
+    replans: Mapping[str, Any]
 
     @property
     def epoch(self) -> int:
@@ -71,57 +71,55 @@ _TINY = {
     "policy_steps": 101,
     "most_epochs": 2,
 }
+_OFTEN = {"replan": 50, "replan_steps": 200}
+"""A plan is used for as many rounds as it was made for."""
 SCALES = {
     "circle": {
         "smoke": in_epochs(
             4, 2, model="elu_4_2", client=RobustSGD(10, ascent_steps=2), agent=_TINY,
-            real=(400, 100),
+            replans={"replan": 2, "replan_steps": 3}, real=(400, 100),
         ),
         "quick": in_epochs(
-            10, 100, model="elu_4_2", client=RobustSGD(50), agent={"policy_steps": 1000}
+            10, 100, model="elu_4_2", client=RobustSGD(50), agent={"policy_steps": 1000},
+            replans=_OFTEN,
         ),
-        "paper": in_epochs(30, 100, model="elu_4_2", client=RobustSGD(50), agent={}),
+        "paper": in_epochs(
+            30, 100, model="elu_4_2", client=RobustSGD(50), agent={}, replans=_OFTEN
+        ),
     },
     "mnist": {
         "smoke": in_epochs(
             4, 2, model="cnn_4_8",
             client=RobustSGD(4, gamma=0.04, gamma_unit="norm", ascent_steps=2),
-            agent={**_SCALED, **_TINY}, real=(400, 100), embedded=(400, 100),
+            agent={**_SCALED, **_TINY}, replans={"replan": 2, "replan_steps": 3},
+            real=(400, 100), embedded=(400, 100),
         ),
         "quick": in_epochs(
             10, 40, model="cnn_4_8",
             client=RobustSGD(16, gamma=0.04, gamma_unit="norm", ascent_steps=5),
             agent={**_SCALED, "n_samples": 30, "n_iterations": 50, "pooled": 3, "episode": 10,
                    "policy_steps": 200, "most_epochs": 3},
+            replans={"replan": 70, "replan_steps": 50},
             real=(None, 1_000),
         ),
         "paper": in_epochs(
             30, 120, model="elu_cnn", client=RobustSGD(50, gamma=0.04, gamma_unit="norm"),
-            agent=_SCALED, embedded=(60_000, 10_000),
+            agent=_SCALED, replans={"replan": 600, "replan_steps": 200},
+            embedded=(60_000, 10_000),
         ),
     },
 }  # fmt: skip
 
 
-def make_attack(name: str, scale: Scale, seed: int) -> Attack:
-    """The attack; strengths of the baselines are this book's."""
-    if name in ("rl", "rlb"):
-        return TwoStage(
-            n_byzantine=N_BYZANTINE,
-            knowledge="white" if name == "rl" else "black",
-            epoch=scale.epoch,
-            **scale.agent,
-        )
-    parameters = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": 10.0}}
-    count = 0 if name == "none" else N_BYZANTINE
-    attack: Attack = ATTACKS[name](n_byzantine=count, **parameters[name])
-    return attack
-
-
 def config(key: CellKey, scale: str, seed: int, data: DataConfig) -> RunConfig:
     """The run of one cell; ``data`` says where its data set comes from."""
     protocol = SCALES[key.data][scale]
-    attack = make_attack(key.attack, protocol, seed)
+    attack = make_attack(key.attack, protocol.epoch, protocol.agent, protocol.replans, seed)
+    track: tuple[str, ...]
+    track = ("robustness", "decision") if key.data == "circle" else ("robustness",)
+    # The runs of the first attacks were stored without this tracker.
+    if key.rule == "krum" and key.attack in ("learned", "learned_blind", *CONTROL_TITLES):
+        track += ("taken",)
     return RunConfig(
         data=protocol.sized(data),
         model=protocol.model,
@@ -134,7 +132,7 @@ def config(key: CellKey, scale: str, seed: int, data: DataConfig) -> RunConfig:
         learning_rate=0.1,
         eval_every=protocol.eval_every,
         seed=seed,
-        track=("robustness", "decision") if key.data == "circle" else ("robustness",),
+        track=track,
     )
 
 
@@ -148,7 +146,7 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     circle, mnist = runs_on("circle"), runs_on("mnist")
     return [
         *(Cell(key, run) for key, run in circle.items()),
-        *varied(VARIANTS, circle),
+        *varied((*VARIANTS, *SWEEPS), circle),
         *(Cell(key, run) for key, run in mnist.items()),
     ]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
 
 EXTENT = 4.0
@@ -16,6 +15,12 @@ POINTS = 61
 """Points of the square's side."""
 RADIUS = 2.0
 """The circle that separates the two classes."""
+COMPARED = np.geomspace(1e-4, 0.3, 30)
+"""The perturbation levels at which models are compared: all that models without attack reach."""
+_LEAST_LEVEL = 1e-12
+"""Smaller levels count as this one, which leaves a sample as it is."""
+FIRST_STAGE = 3
+"""Epochs in which the attacker may still be honest on the synthetic data."""
 
 
 def decision(record: dict[str, Any]) -> np.ndarray:
@@ -40,30 +45,35 @@ def diverged(result: CellResult) -> bool:
     return result.records[0]["metrics"]["test_loss"][-1] is None
 
 
-def accuracy(result: CellResult) -> float:
-    """Accuracy of one seed's run; 0 if the model has diverged, and predicts nothing."""
-    return 0.0 if diverged(result) else result.accuracy.mean
+def curve_error(result: CellResult) -> float:
+    """The test error in percent, averaged over the perturbation levels of ``COMPARED``.
 
-
-def accuracy_or_constant(result: CellResult) -> float:
-    """The accuracy of one seed's run in percent, at least that of a constant answer.
-
-    A model that is no better than one that always gives the most frequent class has lost all that
-    it could lose. By how much it is worse says which class it gives, not what an attack did. So
-    does a model that has diverged, which predicts nothing.
+    Between the levels at which a model was tried, the error is interpolated in the logarithm of the
+    level; beyond them it is that of the nearest one. NaN if the model has diverged.
     """
-    constant = majority(result.records[0])
-    return accuracy(result) if math.isnan(constant) else max(accuracy(result), constant)
-
-
-def certified(result: CellResult) -> float:
-    """The last certified level of one seed's run; 0 if the model has diverged."""
-    last = level(result)
-    return 0.0 if math.isnan(last) else last
+    if diverged(result):
+        return math.nan
+    metrics = result.records[0]["metrics"]
+    tried = [
+        (max(level, _LEAST_LEVEL), error)
+        for level, error in zip(
+            metrics["perturbation_level"], metrics["perturbation_error"], strict=True
+        )
+        if level is not None and error is not None
+    ]
+    if not tried:
+        return math.nan
+    levels, errors = np.array(sorted(tried)).T
+    return float(100 * np.interp(np.log(COMPARED), np.log(levels), errors).mean())
 
 
 def error_span(result: CellResult) -> float:
-    """How far the test errors at all perturbation levels are apart, in points."""
+    """How far the test errors at all perturbation levels are apart, in points.
+
+    NaN if the model has diverged, because it then answers nothing at any level.
+    """
+    if diverged(result):
+        return math.nan
     errors = result.records[0]["metrics"]["perturbation_error"]
     known = [100 * error for error in errors if error is not None]
     return max(known) - min(known) if known else math.nan
@@ -80,6 +90,40 @@ def radius_error(result: CellResult) -> float:
         for radius in _boundary(record)
     ]
     return float(np.mean(errors))
+
+
+def boundary_error(result: CellResult) -> float:
+    """What :func:`radius_error` says of one seed's run; NaN if the model has diverged."""
+    return math.nan if diverged(result) else radius_error(result)
+
+
+def no_boundary(result: CellResult) -> bool:
+    """Whether the model of one seed's run gives all of the square the same class."""
+    grid = decision(result.records[0])
+    return bool(grid.min() == grid.max())
+
+
+def missing_boundary(result: CellResult) -> float:
+    """1 if one seed's run has no boundary, and 0 if it has one; NaN if the model has diverged."""
+    return math.nan if diverged(result) else float(no_boundary(result))
+
+
+def taken(result: CellResult) -> float:
+    """The share of rounds in which the server took the attacker's update, in one seed's run.
+
+    The first stage of the two-stage attack is left out, in which the attacker is honest. NaN if the
+    run did not record it.
+    """
+    metrics, config = result.records[0]["metrics"], result.records[0]["config"]
+    if "byzantine_taken" not in metrics:
+        return math.nan
+    first = FIRST_STAGE * config["eval_every"]
+    shares = [
+        share
+        for number, share in zip(metrics["rounds"], metrics["byzantine_taken"], strict=True)
+        if number > first and share is not None
+    ]
+    return float(np.mean(shares)) if shares else math.nan
 
 
 def asymmetry(result: CellResult) -> float:

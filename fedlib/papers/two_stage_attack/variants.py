@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from fedlib.attacks.dictated import TwoStage
 from fedlib.grids import Variant, with_changes
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.runs import RunConfig
 
@@ -85,4 +87,135 @@ VARIANTS = (
         with_changes("attack", episode=200),
         _on_circle(("rl", "mean")),
     ),
+    Variant(
+        "defaults_2020",
+        "defaults of the learner, superseded runs",
+        "stable-baselines3 2.9",
+        "2020: batches of 100, steps after each episode",
+        with_changes("attack", policy_batch=100, policy_updates="episode"),
+        _on_circle(("rl", "mean"), ("rl", "median")),
+    ),
+    Variant(
+        "discount",
+        "discount of later rewards",
+        "1, as in the text",
+        "0.99, the learner's default",
+        with_changes("attack", discount=0.99),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "level",
+        "unit of the rewards",
+        "the first level",
+        "1, as in the text",
+        with_changes("attack", reward="level"),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "policy_rate",
+        "rate of the learner",
+        "0.0001",
+        "0.001, its default",
+        with_changes("attack", policy_rate=1e-3),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "noise",
+        "noise on actions while learning",
+        "0.3",
+        "none, the default",
+        with_changes("attack", action_noise=0.0),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "last",
+        "policy that is used",
+        "that of the best episode",
+        "the last",
+        with_changes("attack", policy_kept="last"),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "once",
+        "how often the attacker plans",
+        "every 50 rounds",
+        "once, as in the text",
+        with_changes("attack", replan=0),
+        _on_circle(*(("learned", rule) for rule in ("mean", "median", "krum"))),
+    ),
+    Variant(
+        "own",
+        "data of the simulation",
+        "learned",
+        "the attacker's own",
+        with_changes("attack", samples="own"),
+        _on_circle(*(("learned", rule) for rule in ("mean", "median", "krum"))),
+    ),
+    Variant(
+        "true",
+        "data of the simulation",
+        "learned",
+        "true data of all clients",
+        with_changes("attack", samples="true"),
+        _on_circle(*(("learned", rule) for rule in ("mean", "median", "krum"))),
+    ),
+    Variant(
+        "stage_one",
+        "first stage",
+        "moved points, estimates kept that fit",
+        "clean points, every estimate kept",
+        with_changes("attack", matched="clean", keeps="every"),
+        _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
 )
+
+RULES = ("mean", "median", "krum")
+EPSILONS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Strengths of IPM. The grid's own is 10; nine honest clients outweigh all below 9 in a mean."""
+SCALES_OF_NOISE = (0.1, 1.0, 10.0, 100.0)
+"""Standard deviations of the random attack. The grid's own is 1."""
+SMALL_BATCH = 10
+_SMALL = next(variant for variant in VARIANTS if variant.key == "batch")
+
+
+def _counted(change: Callable[[RunConfig], RunConfig]) -> Callable[[RunConfig], RunConfig]:
+    """Make a change, and count how often the server takes the attacker's update."""
+
+    def changed(run: RunConfig) -> RunConfig:
+        run = change(run)
+        return run if "taken" in run.track else run.with_(track=(*run.track, "taken"))
+
+    return changed
+
+
+def _sweep(attack: str, field: str, name: str, values: tuple[float, ...]) -> tuple[Variant, ...]:
+    """The strengths of an attack under every rule, as variants of the grid's own."""
+    return tuple(
+        Variant(
+            f"{name}_{value:g}",
+            name,
+            "as in the figures",
+            f"{value:g}",
+            _counted(with_changes("attack", **{field: value})),
+            _on_circle(*((attack, rule) for rule in RULES)),
+        )
+        for value in values
+    )
+
+
+_ALL_ATTACKS = tuple(_on_circle(*((name, rule) for name in ATTACK_TITLES for rule in RULES)))
+BATCH = Variant(
+    "batch",
+    _SMALL.question,
+    _SMALL.used,
+    _SMALL.other,
+    _SMALL.change,
+    tuple(cell for cell in _ALL_ATTACKS if cell not in _SMALL.cells),
+)
+"""Batches of ten for the attacks and rules that ``VARIANTS`` does not have them for."""
+SWEEPS = (
+    BATCH,
+    *_sweep("ipm", "epsilon", "epsilon", EPSILONS),
+    *_sweep("random", "scale", "scale", SCALES_OF_NOISE),
+)
+"""Variants that have tables of their own."""

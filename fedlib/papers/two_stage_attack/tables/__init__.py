@@ -1,15 +1,16 @@
 """Figures, tables and claims of the chapter on the two-stage attack, from the store."""
 
 from fedlib.papers.two_stage_attack.claims import CLAIMS
-from fedlib.papers.two_stage_attack.tables.accuracy import accuracy_table
+from fedlib.papers.two_stage_attack.tables.accuracy import (
+    accuracy_table,
+    krum_table,
+    sweep_table,
+)
 from fedlib.papers.two_stage_attack.tables.boundaries import figure_2
 from fedlib.papers.two_stage_attack.tables.overview import figure_1
 from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves, figure_3
-from fedlib.papers.two_stage_attack.tables.stages import (
-    reward_curves,
-    stage_one_figure,
-    stage_one_table,
-)
+from fedlib.papers.two_stage_attack.tables.samples import stage_one_table
+from fedlib.papers.two_stage_attack.tables.stages import reward_curves, stage_one_figure
 from fedlib.papers.two_stage_attack.tables.verdicts import claims_table, variants_table
 
 __all__ = [
@@ -20,8 +21,10 @@ __all__ = [
     "figure_1",
     "figure_2",
     "figure_3",
+    "krum_table",
     "reward_curves",
     "stage_one_figure",
     "stage_one_table",
+    "sweep_table",
     "variants_table",
 ]

@@ -1,7 +1,8 @@
-"""The accuracies and certified levels behind Figures 2 and 3."""
+"""How much harm the attacks do: the levels, boundaries and accuracies behind the figures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,51 +10,148 @@ import numpy as np
 from fedlib.data import DataConfig, load_dataset
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of
 from fedlib.evidence.statistics import estimate
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, DATA_TITLES, RULE_TITLES
-from fedlib.papers.two_stage_attack.measures import diverged, level
+from fedlib.evidence.table import plural
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES, SUPERSEDED_TITLES
+from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.measures import (
+    diverged,
+    level,
+    no_boundary,
+    radius_error,
+    taken,
+)
 from fedlib.papers.two_stage_attack.tables.common import best
+from fedlib.papers.two_stage_attack.variants import EPSILONS, SCALES_OF_NOISE
+
+SUPERSEDED = " (superseded)"
 
 
-def accuracy_table(archive: Archive, data: str) -> Table:
-    """Accuracy and certified level after the last round.
+def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
+    """Accuracy, certified level and, on the synthetic data, the boundary after the last round.
 
-    On the synthetic data, also what a model that always says the same is worth.
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    data
+        The data set.
+    small
+        Whether clients have batches of ten, which only the synthetic data are played with.
     """
     known: list[CellResult] = []
     rows = []
     for attack, title in ATTACK_TITLES.items():
-        row = [title]
+        row = [title + SUPERSEDED if attack in SUPERSEDED_TITLES else title]
         for rule in RULE_TITLES:
-            result = best(archive, data, attack, rule)
-            if result is None:
-                row += ["–", "–"]
-                continue
-            known.append(result)
-            row += _accuracy_and_level(result)
+            result = best(archive, data, attack, rule, small)
+            if result is not None:
+                known.append(result)
+            row += harm(result, data == "circle")
         rows.append(tuple(row))
+    measured = ("accuracy, %", "certified level", *(("boundary",) if data == "circle" else ()))
     heads = [
-        head
+        f"{title}\n{head}" if place == 0 else f"\n{head}"
         for title in RULE_TITLES.values()
-        for head in (f"{title}\naccuracy, %", "\ncertified level")
+        for place, head in enumerate(measured)
     ]
-    caption = f"{DATA_TITLES[data]}: {basis_of(known)}"
+    batches = ", batches of 10" if small else ""
+    caption = f"{DATA_TITLES[data]}{batches}: {basis_of(known)}"
     if data == "circle":
+        caption += (
+            ". Boundary: how far it is from the circle on average; where there is none, 2. A model "
+            "that has diverged has neither a level nor a boundary, and is counted by itself"
+        )
         caption += _worth_of_a_constant_answer(known)
     return Table(("attack", *heads), tuple(rows), caption)
 
 
-def _accuracy_and_level(result: CellResult) -> tuple[str, str]:
-    """Both in words: means over the seeds whose models have not diverged."""
+def harm(result: CellResult | None, on_circle: bool) -> list[str]:
+    """Accuracy, level and boundary in words: means over the seeds that have not diverged."""
+    width = 3 if on_circle else 2
+    if result is None:
+        return ["–"] * width
     by_seed = [result.of_seed(seed) for seed in result.seeds]
     usable = [seeded for seeded in by_seed if not diverged(seeded)]
     if not usable:
-        return "diverged", "none"
+        return ["diverged", *["none"] * (width - 1)]
     accuracy = estimate([seeded.accuracy.mean for seeded in usable])
     spread = "" if accuracy.spread is None else f" ± {accuracy.spread:.2f}"
     lost = len(by_seed) - len(usable)
-    also = f"; {lost} diverged" if lost else ""
-    levels = [found for found in map(level, usable) if np.isfinite(found)]
-    return f"{accuracy.mean:.2f}{spread}{also}", f"{np.mean(levels):.3g}" if levels else "none"
+    found = [f"{accuracy.mean:.2f}{spread}" + (f"; {lost} diverged" if lost else "")]
+    levels = [value for value in map(level, usable) if np.isfinite(value)]
+    found.append(f"{np.mean(levels):.3g}" if levels else "none")
+    if on_circle:
+        found.append(_boundaries(usable))
+    return found
+
+
+def _boundaries(usable: Sequence[CellResult]) -> str:
+    """The boundaries' mean error, and how many of the models have no boundary."""
+    if not all(seeded.has("decision") for seeded in usable):
+        return "–"
+    error = float(np.mean([radius_error(seeded) for seeded in usable]))
+    without = sum(map(no_boundary, usable))
+    return f"{error:.2f}" + (f"; none in {plural(without, 'seed')}" if without else "")
+
+
+def sweep_table(archive: Archive) -> Table:
+    """The baselines at other strengths, under every rule, on the synthetic data."""
+    known: list[CellResult] = []
+    rows = []
+    for attack, sign, values in (
+        ("ipm", "epsilon", EPSILONS),
+        ("random", "scale", SCALES_OF_NOISE),
+    ):
+        for value in values:
+            row = [f"{ATTACK_TITLES[attack]}, {sign} {value:g}"]
+            for rule in RULE_TITLES:
+                result = archive.best(f"variants/{sign}_{value:g}/circle/{attack}/{rule}")
+                if result is not None:
+                    known.append(result)
+                row += harm(result, True)[1:]
+            rows.append(tuple(row))
+    heads = [
+        head
+        for title in RULE_TITLES.values()
+        for head in (f"{title}\ncertified level", "\nboundary")
+    ]
+    return Table(
+        ("attack", *heads), tuple(rows), f"Strengths of the baselines, synthetic: {basis_of(known)}"
+    )
+
+
+def krum_table(archive: Archive) -> Table:
+    """How often Krum takes the attacker's update, after the first three epochs."""
+    known: list[CellResult] = []
+
+    def shown(key: str) -> str:
+        result = archive.best(key)
+        if result is None:
+            return "–"
+        known.append(result)
+        shares = [taken(result.of_seed(seed)) for seed in result.seeds]
+        return "–" if all(map(math.isnan, shares)) else f"{100 * np.nanmean(shares):.1f}"
+
+    rows = [
+        (f"{ATTACK_TITLES[attack]}, {sign} {value:g}", shown(_of_krum(attack, sign, value)), "–")
+        for attack, sign, values in (
+            ("ipm", "epsilon", EPSILONS),
+            ("random", "scale", SCALES_OF_NOISE),
+        )
+        for value in values
+    ]
+    for attack in ("learned", "learned_blind", *CONTROL_TITLES):
+        key = f"circle/{attack}/krum"
+        rows.append((ATTACK_TITLES[attack], shown(key), shown(f"variants/batch/{key}")))
+    return Table(
+        ("attack", "batches of 50\n% of rounds", "batches of 10\n% of rounds"),
+        tuple(rows),
+        f"How often Krum takes the attacker's update; one of ten is 10 %: {basis_of(known)}",
+    )
+
+
+def _of_krum(attack: str, sign: str, value: float) -> str:
+    return f"variants/{sign}_{value:g}/circle/{attack}/krum"
 
 
 def _worth_of_a_constant_answer(results: Sequence[CellResult]) -> str:

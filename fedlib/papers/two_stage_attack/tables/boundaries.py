@@ -11,34 +11,59 @@ from matplotlib.figure import Figure
 from fedlib.data.tables import make_circle
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.attacks import (
+    ATTACK_TITLES,
+    CONTROL_TITLES,
+    PAPER_TITLES,
+    SUPERSEDED_TITLES,
+)
+from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import EXTENT, POINTS, RADIUS, decision
 from fedlib.papers.two_stage_attack.tables.common import CLASS_COLOURS, best
 
+_KINDS = {
+    "paper": tuple(PAPER_TITLES),
+    "controls": tuple(CONTROL_TITLES),
+    "superseded": tuple(SUPERSEDED_TITLES),
+}
+"""Which attacks a figure shows."""
 
-def figure_2(archive: Archive) -> Figure:
-    """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed."""
+
+def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figure:
+    """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    kind
+        The attacks to show: those of the ``"paper"``, the ``"controls"``, or the ``"superseded"``.
+    small
+        Whether clients have batches of ten.
+    """
+    attacks = {attack: ATTACK_TITLES[attack] for attack in _KINDS[kind]}
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            len(RULE_TITLES), len(ATTACK_TITLES), figsize=(9.5, 6), sharex=True, sharey=True,
-            layout="constrained",
+            len(RULE_TITLES), len(attacks), figsize=(1.9 * len(attacks), 6), sharex=True,
+            sharey=True, layout="constrained",
         )  # fmt: skip
         for row, (rule, rule_title) in enumerate(RULE_TITLES.items()):
-            for column, (attack, title) in enumerate(ATTACK_TITLES.items()):
+            for column, (attack, title) in enumerate(attacks.items()):
                 axis = axes[row, column]
                 _draw_data(axis)
-                result = best(archive, "circle", attack, rule)
+                result = best(archive, "circle", attack, rule, small)
                 if result is not None:
                     known.append(result)
                     _draw_boundaries(axis, [decision(record) for record in result.records])
                 axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
                 if row == 0:
-                    axis.set_title(title)
+                    axis.set_title(title.replace(", ", ",\n"))
                 if column == 0:
                     axis.set_ylabel(rule_title)
         figure.suptitle(
-            f"black: decision boundary, a line a seed; dotted: the true circle ({basis_of(known)})",
+            "black: decision boundary, a line a seed; dotted: the true circle\n"
+            f"({basis_of(known)})",
             fontsize=9,
         )
         plt.close(figure)

@@ -8,21 +8,36 @@ from matplotlib.lines import Line2D
 
 from fedlib.evidence.plots import PALETTE
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES
+from fedlib.papers.two_stage_attack.attacks import (
+    ATTACK_TITLES,
+    CONTROL_TITLES,
+    PAPER_TITLES,
+    SUPERSEDED_TITLES,
+)
 from fedlib.papers.two_stage_attack.keys import CellKey
+from fedlib.papers.two_stage_attack.variants import BATCH
 
-COLOURS = dict(zip(ATTACK_TITLES, PALETTE, strict=False))
+COLOURS = dict(
+    zip((*PAPER_TITLES, *CONTROL_TITLES), (*PALETTE, "#7f7f7f"), strict=True),
+)
+"""Of the attacks in the figures: those of the paper, and the controls."""
+SUPERSEDED_COLOURS = dict(zip(SUPERSEDED_TITLES, PALETTE[3:], strict=False))
+"""Of the superseded attacks, which stand in figures of their own."""
 CLASS_COLOURS = (PALETTE[6], PALETTE[4])
 """Of the synthetic data's points inside the circle, and of those outside."""
 
 
-def best(archive: Archive, data: str, attack: str, rule: str) -> CellResult | None:
-    """What is stored of a cell, at the best scale there is."""
-    return archive.best(str(CellKey(data, attack, rule)))
+def best(
+    archive: Archive, data: str, attack: str, rule: str, small: bool = False
+) -> CellResult | None:
+    """What is stored of a cell, at the best scale there is; ``small`` for batches of ten."""
+    key = str(CellKey(data, attack, rule))
+    return archive.best(BATCH.cell(key) if small else key)
 
 
-def attack_handles(attacks: Iterable[str] = ATTACK_TITLES) -> list[Line2D]:
+def attack_handles(attacks: Iterable[str] = tuple(COLOURS)) -> list[Line2D]:
     """A legend's lines: the colours of the attacks."""
+    colours = {**COLOURS, **SUPERSEDED_COLOURS}
     return [
-        Line2D([], [], color=COLOURS[attack], label=ATTACK_TITLES[attack]) for attack in attacks
+        Line2D([], [], color=colours[attack], label=ATTACK_TITLES[attack]) for attack in attacks
     ]

@@ -11,16 +11,22 @@ from matplotlib.lines import Line2D
 
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, RULE_TITLES
-from fedlib.papers.two_stage_attack.measures import level
+from fedlib.papers.two_stage_attack.grid import RULE_TITLES
+from fedlib.papers.two_stage_attack.measures import diverged, level
 from fedlib.papers.two_stage_attack.tables.common import COLOURS, attack_handles, best
 
 _CERTIFICATES = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
 """The two quantities of a certificate, and what they are called beside their axes."""
+_SEEN_FROM = 1e-5
+"""The least perturbation on the axis."""
 
 
 def figure_3(archive: Archive, data: str) -> Figure:
-    """Test error against the level of perturbation: a panel a rule, a line an attack."""
+    """Test error against the level of perturbation: a panel a rule, a line a seed of an attack.
+
+    A model that no small perturbation can move, as one that always gives the same answer, has all
+    its points left of the axis. Its error is drawn as a level line. A diverged model has none.
+    """
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -35,8 +41,8 @@ def figure_3(archive: Archive, data: str) -> Figure:
             clean = best(archive, data, "none", rule)
             if clean is not None and np.isfinite(level(clean)):
                 axis.axvline(level(clean), color="grey", lw=1, ls="--")
-                axis.set_xlim(0, max(10 * level(clean), 1e-3))
-            axis.set(title=title, xlabel="perturbation ρ", ylim=(0, 102))
+            axis.set(title=title, xlabel="perturbation ρ", xscale="log", xlim=(1e-5, 3))
+            axis.set_ylim(0, 102)
             axis.grid(alpha=0.25)
         axes[0].set_ylabel("test error, %")
         certified = Line2D([], [], color="grey", ls="--", label="certified without attack")
@@ -44,21 +50,26 @@ def figure_3(archive: Archive, data: str) -> Figure:
             handles=[*attack_handles(), certified],
             title=basis_of(known),
             loc="outside upper center",
-            ncols=3,
+            ncols=5,
         )
         plt.close(figure)
     return figure
 
 
 def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
-    """Draw the mean error against the mean level, of the seeds whose models have not diverged."""
-    levels, errors = (
-        np.array([record["metrics"][name] for record in result.records], dtype=float)
-        for name in ("perturbation_level", "perturbation_error")
-    )
-    if not np.isnan(levels).all():
-        mean = np.nanmean(levels, axis=0)
-        axis.plot(mean, 100 * np.nanmean(errors, axis=0), ".-", color=colour)
+    """Draw the error against the level, a line a seed, of the models that have not diverged."""
+    for seed in result.seeds:
+        if diverged(result.of_seed(seed)):
+            continue
+        metrics = result.of_seed(seed).records[0]["metrics"]
+        levels, errors = (
+            np.array(metrics[name], dtype=float)
+            for name in ("perturbation_level", "perturbation_error")
+        )
+        if np.nanmax(levels) < _SEEN_FROM:
+            axis.axhline(100 * errors[-1], color=colour, lw=0.8, ls=":")
+        else:
+            axis.plot(levels, 100 * errors, ".-", ms=3, lw=0.8, color=colour)
 
 
 def certificate_curves(archive: Archive, data: str) -> Figure:
@@ -91,7 +102,7 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
             handles=attack_handles(),
             title=basis_of(known),
             loc="outside upper center",
-            ncols=len(ATTACK_TITLES),
+            ncols=5,
         )
         plt.close(figure)
     return figure

@@ -8,18 +8,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from fedlib.agents.inversion import load_samples
-from fedlib.data.catalogue import DATASETS
+from fedlib.agents.environment import DIVERGED
 from fedlib.data.tables import make_circle
 from fedlib.evidence.plots import STYLE
-from fedlib.evidence.report import Archive, CellResult, Table, basis_of
+from fedlib.evidence.report import Archive, CellResult, basis_of
+from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
 from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.tables.common import (
     CLASS_COLOURS,
     COLOURS,
+    SUPERSEDED_COLOURS,
     attack_handles,
     best,
 )
+from fedlib.papers.two_stage_attack.tables.samples import LEARNERS, Samples, samples_of
 
 
 def stage_one_figure(archive: Archive) -> Figure:
@@ -36,10 +38,7 @@ def stage_one_figure(archive: Archive) -> Figure:
     return figure
 
 
-_Samples = dict[str, np.ndarray]
-
-
-def _learned_samples(archive: Archive, data: str) -> tuple[_Samples | None, str]:
+def _learned_samples(archive: Archive, data: str) -> tuple[Samples | None, str]:
     """The samples that the white box has learned of a data set, and a line on their run.
 
     Returns
@@ -48,19 +47,17 @@ def _learned_samples(archive: Archive, data: str) -> tuple[_Samples | None, str]
         ``start``, ``x`` and ``y`` of the first seed whose samples are stored, or None if there is
         none; and the run's data, scale and seed in words.
     """
-    result = best(archive, data, "rl", "mean")
-    for record in result.records if result is not None else ():
-        files = record["provenance"].get("files", {})
-        if "learned.npz" in files:
+    for attack in LEARNERS:
+        result = best(archive, data, attack, "mean")
+        for record in result.records if result is not None else ():
             assert result is not None
-            basis = f"{result.data}, {result.scale} scale, seed {record['seed']}"
-            content = archive.store.file(record, "learned.npz")
-            path = archive.store.folder / files["learned.npz"]["path"]
-            return load_samples(content, DATASETS[data].n_classes, str(path)), basis
+            samples = samples_of(archive, record, data)
+            if samples is not None:
+                return samples, f"{result.data}, {result.scale} scale, seed {record['seed']}"
     return None, f"{DATA_TITLES[data]}: nothing stored"
 
 
-def _draw_points(figure: Any, samples: _Samples | None, basis: str) -> None:
+def _draw_points(figure: Any, samples: Samples | None, basis: str) -> None:
     """Draw points before and after the first stage, if they are stored, and points of the data."""
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
     x, labels, _ = make_circle(200, 5)
@@ -81,7 +78,7 @@ def _draw_points(figure: Any, samples: _Samples | None, basis: str) -> None:
     figure.suptitle(basis, fontsize=9)
 
 
-def _draw_images(figure: Any, samples: _Samples | None, basis: str) -> None:
+def _draw_images(figure: Any, samples: Samples | None, basis: str) -> None:
     """Draw ten images before the first stage, if they are stored, and below them after it."""
     rows = figure.subplots(2, 10)
     for axis in rows.flat:
@@ -94,50 +91,39 @@ def _draw_images(figure: Any, samples: _Samples | None, basis: str) -> None:
     figure.suptitle(basis, fontsize=9)
 
 
-def stage_one_table(archive: Archive) -> Table:
-    """Wasserstein distances between consecutive estimates of the data."""
-    rows = []
-    for data, data_title in DATA_TITLES.items():
-        for rule, title in RULE_TITLES.items():
-            result = best(archive, data, "rl", rule)
-            if result is None:
-                rows.append((data_title, title, "not computed", "–"))
-                continue
-            distances = "; ".join(
-                ", ".join(f"{value:.3g}" for value in record["metrics"]["stage_one_distance"])
-                for record in result.records
-            )
-            rows.append((data_title, title, distances, f"{result.scale}, {result.data}"))
-    return Table(
-        ("data", "rule", "distance after each epoch (seeds apart)", "runs"),
-        tuple(rows),
-        "Stage one: how far an estimate is from the one before; the text ends it below 0.005",
-    )
+def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Figure:
+    """What the policy earned in each episode it learned from: a panel a rule, a line a seed.
 
-
-def reward_curves(archive: Archive, data: str) -> Figure:
-    """What the policy earned in each episode it learned from, cut at -1: a panel a rule."""
-    learners = ("rl", "rlb")
+    Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
+    greedy one earns. Below is what each later plan earned. Rewards of superseded runs are in units
+    of the level itself, are cut at -1, and have no such lines.
+    """
+    learners = tuple(SUPERSEDED_TITLES) if superseded else ("learned", "learned_blind")
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            1, len(RULE_TITLES), figsize=(9, 2.8), sharey=True, layout="constrained"
-        )
-        for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
+        figure, grid = plt.subplots(
+            1 if superseded else 2, len(RULE_TITLES), figsize=(9, 2.8 if superseded else 4.6),
+            sharey="row", squeeze=False, layout="constrained",
+        )  # fmt: skip
+        for column, (rule, title) in enumerate(RULE_TITLES.items()):
             for attack in learners:
                 result = best(archive, data, attack, rule)
-                if result is None:
-                    continue
-                known.append(result)
-                for record in result.records:
-                    rewards = record["metrics"]["policy_reward"]
-                    axis.plot(range(1, len(rewards) + 1), rewards, color=COLOURS[attack], lw=1)
-            axis.set(title=title, xlabel="episode")
-            # An episode in which the model diverges loses more than all others gain: cut.
-            axis.set_yscale("symlog", linthresh=1e-3)
-            axis.set_ylim(-1, 1)
+                if result is not None:
+                    known.append(result)
+                    _draw_rewards(
+                        grid[:, column], result, {**COLOURS, **SUPERSEDED_COLOURS}[attack]
+                    )
+            grid[0, column].set(title=title, xlabel="episode")
+        for axis in grid.flat:
+            # An episode in which the model diverges loses more than all others gain.
+            axis.set_yscale("symlog", linthresh=1e-3 if superseded else 1)
+            axis.set_ylim((-1, 1) if superseded else (1.1 * (1 - DIVERGED), 1.5))
             axis.grid(alpha=0.25)
-        axes[0].set_ylabel("sum of rewards")
+        grid[0, 0].set_ylabel("sum of rewards")
+        if not superseded:
+            grid[1, 0].set_ylabel("of each plan")
+            for axis in grid[1]:
+                axis.set_xlabel("plan")
         figure.legend(
             handles=attack_handles(learners),
             title=basis_of(known),
@@ -146,3 +132,19 @@ def reward_curves(archive: Archive, data: str) -> Figure:
         )
         plt.close(figure)
     return figure
+
+
+def _draw_rewards(axes: Any, result: CellResult, colour: str) -> None:
+    """Draw the rewards of each seed, with the lines that they are to be compared with."""
+    for record in result.records:
+        metrics = record["metrics"]
+        rewards = metrics["policy_reward"]
+        axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1)
+        for height, style in zip(
+            metrics.get("reference_reward", ())[:2], ("--", ":"), strict=False
+        ):
+            axes[0].axhline(height, color=colour, lw=0.7, ls=style)
+        plans = metrics.get("plan_reward", ())
+        if len(axes) > 1 and plans:
+            earned = [np.nan if plan is None else plan for plan in plans]
+            axes[1].plot(range(1, len(earned) + 1), earned, ".-", ms=3, color=colour, lw=0.7)

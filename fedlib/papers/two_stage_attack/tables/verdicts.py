@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fedlib.evidence import claims
 from fedlib.evidence.claims import ClaimsTable
-from fedlib.evidence.report import Archive, Table
+from fedlib.evidence.report import Archive, CellResult, Table
+from fedlib.evidence.table import plural
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
 from fedlib.papers.two_stage_attack.claims import CLAIMS
-from fedlib.papers.two_stage_attack.grid import ATTACK_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
-from fedlib.papers.two_stage_attack.measures import accuracy
+from fedlib.papers.two_stage_attack.tables.accuracy import harm
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 
 
@@ -18,11 +22,30 @@ def claims_table(archive: Archive) -> ClaimsTable:
 
 
 def variants_table(archive: Archive) -> Table:
-    """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
+    """What each choice changes: harm as used and taken the other way, at a shared scale."""
+    rows: list[tuple[str, ...]] = []
+    for variant in VARIANTS:
+        for cell in variant.cells:
+            key = CellKey.parse(cell)
+            where = f"{ATTACK_TITLES[key.attack]}, {RULE_TITLES[key.rule]}"
+            ways = variant.question, where, variant.used, variant.other
+            pair = archive.common([cell, variant.cell(cell)])
+            seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
+            if pair is None or not seeds:
+                rows.append((*ways, "not computed", "–", "–", "–"))
+                continue
+            used, other = (harm(_of_seeds(result, seeds), True) for result in pair)
+            changes = (f"{a} → {b}" for a, b in zip(used, other, strict=True))
+            basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
+            rows.append((*ways, *changes, basis))
+    heads = (
+        "choice", "where", "used here", "other way", "accuracy, %", "certified level", "boundary",
+        "runs",
+    )  # fmt: skip
+    return Table(heads, tuple(rows), "What the choices change, synthetic data")
 
-    def where(cell: str) -> str:
-        key = CellKey.parse(cell)
-        return f"{ATTACK_TITLES[key.attack]}, {RULE_TITLES[key.rule]}"
 
-    caption = "What the choices change, synthetic data; a model that has diverged counts as 0"
-    return claims.variants_table(archive, VARIANTS, where, caption, accuracy)
+def _of_seeds(result: CellResult, seeds: list[int]) -> CellResult:
+    """The runs of these seeds alone."""
+    held = tuple(record for record in result.records if record["seed"] in seeds)
+    return replace(result, records=held)

@@ -1,0 +1,151 @@
+"""The first stage beside the truth: are learned samples nearer to the data than own ones?"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from fedlib.agents.inversion import load_samples, wasserstein_distance
+from fedlib.data import DataConfig, Dataset, load_dataset
+from fedlib.data.catalogue import DATASETS
+from fedlib.data.errors import DataError
+from fedlib.evidence.report import Archive, Table
+from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
+from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.tables.common import best
+
+LEARNERS = ("learned", "rl")
+"""The attacks whose first stage is shown: that of now, and the superseded one."""
+Samples = dict[str, np.ndarray]
+"""The samples at the start, ``start``, the learned ones, ``x``, and their labels, ``y``."""
+
+
+def samples_of(archive: Archive, record: dict[str, Any], data: str) -> Samples | None:
+    """The samples of a record's first stage, or None if they are not stored."""
+    files = record["provenance"].get("files", {})
+    if "learned.npz" not in files:
+        return None
+    content = archive.store.file(record, "learned.npz")
+    path = archive.store.folder / files["learned.npz"]["path"]
+    return load_samples(content, DATASETS[data].n_classes, str(path))
+
+
+class Truth(NamedTuple):
+    """How samples compare with the data.
+
+    Attributes
+    ----------
+    distance
+        The 2-Wasserstein distance to as many training samples, drawn at random.
+    right
+        The share of samples whose label is that of the training sample nearest to them.
+    """
+
+    distance: float
+    right: float
+
+
+def compared(x: np.ndarray, y: np.ndarray, data: Dataset) -> Truth:
+    """Compare samples with the training data.
+
+    Parameters
+    ----------
+    x
+        The samples, ``(n, C, H, W)``.
+    y
+        Their labels, ``(n,)``.
+    data
+        The data set.
+    """
+    samples = torch.from_numpy(x).float()
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randperm(len(data.y_train), generator=generator)[: len(samples)]
+    nearest = torch.cdist(samples.flatten(1), data.x_train.flatten(1)).argmin(1)
+    right = data.y_train[nearest] == torch.from_numpy(y)
+    return Truth(wasserstein_distance(samples, data.x_train[drawn]), float(right.double().mean()))
+
+
+@cache
+def _loaded(config: DataConfig) -> Dataset | None:
+    """The data set, or None if its files are not here."""
+    try:
+        return load_dataset(config)
+    except DataError:
+        return None
+
+
+def stage_one_table(archive: Archive) -> Table:
+    """What the first stage makes of the attacker's own samples, a row a run."""
+    rows, nearer, runs = [], 0, 0
+    for data, data_title in DATA_TITLES.items():
+        for attack in LEARNERS:
+            for rule, title in RULE_TITLES.items():
+                result = best(archive, data, attack, rule)
+                named = f"{title}, superseded" if attack in SUPERSEDED_TITLES else title
+                if result is None:
+                    rows.append((data_title, named, "not computed", *["–"] * 4))
+                    continue
+                for record in result.records:
+                    samples = samples_of(archive, record, data)
+                    truth = _of_run(record, samples)
+                    if truth is not None and attack not in SUPERSEDED_TITLES:
+                        runs += 1
+                        nearer += truth[1].distance < truth[0].distance
+                    basis = f"{result.scale}, {result.data}, seed {record['seed']}"
+                    rows.append((data_title, named, *_shown(record["metrics"], truth), basis))
+    answer = (
+        f" In {nearer} of {runs} runs of now the learned samples are nearer to the truth than the "
+        "attacker's own."
+        if runs
+        else ""
+    )
+    return Table(
+        (
+            "data",
+            "rule",
+            "to the estimate before\nafter each epoch",
+            "gap on rounds held out\nbefore → after",
+            "distance to the truth\nown → learned",
+            "right labels, %\nown → learned",
+            "run",
+        ),
+        tuple(rows),
+        "Stage one: Wasserstein distances, to the estimate before and to true samples; the text "
+        f"ends it below 0.005 of the first.{answer}",
+    )
+
+
+def _of_run(record: dict[str, Any], samples: Samples | None) -> tuple[Truth, Truth] | None:
+    """The own and the learned samples of a run beside the truth, if both are at hand."""
+    data = _loaded(DataConfig(**record["config"]["data"]))
+    if samples is None or data is None:
+        return None
+    return (
+        compared(samples["start"], samples["y"], data),
+        compared(samples["x"], samples["y"], data),
+    )
+
+
+def _shown(metrics: dict[str, Any], truth: tuple[Truth, Truth] | None) -> tuple[str, ...]:
+    """The distances, gaps, and comparisons with the truth in words."""
+    distances = ", ".join(f"{value:.3g}" for value in metrics["stage_one_distance"])
+    gaps = ", ".join(
+        f"{before:.2g} → {after:.2g}" + ("" if after < before else " (not kept)")
+        for before, after in zip(
+            metrics.get("stage_one_gap_before", ()),
+            metrics.get("stage_one_gap_after", ()),
+            strict=True,
+        )
+    )
+    if truth is None:
+        return distances, gaps or "–", "–", "–"
+    own, learned = truth
+    return (
+        distances,
+        gaps or "–",
+        f"{own.distance:.2f} → {learned.distance:.2f}",
+        f"{100 * own.right:.0f} → {100 * learned.right:.0f}",
+    )

@@ -1,0 +1,35 @@
+"""How often the server takes the update of a Byzantine client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from fedlib.federation.federation import Federation, State
+from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
+
+
+@TRACKERS.register("taken")
+class Taken(Tracker):
+    """``byzantine_taken``: how often the server stepped along the update of a Byzantine client.
+
+    It is the share of the rounds since the last evaluation in which the aggregate is equal to what
+    a Byzantine client sent. A rule that selects one update can have any share. A rule that mixes
+    updates has 0, unless they are equal.
+    """
+
+    def __init__(self, federation: Federation, state: State) -> None:
+        super().__init__(federation, state)
+        self._taken: list[torch.Tensor] = []
+
+    def watch(self, state: State, played: Played) -> None:
+        """Keep whether the aggregate of this round is a Byzantine client's update."""
+        sent = state.updates[self.federation.n_benign :]
+        self._taken.append((sent == played.aggregate).all(1).any())
+
+    def report(self, state: State) -> dict[str, Any]:
+        """The share since the last evaluation."""
+        found = mean_of(self._taken)
+        self._taken.clear()
+        return {"byzantine_taken": found}
