@@ -66,6 +66,8 @@ def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
             np.array(metrics[name], dtype=float)
             for name in ("perturbation_level", "perturbation_error")
         )
+        if not np.isfinite(levels).any():
+            continue
         if np.nanmax(levels) < _SEEN_FROM:
             axis.axhline(100 * errors[-1], color=colour, lw=0.8, ls=":")
         else:
