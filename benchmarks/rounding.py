@@ -2,15 +2,17 @@
 
 usage: rounding.py OUTPUT.json [SCALE ...]
 
-Each cell is played four times: as the runner plays it, with two threads, with one parameter of the
-first model moved by one rounding, and with the next seed. Sums of two threads are added in another
-order, so that only their last digits differ. The scales are ``quick`` unless others are named.
+Each cell is played five times: as the runner plays it, with two threads, without compiled kernels,
+with one parameter of the first model moved by one rounding, and with the next seed. Two threads add
+up in another order, and so does torch where it takes the place of the kernels. Only last digits
+differ then. The scales are ``quick`` unless others are named.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from datetime import UTC, datetime
 from itertools import product
@@ -19,7 +21,7 @@ from typing import Any
 
 import torch
 
-from fedlib import engine, hardware
+from fedlib import engine, hardware, kernels
 from fedlib.data import Dataset, load_dataset, resolve_source
 from fedlib.federation.federation import Federation, State
 from fedlib.grids import load_grid
@@ -34,7 +36,13 @@ CELLS = tuple(
 )
 
 
-def played(config: RunConfig, dataset: Dataset, threads: int = 1, moved: bool = False) -> float:
+def played(
+    config: RunConfig,
+    dataset: Dataset,
+    threads: int = 1,
+    moved: bool = False,
+    compiled: bool = True,
+) -> float:
     """Play a run and return its accuracy in percent, the mean of its last five evaluations.
 
     Parameters
@@ -45,6 +53,8 @@ def played(config: RunConfig, dataset: Dataset, threads: int = 1, moved: bool = 
         The number of torch's threads.
     moved
         Whether the last parameter of the first model is moved by one rounding.
+    compiled
+        Whether compiled kernels are used.
     """
 
     def before_round(federation: Federation, state: State) -> None:
@@ -53,6 +63,7 @@ def played(config: RunConfig, dataset: Dataset, threads: int = 1, moved: bool = 
             last.copy_(torch.nextafter(last, torch.full_like(last, math.inf)))
 
     torch.set_num_threads(threads)
+    os.environ[kernels.SWITCH] = "on" if compiled else "off"
     metrics = engine.run(config, dataset, before_round=before_round)
     last_values = metrics["test_accuracy"][-LAST:]
     return round(100 * math.fsum(last_values) / len(last_values), 4)
@@ -76,6 +87,7 @@ def measure(scale: str) -> list[dict[str, Any]]:
         accuracy = {
             "as stored": played(first, dataset),
             "two threads": played(first, dataset, threads=2),
+            "without kernels": played(first, dataset, compiled=False),
             "one parameter": played(first, dataset, moved=True),
             "another seed": played(second, dataset),
         }

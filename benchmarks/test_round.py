@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from fedlib import engine
+from fedlib import engine, hardware, kernels
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
-from fedlib.clients import MomentumSGD
+from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.gradients import gradients, local_updates
 from fedlib.gradients.replay import Graphs
+from fedlib.metrics import evaluate
 from fedlib.models import flatten_parameters, make_model
 from fedlib.runs import RunConfig
 
@@ -175,8 +176,8 @@ def test_gradients_of_a_gpu(benchmark, waited, device, model, strategy):
     benchmark.pedantic(step, rounds=10, warmup_rounds=3, iterations=1)
 
 
-@pytest.mark.parametrize("strategy", ["loop", "merged", "vmap"])
-@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50"])
+@pytest.mark.parametrize("strategy", ["loop", "merged", "tiled", "vmap"])
+@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
 def test_local_epoch(benchmark, strategy, model):
     """One epoch of 10 clients with 320 samples each, in batches of 64."""
     network = make_model(model, (1, 28, 28), 10, 0)
@@ -194,6 +195,66 @@ def test_local_epoch(benchmark, strategy, model):
         warmup_rounds=1,
         iterations=1,
     )
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+@pytest.mark.parametrize("step", ["local epochs", "gradients", "evaluation"])
+@pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
+def test_kernels_of_networks(benchmark, monkeypatch, model, step, switch):
+    """Steps of clients and an evaluation by one thread, with the compiled kernels and without."""
+    monkeypatch.setenv(kernels.SWITCH, switch)
+    dataset = dataset_of(model)
+    network = make_model(model, dataset.shape, dataset.n_classes, 1)
+    start = flatten_parameters(network)
+    x, y, clients = dataset.x_train[:3200], dataset.y_train[:3200], 25
+    schedule = torch.arange(3200).view(clients, -1, BATCH)
+    first = x[: clients * BATCH].view(clients, BATCH, *dataset.shape)
+    labels = y[: clients * BATCH].view(clients, BATCH)
+    out = torch.empty(clients, len(start))
+    function, samples = {
+        "local epochs": (
+            lambda: local_updates(network, start, (x, y), schedule, learning_rate=0.01, out=out),
+            3200,
+        ),
+        "gradients": (lambda: gradients(network, first, labels, out=out), clients * BATCH),
+        "evaluation": (lambda: evaluate(network, x, y), 3200),
+    }[step]
+    benchmark.group = f"network kernels {step} {model}"
+    benchmark.extra_info.update(
+        kind="network", name=f"{step}, `{model}`", library=switch, size=[samples]
+    )
+    with hardware.one_thread():
+        benchmark.pedantic(function, rounds=8, warmup_rounds=1, iterations=1)
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_a_run_of_local_epochs(benchmark, monkeypatch, switch):
+    """Two rounds of 100 clients with 5 epochs of 120 samples in one batch, and an evaluation.
+
+    The networks and the rule are those of residual_reweighting's MNIST runs.
+    """
+    monkeypatch.setenv(kernels.SWITCH, switch)
+    dataset = load_dataset(DataConfig("mnist", "embedded", "glyphs-1", 12_000, 2_000))
+    config = RunConfig(
+        data=dataset.config,
+        model="cnn_4_8",
+        n_clients=100,
+        n_byzantine=10,
+        client=LocalSGD(128, 0.01, epochs=5),
+        aggregator=AGGREGATORS["residual_reweighting"](n_byzantine=10),
+        attack=ATTACKS["label_flip"](n_byzantine=10),
+        learning_rate=1.0,
+        rounds=2,
+        eval_every=2,
+    )
+    benchmark.group = "run of local epochs"
+    benchmark.extra_info.update(
+        kind="run", name="100 clients, `cnn_4_8`", library=switch, size=[100, 128]
+    )
+    with hardware.one_thread():
+        benchmark.pedantic(
+            lambda: engine.run(config, dataset), rounds=3, warmup_rounds=1, iterations=1
+        )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import torch
 
-from fedlib import __version__, hardware, limits
+from fedlib import __version__, hardware, kernels, limits
 from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import add_plan, run_all
 from fedlib.commands.verify import add_verify
@@ -260,7 +260,8 @@ def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
     y = torch.randint(10, (20, 32), generator=generator).to(device)
     out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
     times, graphs = {}, Graphs()
-    for strategy in ("loop", "merged", "grouped", "vmap"):
+    here = ("tiled",) if device.type == "cpu" and kernels.available() else ()
+    for strategy in ("loop", "merged", *here, "grouped", "vmap"):
         best = float("inf")
         for _ in range(3):
             start = time.perf_counter()

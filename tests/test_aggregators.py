@@ -1133,14 +1133,16 @@ def test_gradient_guard_may_trust_an_update_of_the_servers():
         assert (state.scores > 0.99).nonzero().flatten().tolist() == same
 
 
-def test_spectral_residual_by_its_definition():
+@pytest.mark.parametrize(("size", "shape"), [(58, (8, 8)), (20, (4, 5)), (75, (9, 9))])
+def test_spectral_residual_by_its_definition(size, shape):
     from scipy import ndimage
 
-    vectors = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 58)))
+    vectors = torch.from_numpy(np.random.default_rng(0).normal(size=(3, size)))
     found = spectral.spectral_residual_maps(vectors)
-    assert found.shape == (3, 8, 8)
+    assert found.shape == (3, *shape)
     for vector, own in zip(vectors.numpy(), found.numpy(), strict=True):
-        spectrum = np.fft.fft2(np.append(vector, np.zeros(6)).reshape(8, 8))
+        zeros = np.zeros(math.prod(shape) - size)
+        spectrum = np.fft.fft2(np.append(vector, zeros).reshape(shape))
         log = np.log(np.abs(spectrum))
         residual = log - ndimage.uniform_filter(log, 3, mode="wrap")
         expected = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2

@@ -231,3 +231,26 @@ def test_threads_of_blocks_leave_the_main_thread_its_own(monkeypatch):
     blocks.of_sorted(torch.zeros(2, 3 * blocks.CPU_BLOCK), lambda ordered: ordered[:, 0])
     monkeypatch.undo()
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_nearest_values_are_those_of_a_sort_by_distance(dtype):
+    # Rounded values have many equals, on one side of the centre and on both.
+    for seed in range(20):
+        values = matrix((9, 40), dtype, seed)
+        values = values.round() if seed % 2 else values
+        ordered = values.sort(0).values.t()
+        centre = ordered[:, 4] + (0.3 if seed % 3 else 0)
+        for kept in (1, 4, 9):
+            distances = (ordered - centre[:, None]).abs()
+            nearest = distances.argsort(dim=1, stable=True)[:, :kept]
+            expected = ordered.gather(1, nearest).mean(1)
+            found = blocks.mean_of_nearest(ordered, centre, kept)
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_nearest_of_extreme_values():
+    largest = torch.finfo(torch.float32).max
+    ordered = torch.tensor([[-largest, -largest, 1.0, 2.0, largest]])
+    assert blocks.mean_of_nearest(ordered, torch.tensor([1.0]), 2).item() == 1.5
+    assert blocks.mean_of_nearest(ordered, torch.tensor([-largest]), 2).item() == -largest

@@ -1,8 +1,10 @@
 """The compiled kernels: when they are used, and what they compute beside their definitions."""
 
 import itertools
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,6 +238,7 @@ def test_finished_runs_move_no_farther_than_another_seed_moves_them(name, monkey
                     seed=seed,
                 ),
                 dataset,
+                strategy="merged",  # the kernels of the rules alone: tests/test_tiled.py has others
             )["test_accuracy"][-1]
             for seed in (1, 2, 3)
         ]
@@ -244,3 +247,42 @@ def test_finished_runs_move_no_farther_than_another_seed_moves_them(name, monkey
     assert max(expected) > 0.3  # The runs learn something.
     moved = max(abs(a - b) for a, b in zip(found, expected, strict=True))
     assert moved <= max(expected) - min(expected)
+
+
+def test_compiled_kernels_are_kept_for_the_texts_of_all_kernels(tmp_path, monkeypatch):
+    from fedlib.kernels import compiling
+
+    (tmp_path / "one.py").write_text("a = 1")
+    (tmp_path / "other.py").write_text("b = 1")
+    monkeypatch.setattr(compiling, "_HERE", tmp_path)
+    find = compiling.folder.__wrapped__
+    first = find()
+    assert first.parent == tmp_path / "__pycache__"
+    assert find() == first
+    (tmp_path / "other.py").write_text("b = 2")
+    assert find() != first
+
+
+def test_kernels_need_no_folder_that_can_be_written(tmp_path, monkeypatch):
+    from fedlib.kernels import compiling
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(compiling.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(compiling, "_HERE", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert compiling.folder.__wrapped__() is None
+    monkeypatch.setattr(compiling, "folder", lambda: None)
+    twice = compiling.kernel(lambda x: 2 * x)
+    assert twice(21) == 42
+    assert not list(tmp_path.rglob("*.nbi"))
+
+
+def test_numba_keeps_its_own_place_for_the_functions_of_others():
+    import numba
+
+    from fedlib.kernels import compiling, selection
+
+    assert Path(selection.order_statistics.stats.cache_path).parent == compiling.folder()
+    assert os.environ.get("NUMBA_CACHE_DIR", "") == numba.config.CACHE_DIR

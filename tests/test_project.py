@@ -221,6 +221,20 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     assert table[0].count("|") == table[1].count("|") == 9
 
 
+def test_kernels_of_networks_are_compared_with_torch(tmp_path):
+    measured = [
+        {
+            "kind": kind, "name": "gradients, `cnn_4_8`", "size": [800, 32],
+            "seconds": {"on": 0.004, "off": 0.02},
+        }
+        for kind in ("network", "run")
+    ]  # fmt: skip
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    for kind, expected in (("network", "5 | 25 | 5.0"), ("run", "0.004 | 0.02 | 5.0")):
+        lines = fill(Page(f"{{measured:{kind}}}", tmp_path)).splitlines()
+        assert lines[2:] == [f"| gradients, `cnn_4_8` | {expected} |"]
+
+
 def test_the_figure_of_reads_has_a_row_for_each_rule(tmp_path):
     measured = [
         {"kind": "aggregator", "name": name, "size": size, "seconds": seconds}

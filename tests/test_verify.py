@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fedlib import hardware
+from fedlib import hardware, kernels
 from fedlib.__main__ import main
 from fedlib.grids import Grid, choose_stored, expand, run_grid, verify_stored
 from fedlib.runs import RunConfig
@@ -61,6 +61,15 @@ def test_a_planted_difference_is_found_and_named(toy, played):
     version = hardware.versions()["torch"]
     assert f"stored run: cpu (another processor), torch {version}" in stored
     assert f"played now: cpu ({hardware.cpu_name()}), torch {version}" in now
+
+
+def test_a_run_of_compiled_kernels_is_not_compared_without_them(toy, played, monkeypatch):
+    records = played.read("smoke").values()
+    assert {record["provenance"]["strategy"] for record in records} == {"tiled"}
+    monkeypatch.setenv(kernels.SWITCH, "off")
+    for result in verified(toy, played):
+        assert result.verdict == "not compared"
+        assert "compiled kernels computed it" in result.lines()[0]
 
 
 def test_a_difference_of_one_rounding_is_within_tolerance(toy, played):

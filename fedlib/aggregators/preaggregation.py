@@ -117,7 +117,10 @@ class PreAggregation(Aggregator):
 
     @abstractmethod
     def _mixing(self, updates: torch.Tensor, rounds: int) -> torch.Tensor:
-        """Return the weights ``(rows, n_clients)`` of the mixed updates. Each row has the sum 1."""
+        """Return the weights ``(rows, n_clients)`` of the mixed updates.
+
+        No row has a sum above 1, so that a mixed update is never longer than the longest update.
+        """
 
 
 @AGGREGATORS.register("nearest_neighbour_mixing")

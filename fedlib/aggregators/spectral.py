@@ -11,9 +11,11 @@ AVERAGE = 3
 """This is the side of the local average of the log spectrum (Hou and Zhang, 2007)."""
 SIGMA = 2.5
 """This is the deviation in pixels of the Gaussian that smooths the map, as in the authors' code."""
-_BLOCK = 1 << 22
-"""This many values are worked on at once. The spectra of all clients of a large network would need
-many times the memory of its updates."""
+_BLOCK = 1 << 16
+"""This many values are worked on at once on a CPU, where the spectra then stay in the cache."""
+_DEVICE_BLOCK = 1 << 22
+"""This many are worked on at once on other devices. The spectra of all clients of a large network
+would need many times the memory of its updates."""
 
 
 def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
@@ -43,7 +45,7 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
     width = next_fast_len(math.ceil(d**0.5), real=True)
     height = next_fast_len(math.ceil(d / width))
     maps = vectors.new_zeros(n, height, width, dtype=torch.float64)
-    rows = max(_BLOCK // d, 1)
+    rows = max((_BLOCK if vectors.device.type == "cpu" else _DEVICE_BLOCK) // d, 1)
     for start in range(0, n, rows):
         block = vectors[start : start + rows].double()
         largest = block.abs().amax(1, keepdim=True)
@@ -56,32 +58,47 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
 
 def _maps(images: torch.Tensor) -> torch.Tensor:
     """Return the saliency maps of images ``(n, H, W)``, in the same shape."""
-    spectrum = torch.fft.fft2(images)
+    # The spectrum of a real matrix repeats itself, so half of it is enough.
+    spectrum = torch.fft.rfft2(images)
     amplitude = spectrum.abs()
     # The logarithm of an amplitude that is smaller than rounding means nothing.
     least = torch.finfo(amplitude.dtype).eps * amplitude.amax((1, 2), keepdim=True)
     floored = torch.maximum(amplitude, least)
     floored = torch.where(floored > 0, floored, 1.0)
     log = floored.log()
-    residual = log - _local_average(log)
-    # The phase is the spectrum over its amplitude. The new spectrum belongs to a real matrix again,
-    # so half of it is enough.
-    kept = (spectrum * (residual.exp() / floored))[..., : images.shape[2] // 2 + 1]
+    residual = log - _local_average(log, images.shape[2])
+    # The phase is the spectrum over its amplitude.
     size = images.shape[1:]
-    magnitude = torch.fft.irfft2(kept, s=size).square()
+    magnitude = torch.fft.irfft2(spectrum * (residual.exp() / floored), s=size).square()
     smoothed = torch.fft.irfft2(torch.fft.rfft2(magnitude) * _gaussian(images), s=size)
     return smoothed.clamp(min=0)
 
 
-def _local_average(values: torch.Tensor) -> torch.Tensor:
-    """Return the mean over a window of side ``AVERAGE`` around each value of ``(n, H, W)``.
+def _local_average(half: torch.Tensor, width: int) -> torch.Tensor:
+    """Return the mean over a window of side ``AVERAGE`` around each amplitude of a real matrix.
 
     A window that crosses an edge goes on at the opposite edge.
+
+    Parameters
+    ----------
+    half
+        The first ``width // 2 + 1`` columns of the amplitudes, ``(n, H, width // 2 + 1)``.
+    width
+        The number of all columns.
     """
-    reach = range(1, AVERAGE // 2 + 1)
-    for axis in (1, 2):
-        values = values + sum(values.roll(k, axis) + values.roll(-k, axis) for k in reach)
-    return values / AVERAGE**2
+    columns, reach = half.shape[2], AVERAGE // 2
+    # The amplitude in row -i and column -j is that in row i and column j.
+    wanted = [*range(-reach, 0), *range(columns, columns + reach)]
+    beyond = half[..., [min(column % width, -column % width) for column in wanted]]
+    mirrored = torch.tensor([column % width >= columns for column in wanted], device=half.device)
+    beyond = torch.where(mirrored, beyond.flip(1).roll(1, 1), beyond)
+    wide = torch.cat((beyond[..., :reach], half, beyond[..., reach:]), dim=2)
+    wide = torch.cat((wide[:, -reach:], wide, wide[:, :reach]), dim=1)
+    rows = sum(wide[:, k : k + half.shape[1]] for k in range(AVERAGE))
+    assert isinstance(rows, torch.Tensor)
+    average = sum(rows[..., k : k + columns] for k in range(AVERAGE))
+    assert isinstance(average, torch.Tensor)
+    return average / AVERAGE**2
 
 
 def _gaussian(images: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,13 @@ class Kept(NamedTuple):
     dtype: torch.dtype
 
 
+class Rounds(NamedTuple):
+    """The state of a rule that draws anew in every round and keeps nothing else."""
+
+    past: int
+    """The number of past rounds."""
+
+
 def check_state(whose: str, state: Any, like: Any, device: torch.device) -> None:
     """Check that a state is one that a rule can go on with.
 

@@ -24,7 +24,7 @@ from fedlib.blocks.distances import (
     row_norms,
     shortened,
 )
-from fedlib.blocks.order import l_estimate, mean_around_median, of_sorted
+from fedlib.blocks.order import l_estimate, mean_around_median, mean_of_nearest, of_sorted
 from fedlib.blocks.sums import (
     add_within,
     mixed_columns,
@@ -49,6 +49,7 @@ __all__ = [
     "krum_scores",
     "l_estimate",
     "mean_around_median",
+    "mean_of_nearest",
     "mixed_columns",
     "of_sorted",
     "pairwise_squared_distances",

@@ -161,3 +161,33 @@ def _mean_of_window(ordered: torch.Tensor, kept: int) -> torch.Tensor:
     start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
     places = start + torch.arange(kept, device=ordered.device)
     return (ordered.gather(1, places) / kept).sum(1)
+
+
+def mean_of_nearest(ordered: torch.Tensor, centre: torch.Tensor, kept: int) -> torch.Tensor:
+    """Compute the mean of the values of each row that are closest to a centre.
+
+    :func:`of_sorted` gives such rows. If two values are equally close, the smaller one is taken.
+
+    Parameters
+    ----------
+    ordered
+        Finite values in ascending order, of shape ``(m, n)``.
+    centre
+        The centre of each row, of shape ``(m,)``.
+    kept
+        How many values are averaged, from 1 to ``n``.
+
+    Returns
+    -------
+    torch.Tensor
+        The means, of shape ``(m,)``.
+    """
+    left_out = ordered.shape[1] - kept
+    # The closest values are neighbours in the order. The first of them moves up as long as the
+    # smallest value is farther than the one beyond the largest. A difference may overflow to Inf.
+    below = centre[:, None] - ordered[:, :left_out]
+    above = ordered[:, kept:] - centre[:, None]
+    start = (below > above).sum(1, keepdim=True)
+    places = start + torch.arange(kept, device=ordered.device)
+    # Each value is scaled first, because their sum could overflow.
+    return (ordered.gather(1, places) / kept).sum(1)

@@ -55,7 +55,7 @@ def _totals(plan: Plan) -> str:
         f"them, about {_hours(of_claims)}, are what {claims} claims wait for."
     )
     if any(not run.measured for run in plan.runs):
-        text += " ?: no run like it is stored, so the time is a guess."
+        text += " ?: no run like it is stored, so the time is expected, not measured here."
     for name, reason in plan.absent.items():
         text += f"\nRuns on {name} are left out: {reason}"
     return text

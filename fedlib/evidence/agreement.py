@@ -45,7 +45,7 @@ def verdict(
     if not result.real:
         return "no verdict (embedded data)"
     if not result.comparable:
-        return f"no verdict ({result.scale})"
+        return f"no verdict ({result.protocol})"
     if unstable and len(result.seeds) < ENOUGH_SEEDS:
         return UNSTABLE
     if not agrees(result.accuracy.mean, published, spread):

@@ -67,7 +67,8 @@ class Compared:
     def result(self, key: str) -> CellResult | None:
         """Return the runs of a cell at the paper's scale on real data, or None."""
         for result in self.archive.results([key]):
-            if result.scale == "paper" and result.real and result.has(self.quantity):
+            by_protocol = result.scale == "paper" and not result.reduced
+            if by_protocol and result.real and result.has(self.quantity):
                 # The share of no samples is not a number, and there is nothing to compare.
                 return None if any(map(math.isnan, self.values(result))) else result
         return None

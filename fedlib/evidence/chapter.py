@@ -47,11 +47,13 @@ class Chapter:
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for key in self.archive.cells():
             result = self.archive.best(key)
-            for record in result.records if result else ():
+            if result is None:
+                continue
+            for record in result.records:
                 made = record["provenance"]
                 versions = ", ".join(f"{name} {v}" for name, v in made["versions"].items())
                 device = made["device_name"] + (", TF32" if made.get("tf32") else "")
-                group = (record["scale"], made["commit"], device, versions)
+                group = (result.protocol, made["commit"], device, versions)
                 groups.setdefault(group, []).append(record)
         rows = []
         for (scale, commit, device, versions), records in sorted(groups.items()):

@@ -51,6 +51,9 @@ class Claim:
         at chance.
     of_accuracy
         Whether ``measure`` is an accuracy in percent of the test samples.
+    near_chance
+        Accuracies that are at most this many points above chance decide no more than those at
+        chance. It is for data on which a model that has hardly learned says nothing.
     reading
         The reading of the text that the cells take, if the text allows several.
     sentence
@@ -71,6 +74,7 @@ class Claim:
     equal: float | None = None
     of_level: bool = False
     of_accuracy: bool = False
+    near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""
 

@@ -218,11 +218,15 @@ class Judge:
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
             found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
-            chance &= all(is_chance(known[i], numbers[i]) for i in deciding(claim.value, numbers))
+            chance &= all(
+                is_chance(known[i], numbers[i] - claim.near_chance)
+                for i in deciding(claim.value, numbers)
+            )
         data = ", ".join(sorted({result.data for result in known}))
         # The reader is told if the runs of some seeds have nothing to judge.
         part = "" if len(found) == len(seeds) else f"{len(found)} of "
-        basis = f"{known[0].scale}, {data}, {part}{plural(len(seeds), 'seed')}"
+        protocols = " and ".join(sorted({result.protocol for result in known}))
+        basis = f"{protocols}, {data}, {part}{plural(len(seeds), 'seed')}"
         if not found:
             why = "nothing to measure" if seeds else "no seed in common"
             return "–", basis, Verdict(UNDECIDED, why)
@@ -249,7 +253,8 @@ class Judge:
             return Verdict(UNDECIDED, "the printed spread is too wide to tell")
         if chance and not claim.of_level:
             tied = claim.equality is not None
-            return Verdict(UNDECIDED, "a tie at chance" if tied else "all at chance")
+            where = "near chance" if claim.near_chance else "at chance"
+            return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
         if noise is None or not all_known:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
         verdict = decide(found, claim.needed, noise.freedom, claim.equality)
@@ -257,7 +262,8 @@ class Judge:
         if verdict.kind in _CSS:
             if not all(result.canonical for result in known):
                 notes.append("other data than the paper's")
-            notes.extend(sorted({result.caveat for result in known if result.caveat}))
+            for said in ("reduced", "caveat"):
+                notes.extend(sorted({getattr(result, said) for result in known} - {""}))
         return Verdict(verdict.kind, "; ".join(notes))
 
     def _noise(self, claim: Claim, number: int, result: CellResult) -> Noise | None:

@@ -127,7 +127,10 @@ def make_plan(
         if scale == "paper":
             bundles += _bundles(slug, archive, found)
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
-    cost = {run: time if time is not None else _UNKNOWN_MINUTES for run, time in minutes.items()}
+    cost = {
+        run: time if time is not None else missing[run].minutes or _UNKNOWN_MINUTES
+        for run, time in minutes.items()
+    }
     needed_by: dict[Run, int] = {}
     for bundle in bundles:
         for run in bundle.runs:
@@ -169,7 +172,7 @@ def _missing(
         for cell in archive.grid.cells(scale, seed, resolve):
             known = cell.config.id in stored or cell.config.id in seen
             seen.add(cell.config.id)
-            if not known and cell.config.data.name not in absent:
+            if not known and cell.tells and cell.config.data.name not in absent:
                 found[cell.key, seed] = cell
     return found
 
@@ -231,7 +234,7 @@ class StoredTimes:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device.split(":")[0]
-        self._seconds: dict[tuple[str, ...], list[tuple[str, float]]] = {}
+        self._seconds: dict[tuple[str, ...], list[tuple[str, float, int]]] = {}
 
     def add(self, records: Iterable[dict[str, Any]]) -> None:
         """Take the times of some records into account."""
@@ -239,21 +242,25 @@ class StoredTimes:
             made = record["provenance"]
             for level in _likeness(record["config"]):
                 key = (made.get("device", "cpu"), *level)
-                time = (made.get("started", ""), float(made["wall_time_s"]))
+                rounds = record["config"]["rounds"]
+                time = (made.get("started", ""), float(made["wall_time_s"]), rounds)
                 self._seconds.setdefault(key, []).append(time)
 
     def minutes(self, config: RunConfig) -> float | None:
         """Return the expected minutes of a run, or None if no run like it is stored.
 
         It is the median of the five latest runs that are most alike, on the device or, if there
-        are none, on any other.
+        are none, on any other. The time of runs with another number of rounds is scaled by it.
         """
         devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
         for device in devices:
             for level in _likeness(config.to_dict()):
                 known = self._seconds.get((device, *level))
                 if known:
-                    latest = [seconds for _, seconds in sorted(known)[-5:]]
+                    latest = [
+                        seconds * (config.rounds / rounds)
+                        for _, seconds, rounds in sorted(known)[-5:]
+                    ]
                     return statistics.median(latest) / 60
         return None
 
@@ -261,7 +268,9 @@ class StoredTimes:
 def _likeness(config: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return what makes runs alike, the closest first."""
     client = {name: config["client"].get(name) for name in ("name", "batch_size", "epochs")}
-    names = ("model", "rounds", "n_clients")
-    work = (config["data"]["name"], str(client), *(str(config[name]) for name in names))
+    round_of = (config["data"]["name"], str(client), config["model"], str(config["n_clients"]))
+    work = (*round_of, str(config["rounds"]))
     rule, attack = config["aggregator"]["name"], config["attack"]["name"]
-    return [("all", *work, rule, attack), ("rule", *work, rule), ("work", *work)]
+    return [
+        ("all", *work, rule, attack), ("rule", *work, rule), ("work", *work), ("round", *round_of)
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,6 +21,8 @@ PALETTE = (
 # These quantities are shares and are shown in percent. Other quantities are losses.
 _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
+_REDUCED = (0, (6, 1.5, 1, 1.5))
+"""The style of runs that have less than the protocol of their scale."""
 # Every figure has these settings, so that its text is as large as the page's on a wide screen.
 STYLE = {
     "font.size": 9,
@@ -49,13 +52,17 @@ class Panel:
 
 
 def accuracy_panels(
-    rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str = "test_accuracy"
+    rows: Sequence[Sequence[Panel]],
+    labels: Mapping[str, str],
+    quantity: str = "test_accuracy",
+    said: str = "",
 ) -> Figure:
     """Draw how the test accuracy, an attack's success or the training loss goes over the runs.
 
-    The style of a line tells the scale. The abscissa is the share of the run, because the scales
-    differ in their numbers of rounds. A band spans the seeds if there are several. The lines of a
-    smaller scale are pale beside those of a larger scale in the same panel.
+    The style of a line tells the scale, and whether the run has less than the protocol of its
+    scale. The abscissa is the share of the run, because the scales differ in their numbers of
+    rounds. A band spans the seeds if there are several. The lines of a smaller scale, or of less
+    than the protocol, are pale beside better ones in the same panel.
 
     Parameters
     ----------
@@ -66,6 +73,8 @@ def accuracy_panels(
     quantity
         ``"test_accuracy"`` or ``"attack_success"``, which are shown in percent, or
         ``"train_loss"``, which is cut at 5.
+    said
+        What the legend says of the runs beside their data.
 
     Returns
     -------
@@ -84,7 +93,7 @@ def accuracy_panels(
             squeeze=False,
             layout="constrained",
         )
-        scales: set[str] = set()
+        styles: dict[tuple[str, str], Any] = {}
         data: set[str] = set()
         mixed = False
         for row, panels in enumerate(rows):
@@ -94,11 +103,11 @@ def accuracy_panels(
                 axis.grid(alpha=0.25)
                 axis.set(xlim=(0, 100), ylim=(0, top))
                 held = {n: r for n in labels if (r := panel.curves.get(n)) is not None}
-                best = max((SCALES.index(result.scale) for result in held.values()), default=0)
+                best = max((result.rank[1:] for result in held.values()), default=())
                 for name, result in held.items():
-                    scales.add(result.scale)
+                    styles[result.scale, result.reduced] = _dashes(result)
                     data.add(result.data)
-                    pale = SCALES.index(result.scale) < best
+                    pale = result.rank[1:] < best
                     mixed |= pale
                     _draw_curve(axis, result, colours[name], quantity, 0.35 if pale else 1.0)
         for axis in axes[-1]:
@@ -107,20 +116,31 @@ def accuracy_panels(
             axis.set_ylabel(_SHARES.get(quantity, "training loss"))
         handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
         handles += [
-            Line2D([], [], color="grey", linestyle=_DASHES[scale], label=f"{scale} scale")
-            for scale in _DASHES
-            if scale in scales
+            Line2D([], [], color="grey", linestyle=dashes, label=reduced or f"{scale} scale")
+            for (scale, reduced), dashes in sorted(styles.items(), key=_place)
         ]
         figure.legend(
             handles=handles,
             title="data: "
             + (", ".join(sorted(data)) or "nothing stored")
+            + (f"; {said}" if said else "")
             + ("; compare lines of one style only (pale: the smaller scale)" if mixed else ""),
             loc="outside upper center",
             ncols=(len(handles) + 1) // 2,
         )
         plt.close(figure)
     return figure
+
+
+def _dashes(result: CellResult) -> Any:
+    """Return the style of the lines of some runs."""
+    return _REDUCED if result.reduced else _DASHES[result.scale]
+
+
+def _place(style: tuple[tuple[str, str], Any]) -> tuple[int, str]:
+    """Return where a style stands in a legend: the largest scale first, the full protocol first."""
+    (scale, reduced), _ = style
+    return -SCALES.index(scale), reduced
 
 
 def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: str) -> float:
@@ -145,8 +165,7 @@ def _draw_curve(
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
-    dashes = _DASHES[result.scale]
-    axis.plot(share, values.mean(0), color=colour, ls=dashes, lw=width, alpha=alpha)
+    axis.plot(share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha)
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
         axis.fill_between(share, low, high, color=colour, alpha=0.2 * alpha, lw=0)

@@ -82,13 +82,14 @@ class Archive:
         found: dict[str, dict[tuple[bool, int], CellResult]] = {}
         for index, scale in enumerate(SCALES):
             records = self.store.read(scale) if scale in self.scales else {}
-            by_cell: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+            by_cell: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
             for source, seed, variant in _sources(records.values()):
                 for cell in self.grid.cells(scale, seed, _made_from(source, variant)):
-                    record = records.get(cell.config.id)
+                    record = records.get(cell.config.id) if cell.tells else None
                     if record is not None:
-                        by_cell.setdefault((cell.key, source, variant), []).append(record)
-            for (key, source, variant), held in by_cell.items():
+                        place = (cell.key, source, variant, cell.reduced)
+                        by_cell.setdefault(place, []).append(record)
+            for (key, source, variant, reduced), held in by_cell.items():
                 config = DataConfig(**held[0]["config"]["data"])
                 real = source == "real"
                 # If there are runs on two copies of a real data set, those with more seeds count.
@@ -103,6 +104,7 @@ class Archive:
                         variant == "canonical" or bool(caveat),
                         tuple(held),
                         caveat,
+                        reduced,
                     )
         return found
 
@@ -244,7 +246,7 @@ class Archive:
         """Say what is stored of a cell: ``paper (MNIST, 2 seeds); quick (MNIST, 1 seed)``."""
         results = self._of(key)
         return "; ".join(
-            f"{result.scale} ({result.data}, {plural(len(result.records), 'seed')})"
+            f"{result.protocol} ({result.data}, {plural(len(result.records), 'seed')})"
             for _, result in sorted(results.items(), reverse=True)
         )
 
@@ -257,16 +259,16 @@ class Archive:
             The patterns of the cells to count, as for :meth:`cells`.
         """
         keys = self.cells(only)
-        held: dict[tuple[bool, int], list[int]] = {}
+        # Runs by the protocol of their scale come before those that have less.
+        held: dict[tuple[bool, int, bool, str], list[int]] = {}
         for key in keys:
-            results = self._of(key)
-            if results:
-                place = max(results)
-                held.setdefault(place, []).append(len(results[place].records))
+            best = self.best(key)
+            if best is not None:
+                place = (*best.rank, best.protocol)
+                held.setdefault(place, []).append(len(best.records))
         parts = []
-        for place, seeds in sorted(held.items(), reverse=True):
-            real, index = place
-            scale = SCALES[index] + ("" if real else ", embedded data")
+        for (real, _, _, protocol), seeds in sorted(held.items(), reverse=True):
+            scale = protocol + ("" if real else ", embedded data")
             count = range_of(seeds)
             parts.append(f"{len(seeds)} at scale {scale} ({count})")
         if missing := len(keys) - sum(map(len, held.values())):

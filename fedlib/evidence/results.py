@@ -9,6 +9,7 @@ from typing import Any
 
 from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.table import plural
+from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_name
 
 
@@ -34,6 +35,9 @@ class CellResult:
     caveat
         How far the files differ from the original ones although they count as such. It is empty
         for the original ones.
+    reduced
+        What the runs have less of than the protocol of their scale, in words. It is empty for runs
+        by the protocol.
     """
 
     key: str
@@ -43,6 +47,12 @@ class CellResult:
     canonical: bool
     records: tuple[dict[str, Any], ...]
     caveat: str = ""
+    reduced: str = ""
+
+    @property
+    def protocol(self) -> str:
+        """The scale of the runs, with what they have less of: ``paper, 10 of 100 epochs``."""
+        return f"{self.scale}, {self.reduced}" if self.reduced else self.scale
 
     @property
     def seeds(self) -> list[int]:
@@ -53,6 +63,11 @@ class CellResult:
     def accuracy(self) -> Estimate:
         """The test accuracy after the last round, in percent."""
         return self.final("test_accuracy")
+
+    @property
+    def rank(self) -> tuple[bool, int, bool]:
+        """How good the runs are: on real data, of a large scale, and by its protocol."""
+        return self.real, SCALES.index(self.scale), not self.reduced
 
     def shown(self, unstable: bool = False) -> str:
         """Return the accuracy in percent as text: ``88.12 ± 0.31``, or all values if unstable.
@@ -111,7 +126,7 @@ class CellResult:
     @property
     def comparable(self) -> bool:
         """Whether the runs are those of the paper, by its protocol and on its data."""
-        return self.scale == "paper" and self.real and self.canonical
+        return self.scale == "paper" and not self.reduced and self.real and self.canonical
 
     def curve(self, quantity: str = "test_accuracy") -> tuple[list[int], list[list[float]]]:
         """Return a quantity over the run.
@@ -148,7 +163,10 @@ def basis_of(results: Sequence[CellResult]) -> str:
     """Name the scales, data and seeds of some results: ``quick scale, MNIST, 2 seeds``."""
     if not results:
         return "nothing stored"
-    scales = sorted({f"{result.scale} scale" for result in results})
+    scales = sorted(
+        {f"{result.scale} scale" + (f", {result.reduced}" if result.reduced else "")
+         for result in results}
+    )  # fmt: skip
     data = sorted({result.data for result in results})
     return ", ".join([*scales, *data, range_of([len(result.seeds) for result in results])])
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fedlib.gradients import merged
+from fedlib.gradients import merged, tiled
 from fedlib.gradients.base import Batch, choose_strategy
-from fedlib.gradients.optimisers import OPTIMISERS, Optimiser
+from fedlib.gradients.optimisers import OPTIMISERS, SGD, Optimiser
 from fedlib.models import ParameterLayout, batch_norms, flatten_parameters
 from fedlib.validation import check_name
 
@@ -65,7 +65,7 @@ def local_updates(
     out
         The matrix ``(n_clients, n_parameters)`` to write the updates into; None makes a new one.
     strategy
-        ``auto``, ``loop``, ``merged``, ``grouped`` or ``vmap``.
+        ``auto``, ``loop``, ``merged``, ``tiled``, ``grouped`` or ``vmap``.
 
     Returns
     -------
@@ -118,7 +118,8 @@ class _Epochs(NamedTuple):
 def _by_autograd(epochs: _Epochs) -> torch.Tensor:
     flat = epochs.start.clone().requires_grad_()
 
-    def gradient(x: torch.Tensor, y: torch.Tensor) -> Batch:
+    def gradient(index: torch.Tensor) -> Batch:
+        x, y = epochs.data[0][index], epochs.data[1][index]
         views = epochs.layout.views(flat)
         logits = torch.func.functional_call(epochs.model, views, (x,))
         loss = F.cross_entropy(logits, y)
@@ -132,24 +133,47 @@ def _by_merged(epochs: _Epochs) -> torch.Tensor:
     flat = flatten_parameters(local)
     grad = torch.empty_like(flat)
 
-    def gradient(x: torch.Tensor, y: torch.Tensor) -> Batch:
+    def gradient(index: torch.Tensor) -> Batch:
+        x, y = epochs.data[0][index], epochs.data[1][index]
         losses = merged.client_gradients(local, epochs.layout, x[None], y[None], grad[None])
         return grad, losses[0]
 
     return _one_by_one(epochs, gradient, flat)
 
 
+def _by_tiled(epochs: _Epochs) -> torch.Tensor:
+    if not tiled.fits(*epochs.data, epochs.start, epochs.out):
+        return _by_merged(epochs)
+    steps = tiled.Steps(epochs.model, epochs.data)
+    optimiser = epochs.optimiser
+    if type(optimiser) is SGD and epochs.adjust is None:
+        return steps.epochs(
+            epochs.start,
+            epochs.schedule,
+            optimiser.learning_rate,
+            optimiser.momentum,
+            epochs.gradient_rate,
+            epochs.out,
+        )
+    flat, grad = epochs.start.clone(), torch.empty_like(epochs.start)
+
+    def gradient(index: torch.Tensor) -> Batch:
+        return steps.gradient(flat, index, grad)
+
+    return _one_by_one(epochs, gradient, flat)
+
+
 def _one_by_one(
     epochs: _Epochs,
-    gradient: Callable[[torch.Tensor, torch.Tensor], Batch],
+    gradient: Callable[[torch.Tensor], Batch],
     flat: torch.Tensor,
 ) -> torch.Tensor:
     """Compute the clients in turn, and return their losses.
 
     ``flat`` holds the parameters of the client whose turn it is; ``gradient`` gives the gradient
-    and the loss of a batch at these parameters.
+    and the loss of the samples with the given indices at these parameters.
     """
-    start, data, schedule = epochs.start, epochs.data, epochs.schedule
+    start, schedule = epochs.start, epochs.schedule
     losses = start.new_zeros(schedule.shape[0])
     filled = schedule >= 0
     for i in range(schedule.shape[0]):
@@ -161,7 +185,7 @@ def _one_by_one(
             index = schedule[i, step][filled[i, step]]
             if len(index) == 0:
                 continue
-            grad, loss = gradient(data[0][index], data[1][index])
+            grad, loss = gradient(index)
             grad = epochs.adjusted(grad, flat.data)
             if epochs.gradient_rate is not None:
                 epochs.out[i].add_(grad, alpha=epochs.gradient_rate)
@@ -223,6 +247,7 @@ def _masked_loss(
 _STRATEGIES: dict[str, Callable[[_Epochs], torch.Tensor]] = {
     "loop": _by_autograd,
     "merged": _by_merged,
+    "tiled": _by_tiled,
     "grouped": _at_once,
     "vmap": _at_once,
 }

@@ -29,10 +29,23 @@ class Cell:
         The name, such as ``table_iv/mnist_iid/rop/cc_tau1/0.99``.
     config
         The run's configuration.
+    reduced
+        What the run has less of than the protocol of its scale, in words, such as ``10 of 100
+        epochs``. Such a run never counts as one by the paper's protocol. It is empty for a run by
+        the protocol.
+    tells
+        Whether the run says anything of the paper. One that does not is neither shown nor judged,
+        as the run of a network that is too small for its data.
+    minutes
+        How many minutes of one core the run takes. It counts as long as no run like it is stored.
+        None if nobody has measured it.
     """
 
     key: str
     config: RunConfig
+    reduced: str = ""
+    tells: bool = True
+    minutes: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from fedlib import hardware
+from fedlib import hardware, kernels
 from fedlib.data.files import DataError
 from fedlib.grids.compute import cached_dataset, compute_metrics
 from fedlib.grids.grid import Grid, matching, patterns
@@ -221,6 +221,10 @@ def _verify(
             f"the stored run ({str(made.get('data_checksum'))[:12]}).",
         )
     strategy = made.get("strategy", "auto")
+    if strategy == "tiled" and kernels.lack():
+        return Verification(
+            run, NOT_COMPARED, f"compiled kernels computed it, and there are none: {kernels.lack()}"
+        )
     with hardware.one_thread():
         here = {**hardware.describe(device), "strategy": strategy}
     try:

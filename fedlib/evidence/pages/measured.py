@@ -14,7 +14,7 @@ CPU_FILE = "measured.json"
 _BY_NETWORK = ("jobs", "bfloat16", "local", "nnpack")
 """The kinds of benchmark whose tables have a row for each network and a column for each way."""
 
-_KINDS = ("machine", "aggregator", "round", *_BY_NETWORK)
+_KINDS = ("machine", "aggregator", "round", "network", "run", *_BY_NETWORK)
 
 
 @page_mark("measured:KIND")
@@ -27,7 +27,7 @@ def measured(page: Page, kind: str) -> str:
         It knows where the benchmarks' results are.
     kind
         ``machine`` for the machine, otherwise a kind of benchmark: ``aggregator``, ``round``,
-        ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
+        ``network``, ``run``, ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
     """
     check_name("measured", kind, _KINDS)
     summary: dict[str, Any] = json.loads(page.benchmark(CPU_FILE))
@@ -61,6 +61,8 @@ def ratios(kind: str, summary: dict[str, Any]) -> str:
         return "Not measured yet."
     if kind in _BY_NETWORK:
         return _networks(kind, entries)
+    if kind in ("network", "run"):
+        return _kernels(kind, entries)
     return _rules(entries) if kind == "aggregator" else _rounds(entries)
 
 
@@ -68,7 +70,7 @@ def _shown(entry: dict[str, Any]) -> bool:
     """Return whether a table shows the entry. The other sizes are measured for the figure."""
     if entry["kind"] == "round":
         return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
-    if entry["kind"] in _BY_NETWORK:
+    if entry["kind"] in ("network", "run", *_BY_NETWORK):
         return True
     return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
 
@@ -105,6 +107,25 @@ def _rounds(entries: list[dict[str, Any]]) -> str:
     return table(heads, rows, numbers=3)
 
 
+def _kernels(kind: str, entries: list[dict[str, Any]]) -> str:
+    """Return a table of what was measured with the compiled kernels and without them.
+
+    A ``network`` is shown in microseconds a sample, and a ``run`` in seconds.
+    """
+    rows = []
+    for entry in entries:
+        shown = [
+            1e6 * entry["seconds"][switch] / entry["size"][0]
+            if kind == "network"
+            else entry["seconds"][switch]
+            for switch in ("on", "off")
+        ]
+        rows.append((entry["name"], *map(three_digits, shown), f"{shown[1] / shown[0]:.1f}"))
+    unit = "µs a sample" if kind == "network" else "s"
+    heads = ("measured", f"with kernels, {unit}", f"without, {unit}", "without / with")
+    return table(heads, rows, numbers=3)
+
+
 def _against_byzfl(entry: dict[str, Any]) -> tuple[str, str, str]:
     """Return the name of an entry, the time of fedlib, and the ratio of byzfl's time to it."""
     ratio = _ratio(entry, "byzfl") or "not in byzfl"
@@ -125,6 +146,8 @@ def _networks(kind: str, entries: list[dict[str, Any]]) -> str:
     ways = list(entries[0]["seconds"])
     as_rate = kind == "jobs"
     first, second = ways[:2] if as_rate else (ways[1], ways[0])
+    if "tiled" in ways:
+        first = "tiled"
     rows = []
     for entry in entries:
         seconds = entry["seconds"]

@@ -12,6 +12,8 @@ from fedlib.grids.keys import parsed, written
 
 TABLE_IV = "table_iv"
 COSINES = "cosines"
+TEN_EPOCHS = "ten_epochs"
+"""The item of the short runs on CIFAR-10, which are none of the paper's."""
 
 
 class Key(NamedTuple):
@@ -34,6 +36,11 @@ class Key(NamedTuple):
     rule: str
     momentum: float
 
+    @property
+    def colour(self) -> bool:
+        """Whether the setting is one of CIFAR."""
+        return self.setting.startswith("cifar")
+
     def __str__(self) -> str:
         return written("", self)
 
@@ -49,8 +56,12 @@ class Key(NamedTuple):
         return parsed(cls, "", text)
 
     def without_attack(self) -> Key:
-        """The cell of Table IV with the same setting, rule and momentum and no attacker."""
-        return self._replace(item=TABLE_IV, attack="none")
+        """The cell with the same setting, rule and momentum and no attacker.
+
+        It is one of Table IV, unless this is a short run.
+        """
+        item = TEN_EPOCHS if self.item == TEN_EPOCHS else TABLE_IV
+        return self._replace(item=item, attack="none")
 
 
 def table_iv(setting: str, attack: str, rule: str, momentum: float) -> Key:

@@ -52,6 +52,12 @@ SETTINGS = (
     Setting("cifar10_noniid", "CIFAR-10*", "cifar10", "dirichlet", True, "resnet20"),
     Setting("cifar100_iid", "CIFAR-100", "cifar100", "iid", True, "resnet9"),
 )
+NETWORK_TITLES = {
+    "cnn_4_8": "a small network",
+    "cnn_20_50": "2-layer CNN",
+    "resnet20": "ResNet-20",
+    "resnet9": "ResNet-9",
+}
 SETTING_TITLES = {setting.key: setting.title for setting in SETTINGS}
 
 # "none" is the baseline with all clients honest (section VII), the others Table IV's columns.

@@ -11,14 +11,17 @@ from fedlib.papers.centered_clipping.claims import (
     iid_curves,
     non_iid_curves,
     perturbations,
+    short_runs,
 )
 
-CLAIMS = (
-    *perturbations.CLAIMS,
-    *iid_curves.CLAIMS,
-    *non_iid_curves.CLAIMS,
-    *across_settings.CLAIMS,
-    *appendices.CLAIMS,
+CLAIMS = short_runs.with_short_runs(
+    (
+        *perturbations.CLAIMS,
+        *iid_curves.CLAIMS,
+        *non_iid_curves.CLAIMS,
+        *across_settings.CLAIMS,
+        *appendices.CLAIMS,
+    )
 )
 
 __all__ = ["CLAIMS"]

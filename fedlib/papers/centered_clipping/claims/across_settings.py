@@ -64,7 +64,7 @@ ROP_ALONE_PREVENTS = tuple(
             for momentum in MOMENTA[1:]
             for key in by_attack(setting, "cc_tau1", momentum, ("none", *ATTACKS_IV))
         ),
-        statistics.only_the_first_prevents,
+        statistics.only_the_first_prevents(),
         above(0),
         "{:+.1f} to spare",
         reading="ROP leaves the least, and every other attack at least half of the clean accuracy",
@@ -95,7 +95,7 @@ ROP_IS_EFFECTIVE_ELSEWHERE = tuple(
             for rule in ("tm", "rfa")
             for key in all_clean_and_attacked(setting.key, rule, MOMENTA, ("rop",))
         ),
-        statistics.least_mean_cost,
+        statistics.least_mean_cost(),
         above(MARGIN),
         "costs {:.1f} points at least",
         equal=0,

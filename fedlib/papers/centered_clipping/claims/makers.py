@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.keys import Key, table_iv
 from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV, range_of_cost
 from fedlib.papers.centered_clipping.searches import Search
 from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
 
+NEAR_CHANCE = WIDEST_MARGIN
+"""How many points above chance an accuracy on CIFAR must be to decide a claim."""
 SHARE_LEFT = "{:.0f} % of the clean accuracy left"
 
 
@@ -25,8 +27,14 @@ def claim(
     shown: str,
     **more: Any,
 ) -> Claim:
-    """Return a :class:`fedlib.evidence.claims.Claim` about the cells with these keys."""
-    return Claim(place, text, tuple(map(str, cells)), statistic, needed, shown, **more)
+    """Return a :class:`fedlib.evidence.claims.Claim` about the cells with these keys.
+
+    Accuracies near chance decide no claim that is about CIFAR.
+    """
+    keys = tuple(cells)
+    if any(key.colour for key in keys):
+        more = {"near_chance": NEAR_CHANCE, **more}
+    return Claim(place, text, tuple(map(str, keys)), statistic, needed, shown, **more)
 
 
 # --- cells --------------------------------------------------------------------------------

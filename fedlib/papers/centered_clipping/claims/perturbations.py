@@ -100,7 +100,7 @@ ORTHOGONAL_TO_THE_MEAN = (
             for attacked in (FIGURE_12.key(0.0, rule, momentum),)
             for key in (attacked.without_attack(), attacked)
         ),
-        statistics.least_mean_cost,
+        statistics.least_mean_cost(),
         above(MARGIN),
         "costs {:.1f} points at least",
         equal=0,

@@ -20,6 +20,8 @@ Statistic = Callable[[list[float]], float]
 
 HIGHEST_LOSS = 5.0
 """Where the figures of the training loss end; a run that has diverged counts as there."""
+LEARNED_NOTHING = math.log(10) - 0.05
+"""A loss on ten classes that is at least so high is near that of a guess, the logarithm of 10."""
 
 
 # --- groups of values ---------------------------------------------------------------------
@@ -78,17 +80,21 @@ def first_group_lowest(n_groups: int) -> Statistic:
     return statistic
 
 
-def only_the_first_prevents(values: list[float]) -> float:
+def only_the_first_prevents(n_attacks: int = len(ATTACKS_IV)) -> Statistic:
     """How much is to spare for "the first attack alone prevents a healthy convergence".
 
     The least of two numbers over the momenta: the points by which the first attack is below every
     other one, and the percent of the clean accuracy by which the others leave more than half of it.
     Values by momentum: without attack, under the first, under the others.
     """
-    spare = []
-    for clean, first, *others in groups_of(values, 1 + len(ATTACKS_IV)):
-        spare += [min(others) - first, percent_left(clean, min(others)) - 50]
-    return min(spare)
+
+    def statistic(values: list[float]) -> float:
+        spare = []
+        for clean, first, *others in groups_of(values, 1 + n_attacks):
+            spare += [min(others) - first, percent_left(clean, min(others)) - 50]
+        return min(spare)
+
+    return statistic
 
 
 def least_cost(values: list[float]) -> float:
@@ -101,10 +107,14 @@ def largest_cost(values: list[float]) -> float:
     return max(drop(pair) for pair in groups_of(values, 2))
 
 
-def least_mean_cost(values: list[float]) -> float:
+def least_mean_cost(n_momenta: int = len(MOMENTA)) -> Statistic:
     """The least over rules of the mean loss; values by rule and momentum, clean and attacked."""
-    costs = [drop(pair) for pair in groups_of(values, 2)]
-    return min(means_of_groups(costs, len(MOMENTA)))
+
+    def statistic(values: list[float]) -> float:
+        costs = [drop(pair) for pair in groups_of(values, 2)]
+        return min(means_of_groups(costs, n_momenta))
+
+    return statistic
 
 
 def lead_in_half(values: list[float]) -> float:
@@ -286,9 +296,12 @@ def last_loss(result: CellResult) -> float:
 
 
 def least_drop(values: list[float]) -> float:
-    """The least over pairs of how far the second is below the first; NaN if a pair has diverged."""
+    """The least over pairs of how far the second is below the first.
+
+    It is NaN if neither run of a pair has learned, because their losses say nothing then.
+    """
     pairs = groups_of(values, 2)
-    if any(min(pair) == HIGHEST_LOSS for pair in pairs):
+    if any(min(pair) >= LEARNED_NOTHING for pair in pairs):
         return math.nan
     return min(drop(pair) for pair in pairs)
 

@@ -7,18 +7,21 @@ from fedlib.papers.centered_clipping.tables.accuracies import (
     summary,
     table_iv,
 )
+from fedlib.papers.centered_clipping.tables.cifar import (
+    curves,
+    figure_1,
+    figure_3,
+    search,
+    short_runs_table,
+    table_iv_or_note,
+)
 from fedlib.papers.centered_clipping.tables.cosines import cosines_table
 from fedlib.papers.centered_clipping.tables.costs import stated_costs_table
 from fedlib.papers.centered_clipping.tables.figures import (
     FIGURE_1,
-    FIGURE_3,
-    FIGURE_12,
-    FIGURE_13,
     accuracy_rows,
-    figure_1_rows,
-    figure_3_rows,
+    figure_1_panels,
     partition_counts,
-    search_rows,
 )
 from fedlib.papers.centered_clipping.tables.judged import (
     claims_table,
@@ -33,23 +36,24 @@ __all__ = [
     "ATTACK_NAMES",
     "CLAIMS",
     "FIGURE_1",
-    "FIGURE_3",
-    "FIGURE_12",
-    "FIGURE_13",
     "accuracy_rows",
     "apart_table",
     "claims_table",
     "cosines_table",
+    "curves",
     "farthest_table",
-    "figure_1_rows",
-    "figure_3_rows",
+    "figure_1",
+    "figure_1_panels",
+    "figure_3",
     "margins_table",
     "partition_counts",
     "recovery_by_code",
-    "search_rows",
+    "search",
+    "short_runs_table",
     "sparse_table",
     "stated_costs_table",
     "summary",
     "table_iv",
+    "table_iv_or_note",
     "variants_table",
 ]

@@ -13,6 +13,7 @@ from fedlib.papers.centered_clipping.settings import (
     RULE_TITLES,
     SETTING_TITLES,
 )
+from fedlib.papers.centered_clipping.tables.figures import long_or_short
 
 # Item of the paper, attack, rule, recorded quantity, and the quantity in words.
 _LINES = (
@@ -45,7 +46,7 @@ def cosines_table(archive: Archive) -> Table:
             row = [item, where, text]
             for momentum in MOMENTA:
                 key = cosines(setting, attack, rule, momentum)
-                result = archive.best(str(key))
+                result = long_or_short(archive, key)
                 data.update(set() if result is None else {result.data})
                 row.append(_ours_above_published(archive, key, quantity))
             rows.append(tuple(row))
@@ -64,9 +65,9 @@ def cosines_table(archive: Archive) -> Table:
 
 def _ours_above_published(archive: Archive, key: Key, quantity: str) -> str:
     """Our mean over the run with scale and seeds, and the published one on a second line."""
-    result, value = archive.best(str(key)), published_cosines().get((key, quantity))
+    result, value = long_or_short(archive, key), published_cosines().get((key, quantity))
     published = "not published" if value is None else f"{value:g}"
     if result is None:
         return f"not computed\n{published}"
     mean = result.mean_of(quantity)
-    return f"{mean.mean:.2f} {result.scale}, {plural(mean.n, 'seed')}\n{published}"
+    return f"{mean.mean:.2f} {result.protocol}, {plural(mean.n, 'seed')}\n{published}"

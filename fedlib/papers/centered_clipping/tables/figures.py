@@ -8,8 +8,8 @@ import numpy as np
 
 from fedlib.data import PARTITIONS, class_counts
 from fedlib.evidence.plots import Panel
-from fedlib.evidence.report import Archive
-from fedlib.papers.centered_clipping import searches
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.papers.centered_clipping import searches, ten_epochs
 from fedlib.papers.centered_clipping.keys import Key, alternating_alie, sparse_rop, table_iv
 from fedlib.papers.centered_clipping.settings import (
     ATTACK_NAMES,
@@ -51,22 +51,27 @@ def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
     ]
 
 
-def figure_1_rows(archive: Archive) -> list[list[Panel]]:
-    """ALIE with fixed and with alternating sign against the trimmed mean: a row a setting."""
+def figure_1_panels(archive: Archive, setting: str) -> list[Panel]:
+    """ALIE with fixed and with alternating sign against the trimmed mean: a row of panels.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting
+        The key of the setting, such as ``fmnist_iid``.
+    """
     return [
-        [
-            _panel(
-                archive,
-                place_title(setting, "tm", momentum),
-                {
-                    "alie": table_iv(setting, "alie", "tm", momentum),
-                    "alie_alternating": alternating_alie(setting, momentum),
-                    "none": table_iv(setting, "none", "tm", momentum),
-                },
-            )
-            for momentum in MOMENTA
-        ]
-        for setting in ("fmnist_iid", "cifar10_iid")
+        _panel(
+            archive,
+            place_title(setting, "tm", momentum),
+            {
+                "alie": table_iv(setting, "alie", "tm", momentum),
+                "alie_alternating": alternating_alie(setting, momentum),
+                "none": table_iv(setting, "none", "tm", momentum),
+            },
+        )
+        for momentum in MOMENTA
     ]
 
 
@@ -132,4 +137,22 @@ def search_rows(archive: Archive, figure: str) -> list[list[Panel]]:
 
 def _panel(archive: Archive, title: str, curves: Mapping[str, Key]) -> Panel:
     """A panel with the best stored runs of each curve's cell."""
-    return Panel(title, {name: archive.best(str(key)) for name, key in curves.items()})
+    return Panel(title, {name: long_or_short(archive, key) for name, key in curves.items()})
+
+
+def long_or_short(archive: Archive, key: Key) -> CellResult | None:
+    """Return the best stored runs of a cell, or the short runs if these are better.
+
+    Short runs are better than those of a smaller scale, and worse than long ones.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    key
+        The key of the cell.
+    """
+    short = ten_epochs.short_key(key)
+    keys = [key] if short is None else [key, short]
+    found = [result for one in keys if (result := archive.best(str(one))) is not None]
+    return max(found, key=lambda result: result.rank, default=None)

@@ -8,7 +8,6 @@ from fedlib.models import critical_parameters, make_model
 _NETWORKS = {
     "resnet20": "ResNet-20, as used",
     "resnet20_code": "ResNet-20 of the authors' code",
-    "cnn_4_8": "small network of the quick scale",
 }
 
 

@@ -1,0 +1,55 @@
+"""The rule CGE, comparative gradient elimination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.blocks import require_finite, row_norms, weighted_sum
+from fedlib.federation.facts import Facts
+from fedlib.validation import check_name
+
+
+@AGGREGATORS.register("cge")
+@dataclass(frozen=True)
+class ComparativeGradientElimination(Aggregator):
+    """Leave out the ``f`` longest updates.
+
+    This is comparative gradient elimination (CGE) of Gupta et al. (2021), Byzantine fault-tolerant
+    distributed machine learning with norm-based comparative gradient elimination. It withstands
+    what is long, and not what is wrong and short.
+
+    Parameters
+    ----------
+    combine
+        This says what is made of the updates that are left. ``"mean"`` is their mean. ``"sum"`` is
+        their sum, as in the text, which is the mean at a learning rate ``n - f`` times as large.
+    """
+
+    checks_finite: ClassVar[bool] = True
+    by_distances: ClassVar[bool] = True
+    moves_with_updates: ClassVar[bool] = False
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - f} \sum_{i \in S} x_i, \quad S \text{: the } n - f \text{ least } "
+        r"\lVert x_i \rVert"
+    )
+    cost: ClassVar[str] = r"n d + n \log n"
+
+    combine: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("aggregator.combine", self.combine, ("mean", "sum"))
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, facts: Facts
+    ) -> tuple[torch.Tensor, Any]:
+        require_finite(updates)
+        kept = len(updates) - self.n_byzantine
+        shortest = row_norms(updates).argsort(stable=True)[:kept]
+        share = 1 / kept if self.combine == "mean" else 1.0
+        weights = torch.zeros(len(updates), dtype=torch.float64, device=updates.device)
+        return weighted_sum(updates, weights.index_fill(0, shortest, share)), state

@@ -1,0 +1,101 @@
+"""The rule ClippedClustering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.spatial.distance import squareform
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator
+from fedlib.aggregators.norms import (
+    clipping_factors,
+    cosine_distances,
+    median_length,
+    update_lengths,
+)
+from fedlib.aggregators.states import Kept
+from fedlib.blocks import require_finite, weighted_sum
+from fedlib.federation.facts import Facts
+from fedlib.validation import ConfigError, check_name, check_real
+
+
+@AGGREGATORS.register("clipped_clustering")
+@dataclass(frozen=True)
+class ClippedClustering(Aggregator):
+    """Average the larger of two clusters of directions, shortened to the usual length.
+
+    The rule is that of Li et al. (2023), An experimental study of Byzantine-robust aggregation
+    schemes in federated learning. The updates are shortened to the median length of all updates of
+    this and of the past rounds. Then they are clustered by the cosines of their angles.
+
+    The state is the lengths of all past updates, ``(rounds n,)``. If both clusters are equally
+    large, the one whose members are closer to each other is taken.
+
+    Parameters
+    ----------
+    join
+        This says how far apart two clusters are. ``"average"`` takes the mean distance of their
+        members, as in the text. ``"single"`` takes the smallest one.
+    largest
+        This is the largest length to which updates are shortened. The authors' code has 100,000.
+    """
+
+    checks_finite: ClassVar[bool] = True
+    moves_with_updates: ClassVar[bool] = False
+    formula: ClassVar[str] = (
+        r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
+        r"\quad m = \operatorname{median}_{i, t} \lVert x_i^t \rVert, \quad S \text{: the larger "
+        r"of two clusters by } \cos(x_i, x_j)"
+    )
+    cost: ClassVar[str] = r"n^2 d"
+
+    join: str = "average"
+    largest: float = 1e5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("aggregator.join", self.join, ("average", "single"))
+        check_real("aggregator.largest", self.largest, 0, open_low=True)
+
+    def _state_like(self, updates: torch.Tensor, facts: Facts) -> Kept:
+        return Kept((len(updates),), torch.float64)
+
+    def _check_state(self, updates: torch.Tensor, state: Any, facts: Facts) -> None:
+        # A state of several rounds is checked as one of a single round, after its number.
+        n = len(updates)
+        if isinstance(state, torch.Tensor) and state.dim() == 1 and len(state) > n:
+            if len(state) % n:
+                raise ConfigError(
+                    f"the state of aggregator={self.name!r} has shape {tuple(state.shape)}: its "
+                    f"length must be a multiple of the number of clients, {n}."
+                )
+            state = state[:n]
+        super()._check_state(updates, state, facts)
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        require_finite(updates)
+        lengths = update_lengths(updates)
+        history = lengths if state is None else torch.cat([state, lengths])
+        factors = clipping_factors(lengths, median_length(history).clamp(max=self.largest))
+        # SciPy clusters on the host. Shortening an update does not change its direction.
+        cluster = torch.from_numpy(self._larger(cosine_distances(updates).cpu().numpy()))
+        cluster = cluster.to(updates.device)
+        return weighted_sum(updates, factors * cluster / cluster.sum()), history
+
+    def _larger(self, distances: np.ndarray) -> np.ndarray:
+        """Return who is in the larger of two clusters, ``(n,)`` of bool.
+
+        ``distances`` are those between all clients, ``(n, n)``.
+        """
+        if len(distances) == 1:
+            return np.ones(1, dtype=bool)
+        joins = linkage(squareform(distances), method=self.join)
+        first = cut_tree(joins, n_clusters=2)[:, 0] == 0
+        sides = [first, ~first]
+        return max(sides, key=lambda side: (side.sum(), -distances[side][:, side].mean()))

@@ -1,0 +1,72 @@
+"""The rule MoNNA, the mean of the updates nearest to a trusted one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, replace_non_finite
+from fedlib.blocks import distances_to, selected_mean
+from fedlib.federation.facts import Facts
+from fedlib.validation import ConfigError, check_int, check_name
+
+
+@AGGREGATORS.register("monna")
+@dataclass(frozen=True)
+class Monna(Aggregator):
+    """Average the ``n - f`` updates that are nearest to an update which is trusted.
+
+    This is the nearest neighbour averaging of Farhadkhani et al. (2023), Robust collaborative
+    learning with linear gradient overhead. There each client trusts its own update. Here there is a
+    server. It trusts the update that it computes on samples of its own, or that of one client.
+
+    Parameters
+    ----------
+    trusted
+        This says whose update is trusted. ``"server"`` is the server's own, which is compared and
+        not averaged. ``"client"`` is that of one client, which is its own nearest neighbour.
+    client
+        This is the number of the trusted client, from 0. It counts only if a client is trusted.
+    """
+
+    checks_finite: ClassVar[bool] = True
+    by_distances: ClassVar[bool] = True
+    moves_with_updates: ClassVar[bool] = False
+    scales_with_updates: ClassVar[bool] = False
+    formula: ClassVar[str] = (
+        r"\frac{1}{n - f} \sum_{i \in N} x_i, \quad N \text{: the } n - f \text{ nearest to } g"
+    )
+    cost: ClassVar[str] = r"n d"
+
+    needs: ClassVar[frozenset[str]] = frozenset({"server_update"})
+
+    trusted: str = "server"
+    client: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("aggregator.trusted", self.trusted, ("server", "client"))
+        check_int("aggregator.client", self.client, 0)
+        if self.trusted == "client":
+            self._set_needs()
+            object.__setattr__(self, "knows_clients", True)
+
+    def check(self, n_clients: int) -> None:
+        super().check(n_clients)
+        if self.trusted == "client" and self.client >= n_clients:
+            raise ConfigError(
+                f"aggregator.client={self.client} is out of range: must be from 0 to "
+                f"{n_clients - 1}, with n_clients={n_clients}."
+            )
+
+    def _aggregate(
+        self, updates: torch.Tensor, state: Any, facts: Facts
+    ) -> tuple[torch.Tensor, Any]:
+        if self.trusted == "client":
+            centre = updates[self.client]
+        else:
+            centre = replace_non_finite(facts.server_update[None])[0].to(updates.dtype)
+        order = distances_to(updates, centre, check=True).argsort(stable=True)
+        return selected_mean(updates, order[: len(updates) - self.n_byzantine]), state

@@ -1,0 +1,131 @@
+"""Min-Max and Min-Sum, which keep to the distances that benign updates have among themselves."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.attacks.lengths import unit
+from fedlib.blocks import inner_products, pairwise_squared_distances, row_mean, row_std
+from fedlib.federation.facts import Facts
+from fedlib.validation import check_name
+
+
+@dataclass(frozen=True)
+class MinDistances(Attack):
+    """Base of Min-Max and Min-Sum. The server's rule need not be known.
+
+    The text finds gamma by halving steps, from 10 on. Here it is the exact solution of a quadratic
+    equation. An update with a NaN or an Inf counts as the zero update.
+
+    Parameters
+    ----------
+    perturbation
+        The direction p. ``"unit"``: minus the benign mean. ``"sign"``: minus the signs of the
+        benign mean. ``"std"``: minus the deviation of each coordinate. The text tries all three.
+    knowledge
+        ``"full"``: the attacker knows all benign updates. ``"partial"``: it knows those that its
+        own clients would send if they were honest, and takes them for the benign ones.
+    """
+
+    perturbation: str = "unit"
+    knowledge: str = "full"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("attack.perturbation", self.perturbation, ("unit", "sign", "std"))
+        check_name("attack.knowledge", self.knowledge, ("full", "partial"))
+        self._set_knows("benign_updates" if self.knowledge == "full" else "own_updates")
+
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        known = updates if self.knowledge == "full" else facts.own_updates
+        if self.n_byzantine == 0:
+            return updates[:0], state
+        known = torch.where(known.isfinite().all(1, keepdim=True), known, 0.0)
+        # The squares of extreme values would overflow or vanish, so the values are scaled first.
+        scale = known.abs().amax().clamp(min=torch.finfo(known.dtype).tiny)
+        known = known / scale
+        mean = row_mean(known)
+        if self.perturbation == "unit":
+            direction = -unit(mean)
+        elif self.perturbation == "sign":
+            direction = -mean.sign()
+        else:
+            direction = -row_std(known, mean)
+        squared = pairwise_squared_distances(known)
+        along = inner_products(torch.cat([known, mean[None]]), direction)
+        length = direction.double().square().sum()
+        gamma = self._gamma(squared, along[:-1] - along[-1], length)
+        # Without a direction there is nowhere to go.
+        gamma = torch.where(length > 0, gamma, 0.0).to(mean.dtype)
+        return self._everywhere((mean + gamma * direction) * scale), state
+
+    @abstractmethod
+    def _gamma(
+        self, squared: torch.Tensor, along: torch.Tensor, length: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the largest gamma that keeps to the distances, a tensor without axes.
+
+        Parameters
+        ----------
+        squared
+            The squared distances between the benign updates, ``(n, n)``.
+        along
+            The inner product of the direction and each update less the mean, ``(n,)``.
+        length
+            The squared length of the direction, a tensor without axes.
+        """
+
+
+@ATTACKS.register("min_max")
+@dataclass(frozen=True)
+class MinMax(MinDistances):
+    """Push the benign mean as far as it is no farther from any benign update than two of them are.
+
+    All Byzantine clients send ``mean + gamma p``. Its largest distance to a benign update is at
+    most the largest distance between two benign updates (Shejwalkar and Houmansadr, 2021).
+    """
+
+    formula: ClassVar[str] = (
+        r"b = \bar x + \gamma p, \quad \gamma = \max \{\gamma : \max_i \lVert b - x_i \rVert \le "
+        r"\max_{i, j} \lVert x_i - x_j \rVert\}, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}"
+    )
+
+    def _gamma(
+        self, squared: torch.Tensor, along: torch.Tensor, length: torch.Tensor
+    ) -> torch.Tensor:
+        # Of the mean: what is left of the bound is above zero but for rounding.
+        left = (squared.max() - _to_mean(squared)).clamp(min=0)
+        # The distance to each update is a quadratic function of gamma, and reaches the bound here.
+        return ((along + (along.square() + length * left).sqrt()) / length).amin()
+
+
+@ATTACKS.register("min_sum")
+@dataclass(frozen=True)
+class MinSum(MinDistances):
+    """Push the benign mean as far as its sum of squared distances is that of a benign update.
+
+    All Byzantine clients send ``mean + gamma p``. The sum of its squared distances to the benign
+    updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
+    """
+
+    formula: ClassVar[str] = (
+        r"b = \bar x + \gamma p, \quad \gamma = \max \{\gamma : \sum_i \lVert b - x_i \rVert^2 \le "
+        r"\max_i \sum_j \lVert x_i - x_j \rVert^2\}, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}"
+    )
+
+    def _gamma(
+        self, squared: torch.Tensor, along: torch.Tensor, length: torch.Tensor
+    ) -> torch.Tensor:
+        left = (squared.sum(1).max() - _to_mean(squared).sum()).clamp(min=0)
+        # The inner products with the direction have the sum zero.
+        return (left / (len(squared) * length)).sqrt()
+
+
+def _to_mean(squared: torch.Tensor) -> torch.Tensor:
+    """Return the squared distances ``(n,)`` to the mean, from those between points ``(n, n)``."""
+    return squared.mean(1) - squared.mean() / 2

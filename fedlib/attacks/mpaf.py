@@ -1,0 +1,64 @@
+"""MPAF, in which fake clients pull the model towards one that is useless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
+from fedlib.seeds import derived_seed
+from fedlib.validation import check_int, check_name, check_real
+
+
+@ATTACKS.register("mpaf")
+@dataclass(frozen=True)
+class ModelPoisoningByFakeClients(Attack):
+    """Send a step towards a base model that the attacker chose once, many times too long.
+
+    This is the model poisoning attack based on fake clients (MPAF) of Cao and Gong (2022). The
+    attacker needs no data and sees no other update. It knows the broadcast model alone.
+
+    Parameters
+    ----------
+    scale
+        The factor of the step, lambda in the text, which takes a million.
+    base
+        The base model. ``"random"``: its parameters are drawn from a normal distribution, once for
+        all rounds. ``"zero"``: all of them are zero.
+    std
+        The standard deviation of the drawn parameters. The text draws them as a network is
+        initialised, which differs from layer to layer.
+    seed
+        The seed of the drawn parameters.
+    """
+
+    formula: ClassVar[str] = (
+        r"b = \lambda (\theta - \theta'), \quad \theta' \sim \mathcal N(0, \sigma^2 I) \text{ once}"
+    )
+
+    knows: ClassVar[frozenset[str]] = frozenset({"model"})
+
+    scale: float = 1e6
+    base: str = "random"
+    std: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.scale", self.scale, 0, open_low=True)
+        check_name("attack.base", self.base, ("random", "zero"))
+        check_real("attack.std", self.std, 0)
+        check_int("attack.seed", self.seed, 0)
+
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        model = facts.model
+        base = torch.zeros_like(model)
+        if self.base == "random":
+            # Drawn on the CPU, so that a run has the same base model on every device.
+            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name))
+            base = (self.std * torch.randn(len(model), generator=generator)).to(model)
+        # The server subtracts what it is sent from the model.
+        return self._everywhere(self.scale * (model - base)), state

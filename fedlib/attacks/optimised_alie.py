@@ -1,0 +1,34 @@
+"""A little is enough (ALIE) with the factor that harms the server's rule most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS
+from fedlib.attacks.line_search import OptimisedAttack
+from fedlib.blocks import row_std
+
+
+@ATTACKS.register("optimised_alie")
+@dataclass(frozen=True)
+class OptimisedALittleIsEnough(OptimisedAttack):
+    """Send ``mean - z std`` of the benign updates, with the z that makes the rule err most.
+
+    The update is that of Baruch et al. (2019), and z is searched for by trying the rule, as in the
+    experiments of Allouah et al. (2023) and in byzfl. The standard deviation is that of a sample
+    (n - 1). byzfl adds ``z std``, which a negative ``step`` gives.
+    """
+
+    formula: ClassVar[str] = (
+        r"b = \bar x - z \operatorname{std}(x), \quad z = \arg\max_z \lVert F(x, b) - \bar x \rVert"
+    )
+
+    def _family(
+        self, updates: torch.Tensor, mean: torch.Tensor
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        deviation = row_std(updates, mean)
+        return lambda z: mean - z * deviation

@@ -1,0 +1,32 @@
+"""Inner product manipulation (IPM) with the factor that harms the server's rule most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS
+from fedlib.attacks.line_search import OptimisedAttack
+
+
+@ATTACKS.register("optimised_ipm")
+@dataclass(frozen=True)
+class OptimisedInnerProductManipulation(OptimisedAttack):
+    """Send ``-epsilon`` times the benign mean, with the epsilon that makes the rule err most.
+
+    The update is that of Xie et al. (2020). Epsilon is searched for by trying the server's rule, as
+    in the experiments of Allouah et al. (2023) and in byzfl.
+    """
+
+    formula: ClassVar[str] = (
+        r"b = -\epsilon \, \bar x, \quad \epsilon = \arg\max_\epsilon \lVert F(x, b) - \bar x "
+        r"\rVert"
+    )
+
+    def _family(
+        self, updates: torch.Tensor, mean: torch.Tensor
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda epsilon: -epsilon * mean

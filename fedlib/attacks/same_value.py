@@ -1,0 +1,37 @@
+"""The same-value attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from fedlib.attacks.base import ATTACKS, Attack
+from fedlib.federation.facts import Facts
+from fedlib.validation import check_real
+
+
+@ATTACKS.register("same_value")
+@dataclass(frozen=True)
+class SameValue(Attack):
+    """Send the same number in every coordinate, knowing nothing.
+
+    This is the same-value attack of Li et al. (2019), RSA, section "Numerical experiments".
+
+    Parameters
+    ----------
+    value
+        The number, c in the text, which takes 100.
+    """
+
+    formula: ClassVar[str] = r"b = c \, \mathbf 1"
+
+    value: float = 100.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("attack.value", self.value)
+
+    def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        return updates.new_full((self.n_byzantine, updates.shape[1]), self.value), state
