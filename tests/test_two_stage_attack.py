@@ -45,12 +45,15 @@ def test_the_paper_scale_is_the_papers_protocol():
         if not place.startswith("variants"):
             per_epoch = (50_000 if "circle" in place else 60_000) / (10 * run.client.batch_size)
             assert run.rounds == 30 * per_epoch
-    circle, mnist = CELLS["circle/learned/krum"], CELLS["mnist/learned_blind/krum"]
+    circle, mnist = CELLS["circle/learned/krum"], CELLS["pixels/learned_blind/krum"]
     assert (circle.client.gamma, circle.client.gamma_unit, circle.model) == (2, "one", "elu_4_2")
     assert (mnist.client.gamma, mnist.client.gamma_unit, mnist.model) == (0.04, "norm", "elu_cnn")
     assert (circle.attack.n_iterations, circle.attack.threshold) == (300, 0.005)
     assert (circle.attack.action, circle.attack.state) == ("gradient", "model")
     assert (mnist.attack.action, mnist.attack.state) == ("scale", "last_layer")
+    # The price of distance is in units of the norm of images whose pixels are from 0 to 1.
+    assert not mnist.data.normalise and CELLS["mnist/none/mean"].data.normalise
+    assert CELLS["pixels/none/mean"].data.name == "mnist"
     assert (circle.attack.knowledge, mnist.attack.knowledge) == ("white", "black")
 
 
@@ -65,7 +68,7 @@ def test_every_cell_is_a_run_of_its_own():
 
 def test_smoke_cells_run_from_end_to_end(tmp_path):
     store = Store(GRID.slug, tmp_path)
-    for only in ("circle/*/median", "mnist/rl/mean", "mnist/ipm/krum"):
+    for only in ("circle/*/median", "pixels/learned/mean", "pixels/greedy/krum", "mnist/rl/mean"):
         cells = expand(GRID, "smoke", data="embedded", only=only)
         outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
         assert not outcome.failed
@@ -75,7 +78,9 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
         tables.figure_1(),
         tables.figure_2(archive),
         tables.figure_3(archive, "circle"),
-        tables.reward_curves(archive, "mnist"),
+        tables.reward_curves(archive, "pixels"),
+        tables.figure_3(archive, "pixels"),
+        tables.figure_3(archive, "mnist"),
     ):
         assert figure.axes
     figure = tables.stage_one_figure(archive)
@@ -87,6 +92,8 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     assert [len(axis.lines) for axis in curves.axes] == [0, 9, 0] * 2  # the median's alone
     learners = tables.reward_curves(archive, "circle")
     # Two curves and of each an honest and a greedy line, and two rows of plans.
+    titles = [row[0] for row in tables.accuracy_table(archive, "mnist").rows]
+    assert len(titles) == 5 and titles[-1].endswith("(superseded)")
     assert [len(axis.lines) for axis in learners.axes] == [0, 6, 0, 0, 2, 0]
     superseded = tables.reward_curves(archive, "circle", superseded=True)
     assert [len(axis.lines) for axis in superseded.axes] == [0, 2, 0]

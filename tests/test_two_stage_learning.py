@@ -10,7 +10,7 @@ import torch
 from test_two_stage import federation, played
 
 from fedlib import engine
-from fedlib.agents import stage_one, two_stage
+from fedlib.agents import inversion, stage_one, two_stage
 from fedlib.agents.controls import constant_signs, greedy_action, hidden_update, level_gradient
 from fedlib.agents.environment import DIVERGED, FederationEnvironment, update_of
 from fedlib.agents.inversion import gradient_gap, match_gradients
@@ -378,3 +378,25 @@ def test_a_new_plan_does_what_earns_most(monkeypatch, kept, honest, other, rests
     assert agent.found["plan_rests"] == [0, rests]
     assert (agent.policy is new) == (other > kept)
     assert (states[-1] is None) == bool(rests)  # without a state the attack is honest
+
+
+@pytest.mark.parametrize("together", [1, 10_000])
+def test_rounds_are_matched_together_as_they_are_one_by_one(monkeypatch, together):
+    x, y = points(20)
+    x = x.double()
+    model = make_model("elu_4_2", (1, 1, 2), 2, 5).double()
+    layout = ParameterLayout.of(model)
+    flat = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    models, ascent = torch.stack([flat, 2 * flat, 3 * flat]), Ascent(0.5, 10, 0.5)
+    seen = robust_gradients(model, layout, models, x, y, ascent)
+    scale = seen.square().sum(1)
+    samples = (x + 0.1).requires_grad_()
+    monkeypatch.setattr(inversion, "_TOGETHER", together)
+    inversion._add_moved_gradients(model, models, seen, scale, samples, y, ascent)
+    grads = (inversion._gradient(model, layout, one, samples, y, ascent) for one in models)
+    distances = [
+        (grad - other).square().sum() / size
+        for grad, other, size in zip(grads, seen, scale, strict=True)
+    ]
+    (expected,) = torch.autograd.grad(sum(distances), samples)
+    torch.testing.assert_close(samples.grad, expected, rtol=1e-8, atol=1e-10)

@@ -16,6 +16,9 @@ from fedlib.agents.unrolled import Ascent, moved
 from fedlib.models import ParameterLayout
 from fedlib.validation import ConfigError, check_int
 
+_TOGETHER = 10_000
+"""So many values of samples, over all rounds, are moved together."""
+
 
 def match_gradients(
     model: nn.Module,
@@ -78,9 +81,13 @@ def match_gradients(
     optimizer = torch.optim.Adam([samples], lr=learning_rate)
     for _ in range(n_iterations):
         optimizer.zero_grad()
+        if ascent is not None:
+            _add_moved_gradients(model, parameters, gradients, scale, samples, y, ascent)
+            optimizer.step()
+            continue
         distance = x.new_zeros(())
         for broadcast, seen, size in zip(parameters, gradients, scale, strict=True):
-            grad = _gradient(model, layout, broadcast, samples, y, ascent)
+            grad = _gradient(model, layout, broadcast, samples, y, None)
             distance = distance + (grad - seen).square().sum() / size
         distance.backward()
         optimizer.step()
@@ -104,6 +111,41 @@ def _gradient(
     logits = torch.func.functional_call(model, layout.views(flat), (z,))
     (grad,) = torch.autograd.grad(F.cross_entropy(logits, y), flat, create_graph=True)
     return grad
+
+
+def _add_moved_gradients(
+    model: nn.Module,
+    parameters: torch.Tensor,
+    gradients: torch.Tensor,
+    scale: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    ascent: Ascent,
+) -> None:
+    """Add to the gradient of the samples that of the distance of moved gradients to seen ones.
+
+    Several rounds are computed together, as many as the memory for the graph of the ascent allows.
+    """
+    layout = ParameterLayout.of(model)
+
+    def distance(flat: torch.Tensor, seen: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+        def loss(views: dict[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(torch.func.functional_call(model, views, (z,)), y)
+
+        views = layout.views(flat)
+        z, rate = x, ascent.rate / (2 * ascent.gamma)
+        for _ in range(ascent.steps):
+            # The loss is a mean, but each sample moves along the gradient of its own.
+            pull = len(y) * torch.func.grad(loss, argnums=1)(views, z)
+            z = z + rate * (pull - 2 * ascent.gamma * (z - x))
+        found = torch.func.grad(loss)(views, z)
+        grad = torch.cat([found[name].flatten() for name in views])
+        return (grad - seen).square().sum() / size
+
+    together = max(1, _TOGETHER // x.numel())
+    parts = (parameters.detach(), gradients, scale)
+    for models, seen, sizes in zip(*(part.split(together) for part in parts), strict=True):
+        torch.func.vmap(distance)(models, seen, sizes).sum().backward()
 
 
 def gradient_gap(

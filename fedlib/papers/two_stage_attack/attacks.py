@@ -31,6 +31,13 @@ SUPERSEDED_TITLES = {
 """The attack with the defaults of stable-baselines3 2.9, with which no policy is learned."""
 ATTACK_TITLES = {**PAPER_TITLES, **CONTROL_TITLES, **SUPERSEDED_TITLES}
 
+ATTACKS_ON = {
+    "circle": tuple(ATTACK_TITLES),
+    "pixels": (*PAPER_TITLES, *CONTROL_TITLES),
+    "mnist": ("none", "random", "ipm", *SUPERSEDED_TITLES),
+}
+"""The attacks that are played on each data set. The standardised images are superseded."""
+
 LEARNS: Mapping[str, Any] = {
     "matched": "moved",
     "keeps": "fits",

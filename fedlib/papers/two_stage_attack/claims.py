@@ -227,7 +227,7 @@ _FIGURE_3 = {"mean": "Fig. 3a", "median": "Fig. 3b", "krum": "Fig. 3c"}
 _FIGURE_3_CLAIMS = (
     *(
         _more_errors(
-            f"section 4, {_FIGURE_3[rule]}" if data == "mnist" else OWN, data, rule, weaker, attack
+            f"section 4, {_FIGURE_3[rule]}" if data == "pixels" else OWN, data, rule, weaker, attack
         )
         for data, rule in product(DATA_TITLES, RULE_TITLES)
         for attack in ("learned", "learned_blind")
@@ -236,7 +236,7 @@ _FIGURE_3_CLAIMS = (
     ),
     *(
         Claim(
-            f"section 4, {_FIGURE_3['mean']}" if data == "mnist" else OWN,
+            f"section 4, {_FIGURE_3['mean']}" if data == "pixels" else OWN,
             f"{_where(data, 'mean')}: the test error under the two-stage attack remains stable as "
             "the perturbation level changes",
             _cells(data, "mean", "learned"),
@@ -289,7 +289,7 @@ _STAGES = (
             "last distance {:.3g}",
             True,
         )
-        for data, epochs in (("circle", 3), ("mnist", 5))
+        for data, epochs in (("circle", 3), ("pixels", 5))
         for rule in RULE_TITLES
     ),
     *(
@@ -302,7 +302,7 @@ _STAGES = (
             "{:.1f} epochs",
             False,
         )
-        for data, epochs in (("circle", 1.0), ("mnist", 0.7))
+        for data, epochs in (("circle", 1.0), ("pixels", 0.7))
         for rule in RULE_TITLES
     ),
 )

@@ -11,8 +11,13 @@ from fedlib.data import DataConfig, load_dataset
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of
 from fedlib.evidence.statistics import estimate
 from fedlib.evidence.table import plural
-from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES, SUPERSEDED_TITLES
-from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.attacks import (
+    ATTACK_TITLES,
+    ATTACKS_ON,
+    CONTROL_TITLES,
+    SUPERSEDED_TITLES,
+)
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import (
     diverged,
     level,
@@ -40,7 +45,8 @@ def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
     """
     known: list[CellResult] = []
     rows = []
-    for attack, title in ATTACK_TITLES.items():
+    for attack in ATTACKS_ON[data]:
+        title = ATTACK_TITLES[attack]
         row = [title + SUPERSEDED if attack in SUPERSEDED_TITLES else title]
         for rule in RULE_TITLES:
             result = best(archive, data, attack, rule, small)
@@ -55,7 +61,7 @@ def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
         for place, head in enumerate(measured)
     ]
     batches = ", batches of 10" if small else ""
-    caption = f"{DATA_TITLES[data]}{batches}: {basis_of(known)}"
+    caption = f"{ALL_TITLES[data]}{batches}: {basis_of(known)}"
     if data == "circle":
         caption += (
             ". Boundary: how far it is from the circle on average; where there is none, 2. A model "

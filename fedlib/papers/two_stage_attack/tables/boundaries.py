@@ -56,6 +56,8 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figu
                 if result is not None:
                     known.append(result)
                     _draw_boundaries(axis, [decision(record) for record in result.records])
+                else:
+                    _write(axis, "not computed")
                 axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
                 if row == 0:
                     axis.set_title(title.replace(", ", ",\n"))
@@ -89,7 +91,10 @@ def _draw_boundaries(axis: Any, grids: list[np.ndarray]) -> None:
     lost = len(grids) - len(bounded)
     if lost:
         which = "" if len(grids) == 1 else f"{lost} of {len(grids)}: "
-        axis.text(
-            0, -3.6, f"{which}no boundary", ha="center", fontsize=8,
-            bbox={"fc": "white", "ec": "none", "pad": 1},
-        )  # fmt: skip
+        _write(axis, f"{which}no boundary")
+
+
+def _write(axis: Any, text: str) -> None:
+    """Write at the bottom of a panel."""
+    box = {"fc": "white", "ec": "none", "pad": 1}
+    axis.text(0, -3.6, text, ha="center", fontsize=8, bbox=box)

@@ -10,10 +10,12 @@ from fedlib.evidence.plots import PALETTE
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.papers.two_stage_attack.attacks import (
     ATTACK_TITLES,
+    ATTACKS_ON,
     CONTROL_TITLES,
     PAPER_TITLES,
     SUPERSEDED_TITLES,
 )
+from fedlib.papers.two_stage_attack.grid import DATA_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.variants import BATCH
 
@@ -25,6 +27,14 @@ SUPERSEDED_COLOURS = dict(zip(SUPERSEDED_TITLES, PALETTE[3:], strict=False))
 """Of the superseded attacks, which stand in figures of their own."""
 CLASS_COLOURS = (PALETTE[6], PALETTE[4])
 """Of the synthetic data's points inside the circle, and of those outside."""
+
+
+def colours_on(data: str) -> dict[str, str]:
+    """The attacks that a figure on a data set draws, and their colours."""
+    if data in DATA_TITLES:
+        return {attack: COLOURS[attack] for attack in ATTACKS_ON[data] if attack in COLOURS}
+    every = {**COLOURS, **SUPERSEDED_COLOURS}
+    return {attack: every[attack] for attack in ATTACKS_ON[data]}
 
 
 def best(

@@ -13,7 +13,7 @@ from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import diverged, level
-from fedlib.papers.two_stage_attack.tables.common import COLOURS, attack_handles, best
+from fedlib.papers.two_stage_attack.tables.common import attack_handles, best, colours_on
 
 _CERTIFICATES = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
 """The two quantities of a certificate, and what they are called beside their axes."""
@@ -33,7 +33,7 @@ def figure_3(archive: Archive, data: str) -> Figure:
             1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained"
         )
         for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
-            for attack, colour in COLOURS.items():
+            for attack, colour in colours_on(data).items():
                 result = best(archive, data, attack, rule)
                 if result is not None:
                     known.append(result)
@@ -47,7 +47,7 @@ def figure_3(archive: Archive, data: str) -> Figure:
         axes[0].set_ylabel("test error, %")
         certified = Line2D([], [], color="grey", ls="--", label="certified without attack")
         figure.legend(
-            handles=[*attack_handles(), certified],
+            handles=[*attack_handles(colours_on(data)), certified],
             title=basis_of(known),
             loc="outside upper center",
             ncols=5,
@@ -66,6 +66,8 @@ def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
             np.array(metrics[name], dtype=float)
             for name in ("perturbation_level", "perturbation_error")
         )
+        if not np.isfinite(levels).any():
+            continue
         if np.nanmax(levels) < _SEEN_FROM:
             axis.axhline(100 * errors[-1], color=colour, lw=0.8, ls=":")
         else:
@@ -86,7 +88,7 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
         for column, (rule, title) in enumerate(RULE_TITLES.items()):
             axes[0, column].set_title(title)
             axes[1, column].set_xlabel("round")
-            for attack, colour in COLOURS.items():
+            for attack, colour in colours_on(data).items():
                 result = best(archive, data, attack, rule)
                 if result is None:
                     continue
@@ -99,7 +101,7 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
             axis.set_yscale("log")
             axis.grid(alpha=0.25)
         figure.legend(
-            handles=attack_handles(),
+            handles=attack_handles(colours_on(data)),
             title=basis_of(known),
             loc="outside upper center",
             ncols=5,

@@ -13,14 +13,17 @@ from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.errors import DataError
 from fedlib.evidence.report import Archive, Table
-from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
-from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.attacks import ATTACKS_ON, SUPERSEDED_TITLES
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES, SOURCES
 from fedlib.papers.two_stage_attack.tables.common import best
 
-LEARNERS = ("learned", "rl")
-"""The attacks whose first stage is shown: that of now, and the superseded one."""
 Samples = dict[str, np.ndarray]
 """The samples at the start, ``start``, the learned ones, ``x``, and their labels, ``y``."""
+
+
+def learners_on(data: str) -> list[str]:
+    """The attacks whose first stage is shown on a data set: that of now, and the superseded one."""
+    return [attack for attack in ("learned", "rl") if attack in ATTACKS_ON[data]]
 
 
 def samples_of(archive: Archive, record: dict[str, Any], data: str) -> Samples | None:
@@ -30,7 +33,7 @@ def samples_of(archive: Archive, record: dict[str, Any], data: str) -> Samples |
         return None
     content = archive.store.file(record, "learned.npz")
     path = archive.store.folder / files["learned.npz"]["path"]
-    return load_samples(content, DATASETS[data].n_classes, str(path))
+    return load_samples(content, DATASETS[SOURCES[data]].n_classes, str(path))
 
 
 class Truth(NamedTuple):
@@ -80,8 +83,8 @@ def _loaded(config: DataConfig) -> Dataset | None:
 def stage_one_table(archive: Archive) -> Table:
     """What the first stage makes of the attacker's own samples, a row a run."""
     rows, nearer, runs = [], 0, 0
-    for data, data_title in DATA_TITLES.items():
-        for attack in LEARNERS:
+    for data, data_title in ALL_TITLES.items():
+        for attack in learners_on(data):
             for rule, title in RULE_TITLES.items():
                 result = best(archive, data, attack, rule)
                 named = f"{title}, superseded" if attack in SUPERSEDED_TITLES else title

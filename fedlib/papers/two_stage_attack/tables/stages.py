@@ -13,7 +13,7 @@ from fedlib.data.tables import make_circle
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
 from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
-from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.tables.common import (
     CLASS_COLOURS,
     COLOURS,
@@ -21,7 +21,7 @@ from fedlib.papers.two_stage_attack.tables.common import (
     attack_handles,
     best,
 )
-from fedlib.papers.two_stage_attack.tables.samples import LEARNERS, Samples, samples_of
+from fedlib.papers.two_stage_attack.tables.samples import Samples, learners_on, samples_of
 
 
 def stage_one_figure(archive: Archive) -> Figure:
@@ -33,7 +33,7 @@ def stage_one_figure(archive: Archive) -> Figure:
         figure = plt.figure(figsize=(8.4, 5.4), layout="constrained")
         upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
         _draw_points(upper, *_learned_samples(archive, "circle"))
-        _draw_images(lower, *_learned_samples(archive, "mnist"))
+        _draw_images(lower, *_learned_samples(archive, "pixels"))
         plt.close(figure)
     return figure
 
@@ -47,14 +47,14 @@ def _learned_samples(archive: Archive, data: str) -> tuple[Samples | None, str]:
         ``start``, ``x`` and ``y`` of the first seed whose samples are stored, or None if there is
         none; and the run's data, scale and seed in words.
     """
-    for attack in LEARNERS:
+    for attack in learners_on(data):
         result = best(archive, data, attack, "mean")
         for record in result.records if result is not None else ():
             assert result is not None
             samples = samples_of(archive, record, data)
             if samples is not None:
                 return samples, f"{result.data}, {result.scale} scale, seed {record['seed']}"
-    return None, f"{DATA_TITLES[data]}: nothing stored"
+    return None, f"{ALL_TITLES[data]}: nothing stored"
 
 
 def _draw_points(figure: Any, samples: Samples | None, basis: str) -> None:
