@@ -780,6 +780,7 @@ def test_bad_values_are_named():
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_says_whether_all_its_clients_send_the_same(name):
+def test_an_attack_that_says_so_sends_the_same_from_all_clients(name):
     sent = send(name, benign_updates(), facts=told(name))
-    assert ATTACKS[name].alike == bool((sent == sent[0]).all())
+    # An attack need not say so.
+    assert bool((sent == sent[0]).all()) or not ATTACKS[name].alike
