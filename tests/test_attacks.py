@@ -761,7 +761,7 @@ def test_a_dictated_update_of_another_length_is_named():
     ):  # fmt: skip
         sent = attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))[0]
         assert torch.equal(sent, expected)
-    for state in (torch.ones(3), torch.ones(2, 4), 3.0):
+    for state in (torch.ones(3), torch.ones(3, 4), 3.0):
         with pytest.raises(ConfigError, match=r"state of attack='dictated' .* shape \(4,\)"):
             attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))
 
