@@ -9,9 +9,13 @@ from facts import facts_for_rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedlib import blocks
 from fedlib.aggregators import AGGREGATORS, make_aggregator, spectral
 from fedlib.aggregators.ssim import structural_similarity
+from fedlib.attacks import ATTACKS
 from fedlib.federation import Facts
+from fedlib.parts import revisions_of
+from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
 # What a rule says of itself is tested, so that a new rule is tested without being named here.
@@ -1430,3 +1434,26 @@ def test_colluders_who_tie_share_the_penalties_and_their_order_does_not_matter()
     with pytest.raises(ConfigError, match="allowed are 0 to 3"):
         AGGREGATORS["flair"](n_byzantine=4).check(8)
     AGGREGATORS["flair"](n_byzantine=4, penalised="lowest").check(8)
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_bulyan_averages_no_more_copies_than_are_closest(switch, monkeypatch):
+    monkeypatch.setenv("FEDLIB_KERNELS", switch)
+    column = torch.tensor([[-2.0], [-2.0], [-2.0], [0.0], [0.0], [0.5], [1.0]], dtype=torch.float64)
+    mean = blocks.mean_around_median(column, 5)
+    # The median is 0. The closest five are 0, 0, 0.5, 1 and one of the copies of -2.
+    assert mean.tolist() == [pytest.approx((0 + 0 + 0.5 + 1 - 2) / 5)]
+
+
+def test_the_revision_of_bulyan_concerns_attackers_that_send_the_same():
+    def revisions(attack, f=2):
+        run = RunConfig(
+            n_clients=20,
+            n_byzantine=f,
+            aggregator=AGGREGATORS["bulyan"](n_byzantine=f),
+            attack=ATTACKS[attack](n_byzantine=f),
+        )
+        return revisions_of(run.aggregator, run)
+
+    assert revisions("alie") == revisions("full_krum") == {"": 2}
+    assert revisions("full_trim") == revisions("none") == revisions("alie", 1) == {}

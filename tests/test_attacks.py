@@ -761,6 +761,8 @@ def test_a_dictated_update_of_another_length_is_named():
     ):  # fmt: skip
         sent = attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))[0]
         assert torch.equal(sent, expected)
+    factors = torch.stack((torch.zeros(4), own[0]))
+    assert torch.equal(attack.apply(own, factors, Facts(own_updates=own))[0], own)
     for state in (torch.ones(3), torch.ones(3, 4), 3.0):
         with pytest.raises(ConfigError, match=r"state of attack='dictated' .* shape \(4,\)"):
             attack.apply(torch.zeros(3, 4), state, Facts(own_updates=own))
@@ -775,3 +777,10 @@ def test_bad_values_are_named():
         ATTACKS["ipm"](n_byzantine=3).init(3, 10)
     with pytest.raises(ConfigError, match=r"attack.z=None .* minority"):
         ATTACKS["alie"](n_byzantine=7).init(10, 10)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_that_says_so_sends_the_same_from_all_clients(name):
+    sent = send(name, benign_updates(), facts=told(name))
+    # An attack need not say so.
+    assert bool((sent == sent[0]).all()) or not ATTACKS[name].alike

@@ -66,12 +66,14 @@ def test_the_plan_has_what_claims_wait_for_and_nothing_that_is_stored(stored):
     assert len(runs) == len(set(runs))
     assert ("circle/none/mean", 1) not in runs
     # With the first run alone more claims are complete than with any other one.
-    assert runs[:2] == [("circle/rl/mean", 1), ("circle/ipm/mean", 1)]
+    assert runs[:2] == [("circle/learned/mean", 1), ("circle/ipm/mean", 1)]
     first, second, *_ = plan.runs
-    assert any("two-stage does more harm than random" in claim for claim in first.decides)
+    assert any(
+        "the two-stage attack lowers the certified level" in claim for claim in first.decides
+    )
     decided = " ".join(second.decides)
-    assert "IPM does more harm than random" in decided
-    assert "two-stage does more harm than IPM" in decided
+    assert "IPM lowers the certified level more than random" in decided
+    assert "two-stage lowers the certified level more than IPM" in decided
     assert (first.minutes, first.measured) == (2.0, True)
     # Of what no claim waits for, first seeds come before second ones.
     rest = [run.cell.config.seed for run in plan.runs if not run.needed_by]

@@ -139,7 +139,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, *tables = page.read_text().split("\n\n")
-    rows = r"\(\d+ rows: 2 holds, 1 does not hold, 2 ties, \d+ undecided\)"
+    rows = r"\(\d+ rows: 2 hold, 1 does not hold, 2 ties, \d+ undecided\)"
     assert re.fullmatch(rf"\d+ sentences: [^()]+ {rows}", counted)
     found = [
         [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] for table in tables

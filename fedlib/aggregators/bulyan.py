@@ -11,6 +11,7 @@ from fedlib import kernels
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import mean_around_median, pairwise_squared_distances
 from fedlib.federation.facts import Facts
+from fedlib.parts import Revision
 
 
 @AGGREGATORS.register("bulyan")
@@ -24,6 +25,14 @@ class Bulyan(Aggregator):
 
     checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
+    revisions: ClassVar[tuple[Revision, ...]] = (
+        Revision(
+            2,
+            "Where several selected values were equal and the farthest from the median, more of "
+            "them were averaged than are closest to it.",
+            concerns=lambda rule, run: run.attack.alike and run.n_byzantine > 1,
+        ),
+    )
     formula: ClassVar[str] = (
         r"\frac{1}{n - 4f} \sum_{k} s_{(k)} \text{ nearest to } \operatorname{median}(s), "
         r"\quad s \text{: the } n - 2f \text{ picks of Krum}"

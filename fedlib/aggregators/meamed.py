@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
-from fedlib.blocks import mean_of_nearest, of_sorted, require_finite
+from fedlib.blocks import mean_around_median
 from fedlib.federation.facts import Facts
 
 
@@ -32,12 +32,5 @@ class MeanAroundMedian(Aggregator):
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts
     ) -> tuple[torch.Tensor, Any]:
-        require_finite(updates)
-        return of_sorted(updates, self._of_ordered), state
-
-    def _of_ordered(self, ordered: torch.Tensor) -> torch.Tensor:
-        """Return the aggregate of each row of values in ascending order, ``(m, n)`` to ``(m,)``."""
-        n = ordered.shape[1]
-        # Each value is halved first, because their sum could overflow.
-        median = ordered[:, (n - 1) // 2] / 2 + ordered[:, n // 2] / 2
-        return mean_of_nearest(ordered, median, n - self.n_byzantine)
+        kept = len(updates) - self.n_byzantine
+        return mean_around_median(updates, kept, check=True), state

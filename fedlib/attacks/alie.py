@@ -33,6 +33,7 @@ class ALittleIsEnough(Attack):
         The first round sends ``mean - z std``. The state is then the number of rounds past.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = \bar x - z \operatorname{std}(x)"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})

@@ -38,6 +38,8 @@ class Attack(ABC):
     knows: ClassVar[frozenset[str]] = frozenset()
     """The facts (see :mod:`fedlib.federation.facts`) that the attack is told; it is told no others.
     """
+    alike: ClassVar[bool] = False
+    """If true, all Byzantine clients send the same update."""
     agent: ClassVar[str] = ""
     """The module whose ``run`` plays runs with this attack instead of the engine's. "" for none."""
     revisions: ClassVar[tuple[Revision, ...]] = (

@@ -137,6 +137,7 @@ class FullKrum(DirectedDeviation):
         The lambda below which the search gives up, 1e-5 in the paper.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = -\lambda \operatorname{sgn} \bar x, \quad \lambda \text{ the largest tried with "
         r"} b = \operatorname{Krum}(x, b, \dots, b)"

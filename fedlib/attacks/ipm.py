@@ -24,6 +24,7 @@ class InnerProductManipulation(Attack):
         The strength. Section VI-B of centered_clipping takes 0.2.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = -\epsilon \, \bar x"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates"})

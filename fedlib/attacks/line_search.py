@@ -38,6 +38,7 @@ class OptimisedAttack(Attack):
         How many factors are tried.
     """
 
+    alike: ClassVar[bool] = True
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "rule"})
 
     start: float = 0.0

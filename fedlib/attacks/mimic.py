@@ -50,6 +50,7 @@ class Mimic(Attack):
         The seed of the direction from which learning begins.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = x_{i^*}, \quad i^* = \arg\max_i \langle z, x_i \rangle, \quad z = "
         r"\arg\max_{\lVert z \rVert = 1} \sum_{t, i} \langle z, x_i^t - \mu \rangle^2"

@@ -90,6 +90,7 @@ class MinMax(MinDistances):
     most the largest distance between two benign updates (Shejwalkar and Houmansadr, 2021).
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \bar x + \gamma p, \quad \gamma = \max \{\gamma : \max_i \lVert b - x_i \rVert \le "
         r"\max_{i, j} \lVert x_i - x_j \rVert\}, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}"
@@ -113,6 +114,7 @@ class MinSum(MinDistances):
     updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \bar x + \gamma p, \quad \gamma = \max \{\gamma : \sum_i \lVert b - x_i \rVert^2 \le "
         r"\max_i \sum_j \lVert x_i - x_j \rVert^2\}, \quad p = -\frac{\bar x}{\lVert \bar x \rVert}"

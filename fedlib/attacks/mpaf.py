@@ -35,6 +35,7 @@ class ModelPoisoningByFakeClients(Attack):
         The seed of the drawn parameters.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \lambda (\theta - \theta'), \quad \theta' \sim \mathcal N(0, \sigma^2 I) \text{ once}"
     )

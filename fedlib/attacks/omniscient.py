@@ -29,6 +29,7 @@ class Omniscient(Attack):
         authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = m - \tfrac{2n}{f} \bar o, \quad m = \tfrac{1}{n} \Big(\sum_i x_i + \sum_j "
         r"o_j\Big)"

@@ -48,6 +48,7 @@ class ProjectedGradientAscent(Attack):
         trial; ``"least"``, the candidate that errs least, as in that code.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \bar x + \gamma p, \quad \gamma = \arg\max_\gamma \lVert F(x, b) - \bar x "
         r"\rVert, \quad p = -\operatorname{sgn} \bar x"

@@ -50,6 +50,7 @@ class RelocatedOrthogonalPerturbation(Attack):
         the attacker predicts the others without seeing them (section III-B).
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
         r"b = \tilde m + z p, \quad p \propto \mathbf 1 - \langle \mathbf 1, u \rangle u, "
         r"\quad u \propto \lambda \tilde m + (1 - \lambda) \bar x"

@@ -25,6 +25,7 @@ class SameValue(Attack):
         The number, c in the text, which takes 100.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = c \, \mathbf 1"
 
     value: float = 100.0

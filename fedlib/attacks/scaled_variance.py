@@ -26,6 +26,7 @@ class ScaledVariance(Attack):
         20 in the appendix; the authors' code comes to about 0.57.
     """
 
+    alike: ClassVar[bool] = True
     formula: ClassVar[str] = r"b = m + z \operatorname{std}(x, o)"
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "own_updates"})

@@ -114,9 +114,11 @@ def l_estimate(
 
 
 def mean_around_median(
-    matrix: torch.Tensor, kept: int, chosen: torch.Tensor | None = None
+    matrix: torch.Tensor, kept: int, chosen: torch.Tensor | None = None, *, check: bool = False
 ) -> torch.Tensor:
     """Compute the mean of the ``kept`` values of each column that are closest to its median.
+
+    If two values are equally close, the smaller one is taken.
 
     Parameters
     ----------
@@ -126,14 +128,24 @@ def mean_around_median(
         How many values are averaged, from 1 to the number of rows that are looked at.
     chosen
         The indices of the rows that are looked at, of shape ``(m,)``. None looks at all rows.
+    check
+        If true, the values need not be finite, and it is an error if one of them is not. On an
+        accelerator nothing is checked.
 
     Returns
     -------
     torch.Tensor
         The means, of shape ``(d,)``, in the dtype of the matrix.
+
+    Raises
+    ------
+    NonFiniteError
+        If ``check`` is true and one of the rows on a CPU holds a NaN or an Inf.
     """
     rows = rows_for_kernel(matrix)
     if rows is None:
+        if check:
+            require_finite(matrix)
         looked_at = matrix if chosen is None else matrix.index_select(0, chosen)
         return of_sorted(looked_at, lambda ordered: _mean_of_window(ordered, kept))
     from fedlib.kernels import selection
@@ -142,12 +154,13 @@ def mean_around_median(
     which = np.arange(rows.n) if chosen is None else chosen.numpy()
     network, bits = selection_network(len(which), range(len(which))), rows.as_bits()
 
-    def average(start: int, stop: int) -> None:
-        selection.means_around_median(
+    def average(start: int, stop: int) -> bool:
+        return selection.means_around_median(
             rows.values, *bits, which, rows.stride, start, stop, *network, kept, out.numpy()
         )
 
-    in_chunks(rows.d, average)
+    if not all(in_chunks(rows.d, average)) and check:
+        raise NonFiniteError("The matrix holds a NaN or an Inf.")
     return out
 
 
@@ -155,12 +168,7 @@ def _mean_of_window(ordered: torch.Tensor, kept: int) -> torch.Tensor:
     """Return the mean of the ``kept`` values closest to the median of each row ``(m, n)``."""
     count = ordered.shape[1]
     median = ordered[:, (count - 1) // 2] / 2 + ordered[:, count // 2] / 2
-    # The values closest to the median are neighbours in the order, so they form a window.
-    below = median[:, None] - ordered[:, : count - kept + 1]
-    above = ordered[:, kept - 1 :] - median[:, None]
-    start = torch.maximum(below, above).argmin(dim=1, keepdim=True)
-    places = start + torch.arange(kept, device=ordered.device)
-    return (ordered.gather(1, places) / kept).sum(1)
+    return mean_of_nearest(ordered, median, kept)
 
 
 def mean_of_nearest(ordered: torch.Tensor, centre: torch.Tensor, kept: int) -> torch.Tensor:

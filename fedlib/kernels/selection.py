@@ -116,11 +116,11 @@ def means_around_median(  # type: ignore[no-untyped-def]
     right.
     """
     n = len(rows)
-    low, high, windows = (n - 1) // 2, n // 2, n - kept + 1
+    low, high = (n - 1) // 2, n // 2
     strip = zeros(n * _PITCH, matrix)
     median, share = np.empty(STRIP, matrix.dtype), matrix.dtype.type(1 / kept)
     half = matrix.dtype.type(0.5)
-    least, begin = np.empty(STRIP, matrix.dtype), np.empty(STRIP, np.int32)
+    begin = np.empty(STRIP, np.int32)
     finite = True
     for first in range(start, stop, STRIP):
         width = min(STRIP, stop - first)
@@ -132,18 +132,13 @@ def means_around_median(  # type: ignore[no-untyped-def]
         of_low, of_high = strip[low * _PITCH :], strip[high * _PITCH :]
         for column in range(STRIP):
             median[column] = half * of_low[column] + half * of_high[column]
-            least[column] = np.inf
             begin[column] = 0
-        # The values closest to the median are neighbours in the order, so they form a window.
-        for window in range(windows):
-            below, above = strip[window * _PITCH :], strip[(window + kept - 1) * _PITCH :]
+        # The values closest to the median are neighbours in the order, so they form a window. It
+        # moves up as long as its smallest value is farther than the one beyond its largest.
+        for place in range(n - kept):
+            below, beyond = strip[place * _PITCH :], strip[(place + kept) * _PITCH :]
             for column in range(STRIP):
-                under = median[column] - below[column]
-                over = above[column] - median[column]
-                far = over if over > under else under
-                better = far < least[column]
-                least[column] = far if better else least[column]
-                begin[column] = window if better else begin[column]
+                begin[column] += median[column] - below[column] > beyond[column] - median[column]
         target = out[first : first + width]
         target[:] = 0
         for k in range(n):

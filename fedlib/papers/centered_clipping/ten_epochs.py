@@ -70,7 +70,8 @@ def shortened(run: RunConfig) -> RunConfig:
     run
         The run of the whole length.
     """
-    rounds = max(round(run.rounds / _SHARE), 1)
+    # The cosines to the last aggregate need a round before.
+    rounds = max(round(run.rounds / _SHARE), 2)
     return run.with_(
         rounds=rounds,
         milestones=tuple(max(round(milestone / _SHARE), 1) for milestone in run.milestones),
