@@ -130,21 +130,22 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     grid = load_grid("two_stage_attack")
     for cell in (cell for seed in range(1, 6) for cell in grid.cells("paper", seed, real)):
         if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):
-            accuracy = 0.5 if "ipm" in cell.key else 0.9
-            more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0]}
-            put(store, cell, "paper", accuracy, decision=halves, **more)
+            # IPM leaves a tenth of the level, and no boundary is better than another.
+            level = 0.01 if "ipm" in cell.key else 0.1
+            more = {"robustness_level": [level], "test_loss": [2.0, 1.0]}
+            put(store, cell, "paper", 0.9, decision=halves, **more)
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, *tables = page.read_text().split("\n\n")
-    rows = r"\(\d+ rows: 1 holds, 1 does not hold, 2 ties, \d+ undecided\)"
+    rows = r"\(\d+ rows: 2 hold, 1 does not hold, 2 ties, \d+ undecided\)"
     assert re.fullmatch(rf"\d+ sentences: [^()]+ {rows}", counted)
     found = [
         [line.split(" | ")[-1].split(":")[0] for line in table.splitlines()[2:]] for table in tables
     ]
     # What the paper claims comes first, then what this book asks.
-    assert found == [["does not hold", "tie", "tie", "holds"], ["does not hold"]]
+    assert found == [["does not hold", "tie", "holds", "holds", "tie"], ["does not hold"]]
     page.write_text("{contradicted}")
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     assert "| Residual reweighting | MNIST, both backdoors: " in page.read_text()
