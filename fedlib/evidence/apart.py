@@ -218,12 +218,15 @@ class Recovery:
         The distance of each cell from its printed number, in points, on the same seeds.
     within_before, within_after
         Whether it is within the margin, or at chance as the printed number is.
+    printed
+        The printed numbers.
     """
 
     before: tuple[float, ...]
     after: tuple[float, ...]
     within_before: tuple[bool, ...]
     within_after: tuple[bool, ...]
+    printed: tuple[float, ...]
 
 
 def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
@@ -268,8 +271,9 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
         if number is not None and base is not None and other is not None:
             both = _of_same_seeds(base, other)
             distances = (compared.distance(one, number) for one in both)
-            rows.append((*distances, *(compared.within(one, number) for one in both)))
-    return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), ())
+            within = (compared.within(one, number) for one in both)
+            rows.append((*distances, *within, number.value))
+    return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), (), ())
 
 
 def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:

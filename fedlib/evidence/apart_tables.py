@@ -125,5 +125,8 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         f"{sum(found.within_before)} agree with the printed one as the runs above are made "
         f"({variant.used}), and {sum(found.within_after)} the other way: the change gains "
         f"{both.count((False, True))} and loses {both.count((True, False))}. The mean "
-        f"distance from the printed number goes from {before:.1f} to {after:.1f} points."
+        f"distance from the printed number goes from {before:.1f} to {after:.1f} points. The "
+        f"printed numbers lie between {min(found.printed):.0f} and {max(found.printed):.0f} %. A "
+        "change that breaks every run would agree with low numbers too, so that only high ones "
+        "among them show that it is the cause."
     )
