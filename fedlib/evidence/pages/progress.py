@@ -9,7 +9,7 @@ from fedlib.evidence.pages.markdown import escaped, table
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.published import published_slugs
 from fedlib.evidence.report import Archive
-from fedlib.grids import grid_slugs, load_grid
+from fedlib.grids import load_grid, paper_slugs
 
 
 @page_mark("coverage:SLUG")
@@ -46,7 +46,7 @@ def verdicts(page: Page, slug: str) -> str:
 def all_verdicts(page: Page) -> str:
     """Return a section on each paper that has claims: those that are decided, and where all are."""
     sections = []
-    for slug in grid_slugs():
+    for slug in paper_slugs():
         title = load_grid(slug).name
         chapter = f"All of the claims are in {{doc}}`../notebooks/{slug}`."
         sections.append(f"### {title}\n\n{verdicts(page, slug)}\n\n{chapter}")
