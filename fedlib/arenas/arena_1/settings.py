@@ -93,6 +93,15 @@ def attack_parameters(name: str, n_byzantine: int, rounds: int) -> dict[str, Any
 
 
 ROW_TITLES = {
+    "aksel": "AKSEL",
+    "autogm": "AutoGM",
+    "bulyan": "Bulyan",
+    "faba": "FABA",
+    "gradient_guard": "Gradient Guard",
+    "krum": "Krum",
+    "meamed": "Meamed",
+    "multi_krum": "Multi-Krum",
+    "phocas": "Phocas",
     "arc": "ARC + trimmed mean",
     "bucketing": "bucketing + trimmed mean",
     "caf": "CAF",
@@ -115,6 +124,8 @@ ROW_TITLES = {
 ATTACK_TITLES = {
     "alie": "ALIE",
     "full_krum": "full-Krum",
+    "gaussian_noise": "Gaussian noise",
+    "norm_matched_gaussian": "norm-matched Gaussian",
     "full_trim": "full-trim",
     "ipm": "IPM",
     "min_max": "min-max",
