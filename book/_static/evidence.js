@@ -56,6 +56,9 @@
       lists: [...paper.querySelectorAll(".fedlib-sentences")],
       sentences: [...paper.querySelectorAll(".fedlib-sentence")].map((sentence) => ({
         element: sentence,
+        list: sentence.parentElement,
+        text: fold(sentence.textContent),
+        decided: !/not computed|undecided/.test(sentence.dataset.kind),
         rows: [...sentence.querySelectorAll("li")].map((row) => ({
           element: row,
           kind: row.dataset.kind,
@@ -81,6 +84,17 @@
         .map((button) => button.dataset.kind);
       const slug = form.elements.paper.value;
       const active = words.length > 0 || kinds.length > 0 || slug !== "";
+      // The sentences that have most of the words in their own text come first, the decided ones
+      // before the others. Without words all stand in the order of the paper.
+      const score = (sentence) =>
+        2 * known.filter((word) => sentence.text.includes(word)).length + sentence.decided;
+      for (const paper of papers) {
+        const order = words.length
+          ? [...paper.sentences].sort((one, other) => score(other) - score(one))
+          : paper.sentences;
+        for (const sentence of order) sentence.list.append(sentence.element);
+        paper.element.classList.toggle("fedlib-filtered", active);
+      }
       const shown = [];
       let shownRows = 0;
       for (const paper of papers) {
@@ -104,7 +118,7 @@
         paper.section.hidden = active && paper.lists.every((list) => list.hidden);
       }
       // Few sentences are unfolded at once, and folded again when there are more.
-      const few = active && shown.length <= 3;
+      const few = active && shown.length <= 5;
       for (const sentence of few ? shown : opened) sentence.open = few;
       opened.clear();
       if (few) shown.forEach((sentence) => opened.add(sentence));

@@ -27,8 +27,8 @@ LAST = 5
 """How many evaluations the column with the mean of the last ones is about."""
 
 _COLUMNS = (
-    "scale", "seed", "accuracy, %", f"mean of last {LAST}", "other numbers", "data",
-    "started", "took", "device", "commit", "id",
+    "scale", "seed", "accuracy, %", f"mean of last {LAST}", "id", "commit", "started", "took",
+    "device", "data", "other numbers",
 )  # fmt: skip
 
 
@@ -36,11 +36,8 @@ _COLUMNS = (
 def records(page: Page, slug: str) -> str:
     """Return the records of all cells of a paper, and the cells of all its claims."""
     archive = Archive(load_grid(slug))
-    parts = [
-        raw_html(_FILTER.format(slug=slug)),
-        "## Cells",
-        raw_html(f'<div id="{ALL_CELLS}"></div>'),
-    ]
+    # The anchor of this heading is ALL_CELLS.
+    parts = [f"## {ALL_CELLS.capitalize()}", raw_html(_FILTER.format(slug=slug))]
     for name, keys in itertools.groupby(sorted(archive.all_cells()), key=_first_part):
         parts += [f"### `{name}`", raw_html("".join(_cell(archive, key) for key in keys))]
     claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
@@ -70,7 +67,10 @@ def _cell(archive: Archive, key: str) -> str:
             f"<tr>{_record(result, record)}" for result in results for record in result.records
         )
         heads = "".join(f"<th>{head}" for head in _COLUMNS)
-        body = f'<div class="fedlib-table"><table><thead><tr>{heads}<tbody>{rows}</table></div>'
+        body = (
+            '<div class="fedlib-table" tabindex="0"><table>'
+            f"<thead><tr>{heads}<tbody>{rows}</table></div>"
+        )
         commands = [
             command
             for scale in dict.fromkeys(result.scale for result in results)
@@ -109,13 +109,13 @@ def _record(result: CellResult, record: dict[str, Any]) -> str:
         str(record["seed"]),
         f"{accuracies[-1]:.2f}",
         f"{math.fsum(last) / len(last):.2f}",
-        ", ".join(_others(metrics)),
-        made["data"],
+        record["id"],
+        made["commit"],
         made["started"][:10],
         f"{made['wall_time_s']:.0f} s",
         device,
-        made["commit"],
-        record["id"],
+        made["data"],
+        ", ".join(_others(metrics)),
     )
     return "".join(f"<td>{html.escape(column)}" for column in columns)
 
@@ -149,7 +149,9 @@ def _claim(archive: Archive, row: Judgement) -> str:
         scale = known[0].scale
         seeds = max(_last_seed([result], scale) for result in known)
         commands = [run_command(slug, scale, seeds, cells), verify_command(slug, scale, cells)]
-    said = html.escape(f"Needed: {row.needed}. Here: {row.here}. {row.verdict} ({row.runs}).")
+    said = html.escape(
+        f"Needed: {row.needed}. Here: {row.here}. Verdict: {row.verdict}. Runs: {row.runs}."
+    )
     return (
         f'<details class="fedlib-cell" id="{row.claim.anchor(slug)}">'
         f"<summary>{chip(kind_of_row(row))} {html.escape(f'{row.text} ({row.place})')}</summary>"

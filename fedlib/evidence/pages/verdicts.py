@@ -115,7 +115,8 @@ def _group(slug: str, place: str, says: str, rows: Sequence[Judgement]) -> str:
     """Return the HTML of a sentence, which unfolds into its rows."""
     kind = kind_of_sentence(rows)
     anchor = sentence_anchor(slug, place, says)
-    items = "".join(_row(slug, row) for row in rows)
+    # Those that are decided come first, otherwise the rows stand in the order of the claims.
+    items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
     return (
         f'<details class="fedlib-sentence" id="{anchor}" data-kind="{kind}"><summary>{chip(kind)} '
         f'<span class="fedlib-says">{html.escape(says)}</span> '
@@ -147,14 +148,15 @@ def _row(slug: str, row: Judgement) -> str:
     address = f"{records_page(slug)}#{anchor}"
     words = {part for cell in row.claim.cells for part in cell.split("/")}
     facts = [
-        f"needed {html.escape(row.needed)}",
-        f'here <a href="{address}">{html.escape(row.here)}</a>',
-        *([f"in print {html.escape(row.in_print)}"] if row.in_print != "–" else []),
+        f"Needed: {html.escape(row.needed)}",
+        f'Here: <a href="{address}">{html.escape(row.here)}</a>',
+        *([f"In print: {html.escape(row.in_print)}"] if row.in_print != "–" else []),
+        *([html.escape(row.remark[:1].upper() + row.remark[1:])] if row.remark else []),
+        *([f"Runs: {html.escape(row.runs)}"] if row.runs != "–" else []),
     ]
-    runs = "" if row.runs == "–" else f" ({html.escape(row.runs)})"
     return (
         f'<li id="{anchor}" data-kind="{kind}" data-words="{html.escape(" ".join(sorted(words)))}">'
         f"{chip(kind)} {html.escape(row.text)}"
-        f'<div class="fedlib-facts">{"; ".join(facts)}. {html.escape(row.verdict)}{runs}. '
+        f'<div class="fedlib-facts">{". ".join(facts)}. '
         f'<a href="{address}">Records and command</a></div>'
     )
