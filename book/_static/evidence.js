@@ -123,7 +123,7 @@
       opened.clear();
       if (few) shown.forEach((sentence) => opened.add(sentence));
       count.textContent =
-        `${shown.length} sentences, ${shownRows} of ${rows.length} rows` +
+        `${shown.length} sentence${shown.length === 1 ? "" : "s"}, ${shownRows} of ${rows.length} rows` +
         (unknown.length ? `. Found nowhere and left out: ${unknown.join(", ")}` : "");
     }
 
