@@ -15,6 +15,7 @@ from fedlib.evidence.apart import (
     recovered,
     shown,
 )
+from fedlib.evidence.links import Link, Linked, records_of
 from fedlib.evidence.report import Archive
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import Note, Table, plural
@@ -73,13 +74,15 @@ def _row(archive: Archive, one: Apart, where: Callable[[str], str]) -> tuple[str
     """Return the row of a cell."""
     result, number = one.result, one.printed
     spread = f" ± {number.spread:.2f}" if number.spread else ""
+    slug = archive.grid.slug
+    links = [Link(str(tried), records_of(slug, tried.cell)) for tried in one.tried]
     return (
         where(result.key),
         f"{result.scale}, {result.data}",
         f"{number.value:.2f}{spread}",
         archive.linked(shown(one.values, one.unstable), result.key),
         "–" if one.unstable else f"{one.difference:+.2f}",
-        "\n".join(str(tried) for tried in one.tried) or "–",
+        Linked("\n".join(str(tried) for tried in one.tried) or "–", links),
         one.outcome,
     )
 
