@@ -1,4 +1,4 @@
-"""The page of a paper's records: every cell with its stored runs, and every claim with its cells.
+"""The page of a grid's records: every cell with its stored runs, and every claim with its cells.
 
 The numbers of the book lead here. Each cell and each claim is folded, and has an anchor that is
 made of its name alone.
@@ -21,7 +21,7 @@ from fedlib.evidence.pages.progress import judged_claims
 from fedlib.evidence.replay import run_command, verify_command
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
-from fedlib.grids import load_grid
+from fedlib.grids import load_grid, paper_slugs
 
 LAST = 5
 """How many evaluations the column with the mean of the last ones is about."""
@@ -34,14 +34,16 @@ _COLUMNS = (
 
 @page_mark("records:SLUG")
 def records(page: Page, slug: str) -> str:
-    """Return the records of all cells of a paper, and the cells of all its claims."""
+    """Return the records of all cells of a grid, and the cells of all claims of its paper."""
     archive = Archive(load_grid(slug))
     # The anchor of this heading is ALL_CELLS.
     parts = [f"## {ALL_CELLS.capitalize()}", raw_html(_FILTER.format(slug=slug))]
     for name, keys in itertools.groupby(sorted(archive.all_cells()), key=_first_part):
         parts += [f"### `{name}`", raw_html("".join(_cell(archive, key) for key in keys))]
-    claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
-    return "\n\n".join([*parts, "## Claims", _CLAIMS, raw_html(claims)])
+    if slug in paper_slugs():  # an arena claims nothing
+        claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
+        parts += ["## Claims", "Each claim with the cells that decide it.", raw_html(claims)]
+    return "\n\n".join(parts)
 
 
 _FILTER = (
@@ -50,7 +52,6 @@ _FILTER = (
     '<p class="fedlib-count" role="status"></p>'
     '<pre class="fedlib-command" hidden></pre></form>'
 )
-_CLAIMS = "Each claim with the cells that decide it."
 
 
 def _first_part(key: str) -> str:

@@ -24,7 +24,7 @@ from fedlib.evidence.pages.progress import judged_claims
 from fedlib.evidence.table import plural
 from fedlib.evidence.tally import HOLDS_PARTLY, sentences
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
-from fedlib.grids import grid_slugs, load_grid
+from fedlib.grids import load_grid, paper_slugs
 
 _KINDS_OF_ROWS = [kind for kind in LOOKS if kind != HOLDS_PARTLY]
 
@@ -33,7 +33,7 @@ _KINDS_OF_ROWS = [kind for kind in LOOKS if kind != HOLDS_PARTLY]
 def tally_bars(page: Page) -> str:
     """Return a bar for each paper that counts the verdicts on its sentences, and a legend."""
     lines = []
-    for slug in grid_slugs():
+    for slug in paper_slugs():
         counts = _of_sentences(judged_claims(slug))
         if not counts:
             continue
@@ -78,7 +78,7 @@ def all_verdicts(page: Page) -> str:
     """Return a filter and a section on each paper that has claims."""
     counts: Counter[str] = Counter()
     sections = []
-    for slug in grid_slugs():
+    for slug in paper_slugs():
         counts += counted_rows(judged_claims(slug).judged)
         chapter = f"What stands behind them is in {{doc}}`../notebooks/{slug}`."
         sections.append(f"### {load_grid(slug).name}\n\n{chapter}\n\n{verdicts(page, slug)}")
@@ -88,7 +88,7 @@ def all_verdicts(page: Page) -> str:
 def _filter(counts: Counter[str]) -> str:
     """Return the form that filters the claims; a script shows it and does what it says."""
     papers = "".join(
-        f'<option value="{slug}">{html.escape(load_grid(slug).name)}' for slug in grid_slugs()
+        f'<option value="{slug}">{html.escape(load_grid(slug).name)}' for slug in paper_slugs()
     )
     kinds = "".join(
         f'<button type="button" class="fedlib-kind fedlib-is-{LOOKS[kind].css}" '
