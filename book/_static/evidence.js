@@ -193,7 +193,15 @@
     if (asked.length && shown.length <= 60) for (const cell of shown) cell.element.open = true;
   }
 
+  // The theme's folds in the side bar have a drawing alone, which a screen reader cannot read.
+  function nameFolds() {
+    for (const fold of document.querySelectorAll(".bd-sidebar summary")) {
+      if (!fold.textContent.trim()) fold.setAttribute("aria-label", "Pages of this part");
+    }
+  }
+
   function start() {
+    nameFolds();
     document.querySelectorAll(".fedlib-claims-filter").forEach(filterClaims);
     document.querySelectorAll(".fedlib-cells-filter").forEach(filterCells);
     reveal();
