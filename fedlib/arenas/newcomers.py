@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -72,11 +72,11 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
         raise ConfigError(f"{kind}={asked!r} does not exist: must be a Python file, or a name.")
     path = path.resolve()
     for name in registry:
-        if Path(inspect.getfile(registry[name])).resolve() == path:
+        module = sys.modules.get(registry[name].__module__)
+        if module is not None and Path(module.__file__ or "").resolve() == path:
             return Newcomer(name, kind)  # The file lies in the library, which has read it.
-    before = set(registry)
-    _import(path, kind, asked)
-    found = sorted(set(registry) - before)
+    module_name = _import(path, kind, asked)
+    found = [name for name in registry if registry[name].__module__ == module_name]
     if len(found) != 1:
         entered = ", ".join(found) or f"no {kind}"
         raise ConfigError(
@@ -86,9 +86,10 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
     return Newcomer(found[0], kind, path)
 
 
-def _import(path: Path, kind: str, asked: str) -> None:
-    """Import a file that somebody else has written."""
-    spec = importlib.util.spec_from_file_location(f"fedlib_newcomer_{path.stem}", path)
+def _import(path: Path, kind: str, asked: str) -> str:
+    """Import a file that somebody else has written, and return the name of its module."""
+    name = f"fedlib_newcomer_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{kind}={asked!r} cannot be read: must be a Python file.")
     try:
@@ -98,6 +99,7 @@ def _import(path: Path, kind: str, asked: str) -> None:
         raise ConfigError(
             f"{kind}={asked!r} cannot be imported: {type(error).__name__}: {said}"
         ) from error
+    return name
 
 
 def check_rule(made: Any, asked: str) -> None:
@@ -125,7 +127,8 @@ def check_rule(made: Any, asked: str) -> None:
     except Exception as error:
         raise _failed("rule", asked, error) from error
     if aggregate is None:
-        raise ConfigError(f"rule={asked!r} returns {found!r}: must return (aggregate, state).")
+        got = type(found).__name__
+        raise ConfigError(f"rule={asked!r} returns a {got}: must return (aggregate, state).")
     _check_tensor("rule", asked, aggregate, (d,))
 
 
@@ -184,7 +187,8 @@ def _check_tensor(
 ) -> None:
     """Check the shape of what a newcomer returns, and whether it is finite."""
     if not isinstance(found, torch.Tensor) or tuple(found.shape) != shape:
-        got = f"shape {tuple(found.shape)}" if isinstance(found, torch.Tensor) else repr(found)
+        of_tensor = isinstance(found, torch.Tensor)
+        got = f"shape {tuple(found.shape)}" if of_tensor else f"a {type(found).__name__}"
         raise ConfigError(
             f"{kind}={asked!r} returns {got} for {_TRIAL[0]} clients and {_TRIAL[1]} parameters: "
             f"must return a tensor of shape {shape}."

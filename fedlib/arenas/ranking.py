@@ -18,6 +18,8 @@ from fedlib.evidence.results import CellResult, basis_of
 from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
+_USUAL_TEST_SET = 10_000
+"""The test samples of a run whose data nobody knows any more."""
 _EXACT = 1000.0
 """The degrees of freedom of an error that is known and not estimated."""
 
@@ -259,8 +261,8 @@ def better(one: Row, other: Row, noise: NoiseBook) -> bool:
 
 def _error(run: CellResult, pooled: Noise | None) -> float:
     """Return the standard error of the accuracy of a run in points: of the seed or the test set."""
-    size = test_size(run.records[0])
-    resolution = binomial_error(run.accuracy.mean, size) if size else 0.0
+    size = test_size(run.records[0]) or _USUAL_TEST_SET
+    resolution = binomial_error(run.accuracy.mean, size)
     return max(resolution, pooled.sd if pooled else 0.0)
 
 
