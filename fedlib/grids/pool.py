@@ -13,7 +13,7 @@ import torch
 
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task
+from fedlib.grids.compute import NotStarted, Task, check_agents
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
 from fedlib.grids.side_by_side import load_data, side_by_side
@@ -189,6 +189,7 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    check_agents(task.cell.config for task in pending)
     loaded = load_data(pending)
     if jobs is None:
         jobs = side_by_side(pending, loaded)
