@@ -9,6 +9,6 @@
 To add an aggregator, write one file here that registers a frozen dataclass.
 """
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, make_aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, aggregate, make_aggregator
 
-__all__ = ["AGGREGATORS", "Aggregator", "make_aggregator"]
+__all__ = ["AGGREGATORS", "Aggregator", "aggregate", "make_aggregator"]

@@ -73,11 +73,12 @@ class PreAggregation(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
         weights = self._mixing(updates, rounds)
-        aggregate = self._at_once(updates, weights)
-        if aggregate is None:
-            require_finite(updates)
-            mixed = weights.to(updates.dtype) @ updates
-            aggregate, inner = self.rule.apply(mixed, inner, facts)
+        at_once = self._at_once(updates, weights)
+        if at_once is not None:
+            return at_once, (rounds + 1, inner)
+        require_finite(updates)
+        mixed = weights.to(updates.dtype) @ updates
+        aggregate, inner = self.rule.apply(mixed, inner, facts)
         return aggregate, (rounds + 1, inner)
 
     def _at_once(self, updates: torch.Tensor, weights: torch.Tensor) -> torch.Tensor | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.clients.base import Client
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
@@ -121,14 +122,15 @@ class Attack(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
-    ) -> tuple[torch.Tensor, Any]:
+        self, updates: ArrayT, state: Any = None, facts: Facts | None = None
+    ) -> tuple[ArrayT, Any]:
         """The updates that the Byzantine clients send this round.
 
         Parameters
         ----------
         updates
-            The benign updates, ``(n_clients - n_byzantine, n_parameters)``; left as they are.
+            The benign updates, ``(n_clients - n_byzantine, n_parameters)``; left as they are. They
+            are a tensor, a NumPy array or another array with ``__dlpack__`` or ``__array__``.
             Without rows if the attack does not know them.
         state
             From ``init`` or the round before.
@@ -138,7 +140,7 @@ class Attack(ABC):
         Returns
         -------
         byzantine_updates, state
-            ``(n_byzantine, n_parameters)``; the state to pass on.
+            ``(n_byzantine, n_parameters)``, of the same kind as ``updates``; the state to pass on.
 
         Raises
         ------
@@ -146,6 +148,13 @@ class Attack(ABC):
             If ``updates`` is no floating-point matrix, or the attack is not told something it
             needs.
         """
+        sent, state = self._apply(as_tensor("updates", updates), state, facts)
+        return in_kind(sent, updates), state
+
+    def _apply(
+        self, updates: torch.Tensor, state: Any, facts: Facts | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         # An update that carries a graph must not carry it into the state, and on from there.
         updates, facts = updates.detach(), (facts or Facts()).detached()
