@@ -69,6 +69,15 @@ class FullTrim(DirectedDeviation):
         How far out the values are drawn, 2 in the paper.
     seed
         The seed of the draws.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["full_trim"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.8300, 1.3400, 0.0900]])
     """
 
     formula: ClassVar[str] = (
@@ -135,6 +144,15 @@ class FullKrum(DirectedDeviation):
     ----------
     least
         The lambda below which the search gives up, 1e-5 in the paper.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[2.0, -1, 1], [-1, 2, 1], [1, 1, -2], [-1, -1, 1]])
+    >>> attack = ATTACKS["full_krum"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[-0.7900, -0.7900, -0.7900]])
     """
 
     alike: ClassVar[bool] = True

@@ -37,6 +37,15 @@ class LabelFlip(TrainingAttack):
         The classes of ``"pair"`` and ``"constant"``.
     seed
         The seed of the permutation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> attack = ATTACKS["label_flip"](n_byzantine=1)
+    >>> images, labels = torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 7, 9])
+    >>> attack.poison(images, labels, 10)[1]
+    tensor([9, 8, 2, 0])
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"

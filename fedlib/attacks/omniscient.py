@@ -27,6 +27,16 @@ class Omniscient(Attack):
         With the mean m of what all clients would send if honest and the mean o of the
         attacker's own among them, ``"text"`` sends ``m - (2 n / f) o`` and ``"code"``, as the
         authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["omniscient"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ -8.9600, -18.9400,  -3.6800]])
     """
 
     alike: ClassVar[bool] = True

@@ -27,6 +27,16 @@ class ParameterMixing(LabelFlip):
     ----------
     mix_rate
         Share of adversarial parameters.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[7.0, 7.0, 7.0]]))
+    >>> attack = ATTACKS["parameter_mixing"](n_byzantine=1, mix_rate=0.5, seed=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1., 7., 7.]])
     """
 
     formula: ClassVar[str] = (

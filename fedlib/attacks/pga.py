@@ -46,6 +46,17 @@ class ProjectedGradientAscent(Attack):
     aim
         Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
         trial; ``"least"``, the candidate that errs least, as in that code.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> facts = Facts(rule=lambda rows: rule.apply(rows)[0])
+    >>> attack = ATTACKS["pga"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[-8.9500, -7.9500, -9.7000]])
     """
 
     alike: ClassVar[bool] = True

@@ -48,6 +48,16 @@ class RelocatedOrthogonalPerturbation(Attack):
         Whose momenta the benign mean is taken of: ``"benign"`` for those that the benign clients
         send, or ``"own"`` for those that the attacker's own clients would honestly send, by which
         the attacker predicts the others without seeing them (section III-B).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(last_aggregate=torch.tensor([1.0, 1.9, 0.2]))
+    >>> attack = ATTACKS["rop"](n_byzantine=1, z=1.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.3500, 1.6200, 1.1000]])
     """
 
     alike: ClassVar[bool] = True

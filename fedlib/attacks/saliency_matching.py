@@ -27,6 +27,17 @@ class SaliencyMatching(Attack):
     strength
         What is added to the bias of that class and taken from the others', before the server's
         learning rate.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> own, bias = torch.tensor([[1.0, 2.1, 0.4]]), torch.tensor([False, True, True])
+    >>> facts = Facts(own_updates=own, output_bias=bias)
+    >>> attack = ATTACKS["saliency_matching"](n_byzantine=1, target=0, strength=10.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ 1.0000, -7.9000, 10.4000]])
     """
 
     formula: ClassVar[str] = (
