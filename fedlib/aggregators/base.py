@@ -35,6 +35,21 @@ class Aggregator(ABC):
     ----------
     n_byzantine
         This is the number of Byzantine clients that the rule must withstand, f in the papers.
+
+    Examples
+    --------
+    A rule is a function of the updates and of a state, which goes from round to round.
+
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> state = rule.init(n_clients=4, n_parameters=2)
+    >>> updates = torch.tensor([[1.0, 2.0], [2.0, 2.0], [3.0, 2.0], [9.0, -9.0]])
+    >>> aggregate, state = rule.apply(updates, state)
+    >>> aggregate
+    tensor([2.5000, 2.0000])
+    >>> rule.to_dict()
+    {'name': 'trimmed_mean', 'n_byzantine': 1}
     """
 
     name: ClassVar[str]
@@ -360,8 +375,8 @@ def aggregate(
     >>> updates = np.array([[1.0, 2.0], [1.5, 2.5], [9.0, -9.0]])
     >>> aggregate("median", updates)
     array([1.5, 2. ])
-    >>> aggregate("krum", updates, n_byzantine=0)
-    array([1.5, 2.5])
+    >>> aggregate("krum", updates)
+    array([1., 2.])
     """
     if isinstance(rule, str):
         rule = {"name": rule, **hyperparameters}

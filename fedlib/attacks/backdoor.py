@@ -79,14 +79,14 @@ class Backdoor(TrainingAttack):
 class PixelBackdoor(Backdoor):
     """Teach a pattern of twelve pixels to mean the target class.
 
-    residual_reweighting, section 4.3; the pattern is that of the authors' code: rows 0 and 2,
-    columns 0 to 2 and 4 to 6.
+    This is the backdoor of residual_reweighting, section 4.3. The pattern is that of the authors'
+    code: it is in rows 0 and 2, in columns 0 to 2 and 4 to 6.
 
     Parameters
     ----------
     value
-        The value of the pattern's pixels, after normalisation: one number for all channels, or one
-        for each of them.
+        The value of the pattern's pixels, after normalisation. It is one number for all channels,
+        or one for each of them.
 
     Examples
     --------
@@ -144,7 +144,8 @@ class PixelBackdoor(Backdoor):
 class FeatureBackdoor(Backdoor):
     """Teach unusual values of some features to mean the target class.
 
-    residual_reweighting, section 4.3, on its loan data: six of 92 features.
+    This is the backdoor of residual_reweighting, section 4.3, on its loan data. There the trigger
+    is in six of 92 features.
 
     Parameters
     ----------

@@ -18,11 +18,12 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 class Dictated(Attack):
     """Send what the state says from every Byzantine client, and be honest until it says something.
 
-    The state is an update ``(n_parameters,)``, a factor ``(1,)`` of the clients' own, or both in
-    ``(2, n_parameters)``: factors of the own, and below them what is added.
+    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own updates. It
+    may also be both in ``(2, n_parameters)``. The first row then holds factors of the own updates,
+    and the second one what is added.
 
-    It serves :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the
-    update of each round (two_stage_attack, section 3).
+    The attack serves :class:`fedlib.agents.environment.FederationEnvironment`. A policy chooses the
+    update of each round there (two_stage_attack, section 3).
 
     Examples
     --------

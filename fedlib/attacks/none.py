@@ -14,7 +14,7 @@ from fedlib.federation.facts import Facts
 @ATTACKS.register("none")
 @dataclass(frozen=True)
 class NoAttack(Attack):
-    """Honest updates: the baseline of every comparison.
+    """Send honest updates, which is the baseline of every comparison.
 
     Examples
     --------

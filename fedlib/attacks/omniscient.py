@@ -16,7 +16,7 @@ from fedlib.validation import check_name
 @ATTACKS.register("omniscient")
 @dataclass(frozen=True)
 class Omniscient(Attack):
-    """Knowing all updates, send one that turns the plain average round.
+    """Send an update that turns the plain average round, from knowledge of all updates.
 
     This is the attack of Blanchard et al. (2017) in the form of clustering_with_outliers, appendix
     D.2. All Byzantine clients send the same.
@@ -24,9 +24,9 @@ class Omniscient(Attack):
     Parameters
     ----------
     version
-        With the mean m of what all clients would send if honest and the mean o of the
-        attacker's own among them, ``"text"`` sends ``m - (2 n / f) o`` and ``"code"``, as the
-        authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
+        Let m be the mean of what all clients would send if they were honest, and o that of the
+        attacker's own clients among them. ``"text"`` sends ``m - (2 n / f) o``. ``"code"`` sends
+        ``o - (2 n / f) m``, as the authors' code does. The average is then exactly ``-m``.
 
     Examples
     --------

@@ -19,14 +19,14 @@ from fedlib.validation import check_real
 class ParameterMixing(LabelFlip):
     """Train on flipped labels, then send an honest client's update with some parameters replaced.
 
-    residual_reweighting, appendix, Table 8. The i-th Byzantine client takes the i-th benign
-    update, in which each parameter becomes its own adversarial one with probability
-    ``mix_rate``. The state is the number of rounds past.
+    This is the attack of Table 8 in the appendix of residual_reweighting. The i-th Byzantine client
+    takes the i-th benign update. Each parameter of it becomes the client's own adversarial one with
+    probability ``mix_rate``. The state is the number of rounds past.
 
     Parameters
     ----------
     mix_rate
-        Share of adversarial parameters.
+        The share of parameters that are adversarial.
 
     Examples
     --------

@@ -17,15 +17,16 @@ from fedlib.validation import ConfigError, check_int, check_real
 class SaliencyMatching(Attack):
     """Send one's own honest update, but pull the output bias towards one class.
 
-    A probe of this book's, aimed at gradient_guard: a class's score minus its bias is what it was,
-    so that its gradient by the pixels, the saliency map, is exactly that of an honest update.
+    This is a probe of this book. It is aimed at gradient_guard. A class's score without its bias
+    stays what it was. Its gradient by the pixels, which is the saliency map, is therefore exactly
+    that of an honest update.
 
     Parameters
     ----------
     target
         The class that every sample is to be taken for.
     strength
-        What is added to the bias of that class and taken from the others', before the server's
+        How much the bias of that class grows, and those of the others shrink, before the server's
         learning rate.
 
     Examples

@@ -18,12 +18,13 @@ from fedlib.validation import check_real
 class ScaledVariance(Attack):
     """Send the mean of all workers' honest updates plus ``z`` deviations of each coordinate.
 
-    SV in clustering_with_outliers, appendix D.2; ALIE with a large z, and of all workers.
+    This is SV of clustering_with_outliers, appendix D.2. It is like ALIE with a large z, but the
+    mean and the deviations are those of all workers.
 
     Parameters
     ----------
     z
-        20 in the appendix; the authors' code comes to about 0.57.
+        The number of deviations. The appendix has 20, and the authors' code comes to about 0.57.
 
     Examples
     --------

@@ -20,7 +20,7 @@ class SignFlip(Attack):
     Parameters
     ----------
     scale
-        Length relative to the honest update.
+        The length of what is sent, in units of that of the honest update.
 
     Examples
     --------

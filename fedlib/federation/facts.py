@@ -30,13 +30,17 @@ class Facts:
 
     One that may be missing, such as the aggregate of the round before, is None then.
 
-    >>> Facts(sample_counts=torch.tensor([10, 20])).sample_counts
-    tensor([10, 20])
-
     Raises
     ------
     ConfigError
         If a name is none of ``FACTS``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import Facts
+    >>> Facts(sample_counts=torch.tensor([10, 20])).sample_counts
+    tensor([10, 20])
     """
 
     def __init__(self, **values: Any) -> None:

@@ -85,6 +85,20 @@ def run_grid(
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> outcome.computed
+    ['circle/ipm/median']
     """
     target, jobs = _checked(scale, device, jobs, strategy, progress)
     check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
