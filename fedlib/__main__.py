@@ -21,6 +21,7 @@ from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import add_plan, run_all
 from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
+from fedlib.compat import MissingExtraError
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.download import download
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
         # Otherwise what cannot be written would be noticed after the status is given.
         sys.stdout.flush()
-    except (ConfigError, DataError, StoreError) as error:
+    except (ConfigError, DataError, MissingExtraError, StoreError) as error:
         _tell(f"error: {error}")
         return 2
     except BrokenPipeError:
@@ -180,6 +181,7 @@ def _list(options: argparse.Namespace) -> int:
     """Print which cells are stored, at which scale."""
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
+    _tell(f"stored results are read from {results_root()}")
     for pattern in options.only or [None]:
         only = pattern or None
         shown = [archive for archive in archives if archive.cells(only)]

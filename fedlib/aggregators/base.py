@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from fedlib.aggregators.states import check_state
+from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.blocks import NonFiniteError
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
@@ -34,6 +35,21 @@ class Aggregator(ABC):
     ----------
     n_byzantine
         This is the number of Byzantine clients that the rule must withstand, f in the papers.
+
+    Examples
+    --------
+    A rule is a function of the updates and of a state, which goes from round to round.
+
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> state = rule.init(n_clients=4, n_parameters=2)
+    >>> updates = torch.tensor([[1.0, 2.0], [2.0, 2.0], [3.0, 2.0], [9.0, -9.0]])
+    >>> aggregate, state = rule.apply(updates, state)
+    >>> aggregate
+    tensor([2.5000, 2.0000])
+    >>> rule.to_dict()
+    {'name': 'trimmed_mean', 'n_byzantine': 1}
     """
 
     name: ClassVar[str]
@@ -137,14 +153,15 @@ class Aggregator(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
-    ) -> tuple[torch.Tensor, Any]:
+        self, updates: ArrayT, state: Any = None, facts: Facts | None = None
+    ) -> tuple[ArrayT, Any]:
         """Aggregate the updates of one round.
 
         Parameters
         ----------
         updates
-            The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is not changed.
+            The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is a tensor, a
+            NumPy array or another array with ``__dlpack__`` or ``__array__``. It is not changed.
         state
             The state that ``init`` or the round before returned. None stands for that of ``init``.
         facts
@@ -153,8 +170,8 @@ class Aggregator(ABC):
         Returns
         -------
         aggregate
-            The aggregate ``(n_parameters,)``, of the same dtype and device as ``updates``. It is
-            finite, unless rounding takes a mean of the largest floats over the edge.
+            The aggregate ``(n_parameters,)``, of the same kind, dtype and device as ``updates``. It
+            is finite, unless rounding takes a mean of the largest floats over the edge.
         state
             The state for the next round.
 
@@ -165,6 +182,13 @@ class Aggregator(ABC):
             with its ``n_byzantine``, if a fact that it needs is missing or has another shape, or
             if the state is not one of this rule for such updates.
         """
+        aggregate, state = self._apply(as_tensor("updates", updates), state, facts)
+        return in_kind(aggregate, updates), state
+
+    def _apply(
+        self, updates: torch.Tensor, state: Any, facts: Facts | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
         # A graph that an update carries must not enter the state and stay there round after round.
@@ -311,3 +335,67 @@ def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:
         return spec
     made: Aggregator = AGGREGATORS.make(spec)
     return made
+
+
+def aggregate(
+    rule: str | dict[str, Any] | Aggregator,
+    updates: ArrayT,
+    /,
+    facts: Facts | None = None,
+    **hyperparameters: Any,
+) -> ArrayT:
+    """Aggregate updates once, by a rule that remembers nothing from round to round.
+
+    Parameters
+    ----------
+    rule
+        The name of a rule in ``AGGREGATORS``, an aggregator, or a dictionary such as ``to_dict``
+        returns.
+    updates
+        The updates ``(n_clients, n_parameters)``, as for :meth:`Aggregator.apply`.
+    facts
+        The facts that the rule needs beside the updates. Most rules need none.
+    **hyperparameters
+        The parameters of the rule, such as ``n_byzantine``, if ``rule`` is a name.
+
+    Returns
+    -------
+    array
+        The aggregate ``(n_parameters,)``, of the same kind as ``updates``.
+
+    Raises
+    ------
+    ConfigError
+        If the rule remembers something of the rounds before. Its state must then be kept, which
+        :meth:`Aggregator.apply` gives. Or as for :meth:`Aggregator.apply`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> updates = np.array([[1.0, 2.0], [1.5, 2.5], [9.0, -9.0]])
+    >>> aggregate("median", updates)
+    array([1.5, 2. ])
+    >>> aggregate("krum", updates)
+    array([1., 2.])
+    """
+    if isinstance(rule, str):
+        rule = {"name": rule, **hyperparameters}
+    elif hyperparameters:
+        raise ConfigError(
+            f"the parameters {', '.join(hyperparameters)} are of use with the name of a rule alone."
+        )
+    made = make_aggregator(rule)
+    answer, state = made.apply(updates, None, facts)
+    if made.knows_clients or _remembers(state):
+        raise ConfigError(
+            f"aggregator={made.name!r} remembers the rounds before: keep its state, as in "
+            "aggregate, state = rule.apply(updates, state)."
+        )
+    return answer
+
+
+def _remembers(state: Any) -> bool:
+    """Return whether a state holds more than numbers of rounds."""
+    if isinstance(state, tuple):
+        return any(_remembers(part) for part in state)
+    return state is not None and not isinstance(state, int)

@@ -39,6 +39,20 @@ class FoolsGold(Aggregator):
         This says by what the weighted sum is divided. ``"weights"`` divides it by the sum of the
         weights. ``"clients"`` divides it by the number of clients, as in the code of
         residual_reweighting. A client without weight then shortens the step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 0.1, 0.2], [0.2, 1.0, 0.1], [0.1, 0.2, 1.0], [-2, -2, -2], [-2, -2, -2]]
+    ... )
+    >>> rule = AGGREGATORS["foolsgold"](n_byzantine=2)
+    >>> state = None
+    >>> for _ in range(1):
+    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate.round(decimals=2)
+    tensor([0.4300, 0.4300, 0.4300])
     """
 
     accepts_half: ClassVar[bool] = True

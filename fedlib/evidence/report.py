@@ -57,6 +57,20 @@ class Archive:
     ConfigError
         If a parameter is of the wrong kind, or if a scale is unknown. The methods raise it if a
         key, a scale or a pattern is of the wrong kind, or if a key or a scale is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> str(held)
+    'smoke (points in a circle, 1 seed)'
     """
 
     def __init__(

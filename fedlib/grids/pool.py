@@ -13,7 +13,7 @@ import torch
 
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task
+from fedlib.grids.compute import NotStarted, Task, check_agents
 from fedlib.grids.grid import Cell
 from fedlib.grids.progress import Progress, duration
 from fedlib.grids.side_by_side import load_data, side_by_side
@@ -85,6 +85,20 @@ def run_grid(
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> outcome.computed
+    ['circle/ipm/median']
     """
     target, jobs = _checked(scale, device, jobs, strategy, progress)
     check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
@@ -189,6 +203,7 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    check_agents(task.cell.config for task in pending)
     loaded = load_data(pending)
     if jobs is None:
         jobs = side_by_side(pending, loaded)
