@@ -119,8 +119,8 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
         print("These runs are short. Without --quick the ranks are firmer.")
     if len(found.ranked) < _FEW:
         print(
-            f"{len(found.ranked)} of {len(found.rows)} rules have all their runs stored at this scale "
-            "and on this data. The book's results come with the repository."
+            f"{len(found.ranked)} of {len(found.rows)} rules have all their runs stored at this "
+            "scale and on this data. The book's results come with the repository."
         )
     out.mkdir(parents=True, exist_ok=True)
     written = [out / "ranks.md"]

@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fedlib.aggregators import AGGREGATORS
 from fedlib.evidence.links import records_of
 from fedlib.evidence.pages.markdown import escaped, raw_html, table
 from fedlib.evidence.pages.marks import Page, page_figure, page_mark
