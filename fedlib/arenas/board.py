@@ -116,7 +116,7 @@ def _listed(texts: list[str]) -> str:
 
 
 HEADS = (
-    "rank", "rule", "worst case, %", "by", "attacks that know it, %", "backdoor, points",
+    "rule", "rank", "worst case, %", "by", "attacks that know it, %", "backdoor, points",
     "no attack, %", "seeds",
 )  # fmt: skip
 
@@ -137,11 +137,11 @@ def ranks_table(standing: Standing, names: Names, more: Mapping[str, Mapping[str
     body = []
     for row in standing.rows:
         cells = [
-            _cell(_rank(row), order=row.rank or 999),
             f"<th scope='row'>{html.escape(names.rule(row.name))}</th>",
+            _cell(_rank(row), order=row.rank or 999),
             *_of_attack(row, row.worst, names),
             _value(row, row.adaptive, names),
-            _value(row, row.backdoor, names, missing="not computed"),
+            _value(row, row.backdoor, names, missing="–"),
             _clean(row, names),
             _cell(str(len(row.seeds) or "–"), order=len(row.seeds)),
             *(_cell(texts.get(row.name, "–")) for texts in more.values()),
@@ -187,7 +187,7 @@ def _table(kind: str, head: str, body: list[str]) -> str:
 
 def _rank(row: Row) -> str:
     if row.rank is None:
-        return "not ranked"
+        return "–"
     return f"{row.rank}{' =' if row.shared else ''}"
 
 
