@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -218,6 +219,44 @@ class Aggregator(ABC):
         Any
             The state for the next round. By default it is ``state``, because most states do not
             depend on where the server steps.
+        """
+        return state
+
+    def among(self, present: Sequence[int]) -> Aggregator:
+        """Return the rule for a round in which the updates of some clients alone have arrived.
+
+        Parameters
+        ----------
+        present
+            The numbers of these clients in ascending order, one for each row of the updates.
+
+        Returns
+        -------
+        Aggregator
+            The rule. By default it is this rule itself. A rule that knows a client by its number
+            returns one that finds this client's row.
+
+        Raises
+        ------
+        ConfigError
+            If the rule cannot do without a client that is not among them.
+        """
+        return self
+
+    def with_clients(self, state: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        """Return a state of this rule in which what it keeps of each client is changed.
+
+        Parameters
+        ----------
+        state
+            A state that the rule returned, not None.
+        change
+            A function of a tensor ``(n_clients, ...)``. It may return another number of rows.
+
+        Returns
+        -------
+        Any
+            The state after the change. It is ``state`` if the rule keeps nothing of each client.
         """
         return state
 
