@@ -19,7 +19,9 @@ import torch
 from fedlib import __version__, hardware, kernels, limits
 from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import ENGINES, add_plan, cluster_of, run_all
+from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
+from fedlib.compat import MissingExtraError
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.download import download
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
         # Otherwise what cannot be written would be noticed after the status is given.
         sys.stdout.flush()
-    except (ConfigError, DataError, StoreError) as error:
+    except (ConfigError, DataError, MissingExtraError, StoreError) as error:
         _tell(f"error: {error}")
         return 2
     except BrokenPipeError:
@@ -144,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_verify(commands)
     add_merge(commands)
+    add_rank(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)
@@ -184,6 +187,7 @@ def _list(options: argparse.Namespace) -> int:
     """Print which cells are stored, at which scale."""
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
+    _tell(f"stored results are read from {results_root()}")
     for pattern in options.only or [None]:
         only = pattern or None
         shown = [archive for archive in archives if archive.cells(only)]

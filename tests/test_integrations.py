@@ -25,14 +25,11 @@ ROOT = Path(__file__).parents[1]
 D = 12
 
 
-@pytest.mark.parametrize("module", ["flwr", "flwr.serverapp"])
-def test_one_line_says_that_flower_is_missing(module):
-    code = f"import sys; sys.modules[{module!r}] = None; import fedlib.integrations.flower"
+def test_one_line_says_that_flower_is_missing():
+    code = "import sys; sys.modules['flwr'] = None; import fedlib.integrations.flower"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     last = done.stderr.splitlines()[-1]
-    assert last == "ImportError: fedlib.integrations.flower needs Flower: pip install " + (
-        "'fedlib[flower]'"
-    )
+    assert last.endswith("MissingExtraError: flwr is not installed: pip install 'fedlib[flower]'")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +91,7 @@ def test_one_line_says_that_ray_is_missing(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["run", "centered_clipping", "--scale", "smoke", "--engine", "ray"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "fedlib: error: engine='ray' needs Ray: pip install 'fedlib[ray]'"
+    assert last == "fedlib: error: ray is not installed: pip install 'fedlib[ray]'"
 
 
 @pytest.mark.parametrize(

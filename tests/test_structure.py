@@ -26,7 +26,7 @@ GENERAL = ("parts", "registry", "federation", "engine", "runs", "grids", "eviden
 ORDER = (
     ("validation", "limits"),
     ("kernels",),
-    ("registry", "seeds", "compat", "hardware", "parts"),
+    ("arrays", "registry", "seeds", "compat", "hardware", "parts"),
     ("blocks",),
     ("data",),
     ("models",),
@@ -40,6 +40,7 @@ ORDER = (
     ("agents", "grids"),
     ("integrations",),
     ("evidence",),
+    ("arenas",),
     ("commands",),
     ("papers",),
     ("__main__",),

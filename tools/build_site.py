@@ -98,7 +98,7 @@ def execute_chapters(root: Path, source: Path, parameters: Sequence[tuple[str, s
 
 def fill_pages(root: Path, source: Path) -> None:
     """Fill in what the pages show of the store and of the benchmarks."""
-    pages = map(str, sorted((source / "book").glob("*.md")))
+    pages = map(str, sorted((source / "book").rglob("*.md")))
     command = [sys.executable, "-m", "fedlib.evidence.pages"]
     subprocess.run([*command, "--benchmarks", str(root / "benchmarks"), *pages], check=True)
 

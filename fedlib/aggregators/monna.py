@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -30,6 +30,18 @@ class Monna(Aggregator):
         not averaged. ``"client"`` is that of one client, which is its own nearest neighbour.
     client
         This is the number of the trusted client, from 0. It counts only if a client is trusted.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, Facts
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> facts = Facts(server_update=torch.tensor([1.0, 2.0, 0.3]))
+    >>> rule = AGGREGATORS["monna"](n_byzantine=1)
+    >>> rule.apply(updates, None, facts)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
@@ -62,7 +74,7 @@ class Monna(Aggregator):
                 f"{n_clients - 1}, with n_clients={n_clients}."
             )
 
-    def among(self, present: Sequence[int]) -> Monna:
+    def among(self, present: Sequence[int]) -> Self:
         if self.trusted != "client":
             return self
         if self.client not in present:

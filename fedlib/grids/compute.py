@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -162,6 +163,24 @@ def keep(task: Task, played: Played) -> dict[str, Any] | None:
         provenance=provenance,
     )
     return record if task.store.append(task.scale, record) else None
+
+
+def check_agents(configs: Iterable[RunConfig]) -> None:
+    """Check that the optional packages of the attacks that learn are installed.
+
+    Parameters
+    ----------
+    configs
+        The runs that are to be computed.
+
+    Raises
+    ------
+    MissingExtraError
+        If an attack of one of them needs a package that is not installed.
+    """
+    for agent in sorted({config.attack.agent for config in configs} - {""}):
+        # This imports the package around the agent, which says what it needs, and not the agent.
+        importlib.util.find_spec(agent)
 
 
 def compute_metrics(

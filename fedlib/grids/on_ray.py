@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fedlib import limits
+from fedlib.compat import require
 from fedlib.data import DataConfig
 from fedlib.grids.compute import Played, Task, cached_dataset, keep
 from fedlib.grids.on_node import Reports, fedlib_run, taken_apart
@@ -63,7 +64,9 @@ class OnRay:
         Raises
         ------
         ConfigError
-            If Ray is not installed, or if the device and the share do not go together.
+            If the device and the share do not go together.
+        MissingExtraError
+            If Ray is not installed.
         """
         _ray()
         check_name("device", device, ("auto", "cpu", "cuda"))
@@ -109,13 +112,12 @@ def _ray() -> Any:
 
     Raises
     ------
-    ConfigError
+    MissingExtraError
         If it is not installed.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigError("engine='ray' needs Ray: pip install 'fedlib[ray]'") from error
+    require("ray")
+    import ray
+
     return ray
 
 

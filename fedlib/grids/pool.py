@@ -11,7 +11,7 @@ from typing import Any
 
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task
+from fedlib.grids.compute import NotStarted, Task, check_agents
 from fedlib.grids.grid import Cell
 from fedlib.grids.on_ray import OnRay, on_ray
 from fedlib.grids.progress import Progress, duration
@@ -89,6 +89,20 @@ def run_grid(
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> outcome.computed
+    ['circle/ipm/median']
     """
     target, jobs, ray = _checked(scale, device, jobs, strategy, progress, ray)
     check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
@@ -205,6 +219,7 @@ def _play(
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    check_agents(task.cell.config for task in pending)
     loaded = load_data(pending)
     if ray is None:
         jobs = min(jobs or side_by_side(pending, loaded), max(len(pending), 1))

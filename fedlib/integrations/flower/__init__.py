@@ -6,12 +6,10 @@ catalogue makes, whatever strategy aggregates. :class:`AttackMod` is a mod for t
 client that attacks by what it knows itself.
 """
 
-try:
-    import flwr.serverapp.strategy  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        "fedlib.integrations.flower needs Flower: pip install 'fedlib[flower]'"
-    ) from error
+# ruff: noqa: E402
+from fedlib.compat import require
+
+require("flwr")  # before the modules below import it
 
 from fedlib.integrations.flower.attacked import UnderAttack
 from fedlib.integrations.flower.facts import facts_of_model
