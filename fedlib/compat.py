@@ -20,6 +20,8 @@ EXTRAS = {
     "stable_baselines3": "rl",
     "byzfl": "bench",
     "pytest_benchmark": "bench",
+    "flwr": "flower",
+    "ray": "ray",
 }
 """The extra of fedlib that brings each optional package, by the name of its module."""
 

@@ -38,6 +38,7 @@ ORDER = (
     ("runs",),
     ("engine",),
     ("agents", "grids"),
+    ("integrations",),
     ("evidence",),
     ("arenas",),
     ("commands",),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.aggregators.clients_part import ClientsPart
 from fedlib.aggregators.states import check_state
 from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.blocks import NonFiniteError
@@ -21,7 +22,7 @@ AGGREGATORS: Registry[Any] = Registry("aggregator", "fedlib.aggregators")
 
 
 @dataclass(frozen=True)
-class Aggregator(ABC):
+class Aggregator(ClientsPart, ABC):
     """Base class of the aggregators.
 
     Every rule defines ``_aggregate``. A rule also defines ``_max_byzantine`` unless it allows any
@@ -57,11 +58,6 @@ class Aggregator(ABC):
     """These are the facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
     uses_n_byzantine: ClassVar[bool] = True
     """If true, the aggregate depends on ``n_byzantine``. Otherwise the rule only accepts it."""
-    keeps_reputations: ClassVar[bool] = False
-    """If true, the state has the clients' ``reputation`` and ``scores``, ``(n_clients,)`` each."""
-    knows_clients: ClassVar[bool] = False
-    """If true, the state keeps something for each client. A row must then belong to the same client
-    in every round."""
     candidates_ask: ClassVar[bool] = True
     """If true, the rule may ask clients while :meth:`candidates` computes the candidates."""
     accepts_half: ClassVar[bool] = False

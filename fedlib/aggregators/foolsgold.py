@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -88,6 +89,11 @@ class FoolsGold(Aggregator):
         n, d = updates.shape
         compared = int(facts.output_weights.sum()) if self.features == "last_layer" else d
         return Kept((n, compared), updates.dtype)
+
+    def with_clients(
+        self, state: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        return change(state)
 
     def _aggregate(
         self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -72,6 +73,16 @@ class Monna(Aggregator):
                 f"aggregator.client={self.client} is out of range: must be from 0 to "
                 f"{n_clients - 1}, with n_clients={n_clients}."
             )
+
+    def among(self, present: Sequence[int]) -> Self:
+        if self.trusted != "client":
+            return self
+        if self.client not in present:
+            raise ConfigError(
+                f"aggregator.client={self.client} has sent no update in this round: must be one of "
+                f"the clients that have, {list(present)}."
+            )
+        return replace(self, client=list(present).index(self.client))
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts

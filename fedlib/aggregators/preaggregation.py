@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -111,6 +112,16 @@ class PreAggregation(Aggregator):
         updates = replace_non_finite(updates)
         mixed = self._mixing(updates, rounds).to(updates.dtype) @ updates
         return self.rule.candidates(mixed, inner, facts)
+
+    def among(self, present: Sequence[int]) -> Self:
+        # If the other rule knows clients, a mixed update stands for the client in the same row.
+        return replace(self, rule=self.rule.among(present)) if self.knows_clients else self
+
+    def with_clients(
+        self, state: tuple[int, Any], change: Callable[[torch.Tensor], torch.Tensor]
+    ) -> tuple[int, Any]:
+        rounds, inner = state
+        return rounds, inner if inner is None else self.rule.with_clients(inner, change)
 
     def _rows(self, n_clients: int) -> int:
         """Return the number of updates that the other rule gets."""
