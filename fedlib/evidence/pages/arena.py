@@ -50,6 +50,14 @@ def findings(page: Page) -> str:
     return "\n".join(f"- {sentence}" for sentence in said)
 
 
+@page_mark("arena_first")
+def first(page: Page) -> str:
+    """Return the most important sentence of the arena."""
+    setting = _main_setting()
+    found = _module("board").findings(_standing(setting), _names(setting))
+    return f"In the arena, where every rule meets every attack: {found[0]}"
+
+
 @page_mark("arena_basis:SETTING")
 def basis(page: Page, setting: str) -> str:
     """Say what the ranks of a setting rest on, and which rules have no rank yet."""
