@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_book.config import get_final_config
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -407,28 +408,37 @@ def test_what_is_required_what_is_pinned_and_what_conda_takes_agree():
     assert project["requires-python"] == ">=3.11,<3.14"
 
 
-def config_of(address):
+def theme_with(address, folder):
+    """The options of the theme that jupyter-book comes to with an address of the repository."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    return {**config, "repository": {**config["repository"], "url": address}}
+    config["repository"]["url"] = address
+    path = folder / "_config.yml"
+    path.write_text(yaml.safe_dump(config))
+    repository.configure(path)
+    final, _ = get_final_config(
+        user_yaml=path, validate=False, cli_config={"latex_individualpages": False}
+    )
+    return final["html_theme_options"]
 
 
-def test_without_an_address_of_the_repository_no_button_is_shown():
+def test_without_an_address_of_the_repository_no_button_is_shown(tmp_path):
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert config["repository"]["url"] == ""
-    rendered = repository.with_buttons(config)
-    assert "repository" not in rendered
-    assert rendered["launch_buttons"] == {"notebook_interface": "classic", "thebe": False}
-    assert not any(value for name, value in rendered["html"].items() if name.startswith("use_"))
+    theme = theme_with("", tmp_path)
+    assert "repository_url" not in theme and "launch_buttons" not in theme
+    assert not any(value for name, value in theme.items() if name.startswith("use_"))
 
 
-def test_the_address_of_the_repository_is_one_setting(book, steps, monkeypatch):
-    github = repository.with_buttons(config_of("https://github.com/somebody/fedlib/"))
-    assert github["repository"] == {"url": "https://github.com/somebody/fedlib", "branch": "main"}
+def test_the_address_of_the_repository_is_one_setting(book, steps, monkeypatch, tmp_path):
+    github = theme_with("https://github.com/somebody/fedlib/", tmp_path)
+    assert github["repository_url"] == "https://github.com/somebody/fedlib"
+    assert github["repository_branch"] == "main"
     assert github["launch_buttons"]["binderhub_url"] == "https://mybinder.org"
     assert github["launch_buttons"]["colab_url"] == "https://colab.research.google.com"
-    assert github["html"]["use_repository_button"] and github["html"]["use_issues_button"]
+    assert github["use_repository_button"] and github["use_issues_button"]
+    assert github["home_page_in_toc"]  # the other options stay
     # Colab opens notebooks of GitHub alone, and the theme would warn.
-    elsewhere = repository.with_buttons(config_of("https://gitlab.com/somebody/fedlib"))
+    elsewhere = theme_with("https://gitlab.com/somebody/fedlib", tmp_path)
     assert "colab_url" not in elsewhere["launch_buttons"]
 
     seen = []
@@ -441,7 +451,8 @@ def test_the_address_of_the_repository_is_one_setting(book, steps, monkeypatch):
 
     monkeypatch.setattr(build_site, "render", render)
     build_site.build(book, book / "_build", book / "_build" / "html")
-    assert seen[0]["html"]["use_repository_button"] and seen[0]["title"] == "A book"
+    shown = seen[0]["sphinx"]["config"]["html_theme_options"]
+    assert shown["use_repository_button"] and seen[0]["title"] == "A book"
     assert (book / "_config.yml").read_text() == text
 
 

@@ -54,13 +54,19 @@ def with_buttons(config: dict[str, Any]) -> dict[str, Any]:
     launch = {**(config.get("launch_buttons") or {}), "binderhub_url": BINDER}
     if parts.netloc == GITHUB:
         launch["colab_url"] = COLAB
-    buttons = {"use_repository_button": True, "use_issues_button": True}
-    return {
-        **rest,
-        "repository": {**repository, "url": str(address).rstrip("/")},
+    sphinx = config.get("sphinx") or {}
+    settings = sphinx.get("config") or {}
+    # jupyter-book drops what it makes of its own keys where the configuration has options of the
+    # theme, so the buttons are entered as such options.
+    theme = {
+        **settings.get("html_theme_options", {}),
+        "repository_url": str(address).rstrip("/"),
+        "repository_branch": repository.get("branch", "main"),
+        "use_repository_button": True,
+        "use_issues_button": True,
         "launch_buttons": launch,
-        "html": {**(config.get("html") or {}), **buttons},
     }
+    return {**rest, "sphinx": {**sphinx, "config": {**settings, "html_theme_options": theme}}}
 
 
 def configure(path: Path) -> None:
