@@ -19,6 +19,7 @@ import torch
 from fedlib import __version__, hardware, kernels, limits
 from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import add_plan, run_all
+from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
 from fedlib.compat import MissingExtraError
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_verify(commands)
     add_merge(commands)
+    add_rank(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)

@@ -48,6 +48,14 @@ def test_input_shape_and_dtype_are_kept(name, dtype):
     assert torch.equal(updates, before)
 
 
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_a_rule_says_whether_it_uses_the_number_of_byzantine_clients(name):
+    updates = matrix()
+    updates[-2:] *= 20
+    without, with_two = (aggregate(name, updates, f) for f in (0, 2))
+    assert torch.equal(without, with_two) != AGGREGATORS[name].uses_n_byzantine
+
+
 # FoolsGold takes likeness for conspiracy; FLTrust scales to the server's update.
 @pytest.mark.parametrize("name", sorted(set(AGGREGATORS) - {"foolsgold", "fltrust"}))
 def test_identical_rows_come_out_as_they_are(name):

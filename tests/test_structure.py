@@ -39,6 +39,7 @@ ORDER = (
     ("engine",),
     ("agents", "grids"),
     ("evidence",),
+    ("arenas",),
     ("commands",),
     ("papers",),
     ("__main__",),

@@ -42,6 +42,7 @@ class Aksel(Aggregator):
 
     checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i, \quad S \text{: the } \lceil n / 2 \rceil \text{ "
         r"nearest to } \operatorname{median}(x_1, \dots, x_n)"

@@ -56,6 +56,7 @@ class AutoWeightedGeometricMedian(Aggregator):
 
     checks_finite: ClassVar[bool] = True
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\arg\min_z \min_\alpha \sum_i \alpha_i \lVert z - x_i \rVert + \tfrac{\lambda}{2} \lVert "
         r"\alpha \rVert^2, \quad \alpha_i \ge 0, \ \sum_i \alpha_i = 1"

@@ -55,6 +55,8 @@ class Aggregator(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     """These are the facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
+    uses_n_byzantine: ClassVar[bool] = True
+    """If true, the aggregate depends on ``n_byzantine``. Otherwise the rule only accepts it."""
     keeps_reputations: ClassVar[bool] = False
     """If true, the state has the clients' ``reputation`` and ``scores``, ``(n_clients,)`` each."""
     knows_clients: ClassVar[bool] = False

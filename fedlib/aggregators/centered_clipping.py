@@ -49,6 +49,7 @@ class CenteredClipping(Aggregator):
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
         r"- v \rVert}\right)"

@@ -60,6 +60,7 @@ class ClippedClustering(Aggregator):
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
         r"\quad m = \operatorname{median}_{i, t} \lVert x_i^t \rVert, \quad S \text{: the larger "

@@ -49,6 +49,7 @@ class Flame(Aggregator):
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
         r"\quad m = \operatorname{median}_i \lVert x_i \rVert, \quad S \text{: joined by } "

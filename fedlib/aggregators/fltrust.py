@@ -38,6 +38,7 @@ class FLTrust(Aggregator):
     accepts_half: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i t_i \frac{\lVert g \rVert}{\lVert x_i \rVert} x_i}{\sum_i t_i}, \quad "
         r"t_i = \max(0, \cos(x_i, g))"

@@ -58,6 +58,7 @@ class FoolsGold(Aggregator):
     accepts_half: ClassVar[bool] = True
     bounds_far_rows: ClassVar[bool] = False
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i \alpha_i x_i}{\sum_i \alpha_i}, \quad \alpha_i = \kappa \left(\ln "
         r"\frac{1 - c_i}{c_i} + \tfrac12\right), \ c_i = \max_{j \ne i} \cos(h_i, h_j), \ h_i "

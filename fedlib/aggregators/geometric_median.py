@@ -44,6 +44,7 @@ class GeometricMedian(Aggregator):
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
         r"\lVert x_i - z \rVert)}"

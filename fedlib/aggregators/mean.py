@@ -46,6 +46,7 @@ class Mean(Aggregator):
     shows_non_finite: ClassVar[bool] = True
     accepts_half: ClassVar[bool] = True
     bounds_far_rows: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = r"\frac{1}{n} \sum_i x_i"
     cost: ClassVar[str] = r"n d"
 

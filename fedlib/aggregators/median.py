@@ -33,6 +33,7 @@ class Median(Aggregator):
 
     by_columns: ClassVar[bool] = True
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
     cost: ClassVar[str] = r"n d \log n"
 

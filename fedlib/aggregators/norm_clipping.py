@@ -42,6 +42,7 @@ class NormClipping(Aggregator):
     shows_non_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{n} \sum_i x_i \min\!\left(1, \frac{M}{\lVert x_i \rVert}\right)"
     )

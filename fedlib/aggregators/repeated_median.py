@@ -54,6 +54,7 @@ class RepeatedMedian(Aggregator):
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\beta_0 + \beta_1 \tfrac{n + 1}{2}, \quad \beta_1 = \operatorname{median}_i "
         r"\operatorname{median}_{j \ne i} \frac{x_{(j)} - x_{(i)}}{j - i}"

@@ -89,6 +89,7 @@ class ResidualReweighting(Aggregator):
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i W_i x_i}{\sum_i W_i}, \quad W_i = \sum_k w_{ik} "
         r"\operatorname{std}_j(w_{jk}), \quad w_{ik} = \min\!\left(1, \lambda "

@@ -10,6 +10,7 @@ from fedlib.grids.grid import (
     load_grid,
     matching,
     none_matches,
+    paper_slugs,
     varied,
     with_changes,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "load_grid",
     "matching",
     "none_matches",
+    "paper_slugs",
     "run_grid",
     "run_planned",
     "varied",
