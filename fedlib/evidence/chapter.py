@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Number
@@ -18,7 +18,7 @@ from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, matching, run_grid
 from fedlib.runs.store import SCALES, Store
-from fedlib.validation import ConfigError, check_int, check_kind, check_name
+from fedlib.validation import ConfigError, check_int, check_kind, check_name, check_real
 
 PARAMETERS = ("scale", "seeds", "device", "jobs", "data", "only")
 # A notebook has these names before anybody has written a cell.
@@ -87,7 +87,7 @@ class Chapter:
         )
 
 
-def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
+def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) -> Chapter:
     """Check a notebook's parameters, compute what they ask for, and return what is stored.
 
     Parameters
@@ -107,6 +107,9 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         * ``data``: ``auto``, ``real`` or ``embedded``.
         * ``only``: a pattern of the cells to compute, or several in a list. An empty text takes all
           cells.
+    demo
+        The names of further parameters, which the chapter's small demonstrations take. Each must
+        be in the parameters cell and be a finite number.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         If a run fails.
     """
     check_kind("names", names, Mapping, "the names of a notebook", "globals()")
-    given = _parameters(names)
+    given = _parameters(names, demo)
     grid = load_grid(slug)
     scale = check_name("scale", given["scale"], ("best", *SCALES))
     data = check_name("data", given["data"], SOURCES)
@@ -158,11 +161,12 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
 _embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
 
 
-def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(names: Mapping[str, Any], demo: Sequence[str]) -> dict[str, Any]:
     """Return the parameters among a notebook's names.
 
     Any other name with a plain value is a mistake, because the cell sets parameters alone.
     """
+    allowed = (*PARAMETERS, *demo)
     plain = {
         name: value
         for name, value in names.items()
@@ -170,8 +174,10 @@ def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or isinstance(value, str | Number | list | tuple | dict | set)
     }
     for name in plain:
-        check_name("parameter", name, PARAMETERS)
-    missing = [name for name in PARAMETERS if name not in plain]
+        check_name("parameter", name, allowed)
+    missing = [name for name in allowed if name not in plain]
     if missing:
         raise ConfigError(f"parameter {missing[0]!r} is missing from the parameters cell.")
+    for name in demo:
+        check_real(name, plain[name])
     return plain
