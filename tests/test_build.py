@@ -80,7 +80,9 @@ def test_every_target_calls_what_it_names_in_a_folder_of_any_name(make):
         ["tools/check_notebooks.py", *CHAPTERS],
         ["-m", "tools.smoke_notebooks", "--build", "_build"],
     ]
-    whole = [SET_UP, *checks, SET_UP, [*SITE, "_build/html-committed"]]
+    browse = ["-m", "pytest", "-q", "tests/test_site.py"]
+    committed = [SET_UP, [*SITE, "_build/html-committed"]]
+    whole = [SET_UP, *checks, *committed, SET_UP, browse]
     assert make("make", "test") == make(".ci/run") == whole
     *_, pytest_call, summary = make("make", "bench", "ONLY=mda or krum", "DEVICE=cuda")
     assert pytest_call[2:7] == ["-q", "benchmarks", "-k", "mda or krum", "--device"]

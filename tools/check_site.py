@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from tools.check_notebooks import MACHINE_PATH, WARNING
 
+_INLINE = {"a", "abbr", "b", "cite", "code", "em", "i", "small", "span", "strong", "sub", "sup"}
+"""The elements at whose ends a word goes on."""
 _FILE_NAME = re.compile(r"\.(?:png|svg|jpe?g|gif)$|[0-9a-f]{32}", re.IGNORECASE)
 
 
@@ -54,10 +56,14 @@ class _Page(HTMLParser):
         self.stderr |= "stderr" in given.get("class", "").split()
         if tag in ("script", "style"):
             self._hidden = tag
+        if tag not in _INLINE:
+            self.text.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._hidden:
             self._hidden = ""
+        if tag not in _INLINE:
+            self.text.append("\n")
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
