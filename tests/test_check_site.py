@@ -3,6 +3,7 @@ what they show."""
 
 import importlib.util
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,13 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
+from fedlib.data import DataConfig
+from fedlib.evidence.chapter import data_of_a_figure, open_chapter
 from fedlib.evidence.colours import colours_of, paler, table
 from fedlib.evidence.pictures import Picture, ends_in_words
+from fedlib.grids import load_grid
+from fedlib.papers.residual_reweighting import tables as residual_tables
+from fedlib.validation import ConfigError
 from tools import check_site
 
 matplotlib.use("Agg")
@@ -90,7 +96,7 @@ def test_a_notebook_gets_the_text_of_a_figure_with_it(vector, kind):
     data, metadata = shown(draw())
     assert set(data) == {kind, "text/plain"}
     assert metadata == {kind: {"alt": "A line that rises"}}
-    assert data["text/plain"] == "A line that rises"
+    assert data["text/plain"] == "<Picture size 640x480 with 1 Axes>"
     assert shown(draw())[0] == data  # to execute again changes nothing
     assert not plt.get_fignums()
 
@@ -116,12 +122,15 @@ def test_the_site_loads_nothing_of_thebe_and_is_understood_by_screen_readers():
     context = {
         "script_files": scripts,
         "css_files": ["sphinx-thebe.css", "custom.css"],
-        "body": '<div role="list" class="citation-list"><div class="fedlib-table fedlib-compact">',
+        "body": '<div role="list" class="citation-list"><div class="fedlib-table fedlib-compact">'
+        '<div class="cell_output docutils container">\n<img src="x"></div><p><img src="y"></p>',
     }
     load_extension()._mend_page(None, "x", "page.html", context, None)
     assert context["script_files"] == ["custom.js"] and context["css_files"] == ["custom.css"]
     assert context["body"] == (
         '<div class="citation-list"><div tabindex="0" class="fedlib-table fedlib-compact">'
+        '<div tabindex="0" class="cell_output fedlib-picture docutils container">\n<img src="x">'
+        '</div><p tabindex="0" class="fedlib-picture"><img src="y"></p>'
     )
 
 
@@ -179,3 +188,25 @@ def test_lines_of_one_figure_can_be_told_apart_by_the_colour_blind(names, vision
     assert apart.min() > 10
     white = in_lab(["#ffffff"], vision)
     assert deltaE_ciede2000(lab, white).min() > 20
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_data_that_are_absent_say_so_without_a_warning(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "none"))
+    figure = residual_tables.figure_6("auto")
+    assert "glyphs" in figure.alt and str(tmp_path) not in figure.alt
+    assert data_of_a_figure("mnist", "auto").source == "embedded"
+    with pytest.raises(ConfigError, match="data='all'"):
+        data_of_a_figure("mnist", "all")
+
+
+def test_a_chapter_names_no_folder_of_the_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path / "results"))
+    given = {"scale": "smoke", "seeds": 1, "device": "cpu", "jobs": 1, "data": "auto"}
+    key = load_grid("residual_reweighting").cells(
+        "smoke", 1, partial(DataConfig, source="embedded")
+    )
+    chapter = open_chapter("residual_reweighting", {**given, "only": key[0].key})
+    assert any("is not under the data folder" in line for line in chapter.banner.warnings)
+    assert str(tmp_path) not in repr(chapter.banner)

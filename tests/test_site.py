@@ -83,11 +83,15 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tabs(browser):
-    """A tab of the browser for each size of a screen."""
-    return {
-        (width, height): browser.new_page(viewport={"width": width, "height": height})
-        for width, height in (DESKTOP, PHONE)
-    }
+    """A tab of the browser for each size of a screen, and the errors that it says."""
+    opened = {}
+    for width, height in (DESKTOP, PHONE):
+        tab, errors = browser.new_page(viewport={"width": width, "height": height}), []
+        tab.on("console", lambda said, to=errors: said.type == "error" and to.append(said.text))
+        tab.on("pageerror", lambda error, to=errors: to.append(str(error)))
+        tab.on("requestfailed", lambda request, to=errors: to.append(request.url))
+        opened[width, height] = tab, errors
+    return opened
 
 
 def grave(result):
@@ -103,11 +107,8 @@ def grave(result):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_says_no_error_and_can_be_read_by_everybody(tabs, name, size):
-    tab = tabs[size]
-    errors = []
-    tab.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("requestfailed", lambda request: errors.append(request.url))
+    tab, errors = tabs[size]
+    errors.clear()
     tab.goto((SITE / name).as_uri())
     assert errors == []
     assert tab.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -14,6 +14,9 @@ _MENDED = {
     # What scrolls sideways on a phone must be reached by the keyboard too.
     '<div class="fedlib-table': '<div tabindex="0" class="fedlib-table',
     "<p><img ": '<p tabindex="0" class="fedlib-picture"><img ',
+    '<div class="cell_output docutils container">\n<img ': (
+        '<div tabindex="0" class="cell_output fedlib-picture docutils container">\n<img '
+    ),
 }
 """Pieces of the body of a page, and what takes their places."""
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from fedlib import engine
 from fedlib.aggregators.ssim import structural_similarity
-from fedlib.data import Dataset, load_dataset, resolve_source
+from fedlib.data import Dataset, load_dataset
+from fedlib.evidence.chapter import data_of_a_figure
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.gradients import saliency_maps
@@ -51,7 +52,7 @@ def gallery(data: str = "auto", rounds: int = 60) -> Picture:
         How many rounds the federation is trained. The maps are those of the last one.
     """
     key = Comparison("mnist", "full_trim", "30", "median")
-    run = config(key, "quick", 1, lambda name: resolve_source(name, data))
+    run = config(key, "quick", 1, lambda name: data_of_a_figure(name, data))
     run = run.with_(model="mlp_100")
     dataset = load_dataset(run.data)
     last = _last_round(run, dataset, rounds)

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fedlib.attacks.backdoor import PixelBackdoor
-from fedlib.data import load_dataset, resolve_source
+from fedlib.data import load_dataset
+from fedlib.evidence.chapter import data_of_a_figure
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
 from fedlib.evidence.report import Archive, CellResult
@@ -134,7 +135,7 @@ def figure_6(data: str = "auto") -> Picture:
     data
         ``auto``, ``real`` or ``embedded``.
     """
-    dataset = load_dataset(resolve_source("mnist", data))
+    dataset = load_dataset(data_of_a_figure("mnist", data))
     shown = dataset.x_test[:3]
     triggered = PixelBackdoor(n_byzantine=1, value=white("mnist")).add_trigger(shown)
     with plt.rc_context(STYLE):
