@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -19,6 +20,12 @@ from fedlib.validation import ConfigError
 # defences for daily use.
 MOST_SUBSETS = 200_000
 _CHUNK = 4096
+
+
+@lru_cache(maxsize=4)
+def _subsets(n: int, size: int) -> torch.Tensor:
+    """Return all subsets of a size, ``(count, size)``, in lexicographic order."""
+    return torch.tensor(list(combinations(range(n), size)))
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,17 @@ class SubsetRule(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         n = len(updates)
         squared = pairwise_squared_distances(updates, check=True)
-        subsets = torch.tensor(
-            list(combinations(range(n), n - self.n_byzantine)), device=updates.device
-        )
-        spreads = torch.cat([self._spread(squared, part) for part in subsets.split(_CHUNK)])
-        tied = subsets[spreads == spreads.min()]
+        subsets = _subsets(n, n - self.n_byzantine).to(updates.device)
+        tied = self._tightest(squared, subsets)
         totals = torch.cat(
             [squared[part[:, :, None], part[:, None, :]].sum((1, 2)) for part in tied.split(_CHUNK)]
         )
         return selected_mean(updates, tied[totals.argmin()]), state
+
+    def _tightest(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
+        """Return the subsets of the least spread, in the order of ``subsets``."""
+        spreads = torch.cat([self._spread(squared, part) for part in subsets.split(_CHUNK)])
+        return subsets[spreads == spreads.min()]
 
     @abstractmethod
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
@@ -69,6 +78,17 @@ class MinimumDiameterAveraging(SubsetRule):
     """Average the subset of ``n - f`` updates with the smallest diameter (El Mhamdi et al., 2021).
 
     The diameter is the largest distance between two updates of the subset.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["mda"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
@@ -81,6 +101,23 @@ class MinimumDiameterAveraging(SubsetRule):
     def _spread(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
         return squared[subsets[:, :, None], subsets[:, None, :]].amax((1, 2))
 
+    def _tightest(self, squared: torch.Tensor, subsets: torch.Tensor) -> torch.Tensor:
+        # The subsets that hold the farthest pair are left out, then those with the next pair, until
+        # none would be left. This looks at few pairs, where the diameters of all take every pair.
+        n = len(squared)
+        masks = (1 << subsets).sum(1)
+        first, second = torch.triu_indices(n, n, 1, device=squared.device)
+        lengths = torch.maximum(squared, squared.T)[first, second]
+        pairs = (1 << first) | (1 << second)
+        for length in lengths.unique().flip(0):
+            kept = torch.ones_like(masks, dtype=torch.bool)
+            for pair in pairs[lengths == length]:
+                kept &= (masks & pair) != pair
+            if not kept.any():
+                break
+            masks, subsets = masks[kept], subsets[kept]
+        return subsets
+
 
 @AGGREGATORS.register("smea")
 @dataclass(frozen=True)
@@ -90,6 +127,17 @@ class SmallestMaximumEigenvalueAveraging(SubsetRule):
     The rule is that of Allouah et al. (2023). Each subset has ``n - f`` updates. The covariance has
     the same non-zero eigenvalues as the centred Gram matrix. This matrix follows from the squared
     distances by double centring.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["smea"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

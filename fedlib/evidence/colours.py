@@ -9,7 +9,14 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
-from matplotlib.colors import to_hex, to_rgb
+
+from fedlib.compat import require
+
+try:
+    from matplotlib.colors import to_hex, to_rgb
+except ModuleNotFoundError:
+    require("matplotlib")
+    raise
 
 # Colour-blind readers can tell these colours apart (Okabe and Ito). Black is for the baseline.
 PALETTE = (

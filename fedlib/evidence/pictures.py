@@ -8,8 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
+from fedlib.compat import require
+
+try:
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+except ModuleNotFoundError:
+    require("matplotlib")
+    raise
 
 
 class Picture(Figure):

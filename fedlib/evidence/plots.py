@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.lines import Line2D
+
+from fedlib.compat import require
+
+try:
+    import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+except ModuleNotFoundError:
+    require("matplotlib")
+    raise
 
 from fedlib.evidence.colours import PALETTE, colours_of
 from fedlib.evidence.pictures import Picture, ends_in_words

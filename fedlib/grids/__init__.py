@@ -10,15 +10,18 @@ from fedlib.grids.grid import (
     load_grid,
     matching,
     none_matches,
+    paper_slugs,
     varied,
     with_changes,
 )
+from fedlib.grids.on_ray import OnRay
 from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
 from fedlib.grids.verify import choose_stored, verify_stored
 
 __all__ = [
     "Cell",
     "Grid",
+    "OnRay",
     "Outcome",
     "Planned",
     "Variant",
@@ -29,6 +32,7 @@ __all__ = [
     "load_grid",
     "matching",
     "none_matches",
+    "paper_slugs",
     "run_grid",
     "run_planned",
     "varied",

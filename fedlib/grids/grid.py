@@ -146,28 +146,45 @@ def with_changes(part: str, **changes: Any) -> Callable[[RunConfig], RunConfig]:
     return lambda run: run.with_(**{part: replace(getattr(run, part), **changes)})
 
 
+def paper_slugs() -> list[str]:
+    """Return the short names of the papers, in alphabetical order."""
+    return _packages("fedlib.papers")
+
+
 def grid_slugs() -> list[str]:
-    """Return the short names of the papers that have a grid, in alphabetical order."""
-    # Found by its name: a paper imports this module, not the other way round.
-    papers = importlib.import_module("fedlib.papers").__path__
-    return sorted(module.name for module in pkgutil.iter_modules(papers) if module.ispkg)
+    """Return the short names of all grids: those of the papers, then those of the arenas."""
+    return [*paper_slugs(), *_packages("fedlib.arenas")]
+
+
+def _packages(room: str) -> list[str]:
+    """Return the names of the packages in a room of the library."""
+    # Found by its name: a grid's package imports this module, not the other way round.
+    path = importlib.import_module(room).__path__
+    return sorted(module.name for module in pkgutil.iter_modules(path) if module.ispkg)
 
 
 def load_grid(slug: str) -> Grid:
-    """Return the grid of a paper.
+    """Return the grid of a paper or of an arena.
 
     Parameters
     ----------
     slug
-        The paper's short name, one of :func:`grid_slugs`.
+        The short name, one of :func:`grid_slugs`.
 
     Raises
     ------
     ConfigError
-        If no paper has this name.
+        If no grid has this name.
+
+    Examples
+    --------
+    >>> from fedlib import load_grid
+    >>> load_grid("centered_clipping").slug
+    'centered_clipping'
     """
     check_name("slug", slug, grid_slugs())
-    grid: Grid = importlib.import_module(f"fedlib.papers.{slug}.grid").GRID
+    room = "papers" if slug in paper_slugs() else "arenas"
+    grid: Grid = importlib.import_module(f"fedlib.{room}.{slug}.grid").GRID
     return grid
 
 
@@ -204,6 +221,14 @@ def expand(
         if ``only`` is no pattern, or no cell matches one of the patterns.
     DataError
         If the data set of a chosen cell cannot be used.
+
+    Examples
+    --------
+    >>> from fedlib import expand, load_grid
+    >>> grid = load_grid("centered_clipping")
+    >>> only = "table_iv/mnist_noniid/rop/tm/0.9"
+    >>> [cell.key for cell in expand(grid, "smoke", data="embedded", only=only)]
+    ['table_iv/mnist_noniid/rop/tm/0.9']
     """
     check_kind("grid", grid, Grid, "a Grid", "load_grid('gradient_guard')")
     check_name("scale", scale, SCALES)
