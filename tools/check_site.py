@@ -16,6 +16,8 @@ from tools.check_notebooks import MACHINE_PATH, WARNING
 
 _INLINE = {"a", "abbr", "b", "cite", "code", "em", "i", "small", "span", "strong", "sub", "sup"}
 """The elements at whose ends a word goes on."""
+_EVERYWHERE = "/content/"
+"""The folder that every machine of Colab has. A page may tell to work in it."""
 _FILE_NAME = re.compile(r"\.(?:png|svg|jpe?g|gif)$|[0-9a-f]{32}", re.IGNORECASE)
 
 
@@ -138,7 +140,7 @@ def _bad_text(page: _Page) -> list[str]:
     found = ["shows an output of the stream for errors"] if page.stderr else []
     text = "".join(page.text)
     for pattern, what in ((MACHINE_PATH, "a path of a machine"), (WARNING, "a warning")):
-        shown = pattern.search(text)
+        shown = next((s for s in pattern.finditer(text) if not s[0].startswith(_EVERYWHERE)), None)
         if shown:
             found.append(f"shows {what}: {text[shown.start() : shown.start() + 60]!r}")
     return found
