@@ -8,8 +8,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from fedlib.evidence.colours import colours_of
 from fedlib.evidence.pictures import Picture
-from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.plots import STYLE
 
 _MARKERS = "oXDs^v"
 
@@ -21,6 +22,8 @@ def plane(
     circle: tuple[Any, float, str] | None = None,
     axes: tuple[str, str] = ("first coordinate", "second coordinate"),
     equal: bool = True,
+    ends: bool = True,
+    parts: Mapping[str, str] | None = None,
 ) -> Picture:
     """Draw groups of points in a plane, each group with a colour and a mark of its own.
 
@@ -31,33 +34,37 @@ def plane(
     alt
         What the picture shows, in words.
     paths
-        Points that are joined by a line, ``(n, 2)``, by the name of the line. The last point of a
-        line is marked. A path has the colour of the group with the same name, if there is one.
+        Points that are joined by a line, ``(n, 2)``, by the name of the line. A path has the
+        colour of the group with the same name, if there is one.
     circle
         The centre, the radius and the name of a circle.
     axes
         The names of the x axis and the y axis.
     equal
         Whether both axes have the same scale, so that a circle is round.
+    ends
+        Whether a star marks the last point of each path.
+    parts
+        The registered name of the rule or attack that a group or path shows. It gives the colour.
 
     Returns
     -------
     Picture
         The picture with its alternative text.
     """
-    names = dict.fromkeys([*points, *(paths or {})])
-    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+    colours = colours_of(dict.fromkeys([*points, *(paths or {})]), parts)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6, 4), layout="constrained", FigureClass=Picture)
         for number, (name, group) in enumerate(points.items()):
             x, y = np.atleast_2d(np.asarray(group, dtype=float)).T
             marker = _MARKERS[number % len(_MARKERS)]
-            axis.scatter(x, y, 36, colours[name], marker, label=name, alpha=0.75, zorder=3)
+            axis.scatter(x, y, 36, colours[name], marker=marker, label=name, alpha=0.75, zorder=3)
         for name, path in (paths or {}).items():
             x, y = np.asarray(path, dtype=float).T
             label = None if name in points else name
             axis.plot(x, y, color=colours[name], linewidth=1.2, label=label)
-            axis.scatter(x[-1:], y[-1:], 40, colours[name], "*", zorder=4)
+            if ends:
+                axis.scatter(x[-1:], y[-1:], 60, colours[name], marker="*", zorder=4)
         if circle is not None:
             centre, radius, label = circle
             x, y = np.asarray(centre, dtype=float)
