@@ -15,9 +15,9 @@ from records import put
 from benchmarks import summarise
 from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
+from fedlib.evidence.chapter import PARAMETERS
 from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads_figure
 from fedlib.evidence.pages.__main__ import main as pages_command
-from fedlib.evidence.chapter import PARAMETERS
 from fedlib.evidence.pages.catalogue import section
 from fedlib.grids import load_grid
 from fedlib.runs.store import Store

@@ -54,7 +54,7 @@ def plane(
     """
     colours = colours_of(dict.fromkeys([*points, *(paths or {})]), parts)
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(6, 4), layout="constrained", FigureClass=Picture)
+        figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained", FigureClass=Picture)
         for number, (name, group) in enumerate(points.items()):
             x, y = np.atleast_2d(np.asarray(group, dtype=float)).T
             marker = _MARKERS[number % len(_MARKERS)]
