@@ -12,6 +12,7 @@ torch.Size([1000])
 To add an aggregator, write one file here that registers a frozen dataclass.
 """
 
-from fedlib.aggregators.base import AGGREGATORS, Aggregator, aggregate, make_aggregator
+from fedlib.aggregators.base import AGGREGATORS, Aggregator, make_aggregator
+from fedlib.aggregators.once import aggregate
 
 __all__ = ["AGGREGATORS", "Aggregator", "aggregate", "make_aggregator"]
