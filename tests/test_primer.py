@@ -57,6 +57,14 @@ def test_the_glossary_is_sorted_and_has_every_term_that_a_page_refers_to():
             assert target.casefold() in folded, f"{page.name}: {text}"
 
 
+def test_the_glossary_has_the_words_in_italics_of_the_primer():
+    prose = re.sub(r"```.*?```|\$\$.*?\$\$", "", PRIMER, flags=re.DOTALL)
+    words = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", prose)
+    known = GLOSSARY.casefold() + " italics"
+    assert len(words) > 20
+    assert [word for word in words if word.casefold() not in known] == []
+
+
 def test_every_row_of_the_papers_symbols_has_a_column_for_each_paper():
     letters, meanings = (
         GLOSSARY.split(head)[1].split("\n\n")[0] for head in ("| letter |", "| meaning | this book")
