@@ -317,7 +317,8 @@ def test_wrong_parameters_of_a_demonstration_are_named(monkeypatch, tmp_path, ch
     put_one_real_cell(tmp_path)
     with pytest.raises(ConfigError, match=message):
         open_chapter("centered_clipping", {**GIVEN, **changes}, demo=("tau",))
-    assert open_chapter("centered_clipping", {**GIVEN, "tau": 0.1}, demo=("tau",)).data == "embedded"
+    chapter = open_chapter("centered_clipping", {**GIVEN, "tau": 0.1}, demo=("tau",))
+    assert chapter.data == "embedded"
 
 
 def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path):
