@@ -215,6 +215,20 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert said.startswith("6 of 372 published values are computed at paper scale")
 
 
+def test_the_worst_cases_are_ranked_if_all_are_of_one_scale(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    said = tables.accuracy_in_words(Archive(GRID, store), "femnist_uniform", "0.4").text
+    assert said.endswith("the worst cases of its rules are not compared.")
+    worst = dict(zip(RULES, (0.05, 0.04, 0.53, 0.64, 0.62, 0.45, 0.74, 0.73), strict=True))
+    for cell in GRID.cells("paper", 1, sample):
+        *place, attack, rule = cell.key.split("/")
+        if place == ["femnist_uniform", "0.4"] and rule in RULES and attack != "camouflage":
+            put(store, cell, "paper", worst[rule] if attack == "sf" else 0.8)
+    said = tables.accuracy_in_words(Archive(GRID, store), "femnist_uniform", "0.4").text
+    assert "the best first: Cent2P 0.74, Mean2P 0.73, CWM 0.64, CWTM 0.62, CClip 0.53, " in said
+    assert said.endswith("(paper scale, EMNIST by-class (another sample), 1 seed).")
+
+
 def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     number, claim = next(
