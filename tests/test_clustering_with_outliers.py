@@ -11,6 +11,7 @@ from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.clustering_with_outliers import claims, tables
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
+from fedlib.papers.clustering_with_outliers.found import found
 from fedlib.papers.clustering_with_outliers.methods import RULES
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
@@ -214,6 +215,20 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert said.startswith("6 of 372 published values are computed at paper scale")
 
 
+def test_the_worst_cases_are_ranked_if_all_are_of_one_scale(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    said = tables.accuracy_in_words(Archive(GRID, store), "femnist_uniform", "0.4").text
+    assert said.endswith("the worst cases of its rules are not compared.")
+    worst = dict(zip(RULES, (0.05, 0.04, 0.53, 0.64, 0.62, 0.45, 0.74, 0.73), strict=True))
+    for cell in GRID.cells("paper", 1, sample):
+        *place, attack, rule = cell.key.split("/")
+        if place == ["femnist_uniform", "0.4"] and rule in RULES and attack != "camouflage":
+            put(store, cell, "paper", worst[rule] if attack == "sf" else 0.8)
+    said = tables.accuracy_in_words(Archive(GRID, store), "femnist_uniform", "0.4").text
+    assert "the best first: Cent2P 0.74, Mean2P 0.73, CWM 0.64, CWTM 0.62, CClip 0.53, " in said
+    assert said.endswith("(paper scale, EMNIST by-class (another sample), 1 seed).")
+
+
 def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     number, claim = next(
@@ -268,3 +283,70 @@ def test_constants_of_theorem_2_for_the_experiments():
     kappa = 6 * f / (n - 2 * f) * (n - f) / (n - 2 * f)
     assert rows["MeanwO", "(f, κ)-robustness"][1] == f"{kappa:.3g}"
     assert len(rows) == 8
+
+
+# --- what was found ------------------------------------------------------------------------
+
+
+def put_cells(store, accuracies):
+    """Store one seed at paper scale of the cells with these keys."""
+    for cell in GRID.cells("paper", 1, sample):
+        if cell.key in accuracies:
+            put(store, cell, "paper", accuracies[cell.key])
+
+
+def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    usual = {f"femnist_uniform/0.4/{attack}/cent2p": 0.8 for attack in tables.PUBLISHED_ATTACKS}
+    put_cells(
+        store,
+        usual
+        | {
+            "femnist_uniform/0.4/sv/cent2p": 0.71,
+            "femnist_uniform/0.4/camouflage/cent2p": 0.12,
+            "femnist_uniform/0.4/camouflage/cent1p": 0.66,
+            "femnist_uniform/0.2/camouflage/cent2p": 0.62,
+            "femnist_dirichlet/0.2/camouflage/cent2p": 0.61,
+            "femnist_uniform/0.2/omn/cent1p": 0.31,
+            "femnist_uniform/0.2/omn/cent2p": 0.79,
+            "femnist_uniform/0.4/omn/krum": 0.5,  # 0.10 is printed
+            "variants/code/femnist_uniform/0.4/omn/krum": 0.08,
+        },
+    )
+    attack, fewer, worst, phases, code = found(Archive(GRID, store))
+    assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
+    assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
+    assert attack.endswith("without a vote, keeps 0.66 under the same attack.")
+    assert [link.shown for link in attack.links] == ["0.71", "0.12", "0.66"]
+    assert attack.links[0].target.endswith("#cell-femnist_uniform/0.4/sv/cent2p")
+    assert "depends little on who holds which data" in fewer
+    assert "leaves 0.62 where all" in fewer and "and 0.61 where each" in fewer
+    assert worst.endswith("None of the 7 settings is decided yet.")
+    assert "prints 0.12 for one phase and 0.80 for two" in phases
+    assert "the second phase helps: 0.31 with one phase and 0.79 with two" in phases
+    assert "1 were also run" in code and "goes from 40.0 to 2.0 points" in code
+
+
+def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    rules = ("cent2p", "mean2p", *(rule for rule in RULES if not rule.endswith("2p")))
+    keys = {
+        f"femnist_uniform/0.4/{attack}/{rule}": 0.5 if rule == "gm" else 0.2 + 0.01 * number
+        for attack in tables.PUBLISHED_ATTACKS
+        for number, rule in enumerate(rules)
+    }
+    put_cells(store, keys | {"femnist_uniform/0.4/camouflage/cent2p": 0.21})
+    for cell in GRID.cells("paper", 2, sample):
+        if cell.key in keys:
+            put(store, cell, "paper", keys[cell.key] + 0.001)
+    attack, _, worst, _, _ = found(Archive(GRID, store))
+    assert "and an attacker that knows the rule leaves it 0.21" in attack
+    assert "down" not in attack and "first phase" not in attack
+    assert "This does not hold in the only setting that is decided so far; 6 are not" in worst
+    assert "is -30.0 points here and +41.0 points in the paper." in worst
+
+
+def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):
+    sentences = found(Archive(GRID, Store(GRID.slug, tmp_path)))
+    assert len(sentences) == 5
+    assert all(sentence.endswith((" yet.",)) for sentence in sentences)

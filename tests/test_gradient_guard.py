@@ -10,6 +10,7 @@ from fedlib.data import DataConfig
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.gradient_guard import tables
+from fedlib.papers.gradient_guard.found import found
 from fedlib.papers.gradient_guard.keys import Comparison, Reading, Watched, parse, reading_cell
 from fedlib.papers.gradient_guard.measures import malicious_weight
 from fedlib.papers.gradient_guard.players import make_rule
@@ -423,3 +424,53 @@ def test_figures_are_drawn():
     scores = [float(label) for label in labels if label]
     assert len(scores) == 12
     assert all(-1 <= score <= 1 for score in scores)
+
+
+def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    guard = "gradient_guard"
+    shares(store, guard, (0.9, 0.4, 0.3, 0.2, 0.2, 0.2), attack="full_krum")
+    shares(store, guard, (0.9, 0.6, 0.3, 0.2, 0.2, 0.2), seed=2, attack="full_krum")
+    for seed in (1, 2):
+        shares(store, "fedsgd", (0.9, 0.85, 0.8, 0.7, 0.2, 0.1), seed, attack="full_krum")
+    shares(store, guard, (None, None, None, 0.85, None, None), attack="saliency_matching")
+    for cell in GRID.cells("paper", 1, real):
+        for attack, area in (("full_krum", 0.1), ("full_trim", 0.6)):
+            if cell.key == f"watched/mnist/{attack}/10/{guard}":
+                put_series(store, cell, "paper", 0.9, separation=[area, area])
+    places = [("mnist", attack, share) for attack in ("full_trim", "full_krum") for share in "35"]
+    at = {(data, attack, f"{share}0"): 0.9 for data, attack, share in places}
+    reading_cells(store, "no decay", at)
+    shares(store, guard, (None, None, None, 0.9, None, 0.9))
+    krum, readings, maps, _, matching = found(Archive(GRID, store))
+    assert "2 of 20 clients that send the attack full-Krum bring" in krum
+    assert "down from 90.0 % to 50.0 %; less than half of it is left in 1 of 2 seeds" in krum
+    assert "without any defence keeps 85.0 % (2 seeds, at the paper's scale)" in krum
+    assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
+    assert "in 1 of 16 readings (no decay), and does not in 1; 14 are undecided" in readings
+    assert "of 0.10 under full-Krum, so that mostly honest clients are penalised" in maps
+    assert "of 0.60 under full-trim, which tells little" in maps
+    assert "still has 85.0 %, 5.0 points less than without an attack" in matching
+
+
+def test_a_defence_is_named_if_it_never_breaks(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    kept, lost = (0.9, 0.8, 0.8, 0.8, 0.8, 0.5), (0.9, 0.8, 0.8, 0.8, 0.8, 0.4)
+    for data in ("mnist", "fashion_mnist"):
+        for attack in ("full_trim", "full_krum", "full_trim_partial", "full_krum_partial"):
+            shares(store, "fltrust", kept, attack=attack, data=data)
+            if attack != "full_krum":
+                shares(store, "krum", kept, attack=attack, data=data)
+    said = found(Archive(GRID, store))[3]
+    assert "Of the 1 defences that are computed, FLTrust does so up to 50 %" in said
+    assert said.endswith("Neither attack is made against them.")
+    for data, values in (("mnist", kept), ("fashion_mnist", lost)):
+        shares(store, "krum", values, attack="full_krum", data=data)
+    said = found(Archive(GRID, store))[3]
+    assert "Of the 2 defences that are computed, FLTrust does so" in said
+
+
+def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):
+    sentences = found(Archive(GRID, Store(GRID.slug, tmp_path)))
+    assert len(sentences) == 5
+    assert all(sentence.endswith(" yet.") for sentence in sentences)

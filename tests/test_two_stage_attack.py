@@ -10,6 +10,7 @@ from fedlib.data import DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
+from fedlib.papers.two_stage_attack import found as finding
 from fedlib.papers.two_stage_attack import tables
 from fedlib.papers.two_stage_attack.measures import (
     COMPARED,
@@ -321,3 +322,32 @@ def test_decisions_are_the_models_on_the_plane():
         data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 60, 20)
         image = CELLS["mnist/none/mean"].with_(track=("decision",), data=data)
         engine.run(image, load_dataset(data))
+
+
+def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    assert all(text.endswith(" yet.") for text in finding.found(Archive(GRID, store)))
+    circle = grid(lambda x, y: np.hypot(x, y) <= 2)
+    nothing = grid(lambda x, y: x < 9)
+    given = {
+        ("none", "mean"): (0.94, 0.04, circle),
+        ("ipm", "mean"): (0.14, 0.0, nothing),
+        ("none", "median"): (0.93, 0.04, circle),
+        ("ipm", "median"): (0.92, 0.03, circle),
+        ("greedy", "mean"): (0.9, 0.02, circle),
+    }
+    for cell in GRID.cells("paper", 1, real):
+        data, attack, rule = cell.key.split("/")[-3:]
+        if data == "circle" and (attack, rule) in given and "variants" not in cell.key:
+            accuracy, level, decision = given[attack, rule]
+            put(
+                store, cell, "paper", accuracy, test_loss=[2.0, 1.0],
+                robustness_level=[0.1, level], decision=decision,
+            )  # fmt: skip
+    greedy, ipm, defended, *unknown = finding.found(Archive(GRID, store))
+    assert "destroyed by the greedy one in 0 of 1 seed (" in greedy
+    assert "IPM, which learns nothing, destroys the model in 1 of 1 seed" in ipm
+    assert "from 94.0 % to 14.0 % on average; one seed, at the paper's scale" in ipm
+    assert [link.shown for link in ipm.links] == ["94.0 %", "14.0 %"]
+    assert "IPM leaves the median 75 % on the synthetic data" in defended
+    assert len(unknown) == 2 and all(text.endswith(" is not computed yet.") for text in unknown)

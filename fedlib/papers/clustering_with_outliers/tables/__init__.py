@@ -6,6 +6,7 @@ from fedlib.papers.clustering_with_outliers.methods import ONE_PHASE, PUBLISHED_
 from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.tables.accuracies import (
     FIGURE_2,
+    accuracy_in_words,
     accuracy_table,
     figure_2_rows,
     iterates_table,
@@ -27,6 +28,7 @@ __all__ = [
     "ONE_PHASE",
     "PUBLISHED_ATTACKS",
     "TWO_PHASE",
+    "accuracy_in_words",
     "accuracy_table",
     "camouflage_table",
     "claims_table",

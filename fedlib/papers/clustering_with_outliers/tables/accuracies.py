@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from fedlib.evidence.plots import Panel
 from fedlib.evidence.published import PublishedValue
-from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, verdict
+from fedlib.evidence.report import (
+    Archive,
+    CellResult,
+    Note,
+    Table,
+    basis_of,
+    data_named,
+    verdict,
+)
 from fedlib.evidence.statistics import margin
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
@@ -79,6 +87,36 @@ def accuracy_table(
         classes,
         compact=True,
     )
+
+
+def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
+    """Say which rules of an accuracy table have the highest worst case.
+
+    Only rules of which all attacks are stored at one common scale are compared.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting, rate
+        The scenario, by the names that keys have for it.
+    """
+    scenario, attacks = Scenario(setting, rate), attacks_of(setting)
+    known = archive.common(scenario.cells(RULES, attacks))
+    if known is None:
+        return Note(
+            "Some cells of this table are not computed at any scale that the others have, so that "
+            "the worst cases of its rules are not compared."
+        )
+    worst = {
+        rule: min(
+            result.accuracy.mean for result in known[i * len(attacks) : (i + 1) * len(attacks)]
+        )
+        for i, rule in enumerate(RULES)
+    }
+    ranked = sorted(worst, key=lambda rule: -worst[rule])
+    said = ", ".join(f"{RULE_TITLES[rule]} {share(worst[rule])}" for rule in ranked)
+    return Note(f"The rules by their worst case, the best first: {said} ({basis_of(known)}).")
 
 
 def _class_of(result: CellResult, value: PublishedValue | None) -> str:

@@ -1,0 +1,240 @@
+"""What the chapter has found, in sentences whose numbers come from the stored runs."""
+
+from __future__ import annotations
+
+import math
+
+from fedlib.evidence.apart import Compared, recovered
+from fedlib.evidence.found import resting_on
+from fedlib.evidence.links import Linked, joined
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.clustering_with_outliers.authors_code import CODE
+from fedlib.papers.clustering_with_outliers.claims import CLAIMS
+from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
+from fedlib.papers.clustering_with_outliers.methods import (
+    ONE_PHASE,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    RULES,
+    TWO_PHASE,
+)
+from fedlib.papers.clustering_with_outliers.published import published
+from fedlib.papers.clustering_with_outliers.settings import (
+    DIRICHLET,
+    N_CLIENTS,
+    RATES,
+    SETTINGS,
+    UNIFORM,
+)
+from fedlib.papers.clustering_with_outliers.tables.shares import share
+from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, printed
+
+_RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
+"""The rule of the sentences, and its first phase alone."""
+_MOST, _FEW = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
+_UNEQUAL = Scenario(DIRICHLET, "0.2")
+_LOW = 10.0
+"""A printed accuracy in percent that a broken run may have too."""
+_LITTLE = 2 * MARGIN
+"""So many points or fewer are little, as in the claims of this chapter."""
+
+
+def found(archive: Archive) -> list[str]:
+    """Return what the chapter has found, the most important first.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    """
+    return [
+        _camouflage(archive),
+        _fewer_attackers(archive),
+        _worst_cases(archive),
+        _one_phase(archive),
+        _code(archive),
+    ]
+
+
+def _camouflage(archive: Archive) -> str:
+    """Say what an attacker leaves the rule that it knows, beside the attacks of the paper."""
+    start = (
+        f"{RULE_TITLES[_RULE]} is a defence in which the server proposes two models and the "
+        "clients vote for one of them"
+    )
+    keys = _MOST.cells((_RULE,), PUBLISHED_ATTACKS)
+    (attacked,) = _MOST.cells((_RULE,), ("camouflage",))
+    known = archive.common((*keys, attacked))
+    if known is None:
+        return (
+            f"{start}. What an attacker that knows this rule leaves of its accuracy on FEMNIST's "
+            "handwritten characters is not computed yet."
+        )
+    *usual, adaptive = known
+    worst = min(usual, key=_accuracy)
+    if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
+        then = ", but an attacker that knows the rule brings it down to "
+    else:
+        then = ", and an attacker that knows the rule leaves it "
+    return joined(
+        f"{start}. On FEMNIST's handwritten characters, with {_attackers(_MOST)}, it keeps a test "
+        "accuracy of ",
+        _shown(archive, worst),
+        f" under the worst of the paper's {_number(len(usual))} attacks",
+        then,
+        _shown(archive, adaptive),
+        f" ({resting_on(known)}{_other_data(known)}).",
+        _alone(archive, adaptive),
+    )
+
+
+def _alone(archive: Archive, adaptive: CellResult) -> str:
+    """Say what the same attacker leaves the first phase alone."""
+    (key,) = _MOST.cells((_ONE,), ("camouflage",))
+    pair = archive.common((key, adaptive.key))
+    if pair is None or pair[1].scale != adaptive.scale:
+        return ""
+    one = pair[0]
+    more = _accuracy(one) > _accuracy(adaptive) + _LITTLE
+    return joined(
+        f" The rule's first phase alone, without a vote, {'keeps' if more else 'has'} ",
+        _shown(archive, one),
+        " under the same attack.",
+    )
+
+
+def _fewer_attackers(archive: Archive) -> str:
+    """Say how the same attack fares with fewer attackers, on equal and on unequal clients."""
+    start = f"How much the attacker that knows {RULE_TITLES[_RULE]} achieves"
+    keys = [scenario.cells((_RULE,), ("camouflage",))[0] for scenario in (_FEW, _UNEQUAL)]
+    known = archive.common(keys)
+    if known is None:
+        return f"{start} with {_attackers(_FEW)} is not computed yet."
+    equal, unequal = known
+    apart = abs(_accuracy(equal) - _accuracy(unequal)) > _LITTLE
+    verb = "depends on the data" if apart else "depends little on who holds which data"
+    return joined(
+        f"{start} {verb}: with {_attackers(_FEW)} it leaves ",
+        _shown(archive, equal),
+        " where all clients draw from the same images, and ",
+        _shown(archive, unequal),
+        f" where each client has a mix of classes of its own ({resting_on(known)}).",
+    )
+
+
+def _worst_cases(archive: Archive) -> str:
+    """Say in how many settings the two rules have the best worst case, and by how much."""
+    judged = {row.claim: row for row in claims_table(archive).judged}
+    claims = [c for c in CLAIMS if "highest worst case" in c.text and c.place.startswith("Table")]
+    rows = [judged[claim] for claim in claims]
+    decided = [row for row in rows if row.decided]
+    says = (
+        "The paper says that its two rules with a vote have the highest accuracy of all "
+        f"{_number(len(RULES))} rules under their worst attack"
+    )
+    if not decided:
+        return f"{says}. None of the {len(rows)} settings is decided yet."
+    held = sum(row.holds for row in decided)
+    cells = [cell for row in decided for cell in row.claim.cells]
+    if len(decided) == 1:
+        where = "the only setting that is decided so far"
+        verdict = joined(f"This {'holds' if held else 'does not hold'} in ",
+                         archive.linked(where, *cells))  # fmt: skip
+    else:
+        where = f"{held} of {len(decided)} decided settings"
+        verdict = joined("This holds in ", archive.linked(where, *cells))
+    first = decided[0]
+    scenario = CellKey.parse(first.claim.cells[0]).scenario
+    return joined(
+        f"{says}. ",
+        verdict,
+        f"; {len(rows) - len(decided)} are not decided. On {SETTINGS[scenario.setting].title}, "
+        f"with {_attackers(scenario)}, their lead over the best other rule is ",
+        archive.linked(_number_of(first.here), *first.claim.cells),
+        f" points here and {_number_of(first.in_print)} points in the paper.",
+        " These verdicts rest on one seed." if all(row.provisional for row in decided) else "",
+    )
+
+
+def _number_of(statistic: str) -> str:
+    """The number with which a statistic in words begins."""
+    return statistic.split()[0]
+
+
+def _one_phase(archive: Archive) -> str:
+    """Say whether one phase fails under Omn where the paper prints that it does."""
+    keys = _FEW.cells((_ONE, _RULE), ("omn",))
+    one_printed, two_printed = (published()[key].value for key in keys)
+    known = archive.common(keys)
+    start = (
+        f"Under the attack Omn by {_attackers(_FEW)}, the paper prints {one_printed:.2f} for one "
+        f"phase and {two_printed:.2f} for two"
+    )
+    if known is None:
+        return f"{start}. What a run by the paper's text gives is not computed yet."
+    one, two = known
+    gap = _accuracy(two) - _accuracy(one)
+    effect = "changes little" if abs(gap) <= _LITTLE else "helps" if gap > 0 else "does harm"
+    return joined(
+        f"{start}. In runs by the paper's text the second phase {effect}: ",
+        _shown(archive, one),
+        " with one phase and ",
+        _shown(archive, two),
+        f" with two ({resting_on(known)}).",
+    )
+
+
+def _code(archive: Archive) -> str:
+    """Say what the choices of the authors' code do to the accuracies that are far from here."""
+    cells = tuple(key for key, value in published().items() if value.attack and key in CODE.cells)
+    compared = Compared(archive, printed, cells)
+    both = recovered(compared, CODE)
+    count = len(both.before)
+    if not count:
+        return (
+            "How near runs with the choices of the authors' published code come to the printed "
+            "accuracies is not computed yet."
+        )
+    known = [key for key in cells if compared.result(key) and compared.result(CODE.cell(key))]
+    before, after = (math.fsum(values) / count for values in (both.before, both.after))
+    low = max(both.printed) <= _LOW
+    return joined(
+        f"Of the accuracies that were farthest from the printed ones, {count} were also run with "
+        "all choices of the authors' published code: the mean distance from print goes from ",
+        archive.linked(f"{before:.1f}", *known),
+        " to ",
+        archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
+        " points.",
+        f" Since all of these printed accuracies are {max(both.printed):.0f} % or less, a change "
+        "that breaks every run would agree with them too."
+        if low and after < before
+        else "",
+    )
+
+
+def _accuracy(result: CellResult) -> float:
+    return result.accuracy.mean
+
+
+def _shown(archive: Archive, result: CellResult) -> Linked:
+    """The accuracy as a share, which leads to its runs."""
+    return archive.linked(share(_accuracy(result)), result.key)
+
+
+def _attackers(scenario: Scenario) -> str:
+    """How many clients attack in a scenario."""
+    return f"{RATES[scenario.rate]} attackers among {N_CLIENTS} clients"
+
+
+def _other_data(results: list[CellResult]) -> str:
+    """A word of caution where the images are another sample than the paper's."""
+    if all(result.canonical for result in results):
+        return ""
+    return "; another sample of the images than the paper's"
+
+
+def _number(count: int) -> str:
+    """A small number in words."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[count] if count < len(words) else str(count)

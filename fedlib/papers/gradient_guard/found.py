@@ -1,0 +1,241 @@
+"""What the chapter has found, in sentences whose numbers come from the stored runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fedlib.evidence.claims import Judgement
+from fedlib.evidence.found import resting_on
+from fedlib.evidence.links import joined
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.verdicts import FAILS, HOLDS
+from fedlib.papers.gradient_guard.claims import AT_30_AND_50
+from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
+from fedlib.papers.gradient_guard.measures import BREAKS, late_accuracy, separation
+from fedlib.papers.gradient_guard.settings import (
+    BLIND,
+    N_CLIENTS,
+    PUBLISHED_ATTACKS,
+    RULE_TITLES,
+    SHARES,
+    n_malicious,
+)
+from fedlib.papers.gradient_guard.tables.accuracy import break_share
+from fedlib.papers.gradient_guard.tables.verdicts import claims_table
+
+_GUARD = "gradient_guard"
+_FEW = "10"
+"""The malicious share of the first sentence, in percent."""
+_AIMED_AT = {"trimmed_mean", "median", "krum"}
+"""The rules that full-trim and full-Krum are made against."""
+_NONE = 60.0
+"""What :func:`break_share` gives for a defence that never breaks."""
+
+
+def found(archive: Archive) -> list[str]:
+    """Return what the chapter has found, the most important first.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    """
+    return [
+        _full_krum(archive),
+        _readings(archive),
+        _maps(archive),
+        _who_withstands(archive),
+        _matching(archive),
+    ]
+
+
+def _full_krum(archive: Archive) -> str:
+    """Say what few clients that send full-Krum leave the default reading, and the plain mean."""
+    who = f"{n_malicious(_FEW)} of {N_CLIENTS} clients"
+    keys = {
+        (rule, share): str(Comparison.of("mnist", "full_krum", share, rule))
+        for rule in (_GUARD, "fedsgd")
+        for share in ("0", _FEW)
+    }
+    known = archive.common(list(keys.values()))
+    start = "The paper says that its defence Gradient Guard withstands up to 50 % malicious clients"
+    if known is None:
+        return (
+            f"{start}. What {who} that send the attack full-Krum leave of its accuracy on MNIST is "
+            "not computed yet."
+        )
+    results = dict(zip(keys, known, strict=True))
+    clean, attacked, undefended = (
+        results[place] for place in ((_GUARD, "0"), (_GUARD, _FEW), ("fedsgd", _FEW))
+    )
+    each = [late_accuracy(attacked.of_seed(seed)).mean for seed in attacked.seeds]
+    limit = BREAKS / 100 * _mean(clean)
+    broken = sum(value < limit for value in each)
+    if len(each) == 1:
+        count = f"{'less' if broken else 'more'} than half of it is left"
+    else:
+        count = f"less than half of it is left in {broken} of {len(each)} seeds"
+    better = _mean(undefended) > _mean(attacked) + MARGIN
+    lower = _mean(attacked) < _mean(clean) - MARGIN
+    return joined(
+        f"{start}. In the reading of its text that this book takes as the default, {who} that send "
+        f"the attack full-Krum {'bring' if lower else 'do not bring'} its test accuracy on MNIST "
+        f"{'down from' if lower else 'down. Without an attack it is'} ",
+        _percent(archive, clean),
+        " to " if lower else ", and under the attack ",
+        _percent(archive, attacked),
+        f"; {count}. The plain average without any defence {'keeps' if better else 'has'} ",
+        _percent(archive, undefended),
+        f" ({resting_on(known)}).",
+    )
+
+
+def _readings(archive: Archive) -> str:
+    """Say in how many readings of the text the claim of the abstract holds."""
+    judged = {row.claim: row for row in claims_table(archive).judged}
+    by_reading: dict[str, list[Judgement]] = {}
+    for claim in AT_30_AND_50:
+        by_reading.setdefault(claim.reading, []).append(judged[claim])
+    held, failed = [], []
+    for reading, rows in by_reading.items():
+        kinds = {row.kind for row in rows}
+        if FAILS in kinds:
+            failed.append(reading)
+        elif kinds == {HOLDS}:
+            held.append(reading)
+    start = (
+        f"The text allows many readings, of which {len(by_reading)} are tried with 30 % and 50 % "
+        "malicious clients on MNIST, under full-trim and full-Krum"
+    )
+    if not held and not failed:
+        return f"{start}. Whether the defence withstands them is not decided in any reading yet."
+    open_ = len(by_reading) - len(held) - len(failed)
+    rows = [row for reading in (*held, *failed) for row in by_reading[reading]]
+    cells = [cell for row in rows for cell in row.claim.cells]
+    which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
+    one_seed = any(row.provisional for row in rows)
+    return joined(
+        f"{start}. It withstands all of these in ",
+        archive.linked(f"{len(held)} of {len(by_reading)} readings", *cells),
+        f"{which}, and does not in {len(failed)}; {open_} {'is' if open_ == 1 else 'are'} "
+        "undecided.",
+        " Some of these verdicts rest on one seed." if one_seed else "",
+    )
+
+
+def _maps(archive: Archive) -> str:
+    """Say whether honest and malicious clients' saliency maps differ as the paper supposes."""
+    attacks = ("full_krum", "full_trim")
+    keys = [str(Watched(str(Comparison.of("mnist", a, _FEW, _GUARD)))) for a in attacks]
+    known = archive.common(keys)
+    start = (
+        "The defence supposes that malicious clients' saliency maps are less like a reference "
+        "than those of honest clients"
+    )
+    if known is None:
+        return f"{start}. How far this is so on MNIST is not computed yet."
+    krum, trim = (separation(result).mean for result in known)
+    return joined(
+        f"{start}. On MNIST with {_FEW} % malicious clients and an honest reference, a malicious "
+        "client's map is the less alike of the two with a probability of ",
+        archive.linked(f"{krum:.2f}", keys[0]),
+        f" under full-Krum, {_telling(krum)}, and of ",
+        archive.linked(f"{trim:.2f}", keys[1]),
+        f" under full-trim, {_telling(trim)} ({resting_on(known)}).",
+    )
+
+
+def _telling(area: float) -> str:
+    """What an area under the ROC curve means for a rule that penalises the least alike."""
+    if area < 0.25:
+        return "so that mostly honest clients are penalised"
+    if area > 0.75:
+        return "so that mostly malicious clients are penalised"
+    return "which tells little"
+
+
+def _who_withstands(archive: Archive) -> str:
+    """Say which defences keep half of their accuracy at every share, under every attack."""
+    data = ("mnist", "fashion_mnist")
+    kept, judged, results = [], 0, []
+    cells: list[str] = []
+    for rule in RULE_TITLES:
+        lines = [line(d, attack, rule, SHARES) for d in data for attack in PUBLISHED_ATTACKS]
+        known = [archive.common(keys) for keys in lines]
+        stored = [held for held in known if held is not None]
+        if len(stored) < len(lines):
+            continue
+        judged += 1
+        if all(map(_never_breaks, stored)):
+            kept.append(rule)
+            results += [result for held in stored for result in held]
+            cells += [key for keys in lines for key in keys]
+    start = (
+        "A defence withstands a share of malicious clients if at least half of its accuracy "
+        "without an attack is left"
+    )
+    if not judged:
+        return f"{start}. Which defences do so at every share up to 50 % is not computed yet."
+    where = (
+        "up to 50 % on MNIST and Fashion-MNIST under full-trim and full-Krum, with full and with "
+        "partial knowledge"
+    )
+    if not kept:
+        return f"{start}. None of the {judged} defences that are computed does so {where}."
+    titles = [RULE_TITLES[rule] for rule in kept]
+    blind = len(kept) > 1 and set(kept) <= set(BLIND)
+    remark = " None of them needs the number of malicious clients." if blind else ""
+    return joined(
+        f"{start}. Of the {judged} defences that are computed, ",
+        archive.linked(_listed(titles), *cells),
+        f" {'does' if len(kept) == 1 else 'do'} so {where} ({resting_on(results)}).{remark}"
+        " Neither attack is made against them."
+        if _AIMED_AT.isdisjoint(kept)
+        else "",
+    )
+
+
+def _never_breaks(results: Sequence[CellResult]) -> bool:
+    """Whether a rule keeps half of its clean accuracy at every share, in every common seed."""
+    by_share = dict(zip(SHARES, results, strict=True))
+    seeds = set.intersection(*(set(result.seeds) for result in results))
+    return bool(seeds) and all(break_share(by_share, seed) == _NONE for seed in seeds)
+
+
+def _matching(archive: Archive) -> str:
+    """Say what attackers cost that have the saliency maps of honest clients."""
+    share = "30"
+    keys = line("mnist", "saliency_matching", _GUARD, ("0", share))
+    known = archive.common(keys)
+    start = (
+        "An attacker can send an update with exactly the saliency maps of an honest client, "
+        "because a shift of the output biases leaves them as they are"
+    )
+    if known is None:
+        return f"{start}. What this costs Gradient Guard on MNIST is not computed yet."
+    clean, attacked = known
+    cost = _mean(clean) - _mean(attacked)
+    little = BREAKS / 100 * _mean(clean) <= _mean(attacked)
+    return joined(
+        f"{start}. With {share} % such clients on MNIST, Gradient Guard (default reading) "
+        f"{'still has' if little else 'falls to'} ",
+        _percent(archive, attacked),
+        f", {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than without an attack "
+        f"({resting_on(known)}).",
+    )
+
+
+def _mean(result: CellResult) -> float:
+    return late_accuracy(result).mean
+
+
+def _percent(archive: Archive, result: CellResult) -> str:
+    """The accuracy in percent, which leads to its runs."""
+    return archive.linked(f"{_mean(result):.1f} %", result.key)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words in a row: ``FLTrust, FLAIR and Krum``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
