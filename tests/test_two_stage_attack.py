@@ -321,3 +321,35 @@ def test_decisions_are_the_models_on_the_plane():
         data = DataConfig("mnist", "embedded", EMBEDDED_VARIANT, 60, 20)
         image = CELLS["mnist/none/mean"].with_(track=("decision",), data=data)
         engine.run(image, load_dataset(data))
+
+
+def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    left = {
+        "mean": {"none": 0.04, "learned": 0.001, "greedy": 0.002, "signs": 0.03},
+        "median": {"none": 0.04, "learned": 0.03, "greedy": 0.02},
+        "krum": {"none": 0.04, "learned": 0.03, "greedy": None},
+    }
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            data, attack, rule = cell.key.split("/")[-3:]
+            if data != "circle" or "variants" in cell.key or attack not in left[rule]:
+                continue
+            found = left[rule][attack]
+            put(
+                store, cell, "paper", 0.9, test_loss=[1.0, None if found is None else 1.0],
+                robustness_level=[0.1, None if found is None else found * seed],
+            )  # fmt: skip
+    table = tables.worth_table(Archive(GRID, store), "circle")
+    rows = {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
+    # Both levels grow with the seed, so that what is left of them is the same.
+    assert rows["no defence"]["two-stage"] == "2.5 (2.5 to 2.5)"
+    assert rows["no defence"]["untrained policy"] == "not computed"
+    assert rows["Krum"]["greedy"] == "2 diverged"
+    assert (
+        "No defence: the learned policy leaves 2.5 %, the best control (greedy) 5.0 %; the policy "
+        "is ahead in 2 of 2 seeds, so that learning is worth something. Median: the learned policy "
+        "leaves 75.0 %, the best control (greedy) 50.0 %; the policy is ahead in 0 of 2 seeds, so "
+        "that learning is worth nothing."
+    ) in table.caption
+    assert "Krum:" not in table.caption  # the only control has diverged
