@@ -29,6 +29,7 @@ _ROOMS = {
     "PARTITIONS": "data",
     "RunConfig": "runs",
     "TRACKERS": "trackers",
+    "aggregate": "aggregators",
     "expand": "grids",
     "load_dataset": "data",
     "load_grid": "grids",

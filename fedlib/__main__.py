@@ -18,8 +18,10 @@ import torch
 
 from fedlib import __version__, hardware, kernels, limits
 from fedlib.commands.merge import add_merge
-from fedlib.commands.plan import add_plan, run_all
+from fedlib.commands.plan import ENGINES, add_plan, cluster_of, run_all
+from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
+from fedlib.compat import MissingExtraError
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
 from fedlib.data.download import download
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
         # Otherwise what cannot be written would be noticed after the status is given.
         sys.stdout.flush()
-    except (ConfigError, DataError, StoreError) as error:
+    except (ConfigError, DataError, MissingExtraError, StoreError) as error:
         _tell(f"error: {error}")
         return 2
     except BrokenPipeError:
@@ -131,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
     run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
+    run.add_argument("--engine", default="processes", metavar="E", help=", ".join(ENGINES))
+    run.add_argument("--address", metavar="A", help="with ray: the cluster, or auto")
+    run.add_argument("--gpu-share", type=float, metavar="G", help="with ray: of a GPU, for a run")
     run.set_defaults(command=_run)
     add_plan(commands)
 
@@ -141,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_verify(commands)
     add_merge(commands)
+    add_rank(commands)
 
     data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
     names = ", ".join(DOWNLOADABLE)
@@ -163,7 +169,10 @@ def _run(options: argparse.Namespace) -> int:
     grid = load_grid(options.slug)
     cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)
-    outcome = run_grid(cells, store, options.scale, device=options.device, jobs=options.jobs)
+    ray = cluster_of(options)
+    outcome = run_grid(
+        cells, store, options.scale, device=options.device, jobs=options.jobs, ray=ray
+    )
     print(
         f"{grid.slug} at scale {options.scale}: {len(outcome.computed)} runs computed, "
         f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
@@ -178,6 +187,7 @@ def _list(options: argparse.Namespace) -> int:
     """Print which cells are stored, at which scale."""
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
+    _tell(f"stored results are read from {results_root()}")
     for pattern in options.only or [None]:
         only = pattern or None
         shown = [archive for archive in archives if archive.cells(only)]

@@ -1,4 +1,4 @@
-"""One guarded place for what the installed libraries lack.
+"""One guarded place for what the installed libraries lack, and for optional ones that are absent.
 
 torchvision's wheel for CUDA fails to import over a CPU build of torch. The wheel adds meta
 functions to two operators (``torchvision::nms``, ``torchvision::qnms``). The wheel's binary would
@@ -9,9 +9,21 @@ neither operator, so it is enough to declare the schemas first.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import ModuleType
 
 import torch
+
+EXTRAS = {
+    "matplotlib": "book",
+    "gymnasium": "rl",
+    "stable_baselines3": "rl",
+    "byzfl": "bench",
+    "pytest_benchmark": "bench",
+    "flwr": "flower",
+    "ray": "ray",
+}
+"""The extra of fedlib that brings each optional package, by the name of its module."""
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -19,6 +31,40 @@ _SCHEMAS = {
 }
 # A torch.library.Library takes its declarations back when it is collected.
 _kept_alive: list[torch.library.Library] = []
+
+
+class MissingExtraError(ImportError):
+    """An optional package is not installed. The message names the extra that brings it."""
+
+
+def require(*modules: str) -> None:
+    """Check that optional packages are installed, without importing them.
+
+    Parameters
+    ----------
+    *modules
+        The names of the modules, each of which is in ``EXTRAS``.
+
+    Raises
+    ------
+    MissingExtraError
+        If one of them is not installed. The message is one line, which says what to install.
+    """
+    missing = [name for name in modules if not _is_installed(name)]
+    if missing:
+        extras = sorted({EXTRAS[name] for name in missing})
+        raise MissingExtraError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: "
+            f"pip install 'fedlib[{','.join(extras)}]'",
+            name=missing[0],
+        )
+
+
+def _is_installed(name: str) -> bool:
+    """Return whether a module can be imported."""
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    return importlib.util.find_spec(name) is not None
 
 
 def missing_schemas() -> list[str]:

@@ -17,7 +17,17 @@ import torch
 
 
 class ConfigError(ValueError):
-    """A value cannot be used. The message names the field, the value and what is allowed."""
+    """A value cannot be used. The message names the field, the value and what is allowed.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ConfigError
+    >>> try:
+    ...     AGGREGATORS["krum"](n_byzantine=5).check(n_clients=10)
+    ... except ConfigError as error:
+    ...     print(error)
+    aggregator.n_byzantine=5 is too many for krum with n_clients=10: allowed are 0 to 3.
+    """
 
 
 def check_name(field: str, value: object, allowed: Iterable[str]) -> str:

@@ -14,11 +14,13 @@ import torch
 
 from fedlib import hardware
 from fedlib.aggregators import AGGREGATORS
+from fedlib.arenas.arena_1 import grid as arena_1
+from fedlib.arenas.arena_1.keys import Bout
 from fedlib.attacks import ATTACKS
 from fedlib.clients import LocalSGD, MomentumSGD, RobustSGD
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
-from fedlib.grids import compute_metrics, grid_slugs, load_grid
+from fedlib.grids import compute_metrics, grid_slugs, load_grid, paper_slugs
 from fedlib.runs import RunConfig
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -27,9 +29,14 @@ RUNS = RECORDED / "runs.json"
 SCALES = ("smoke", "quick", "paper")
 
 
-def identities():
-    """A digest of the cells' keys and identities, by paper, scale, source and first part of key."""
-    found = {}
+def identities(played=None):
+    """A digest of the cells' keys and identities, by grid, scale, source and first part of key.
+
+    Rules and attacks that enter the catalogue enter the arena too, and change nothing that is
+    stored. ``played`` are the rules and attacks of the arena that count; None takes all.
+    """
+    played = played or [arena_1.row_names(), arena_1.column_names()]
+    found = {"played": played}
     for slug in grid_slugs():
         grid = load_grid(slug)
         for scale in SCALES:
@@ -41,6 +48,10 @@ def identities():
                         return DataConfig(name, source, variant)
 
                     for cell in grid.cells(scale, seed, data):
+                        if slug not in paper_slugs():
+                            key = Bout.parse(cell.key)
+                            if key.rule not in played[0] or key.attack not in played[1]:
+                                continue
                         lines = groups[cell.key.split("/")[0]]
                         lines.append(f"{cell.key} {seed} {cell.config.id}")
                 for part, lines in sorted(groups.items()):

@@ -12,11 +12,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from jupyter_book.config import get_final_config
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tools import build_site, check_toc, notebooks, set_up, smoke_notebooks
+from tools import build_site, check_toc, notebooks, repository, set_up, smoke_notebooks
 from tools.workspace import put_in_place, workspace
 
 ROOT = Path(__file__).parent.parent
@@ -391,6 +393,8 @@ def test_what_is_required_what_is_pinned_and_what_conda_takes_agree():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
     extras = project["optional-dependencies"]
+    # Flower wants other versions than the book, so that no pins would suit both.
+    extras = {name: group for name, group in extras.items() if name not in ("flower", "ray")}
     for text in [*project["dependencies"], *(text for group in extras.values() for text in group)]:
         wanted = Requirement(text)
         name = canonicalize_name(wanted.name)
@@ -404,3 +408,81 @@ def test_what_is_required_what_is_pinned_and_what_conda_takes_agree():
     assert python in SpecifierSet(project["requires-python"])
     assert set_up.OLDEST == (3, 11) and set_up.TOO_NEW == (3, 14)
     assert project["requires-python"] == ">=3.11,<3.14"
+
+
+def theme_with(address, folder):
+    """The options of the theme that jupyter-book comes to with an address of the repository."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config["repository"]["url"] = address
+    path = folder / "_config.yml"
+    path.write_text(yaml.safe_dump(config))
+    repository.configure(path)
+    final, _ = get_final_config(
+        user_yaml=path, validate=False, cli_config={"latex_individualpages": False}
+    )
+    return final["html_theme_options"]
+
+
+def test_without_an_address_of_the_repository_no_button_is_shown(tmp_path):
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert config["repository"]["url"] == ""
+    theme = theme_with("", tmp_path)
+    assert "repository_url" not in theme and "launch_buttons" not in theme
+    assert not any(value for name, value in theme.items() if name.startswith("use_"))
+
+
+def test_the_address_of_the_repository_is_one_setting(book, steps, monkeypatch, tmp_path):
+    github = theme_with("https://github.com/somebody/fedlib/", tmp_path)
+    assert github["repository_url"] == "https://github.com/somebody/fedlib"
+    assert github["repository_branch"] == "main"
+    assert github["launch_buttons"]["binderhub_url"] == "https://mybinder.org"
+    assert github["launch_buttons"]["colab_url"] == "https://colab.research.google.com"
+    assert github["use_repository_button"] and github["use_issues_button"]
+    assert github["home_page_in_toc"]  # the other options stay
+    # Colab opens notebooks of GitHub alone, and the theme would warn.
+    elsewhere = theme_with("https://gitlab.com/somebody/fedlib", tmp_path)
+    assert "colab_url" not in elsewhere["launch_buttons"]
+
+    seen = []
+    text = "title: A book\nrepository:\n  url: https://github.com/somebody/fedlib\n"
+    (book / "_config.yml").write_text(text)
+
+    def render(source, output):
+        seen.append(yaml.safe_load((source / "_config.yml").read_text()))
+        return steps(source, output)
+
+    monkeypatch.setattr(build_site, "render", render)
+    build_site.build(book, book / "_build", book / "_build" / "html")
+    shown = seen[0]["sphinx"]["config"]["html_theme_options"]
+    assert shown["use_repository_button"] and seen[0]["title"] == "A book"
+    assert (book / "_config.yml").read_text() == text
+
+
+@pytest.mark.parametrize("address", ["github.com/somebody/fedlib", "https://github.com/somebody"])
+def test_an_address_that_is_none_ends_the_build(book, steps, monkeypatch, capsys, address):
+    (book / "_config.yml").write_text(f"repository:\n  url: {address}\n")
+    monkeypatch.chdir(book)
+    assert build_site.main(["--build", "_build", "--html", "_build/html"]) == 1
+    assert f"repository.url='{address}' in _config.yml must be empty" in capsys.readouterr().err
+
+
+def test_the_container_sets_up_from_files_that_it_has_copied():
+    text = (ROOT / "Dockerfile").read_text()
+    before, _, after = text.partition("RUN make setup")
+    for name in (*set_up.NAMED_IN, "README.md", "LICENSE", "Makefile"):
+        assert re.search(rf"^COPY .*\b{re.escape(name)}\b", before, re.MULTILINE), name
+    assert "COPY tools/set_up.py tools/" in before and "COPY fedlib fedlib" in before
+    assert "COPY . ." in after and 'CMD ["make", "book"]' in after
+    assert "VENV=/opt/venv" in before  # as the Makefile and the dev container take it
+    lines = (ROOT / ".devcontainer" / "devcontainer.json").read_text().splitlines()
+    container = json.loads("\n".join(line for line in lines if not line.strip().startswith("//")))
+    assert container["workspaceFolder"] == "/work" and "WORKDIR /work" in text
+    settings = container["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == "/opt/venv/bin/python"
+
+
+def test_binder_installs_the_library_with_the_versions_of_the_book():
+    lines = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    assert "-e .[book,rl]" in lines
+    (constraints,) = [line.removeprefix("-c ") for line in lines if line.startswith("-c ")]
+    assert (ROOT / ".binder" / constraints).resolve() == ROOT / "constraints.txt"

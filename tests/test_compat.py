@@ -2,7 +2,14 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
+import pytest
+
+from fedlib.compat import EXTRAS
+
+ROOT = Path(__file__).parent.parent
 FAKE = """
 import torch
 if not hasattr(torch.ops.torchvision, "nms"):
@@ -61,3 +68,48 @@ def test_the_installed_torchvision_has_data_sets():
     from fedlib.compat import import_torchvision
 
     assert import_torchvision().datasets.MNIST.__name__ == "MNIST"
+
+
+@pytest.mark.parametrize(
+    ("missing", "module", "told"),
+    [
+        ("matplotlib", "fedlib.evidence.plots", "pip install 'fedlib[book]'"),
+        ("matplotlib", "fedlib.papers.gradient_guard.tables", "pip install 'fedlib[book]'"),
+        ("stable_baselines3", "fedlib.agents.two_stage", "pip install 'fedlib[rl]'"),
+        ("gymnasium", "fedlib.agents.environment", "pip install 'fedlib[rl]'"),
+    ],
+)
+def test_an_optional_package_that_is_missing_is_named_with_its_extra(
+    tmp_path, missing, module, told
+):
+    code = f"sys.modules[{missing!r}] = None\nimport {module}\n"
+    result = python(code, tmp_path)
+    last = result.stderr.splitlines()[-1]
+    assert last == f"fedlib.compat.MissingExtraError: {missing} is not installed: {told}"
+
+
+def test_a_command_says_in_one_line_which_extra_it_needs_before_it_computes(tmp_path):
+    cells = ["--only", "circle/rl/median", "--scale", "smoke"]
+    for missing, extra, command in (
+        ("stable_baselines3", "rl", ["run", "two_stage_attack", *cells]),
+        ("matplotlib", "book", ["plan"]),
+    ):
+        code = (
+            f"import os\nos.environ['FEDLIB_RESULTS'] = {str(tmp_path)!r}\n"
+            f"sys.modules[{missing!r}] = None\nfrom fedlib.__main__ import main\n"
+            f"sys.exit(main({command!r}))\n"
+        )
+        result = python(code, tmp_path)
+        assert result.returncode == 2
+        lines = [line for line in result.stderr.splitlines() if "warning" not in line]
+        install = f"pip install 'fedlib[{extra}]'"
+        assert lines == [f"fedlib: error: {missing} is not installed: {install}"]
+        assert "to compute" not in result.stdout
+
+
+def test_every_extra_that_a_message_names_is_one_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for module, extra in EXTRAS.items():
+        package = module.replace("_", "-")
+        assert any(line.startswith(package) for line in extras[extra]), module

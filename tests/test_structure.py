@@ -26,7 +26,7 @@ GENERAL = ("parts", "registry", "federation", "engine", "runs", "grids", "eviden
 ORDER = (
     ("validation", "limits"),
     ("kernels",),
-    ("registry", "seeds", "compat", "hardware", "parts"),
+    ("arrays", "registry", "seeds", "compat", "hardware", "parts"),
     ("blocks",),
     ("data",),
     ("models",),
@@ -38,6 +38,7 @@ ORDER = (
     ("runs",),
     ("engine",),
     ("agents", "grids"),
+    ("integrations",),
     ("evidence",),
     ("arenas",),
     ("commands",),

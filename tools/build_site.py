@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import check_offline, check_toc, notebooks
+from tools import check_offline, check_toc, notebooks, repository
 from tools.workspace import put_in_place, workspace
 
 SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml")
@@ -52,6 +52,8 @@ def build(
     ------
     BuildError
         If the table of contents and the files differ, or the site loads something from elsewhere.
+    AddressError
+        If the address of the repository in ``_config.yml`` cannot be used.
     subprocess.CalledProcessError
         If a chapter, the filling of pages or the rendering fails. It has printed why.
     """
@@ -59,6 +61,7 @@ def build(
     with workspace(build_folder, "site") as folder:
         source = folder / "src"
         copy_sources(root, source)
+        repository.configure(source / "_config.yml")
         if execute:
             execute_chapters(root, source, parameters)
         fill_pages(root, source)
@@ -98,7 +101,7 @@ def execute_chapters(root: Path, source: Path, parameters: Sequence[tuple[str, s
 
 def fill_pages(root: Path, source: Path) -> None:
     """Fill in what the pages show of the store and of the benchmarks."""
-    pages = map(str, sorted((source / "book").glob("*.md")))
+    pages = map(str, sorted((source / "book").rglob("*.md")))
     command = [sys.executable, "-m", "fedlib.evidence.pages"]
     subprocess.run([*command, "--benchmarks", str(root / "benchmarks"), *pages], check=True)
 
@@ -125,7 +128,7 @@ def main(arguments: list[str]) -> int:
     given = [(name, value) for name, value in options.parameter if value]
     try:
         build(Path.cwd(), options.build, options.html, execute=options.execute, parameters=given)
-    except BuildError as error:
+    except (BuildError, repository.AddressError) as error:
         print(error, file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:

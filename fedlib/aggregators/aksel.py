@@ -27,10 +27,22 @@ class Aksel(Aggregator):
         This says how many updates are averaged. ``"half"`` takes those that are no farther than the
         median distance, ``(n + 1) // 2`` of them. ``"all_but_f"`` takes ``n - f``, as the authors'
         code can do as well.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["aksel"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0300, 2.0300, 0.3700])
     """
 
     checks_finite: ClassVar[bool] = True
     by_distances: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i, \quad S \text{: the } \lceil n / 2 \rceil \text{ "
         r"nearest to } \operatorname{median}(x_1, \dots, x_n)"

@@ -22,6 +22,17 @@ class AdaptiveRobustClipping(PreAggregation):
     robust federated learning. It shortens ``k`` updates, where ``k`` is the whole part of
     ``2 f (n - f) / n``. Their new length is that of the longest of the other updates. A shortened
     update still stands for its client, so ``rule`` may know clients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["arc"](n_byzantine=1, rule={"name": "median"})
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1000, 2.0000, 0.4000])
     """
 
     moves_with_updates: ClassVar[bool] = False

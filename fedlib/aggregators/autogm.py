@@ -41,10 +41,22 @@ class AutoWeightedGeometricMedian(Aggregator):
     tolerance
         The turns end when the objective changes by a smaller share than this. The steps end when
         no update's share in the median changes by more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["autogm"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0000, 2.0000, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\arg\min_z \min_\alpha \sum_i \alpha_i \lVert z - x_i \rVert + \tfrac{\lambda}{2} \lVert "
         r"\alpha \rVert^2, \quad \alpha_i \ge 0, \ \sum_i \alpha_i = 1"

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.aggregators.clients_part import ClientsPart
 from fedlib.aggregators.states import check_state
+from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.blocks import NonFiniteError
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
@@ -20,7 +22,7 @@ AGGREGATORS: Registry[Any] = Registry("aggregator", "fedlib.aggregators")
 
 
 @dataclass(frozen=True)
-class Aggregator(ABC):
+class Aggregator(ClientsPart, ABC):
     """Base class of the aggregators.
 
     Every rule defines ``_aggregate``. A rule also defines ``_max_byzantine`` unless it allows any
@@ -34,16 +36,28 @@ class Aggregator(ABC):
     ----------
     n_byzantine
         This is the number of Byzantine clients that the rule must withstand, f in the papers.
+
+    Examples
+    --------
+    A rule is a function of the updates and of a state, which goes from round to round.
+
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> state = rule.init(n_clients=4, n_parameters=2)
+    >>> updates = torch.tensor([[1.0, 2.0], [2.0, 2.0], [3.0, 2.0], [9.0, -9.0]])
+    >>> aggregate, state = rule.apply(updates, state)
+    >>> aggregate
+    tensor([2.5000, 2.0000])
+    >>> rule.to_dict()
+    {'name': 'trimmed_mean', 'n_byzantine': 1}
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     """These are the facts (see :mod:`fedlib.federation.facts`) that the rule cannot do without."""
-    keeps_reputations: ClassVar[bool] = False
-    """If true, the state has the clients' ``reputation`` and ``scores``, ``(n_clients,)`` each."""
-    knows_clients: ClassVar[bool] = False
-    """If true, the state keeps something for each client. A row must then belong to the same client
-    in every round."""
+    uses_n_byzantine: ClassVar[bool] = True
+    """If true, the aggregate depends on ``n_byzantine``. Otherwise the rule only accepts it."""
     candidates_ask: ClassVar[bool] = True
     """If true, the rule may ask clients while :meth:`candidates` computes the candidates."""
     accepts_half: ClassVar[bool] = False
@@ -137,14 +151,15 @@ class Aggregator(ABC):
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
-    ) -> tuple[torch.Tensor, Any]:
+        self, updates: ArrayT, state: Any = None, facts: Facts | None = None
+    ) -> tuple[ArrayT, Any]:
         """Aggregate the updates of one round.
 
         Parameters
         ----------
         updates
-            The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is not changed.
+            The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is a tensor, a
+            NumPy array or another array with ``__dlpack__`` or ``__array__``. It is not changed.
         state
             The state that ``init`` or the round before returned. None stands for that of ``init``.
         facts
@@ -153,8 +168,8 @@ class Aggregator(ABC):
         Returns
         -------
         aggregate
-            The aggregate ``(n_parameters,)``, of the same dtype and device as ``updates``. It is
-            finite, unless rounding takes a mean of the largest floats over the edge.
+            The aggregate ``(n_parameters,)``, of the same kind, dtype and device as ``updates``. It
+            is finite, unless rounding takes a mean of the largest floats over the edge.
         state
             The state for the next round.
 
@@ -165,6 +180,13 @@ class Aggregator(ABC):
             with its ``n_byzantine``, if a fact that it needs is missing or has another shape, or
             if the state is not one of this rule for such updates.
         """
+        aggregate, state = self._apply(as_tensor("updates", updates), state, facts)
+        return in_kind(aggregate, updates), state
+
+    def _apply(
+        self, updates: torch.Tensor, state: Any, facts: Facts | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
         # A graph that an update carries must not enter the state and stay there round after round.

@@ -21,6 +21,18 @@ class Bulyan(Aggregator):
 
     The rule is that of El Mhamdi et al. (2018), section 4. In each coordinate it averages the
     ``n - 4 f`` selected values that are closest to their median. It needs ``n >= 4 f + 3``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [1.0, 1.8, 0.5],
+    ...      [0.8, 2.0, 0.4], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["bulyan"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0300, 2.0300, 0.3700])
     """
 
     checks_finite: ClassVar[bool] = True

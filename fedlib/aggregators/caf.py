@@ -28,6 +28,17 @@ class CovarianceAgnosticFilter(Aggregator):
     An update without weight takes no part any more. If it did, an update that is far away would
     keep the others from losing weight. The eigenvector is exact. It is had from the matrix of
     squared distances, whose size is the number of clients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["caf"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

@@ -30,11 +30,26 @@ class CenteredClipping(Aggregator):
         centered_clipping takes 0.1 and 1.
     n_iterations
         This is the number of clipping steps in a round, l in the papers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["centered_clipping"](n_byzantine=1, tau=1.0)
+    >>> state = None
+    >>> for _ in range(9):
+    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate.round(decimals=2)
+    tensor([1.1700, 1.8800, 0.4300])
     """
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"v \leftarrow v + \frac{1}{n} \sum_i (x_i - v) \min\!\left(1, \frac{\tau}{\lVert x_i "
         r"- v \rVert}\right)"

@@ -27,6 +27,17 @@ class ComparativeGradientElimination(Aggregator):
     combine
         This says what is made of the updates that are left. ``"mean"`` is their mean. ``"sum"`` is
         their sum, as in the text, which is the mean at a learning rate ``n - f`` times as large.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["cge"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

@@ -42,10 +42,25 @@ class ClippedClustering(Aggregator):
         members, as in the text. ``"single"`` takes the smallest one.
     largest
         This is the largest length to which updates are shortened. The authors' code has 100,000.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["clipped_clustering"](n_byzantine=1)
+    >>> state = None
+    >>> for _ in range(2):
+    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate.round(decimals=2)
+    tensor([1.0500, 2.0400, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
         r"\quad m = \operatorname{median}_{i, t} \lVert x_i^t \rVert, \quad S \text{: the larger "

@@ -104,6 +104,17 @@ class CenterWithOutliers(ClusteringRule):
     The rule is Algorithm 2 of clustering_with_outliers. The radius is the largest distance of a
     member to the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the
     description of ``side`` below.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["center_with_outliers"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     by_distances: ClassVar[bool] = True
@@ -125,6 +136,17 @@ class MeanWithOutliers(ClusteringRule):
     The rule is Algorithm 2 of clustering_with_outliers. The squares are those of the distances to
     the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the description
     of ``side`` below.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["mean_with_outliers"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     by_distances: ClassVar[bool] = True

@@ -43,6 +43,17 @@ class DivideAndConquer(Aggregator):
         This is how many updates are left out each time, as a multiple of ``n_byzantine``.
     seed
         This is the seed from which the coordinates are drawn, anew in every round.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["dnc"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

@@ -18,6 +18,17 @@ class FABA(Aggregator):
     """Remove, ``n_byzantine`` times, the update that is farthest from the mean of all those left.
 
     This is Algorithm 1 of Xia et al. (2019). The aggregate is the mean of what is left.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["faba"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

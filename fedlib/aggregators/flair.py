@@ -21,6 +21,20 @@ class FLAIR(ReputationRule):
     The flip score of an update is the sum of the squares of its values whose sign differs from that
     of the last aggregate. Where the last aggregate is zero, half of the square counts. A value that
     is so large that the sum of the squares could overflow counts as the largest that is not.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["flair"](n_byzantine=1)
+    >>> state = None
+    >>> for _ in range(5):
+    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate.round(decimals=2)
+    tensor([1.1100, 1.9900, 0.3500])
     """
 
     accepts_half: ClassVar[bool] = True

@@ -34,10 +34,22 @@ class Flame(Aggregator):
     one neighbour. There can be one group alone then. It is the first one with more than half of the
     clients that comes about if clients are joined in the order of their distances. The median is
     that of all lengths.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["flame"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0000, 2.0900, 0.2600])
     """
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
         r"\quad m = \operatorname{median}_i \lVert x_i \rVert, \quad S \text{: joined by } "

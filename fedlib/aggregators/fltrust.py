@@ -21,11 +21,24 @@ class FLTrust(Aggregator):
     updates. A negative cosine counts as zero. The rule needs an update that the server computes on
     clean samples of its own. If nobody is trusted, or if the server's update is not finite, the
     aggregate is zero. The rule accepts ``n_byzantine`` and does not use it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, Facts
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> facts = Facts(server_update=torch.tensor([1.0, 2.0, 0.3]))
+    >>> rule = AGGREGATORS["fltrust"](n_byzantine=1)
+    >>> rule.apply(updates, None, facts)[0].round(decimals=2)
+    tensor([1.0200, 1.9800, 0.2900])
     """
 
     accepts_half: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i t_i \frac{\lVert g \rVert}{\lVert x_i \rVert} x_i}{\sum_i t_i}, \quad "
         r"t_i = \max(0, \cos(x_i, g))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,11 +40,26 @@ class FoolsGold(Aggregator):
         This says by what the weighted sum is divided. ``"weights"`` divides it by the sum of the
         weights. ``"clients"`` divides it by the number of clients, as in the code of
         residual_reweighting. A client without weight then shortens the step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 0.1, 0.2], [0.2, 1.0, 0.1], [0.1, 0.2, 1.0], [-2, -2, -2], [-2, -2, -2]]
+    ... )
+    >>> rule = AGGREGATORS["foolsgold"](n_byzantine=2)
+    >>> state = None
+    >>> for _ in range(1):
+    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate.round(decimals=2)
+    tensor([0.4300, 0.4300, 0.4300])
     """
 
     accepts_half: ClassVar[bool] = True
     bounds_far_rows: ClassVar[bool] = False
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i \alpha_i x_i}{\sum_i \alpha_i}, \quad \alpha_i = \kappa \left(\ln "
         r"\frac{1 - c_i}{c_i} + \tfrac12\right), \ c_i = \max_{j \ne i} \cos(h_i, h_j), \ h_i "
@@ -73,6 +89,11 @@ class FoolsGold(Aggregator):
         n, d = updates.shape
         compared = int(facts.output_weights.sum()) if self.features == "last_layer" else d
         return Kept((n, compared), updates.dtype)
+
+    def with_clients(
+        self, state: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        return change(state)
 
     def _aggregate(
         self, updates: torch.Tensor, state: torch.Tensor | None, facts: Facts

@@ -30,9 +30,21 @@ class GeometricMedian(Aggregator):
     start
         This says where the first step begins. ``"zero"`` begins at zero, as in the authors' code of
         centered_clipping. ``"mean"`` begins at the mean of the updates.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["geometric_median"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1200, 1.9600, 0.3600])
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"z \leftarrow \frac{\sum_i w_i x_i}{\sum_i w_i}, \quad w_i = \frac{1}{\max(\nu, "
         r"\lVert x_i - z \rVert)}"

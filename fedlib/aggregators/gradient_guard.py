@@ -69,6 +69,25 @@ class GradientGuard(ReputationRule):
         This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
         scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both. The
         default of this rule is ``"lowest"``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, Facts
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> def maps(rows, **options):  # stands for the saliency maps of a network
+    ...     return rows.abs().reshape(-1, 1, 1, 3)
+    >>> rule = AGGREGATORS["gradient_guard"](n_byzantine=1)
+    >>> facts = Facts(saliency=maps)
+    >>> state = None
+    >>> for _ in range(5):
+    ...     aggregate, state = rule.apply(updates, state, facts)
+    >>> state.reputation.round(decimals=2)
+    tensor([ 1.9600,  1.9600,  1.9600,  1.9600, -2.9400], dtype=torch.float64)
+    >>> aggregate.round(decimals=2)
+    tensor([1.0600, 2.0300, 0.3200])
     """
 
     accepts_half: ClassVar[bool] = True

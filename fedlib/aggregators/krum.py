@@ -19,6 +19,17 @@ class Krum(Aggregator):
 
     The rule is that of Blanchard et al. (2017), section 4. It needs ``n >= 2 f + 3``. If scores are
     equal, the first client's update is taken.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["krum"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0000, 2.0000, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

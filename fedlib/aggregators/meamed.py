@@ -19,6 +19,17 @@ class MeanAroundMedian(Aggregator):
 
     This is the mean around the median of Xie et al. (2018a), Generalized Byzantine-tolerant SGD.
     If two values are equally close, the smaller one is taken.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["meamed"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     by_columns: ClassVar[bool] = True

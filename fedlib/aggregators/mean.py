@@ -26,11 +26,27 @@ class Mean(Aggregator):
         This says how the clients are weighted. ``"equal"`` gives every client the same weight.
         ``"samples"`` weighs a client by its number of training samples. The server believes what
         the client says about this number.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, Facts
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["mean"]()
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([ 2.6400, -0.1600,  2.0400])
+    >>> rule = AGGREGATORS["mean"](weights="samples")
+    >>> facts = Facts(sample_counts=torch.tensor([30, 30, 30, 30, 0]))
+    >>> rule.apply(updates, None, facts)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     shows_non_finite: ClassVar[bool] = True
     accepts_half: ClassVar[bool] = True
     bounds_far_rows: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = r"\frac{1}{n} \sum_i x_i"
     cost: ClassVar[str] = r"n d"
 

@@ -18,10 +18,22 @@ class Median(Aggregator):
     """Take the median of each coordinate (Yin et al., 2018, Algorithm 1, option I).
 
     With an even number of clients the median is the mean of the two middle values.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["median"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1000, 2.0000, 0.4000])
     """
 
     by_columns: ClassVar[bool] = True
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = r"\operatorname{median}(x_1, \dots, x_n) \text{ of each coordinate}"
     cost: ClassVar[str] = r"n d \log n"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -29,6 +30,18 @@ class Monna(Aggregator):
         not averaged. ``"client"`` is that of one client, which is its own nearest neighbour.
     client
         This is the number of the trusted client, from 0. It counts only if a client is trusted.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, Facts
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> facts = Facts(server_update=torch.tensor([1.0, 2.0, 0.3]))
+    >>> rule = AGGREGATORS["monna"](n_byzantine=1)
+    >>> rule.apply(updates, None, facts)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
@@ -60,6 +73,16 @@ class Monna(Aggregator):
                 f"aggregator.client={self.client} is out of range: must be from 0 to "
                 f"{n_clients - 1}, with n_clients={n_clients}."
             )
+
+    def among(self, present: Sequence[int]) -> Self:
+        if self.trusted != "client":
+            return self
+        if self.client not in present:
+            raise ConfigError(
+                f"aggregator.client={self.client} has sent no update in this round: must be one of "
+                f"the clients that have, {list(present)}."
+            )
+        return replace(self, client=list(present).index(self.client))
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts

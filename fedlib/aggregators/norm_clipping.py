@@ -26,11 +26,23 @@ class NormClipping(Aggregator):
     threshold
         This is the largest norm that an update keeps, in the units of the updates. It is M in the
         paper.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["norm_clipping"](n_byzantine=1, threshold=2.0)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([0.9500, 1.1800, 0.4400])
     """
 
     shows_non_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
     scales_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{n} \sum_i x_i \min\!\left(1, \frac{M}{\lVert x_i \rVert}\right)"
     )

@@ -20,6 +20,17 @@ class Phocas(Aggregator):
     The rule is that of Xie et al. (2018b), Phocas: dimensional Byzantine-resilient stochastic
     gradient descent. The trimmed mean leaves out the f smallest and the f largest values. If two
     values are equally close, the smaller one is taken.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["phocas"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     by_columns: ClassVar[bool] = True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -73,11 +74,12 @@ class PreAggregation(Aggregator):
     ) -> tuple[torch.Tensor, Any]:
         rounds, inner = state or self.init(*updates.shape)
         weights = self._mixing(updates, rounds)
-        aggregate = self._at_once(updates, weights)
-        if aggregate is None:
-            require_finite(updates)
-            mixed = weights.to(updates.dtype) @ updates
-            aggregate, inner = self.rule.apply(mixed, inner, facts)
+        at_once = self._at_once(updates, weights)
+        if at_once is not None:
+            return at_once, (rounds + 1, inner)
+        require_finite(updates)
+        mixed = weights.to(updates.dtype) @ updates
+        aggregate, inner = self.rule.apply(mixed, inner, facts)
         return aggregate, (rounds + 1, inner)
 
     def _at_once(self, updates: torch.Tensor, weights: torch.Tensor) -> torch.Tensor | None:
@@ -111,6 +113,16 @@ class PreAggregation(Aggregator):
         mixed = self._mixing(updates, rounds).to(updates.dtype) @ updates
         return self.rule.candidates(mixed, inner, facts)
 
+    def among(self, present: Sequence[int]) -> Self:
+        # If the other rule knows clients, a mixed update stands for the client in the same row.
+        return replace(self, rule=self.rule.among(present)) if self.knows_clients else self
+
+    def with_clients(
+        self, state: tuple[int, Any], change: Callable[[torch.Tensor], torch.Tensor]
+    ) -> tuple[int, Any]:
+        rounds, inner = state
+        return rounds, inner if inner is None else self.rule.with_clients(inner, change)
+
     def _rows(self, n_clients: int) -> int:
         """Return the number of updates that the other rule gets."""
         return n_clients
@@ -132,6 +144,17 @@ class NearestNeighbourMixing(PreAggregation):
     mixed updates stay in the clients' order. A rule may know clients by their numbers of samples,
     their samples or a history. To such a rule a mixed update stands for the client whose neighbours
     it averages.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["nearest_neighbour_mixing"](n_byzantine=1, rule={"name": "median"})
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     by_distances: ClassVar[bool] = True
@@ -167,6 +190,17 @@ class Bucketing(PreAggregation):
         This is the number of updates in a bucket, s in the paper. The last bucket may be smaller.
     seed
         This is the seed from which the buckets are drawn.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["bucketing"](n_byzantine=1, rule={"name": "median"}, bucket_size=2)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1000, 2.1000, 0.3500])
     """
 
     formula: ClassVar[str] = (

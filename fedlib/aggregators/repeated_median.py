@@ -40,9 +40,21 @@ class RepeatedMedian(Aggregator):
         This says where the line lies. ``"repeated_median"`` takes the repeated median's own
         intercept (equation 2). ``"middle"`` makes the line go through the median at the mean rank,
         as in the authors' code.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["repeated_median"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1000, 2.0000, 0.4500])
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\beta_0 + \beta_1 \tfrac{n + 1}{2}, \quad \beta_1 = \operatorname{median}_i "
         r"\operatorname{median}_{j \ne i} \frac{x_{(j)} - x_{(i)}}{j - i}"

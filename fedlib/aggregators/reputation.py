@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -99,6 +100,9 @@ class ReputationRule(Aggregator):
             The state for the next round.
         """
         return state._replace(direction=aggregate.sign())
+
+    def with_clients(self, state: State, change: Callable[[torch.Tensor], torch.Tensor]) -> State:
+        return state._replace(reputation=change(state.reputation), scores=change(state.scores))
 
     def _penalties(self, scores: torch.Tensor) -> torch.Tensor:
         """Return how much of a penalty each client gets, ``(n,)``, from its score ``(n,)``.

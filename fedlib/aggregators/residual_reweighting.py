@@ -75,9 +75,21 @@ class ResidualReweighting(Aggregator):
         residuals leaves out the smallest, and their scale is never zero. A replaced value keeps its
         confidence, and the weights are squared. The lines in the authors' code have the
         ``intercept`` ``"middle"``, which must be set beside ``version``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["residual_reweighting"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0400, 0.3400])
     """
 
     checks_finite: ClassVar[bool] = True
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{\sum_i W_i x_i}{\sum_i W_i}, \quad W_i = \sum_k w_{ik} "
         r"\operatorname{std}_j(w_{jk}), \quad w_{ik} = \min\!\left(1, \lambda "

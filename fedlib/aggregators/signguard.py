@@ -44,10 +44,22 @@ class SignGuard(Aggregator):
         neighbour at this quantile of all clients. The text does not give it. Public code has 0.5.
     seed
         This is the seed from which coordinates are drawn.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["signguard"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0400, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
     moves_with_updates: ClassVar[bool] = False
+    uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"\frac{1}{|S|} \sum_{i \in S} x_i \min\!\left(1, \frac{m}{\lVert x_i \rVert}\right), "
         r"\quad m = \operatorname{median}_i \lVert x_i \rVert, \quad S = \{i : L m \le \lVert x_i "

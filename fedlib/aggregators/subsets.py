@@ -78,6 +78,17 @@ class MinimumDiameterAveraging(SubsetRule):
     """Average the subset of ``n - f`` updates with the smallest diameter (El Mhamdi et al., 2021).
 
     The diameter is the largest distance between two updates of the subset.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["mda"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True
@@ -116,6 +127,17 @@ class SmallestMaximumEigenvalueAveraging(SubsetRule):
     The rule is that of Allouah et al. (2023). Each subset has ``n - f`` updates. The covariance has
     the same non-zero eigenvalues as the centred Gram matrix. This matrix follows from the squared
     distances by double centring.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["smea"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.0500, 2.0500, 0.3000])
     """
 
     checks_finite: ClassVar[bool] = True

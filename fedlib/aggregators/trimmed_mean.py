@@ -18,6 +18,17 @@ class TrimmedMean(Aggregator):
     """Average each coordinate without its ``n_byzantine`` smallest and largest values.
 
     This is Algorithm 1, option II, of Yin et al. (2018). The trimmed share is f / n.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS
+    >>> updates = torch.tensor(
+    ...     [[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1], [9.0, -9.0, 9.0]]
+    ... )
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> rule.apply(updates)[0].round(decimals=2)
+    tensor([1.1000, 2.0000, 0.3700])
     """
 
     by_columns: ClassVar[bool] = True

@@ -31,6 +31,15 @@ class ALittleIsEnough(Attack):
     alternating
         Whether the perturbation's sign is flipped in every round (centered_clipping, equation 19).
         The first round sends ``mean - z std``. The state is then the number of rounds past.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["alie"](n_byzantine=1, z=1.0)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.9200, 1.9200, 0.1600]])
     """
 
     alike: ClassVar[bool] = True

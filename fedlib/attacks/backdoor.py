@@ -79,14 +79,28 @@ class Backdoor(TrainingAttack):
 class PixelBackdoor(Backdoor):
     """Teach a pattern of twelve pixels to mean the target class.
 
-    residual_reweighting, section 4.3; the pattern is that of the authors' code: rows 0 and 2,
-    columns 0 to 2 and 4 to 6.
+    This is the backdoor of residual_reweighting, section 4.3. The pattern is that of the authors'
+    code: it is in rows 0 and 2, in columns 0 to 2 and 4 to 6.
 
     Parameters
     ----------
     value
-        The value of the pattern's pixels, after normalisation: one number for all channels, or one
-        for each of them.
+        The value of the pattern's pixels, after normalisation. It is one number for all channels,
+        or one for each of them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> attack = ATTACKS["pixel_backdoor"](n_byzantine=1, target=2, share=1.0)
+    >>> images, labels = attack.poison(torch.zeros(1, 1, 4, 8), torch.tensor([5]), 10)
+    >>> images[0, 0].int()
+    tensor([[1, 1, 1, 0, 1, 1, 1, 0],
+            [0, 0, 0, 0, 0, 0, 0, 0],
+            [1, 1, 1, 0, 1, 1, 1, 0],
+            [0, 0, 0, 0, 0, 0, 0, 0]], dtype=torch.int32)
+    >>> labels
+    tensor([2])
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on a share of } (x + \text{pattern}, \text{target})"
@@ -130,7 +144,8 @@ class PixelBackdoor(Backdoor):
 class FeatureBackdoor(Backdoor):
     """Teach unusual values of some features to mean the target class.
 
-    residual_reweighting, section 4.3, on its loan data: six of 92 features.
+    This is the backdoor of residual_reweighting, section 4.3, on its loan data. There the trigger
+    is in six of 92 features.
 
     Parameters
     ----------
@@ -140,6 +155,22 @@ class FeatureBackdoor(Backdoor):
         What each feature is set to. If it is empty, a feature is set to a tenth of its range above
         the largest value that the training samples have ("slightly larger than their maximum
         value", appendix A.5). A feature without a range counts as if its range were 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> attack = ATTACKS["feature_backdoor"](
+    ...     n_byzantine=1, target=1, share=0.5, features=(0,), values=(9.0,)
+    ... )
+    >>> samples, labels = attack.poison(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64), 2)
+    >>> samples
+    tensor([[0., 0.],
+            [9., 0.],
+            [0., 0.],
+            [9., 0.]])
+    >>> labels
+    tensor([0, 1, 0, 1])
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (
@@ -212,6 +243,16 @@ class ModelReplacement(PixelBackdoor):
         ``feature_backdoor``.
     features, values
         The places and the values of the features, as for ``feature_backdoor``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["model_replacement"](n_byzantine=1, scale=100.0, rounds=(1,))
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[100., 210.,  40.]])
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (

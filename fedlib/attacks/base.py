@@ -1,4 +1,4 @@
-"""What every attack shares: the contract, and the bounds of what it knows."""
+"""The base of every attack: its contract, and the bounds of what it knows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.clients.base import Client
 from fedlib.federation.facts import FACTS, Facts, check_facts
 from fedlib.parts import Revision
@@ -26,12 +27,32 @@ def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """Base of the attacks. They act on updates by ``_attack``, or on data by ``poison``.
+    """Base class of the attacks. They act on updates by ``_attack``, or on data by ``poison``.
 
     Parameters
     ----------
     n_byzantine
-        How many clients the attacker controls, f in the papers.
+        The number of clients that the attacker controls, f in the papers.
+
+    Examples
+    --------
+    An attack is told the benign updates and nothing else, unless it lists more in ``knows``. Its
+    state goes from round to round.
+
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> attack = ATTACKS["alie"](n_byzantine=2, alternating=True, z=1.0)
+    >>> sorted(attack.knows)
+    ['benign_updates']
+    >>> benign = torch.tensor([[1.0, 2.0], [1.2, 1.8], [0.8, 2.2]])
+    >>> state = attack.init(n_clients=5, n_parameters=2)
+    >>> sent, state = attack.apply(benign, state)
+    >>> sent.round(decimals=2)
+    tensor([[0.8000, 1.8000],
+            [0.8000, 1.8000]])
+    >>> sent, state = attack.apply(benign, state)
+    >>> sent[0].round(decimals=2)
+    tensor([1.2000, 2.2000])
     """
 
     name: ClassVar[str]
@@ -61,11 +82,11 @@ class Attack(ABC):
         self._set_knows(*self.knows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and hyperparameters, as JSON values."""
+        """Return the name and the hyperparameters of the attack as JSON values."""
         return {"name": self.name, **asdict(self)}
 
     def init(self, n_clients: int, n_parameters: int) -> Any:
-        """The state before the first round: None where the attack keeps nothing.
+        """Make the state before the first round. It is None if the attack keeps nothing.
 
         Raises
         ------
@@ -80,65 +101,70 @@ class Attack(ABC):
     def poison(
         self, x: torch.Tensor, y: torch.Tensor, n_classes: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The Byzantine clients' samples ``(n, C, H, W)`` and labels ``(n,)``, poisoned.
+        """Return the Byzantine clients' samples ``(n, C, H, W)`` and labels ``(n,)``, poisoned.
 
-        The arguments are left as they are. The default changes nothing.
+        The arguments are not changed. By default nothing is poisoned.
         """
         return x, y
 
     def fitted(self, x: torch.Tensor) -> Attack:
-        """This attack with what it takes from the training samples ``(n, C, H, W)``: by default
-        nothing.
+        """Return this attack with what it takes from the training samples ``(n, C, H, W)``.
+
+        By default it takes nothing from them.
         """
         return self
 
     def poisoned_of_batch(self) -> int | None:
-        """How many samples of each of their batches Byzantine clients poison, the first ones.
+        """Return how many samples of each batch Byzantine clients poison, the first ones.
 
-        None, the default: those of all their samples that :meth:`poison` changes, fixed for good.
+        With None, which is the default, they poison those of all their samples that :meth:`poison`
+        changes. These are the same in all rounds.
         """
         return None
 
     def trains(self, client: Client) -> Client:
-        """How Byzantine clients train in rounds in which they poison, where others do ``client``.
+        """Return how Byzantine clients train in rounds in which they poison.
 
-        By default they train alike.
+        The others train as ``client`` says. By default the Byzantine clients do the same.
         """
         return client
 
     def poisons(self, number: int) -> bool:
-        """Whether Byzantine clients train on their poisoned samples in round ``number``, from 1."""
+        """Return whether Byzantine clients train on poisoned samples in a round, from 1."""
         return True
 
     def triggered(
         self, x: torch.Tensor, y: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Test samples on which the attack succeeds if the model gives these labels.
+        """Return test samples on which the attack succeeds if the model gives these labels.
 
-        None, the default, for an attack without a goal of its own. If there are none among these,
+        None, the default, is for an attack without a goal of its own. If no sample is fit for it,
         the run has no ``attack_success``.
         """
         return None
 
     def apply(
-        self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None
-    ) -> tuple[torch.Tensor, Any]:
-        """The updates that the Byzantine clients send this round.
+        self, updates: ArrayT, state: Any = None, facts: Facts | None = None
+    ) -> tuple[ArrayT, Any]:
+        """Make the updates that the Byzantine clients send in this round.
 
         Parameters
         ----------
         updates
-            The benign updates, ``(n_clients - n_byzantine, n_parameters)``; left as they are.
-            Without rows if the attack does not know them.
+            The benign updates, ``(n_clients - n_byzantine, n_parameters)``. They are a tensor, a
+            NumPy array or another array with ``__dlpack__`` or ``__array__``, and are not changed.
+            They have no rows if the attack does not know them.
         state
-            From ``init`` or the round before.
+            The state that ``init`` or the round before returned.
         facts
-            What else the attack ``knows``.
+            The facts that the attack ``knows`` besides the benign updates.
 
         Returns
         -------
-        byzantine_updates, state
-            ``(n_byzantine, n_parameters)``; the state to pass on.
+        byzantine_updates
+            What is sent, ``(n_byzantine, n_parameters)``, of the same kind as ``updates``.
+        state
+            The state for the next round.
 
         Raises
         ------
@@ -146,6 +172,13 @@ class Attack(ABC):
             If ``updates`` is no floating-point matrix, or the attack is not told something it
             needs.
         """
+        sent, state = self._apply(as_tensor("updates", updates), state, facts)
+        return in_kind(sent, updates), state
+
+    def _apply(
+        self, updates: torch.Tensor, state: Any, facts: Facts | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         # An update that carries a graph must not carry it into the state, and on from there.
         updates, facts = updates.detach(), (facts or Facts()).detached()
@@ -163,13 +196,13 @@ class Attack(ABC):
         """:meth:`apply` with what the attack needs at hand."""
 
     def _set_knows(self, *names: str) -> None:
-        """Set what this object is told, where a hyperparameter decides it."""
+        """Set what this object is told, for attacks in which a hyperparameter decides it."""
         for name in names:
             check_name("attack.knows", name, FACTS)
         object.__setattr__(self, "knows", frozenset(names))
 
     def _everywhere(self, update: torch.Tensor) -> torch.Tensor:
-        """The same update from every Byzantine client."""
+        """Return the same update for every Byzantine client."""
         return update.expand(self.n_byzantine, -1)
 
 
@@ -198,7 +231,7 @@ class TrainingAttack(Attack):
         check_real("attack.rate_factor", self.rate_factor, 0, open_low=True)
 
     def trains(self, client: Client) -> Client:
-        """Longer and faster, if the client algorithm has local epochs."""
+        """Return a client that trains longer and faster, if it has local epochs."""
         return client.train_harder(self.extra_epochs, self.rate_factor)
 
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
@@ -206,7 +239,18 @@ class TrainingAttack(Attack):
 
 
 def make_attack(spec: dict[str, Any] | Attack) -> Attack:
-    """The attack that ``spec`` (as from ``to_dict``) describes."""
+    """Make the attack that ``spec`` describes.
+
+    Parameters
+    ----------
+    spec
+        A dictionary such as ``to_dict`` returns, or an attack, which is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a parameter in the dictionary is unknown, or a value is not allowed.
+    """
     if isinstance(spec, Attack):
         return spec
     made: Attack = ATTACKS.make(spec)

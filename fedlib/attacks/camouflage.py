@@ -39,6 +39,18 @@ class Camouflage(Attack):
         The first gamma.
     factor
         The factor between the gammas that are tried.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> own = torch.tensor([[1.0, 2.1, 0.4]])
+    >>> facts = Facts(own_updates=own, rule=lambda rows: rule.apply(rows)[0])
+    >>> attack = ATTACKS["camouflage"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[0.8600, 1.8400, 0.3600]])
     """
 
     formula: ClassVar[str] = (

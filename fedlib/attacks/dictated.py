@@ -18,11 +18,23 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 class Dictated(Attack):
     """Send what the state says from every Byzantine client, and be honest until it says something.
 
-    The state is an update ``(n_parameters,)``, a factor ``(1,)`` of the clients' own, or both in
-    ``(2, n_parameters)``: factors of the own, and below them what is added.
+    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own updates. It
+    may also be both in ``(2, n_parameters)``. The first row then holds factors of the own updates,
+    and the second one what is added.
 
-    It serves :class:`fedlib.agents.environment.FederationEnvironment`, where a policy chooses the
-    update of each round (two_stage_attack, section 3).
+    The attack serves :class:`fedlib.agents.environment.FederationEnvironment`. A policy chooses the
+    update of each round there (two_stage_attack, section 3).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["dictated"](n_byzantine=1)
+    >>> state = torch.tensor([3.0, 3.0, 3.0])
+    >>> attack.apply(benign, state, facts)[0]
+    tensor([[3., 3., 3.]])
     """
 
     formula: ClassVar[str] = r"b = a \text{, or } b_j = o_j \text{ before there is an } a"
@@ -121,6 +133,16 @@ class TwoStage(Dictated):
         along that gradient.
     hidden_step
         The length of that step, as a share of the length of the own update.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["two_stage"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.0000, 2.1000, 0.4000]])
     """
 
     agent: ClassVar[str] = "fedlib.agents.two_stage"

@@ -58,10 +58,10 @@ class DirectedDeviation(Attack):
 class FullTrim(DirectedDeviation):
     """Send values just beyond the benign ones, on the side that opposes the benign mean.
 
-    Fang et al. (2020). With full knowledge each value is drawn uniformly between the
-    benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out; with
-    partial knowledge, between 3 and 4 deviations from the mean. The state is the number of
-    rounds past.
+    The attack is that of Fang et al. (2020). With full knowledge each value is drawn uniformly
+    between the benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out.
+    With partial knowledge it is drawn between 3 and 4 deviations from the mean. The state is the
+    number of rounds past.
 
     Parameters
     ----------
@@ -69,6 +69,15 @@ class FullTrim(DirectedDeviation):
         How far out the values are drawn, 2 in the paper.
     seed
         The seed of the draws.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["full_trim"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.8300, 1.3400, 0.0900]])
     """
 
     formula: ClassVar[str] = (
@@ -118,15 +127,18 @@ class FullTrim(DirectedDeviation):
 class FullKrum(DirectedDeviation):
     """Send one update ``-lambda sign(mean)``, lambda being the largest with which Krum takes it.
 
-    Fang et al. (2020): lambda starts at its upper bound and is halved until Krum would take a
-    Byzantine update, or it is below ``least``. All Byzantine clients send the same. With partial
-    knowledge the attacker's own honest updates stand for the benign, and a single Byzantine one is
-    tried with them; more are added one by one as long as no lambda is found: with as many as
-    there are honest ones, equal updates would be each other's neighbours, and any lambda would do.
+    The attack is that of Fang et al. (2020). Lambda starts at its upper bound. It is halved until
+    Krum would take a Byzantine update, or until it is below ``least``. All Byzantine clients send
+    the same update.
 
-    So they are with full knowledge where ``2 f >= n - 1``, for which the attack is not defined: a
-    copy's ``n - f - 2`` nearest are copies, its score in the attacker's Krum is 0, and lambda stays
-    at its upper bound, with ``n - 2 f - 1`` taken as 1.
+    With partial knowledge the attacker's own honest updates stand for the benign ones. The attacker
+    tries a single Byzantine update with them, and adds more one by one as long as no lambda is
+    found. It does not begin with as many as there are honest ones, because equal updates would then
+    be each other's neighbours, and any lambda would do.
+
+    With full knowledge the attack is not defined if ``2 f >= n - 1``. The ``n - f - 2`` nearest
+    updates of a copy are then copies, so its score in the attacker's Krum is 0. Lambda stays at its
+    upper bound, and ``n - 2 f - 1`` is taken as 1.
 
     An update with a NaN or an Inf counts as the zero update, which the server takes it for. Lambda
     is at most the largest float of the updates' dtype.
@@ -135,6 +147,15 @@ class FullKrum(DirectedDeviation):
     ----------
     least
         The lambda below which the search gives up, 1e-5 in the paper.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[2.0, -1, 1], [-1, 2, 1], [1, 1, -2], [-1, -1, 1]])
+    >>> attack = ATTACKS["full_krum"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[-0.7900, -0.7900, -0.7900]])
     """
 
     alike: ClassVar[bool] = True

@@ -22,6 +22,15 @@ class InnerProductManipulation(Attack):
     ----------
     epsilon
         The strength. Section VI-B of centered_clipping takes 0.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["ipm"](n_byzantine=1, epsilon=0.2)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[-0.2100, -0.4100, -0.0600]])
     """
 
     alike: ClassVar[bool] = True

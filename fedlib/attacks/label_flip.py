@@ -20,23 +20,33 @@ _DIGITS, _LETTERS = 10, 26
 @ATTACKS.register("label_flip")
 @dataclass(frozen=True)
 class LabelFlip(TrainingAttack):
-    """Train honestly on wrong labels.
+    """Train as honest clients do, but on wrong labels.
 
     Parameters
     ----------
     mapping
-        ``"complement"``: label y becomes ``C - 1 - y`` (centered_clipping, section VI-B; with two
-        classes, all labels are flipped); ``"pair"``: ``source`` becomes ``target``
-        (residual_reweighting, section 4.2: 1 becomes 7 on MNIST); ``"permutation"``: one
-        permutation of the classes without a fixed one, drawn from ``seed``
-        (clustering_with_outliers, appendix D.2, which does not print its own); ``"constant"``:
-        all become ``target``; ``"characters"``: of 62 classes, which are digits, upper case and
-        lower case letters, digit y becomes ``(7 y + 1) mod 10``, and a letter changes its case (the
-        authors' code of clustering_with_outliers).
+        This says what a label becomes. With ``"complement"`` label y becomes ``C - 1 - y``
+        (centered_clipping, section VI-B). With two classes all labels are then flipped. With
+        ``"pair"`` the class ``source`` becomes ``target`` (residual_reweighting, section 4.2, where
+        1 becomes 7 on MNIST). ``"permutation"`` takes one permutation of the classes without a
+        fixed one, which is drawn from ``seed`` (clustering_with_outliers, appendix D.2, which does
+        not print its own). With ``"constant"`` all labels become ``target``. ``"characters"`` is
+        for 62 classes, which are digits, upper case and lower case letters. Digit y becomes
+        ``(7 y + 1) mod 10``, and a letter changes its case (the authors' code of
+        clustering_with_outliers).
     source, target
         The classes of ``"pair"`` and ``"constant"``.
     seed
         The seed of the permutation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> attack = ATTACKS["label_flip"](n_byzantine=1)
+    >>> images, labels = torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 7, 9])
+    >>> attack.poison(images, labels, 10)[1]
+    tensor([9, 8, 2, 0])
     """
 
     formula: ClassVar[str] = r"b_j = o_j \text{ on } (x, \pi(y))"

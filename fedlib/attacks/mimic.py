@@ -48,6 +48,15 @@ class Mimic(Attack):
         The number of rounds in which the attacker learns. In the text it is an epoch.
     seed
         The seed of the direction from which learning begins.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["mimic"](n_byzantine=1, victim=2)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.9000, 2.2000, 0.4000]])
     """
 
     alike: ClassVar[bool] = True

@@ -88,6 +88,15 @@ class MinMax(MinDistances):
 
     All Byzantine clients send ``mean + gamma p``. Its largest distance to a benign update is at
     most the largest distance between two benign updates (Shejwalkar and Houmansadr, 2021).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["min_max"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.9200, 1.8000, 0.2600]])
     """
 
     alike: ClassVar[bool] = True
@@ -112,6 +121,15 @@ class MinSum(MinDistances):
 
     All Byzantine clients send ``mean + gamma p``. The sum of its squared distances to the benign
     updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["min_sum"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[0.9400, 1.8400, 0.2700]])
     """
 
     alike: ClassVar[bool] = True

@@ -33,6 +33,16 @@ class ModelPoisoningByFakeClients(Attack):
         initialised, which differs from layer to layer.
     seed
         The seed of the drawn parameters.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(model=torch.tensor([0.5, -0.5, 0.1]))
+    >>> attack = ATTACKS["mpaf"](n_byzantine=1, scale=10.0, base="zero")
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ 5., -5.,  1.]])
     """
 
     alike: ClassVar[bool] = True

@@ -53,6 +53,18 @@ class GaussianNoise(NoiseAttack):
     each
         ``"parameter"``: a number is drawn for each parameter. ``"client"``: one number is drawn for
         all parameters of a client. The text, "each parameter by a scale", can be read both ways.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(
+    ...     model=torch.tensor([0.5, 0.5, 0.5]), own_updates=torch.tensor([[1.0, 2.1, 0.4]])
+    ... )
+    >>> attack = ATTACKS["gaussian_noise"](n_byzantine=1, std=0.5)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.1500, 0.7000, 0.4300]])
     """
 
     formula: ClassVar[str] = (
@@ -86,6 +98,16 @@ class NormMatchedGaussian(NoiseAttack):
     """Send a Gaussian vector as long as one's own update.
 
     This is the attack "Gauss" of clustering_with_outliers, appendix D.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["norm_matched_gaussian"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ 2.1900,  0.0400, -0.8700]])
     """
 
     formula: ClassVar[str] = (
@@ -114,6 +136,15 @@ class Random(NoiseAttack):
     ----------
     scale
         The standard deviation of each value.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["random"](n_byzantine=1)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[ 0.1600, -2.3300,  1.7300]])
     """
 
     formula: ClassVar[str] = r"b_j \sim \mathcal N(0, s^2 I)"

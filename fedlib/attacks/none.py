@@ -14,7 +14,18 @@ from fedlib.federation.facts import Facts
 @ATTACKS.register("none")
 @dataclass(frozen=True)
 class NoAttack(Attack):
-    """Honest updates: the baseline of every comparison."""
+    """Send honest updates, which is the baseline of every comparison.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["none"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.0000, 2.1000, 0.4000]])
+    """
 
     formula: ClassVar[str] = r"b_j = o_j"
 

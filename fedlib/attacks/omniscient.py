@@ -16,7 +16,7 @@ from fedlib.validation import check_name
 @ATTACKS.register("omniscient")
 @dataclass(frozen=True)
 class Omniscient(Attack):
-    """Knowing all updates, send one that turns the plain average round.
+    """Send an update that turns the plain average round, from knowledge of all updates.
 
     This is the attack of Blanchard et al. (2017) in the form of clustering_with_outliers, appendix
     D.2. All Byzantine clients send the same.
@@ -24,9 +24,19 @@ class Omniscient(Attack):
     Parameters
     ----------
     version
-        With the mean m of what all clients would send if honest and the mean o of the
-        attacker's own among them, ``"text"`` sends ``m - (2 n / f) o`` and ``"code"``, as the
-        authors' code does, ``o - (2 n / f) m``, with which the average is exactly ``-m``.
+        Let m be the mean of what all clients would send if they were honest, and o that of the
+        attacker's own clients among them. ``"text"`` sends ``m - (2 n / f) o``. ``"code"`` sends
+        ``o - (2 n / f) m``, as the authors' code does. The average is then exactly ``-m``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["omniscient"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ -8.9600, -18.9400,  -3.6800]])
     """
 
     alike: ClassVar[bool] = True

@@ -21,6 +21,17 @@ class OptimisedALittleIsEnough(OptimisedAttack):
     The update is that of Baruch et al. (2019), and z is searched for by trying the rule, as in the
     experiments of Allouah et al. (2023) and in byzfl. The standard deviation is that of a sample
     (n - 1). byzfl adds ``z std``, which a negative ``step`` gives.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> facts = Facts(rule=lambda rows: rule.apply(rows)[0])
+    >>> attack = ATTACKS["optimised_alie"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[-0.2400,  0.7600, -1.1100]])
     """
 
     formula: ClassVar[str] = (

@@ -19,6 +19,17 @@ class OptimisedInnerProductManipulation(OptimisedAttack):
 
     The update is that of Xie et al. (2020). Epsilon is searched for by trying the server's rule, as
     in the experiments of Allouah et al. (2023) and in byzfl.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> rule = AGGREGATORS["mean"]()
+    >>> facts = Facts(rule=lambda rows: rule.apply(rows)[0])
+    >>> attack = ATTACKS["optimised_ipm"](n_byzantine=1, step=1.0, n_trials=3)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[-3.1500, -6.1500, -0.9000]])
     """
 
     formula: ClassVar[str] = (

@@ -19,14 +19,24 @@ from fedlib.validation import check_real
 class ParameterMixing(LabelFlip):
     """Train on flipped labels, then send an honest client's update with some parameters replaced.
 
-    residual_reweighting, appendix, Table 8. The i-th Byzantine client takes the i-th benign
-    update, in which each parameter becomes its own adversarial one with probability
-    ``mix_rate``. The state is the number of rounds past.
+    This is the attack of Table 8 in the appendix of residual_reweighting. The i-th Byzantine client
+    takes the i-th benign update. Each parameter of it becomes the client's own adversarial one with
+    probability ``mix_rate``. The state is the number of rounds past.
 
     Parameters
     ----------
     mix_rate
-        Share of adversarial parameters.
+        The share of parameters that are adversarial.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[7.0, 7.0, 7.0]]))
+    >>> attack = ATTACKS["parameter_mixing"](n_byzantine=1, mix_rate=0.5, seed=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1., 7., 7.]])
     """
 
     formula: ClassVar[str] = (

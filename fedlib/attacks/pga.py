@@ -24,28 +24,41 @@ _FACTOR, _FURTHEST = 1.4, 1000.0
 class ProjectedGradientAscent(Attack):
     """Push the benign mean as far along a direction as makes the server's rule err most.
 
-    All Byzantine clients send ``mean + gamma p`` (Shejwalkar and Houmansadr, 2021; also in
-    clustering_with_outliers, appendix D.2). Gamma starts at ``start`` and is moved by half the last
-    step, up if the aggregate's distance to the benign mean has grown, else down. That is a search
-    near by: what errs most at a small gamma alone, as Krum does, it may miss.
+    All Byzantine clients send ``mean + gamma p``. The attack is that of Shejwalkar and Houmansadr
+    (2021), which is also in clustering_with_outliers, appendix D.2. Gamma starts at ``start``. In
+    each trial it is moved by half the last step. It goes up if the aggregate's distance to the
+    benign mean has grown, and down if it has not. This search may miss a rule that errs most at a
+    small gamma alone, as Krum does.
 
     Parameters
     ----------
     perturbation
-        p: ``"sign"``, minus the sign of the benign mean; ``"unit"``, minus its direction;
-        ``"std"``, minus the deviation of each coordinate.
+        The direction p. ``"sign"`` takes minus the sign of the benign mean. ``"unit"`` takes minus
+        its direction. ``"std"`` takes minus the deviation of each coordinate.
     outward
-        With True, p has the other sign, as that appendix prints it.
+        If true, p has the other sign, as that appendix prints it.
     start
-        First gamma.
+        The first gamma.
     tolerance
         The search ends when its step is no longer than this.
     search
-        ``"halving"``, as above; ``"scan"``: gamma is ``start``, and each 1.4 times the last, up to
-        a thousandfold, as in the code of clustering_with_outliers.
+        ``"halving"`` is the search above. ``"scan"`` tries ``start`` and then 1.4 times the last
+        gamma, up to a thousandfold, as in the code of clustering_with_outliers.
     aim
-        Of a rule with a vote: ``"elected"``, the candidate that wins an election held for the
-        trial; ``"least"``, the candidate that errs least, as in that code.
+        The candidate that is pushed if the rule has a vote. ``"elected"`` is the candidate that
+        wins an election held for the trial. ``"least"`` is the candidate that errs least, as in
+        that code.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import AGGREGATORS, ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> facts = Facts(rule=lambda rows: rule.apply(rows)[0])
+    >>> attack = ATTACKS["pga"](n_byzantine=1)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[-8.9500, -7.9500, -9.7000]])
     """
 
     alike: ClassVar[bool] = True

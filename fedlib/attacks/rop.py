@@ -20,34 +20,45 @@ from fedlib.validation import check_name, check_real
 class RelocatedOrthogonalPerturbation(Attack):
     """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
 
-    With the last aggregate m~ and the benign mean m-, the reference direction is
-    ``m = lam m~ + (1 - lam) m-``; the all-ones vector without its projection on m, scaled
-    to length 1, is the perturbation p; ``m~ + z p`` is sent by every Byzantine client. (Line 4
-    prints this round's m~ in place of m-, which only the benign mean among the inputs can be.)
+    Let a be the last aggregate and m the benign mean. The reference direction is
+    ``r = lam a + (1 - lam) m``. The perturbation p is the all-ones vector without its projection on
+    r, scaled to length 1. Every Byzantine client sends ``a + z p``. Line 4 of the algorithm prints
+    this round's aggregate in the place of m. Among the inputs only the benign mean can be meant.
 
     Parameters
     ----------
     z
-        Length of the perturbation: 1 in the text, ALIE's 0.2533 in the authors' code.
+        The length of the perturbation. It is 1 in the text, and ALIE's 0.2533 in the authors' code.
     lam
-        Weight of the last aggregate in the reference, lambda in the text.
+        The weight of the last aggregate in the reference, lambda in the text.
     angle
-        Degrees between reference and perturbation: 90 in the text; the authors' present
-        code has 270, which is the negated perturbation.
+        The angle between reference and perturbation in degrees. It is 90 in the text. The authors'
+        present code has 270, which is the negated perturbation.
     location
-        Share of the last aggregate in the place that is perturbed, pi in the authors' code,
-        the rest being the benign mean: 1 in the text; 0 in an earlier version of the code.
+        The share of the last aggregate in the place that is perturbed, pi in the authors' code. The
+        rest is the benign mean. It is 1 in the text, and 0 in an earlier version of the code.
     first
-        What stands for the last aggregate in the first round: ``"benign_mean"`` (text)
-        or ``"zero"`` (code).
+        What stands for the last aggregate in the first round: ``"benign_mean"`` (text) or
+        ``"zero"`` (code).
     sparse
-        ROP-S (equation 20): only first and last layers, normalisation and biases are perturbed, by
-        ``d`` over their number as much. The equation can also be read as sending nothing but
-        the perturbation there; here it is added to the last aggregate, as everywhere.
+        If true, this is ROP-S (equation 20). Only first and last layers, normalisation and biases
+        are then perturbed, by ``d`` over their number as much. The equation can also be read as
+        sending nothing but the perturbation there. Here it is added to the last aggregate, as
+        everywhere.
     mean_of
-        Whose momenta the benign mean is taken of: ``"benign"`` for those that the benign clients
-        send, or ``"own"`` for those that the attacker's own clients would honestly send, by which
-        the attacker predicts the others without seeing them (section III-B).
+        Whose momenta the benign mean is taken of. ``"benign"`` takes those that the benign clients
+        send. ``"own"`` takes those that the attacker's own clients would send if they were honest.
+        By them the attacker predicts the others without seeing them (section III-B).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(last_aggregate=torch.tensor([1.0, 1.9, 0.2]))
+    >>> attack = ATTACKS["rop"](n_byzantine=1, z=1.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.3500, 1.6200, 1.1000]])
     """
 
     alike: ClassVar[bool] = True

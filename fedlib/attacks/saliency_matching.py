@@ -17,16 +17,28 @@ from fedlib.validation import ConfigError, check_int, check_real
 class SaliencyMatching(Attack):
     """Send one's own honest update, but pull the output bias towards one class.
 
-    A probe of this book's, aimed at gradient_guard: a class's score minus its bias is what it was,
-    so that its gradient by the pixels, the saliency map, is exactly that of an honest update.
+    This is a probe of this book. It is aimed at gradient_guard. A class's score without its bias
+    stays what it was. Its gradient by the pixels, which is the saliency map, is therefore exactly
+    that of an honest update.
 
     Parameters
     ----------
     target
         The class that every sample is to be taken for.
     strength
-        What is added to the bias of that class and taken from the others', before the server's
+        How much the bias of that class grows, and those of the others shrink, before the server's
         learning rate.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> own, bias = torch.tensor([[1.0, 2.1, 0.4]]), torch.tensor([False, True, True])
+    >>> facts = Facts(own_updates=own, output_bias=bias)
+    >>> attack = ATTACKS["saliency_matching"](n_byzantine=1, target=0, strength=10.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[ 1.0000, -7.9000, 10.4000]])
     """
 
     formula: ClassVar[str] = (

@@ -23,6 +23,15 @@ class SameValue(Attack):
     ----------
     value
         The number, c in the text, which takes 100.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> attack = ATTACKS["same_value"](n_byzantine=1, value=100.0)
+    >>> attack.apply(benign)[0].round(decimals=2)
+    tensor([[100., 100., 100.]])
     """
 
     alike: ClassVar[bool] = True

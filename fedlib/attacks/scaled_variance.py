@@ -18,12 +18,23 @@ from fedlib.validation import check_real
 class ScaledVariance(Attack):
     """Send the mean of all workers' honest updates plus ``z`` deviations of each coordinate.
 
-    SV in clustering_with_outliers, appendix D.2; ALIE with a large z, and of all workers.
+    This is SV of clustering_with_outliers, appendix D.2. It is like ALIE with a large z, but the
+    mean and the deviations are those of all workers.
 
     Parameters
     ----------
     z
-        20 in the appendix; the authors' code comes to about 0.57.
+        The number of deviations. The appendix has 20, and the authors' code comes to about 0.57.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["scaled_variance"](n_byzantine=1, z=2.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[1.2700, 2.2900, 0.5800]])
     """
 
     alike: ClassVar[bool] = True

@@ -20,7 +20,17 @@ class SignFlip(Attack):
     Parameters
     ----------
     scale
-        Length relative to the honest update.
+        The length of what is sent, in units of that of the honest update.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import ATTACKS, Facts
+    >>> benign = torch.tensor([[1.0, 2.0, 0.3], [1.2, 1.9, 0.4], [0.9, 2.2, 0.4], [1.1, 2.1, 0.1]])
+    >>> facts = Facts(own_updates=torch.tensor([[1.0, 2.1, 0.4]]))
+    >>> attack = ATTACKS["sign_flip"](n_byzantine=1, scale=2.0)
+    >>> attack.apply(benign, None, facts)[0].round(decimals=2)
+    tensor([[-2.0000, -4.2000, -0.8000]])
     """
 
     formula: ClassVar[str] = r"b_j = -s \, o_j"

@@ -20,6 +20,18 @@ class FedProx(LocalSGD):
     ----------
     mu
         The strength of the proximal term. With 0 this is :class:`LocalSGD`.
+
+    Examples
+    --------
+    >>> from fedlib import CLIENTS, DataConfig, RunConfig, load_dataset, run
+    >>> data = DataConfig("circle", "real", "canonical", train_samples=200, test_samples=100)
+    >>> client = CLIENTS["fedprox"](mu=0.1, batch_size=16)
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=5, rounds=4, learning_rate=1.0, client=client
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["test_accuracy"][-1] > 0.8
+    True
     """
 
     mu: float = 0.01

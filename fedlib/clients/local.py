@@ -40,6 +40,18 @@ class LocalSGD(Client):
         of all its local steps times this number, as to a server that takes a step of SGD at this
         rate. An attacker that trains at a higher rate sends no larger gradients. This is how
         FoolsGold's clients do it in the code of residual_reweighting.
+
+    Examples
+    --------
+    >>> from fedlib import CLIENTS, DataConfig, RunConfig, load_dataset, run
+    >>> data = DataConfig("circle", "real", "canonical", train_samples=200, test_samples=100)
+    >>> client = CLIENTS["local_sgd"](epochs=2, batch_size=16)
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=5, rounds=4, learning_rate=1.0, client=client
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["test_accuracy"][-1] > 0.8
+    True
     """
 
     learning_rate: float = 0.1

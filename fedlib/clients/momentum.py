@@ -70,6 +70,18 @@ class MomentumSGD(Client):
     augment
         ``"none"``, or ``"crop_flip"``: each image of a batch is cropped and flipped at random, see
         :func:`fedlib.data.augment.crop_and_flip` (CIFAR in the code of centered_clipping).
+
+    Examples
+    --------
+    >>> from fedlib import CLIENTS, DataConfig, RunConfig, load_dataset, run
+    >>> data = DataConfig("circle", "real", "canonical", train_samples=200, test_samples=100)
+    >>> client = CLIENTS["momentum_sgd"](momentum=0.9, batch_size=16)
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=5, rounds=4, learning_rate=1.0, client=client
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["test_accuracy"][-1] > 0.8
+    True
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (

@@ -45,6 +45,18 @@ class RobustSGD(MomentumSGD):
     ascent_steps, ascent_rate
         The number of steps and the rate of the inner maximisation. A rate of 1 stands for
         ``1 / (2 gamma)``.
+
+    Examples
+    --------
+    >>> from fedlib import CLIENTS, DataConfig, RunConfig, load_dataset, run
+    >>> data = DataConfig("circle", "real", "canonical", train_samples=200, test_samples=100)
+    >>> client = CLIENTS["robust_sgd"](gamma=2.0, batch_size=16)
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=5, rounds=4, learning_rate=1.0, client=client
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["test_accuracy"][-1] > 0.8
+    True
     """
 
     gamma: float = 2.0

@@ -8,10 +8,11 @@ import sys
 
 from fedlib import hardware
 from fedlib.evidence.plan import Plan, Wanted, make_plan
-from fedlib.grids import Planned, run_planned
+from fedlib.grids import OnRay, Planned, run_planned
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
+ENGINES = ("processes", "ray")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _RESERVE = 1.25
 """A run is started if this many times its expected time is left of a budget."""
@@ -71,11 +72,19 @@ def run_all(options: argparse.Namespace) -> int:
         name = "only" if options.only else "seeds"
         raise ConfigError(f"{name}={getattr(options, name)!r} is of use with one paper alone.")
     budget = None if options.budget is None else seconds_of(options.budget)
+    ray = cluster_of(options)
     plan = _plan(options)
     runs = [Planned(run.cell, Store(run.slug), _RESERVE * 60 * run.minutes) for run in plan.runs]
     for name, reason in plan.absent.items():
         print(f"fedlib: warning: runs on {name} are left out: {reason}", file=sys.stderr)
-    outcome = run_planned(runs, options.scale, budget, device=options.device, jobs=options.jobs)
+    outcome = run_planned(
+        runs,
+        options.scale,
+        budget,
+        device=options.device,
+        jobs=options.jobs,
+        ray=ray,
+    )
     print(
         f"all papers at scale {options.scale}: {len(outcome.computed)} runs computed, "
         f"{len(outcome.not_started)} left because the budget ends, {len(outcome.elsewhere)} with "
@@ -84,6 +93,22 @@ def run_all(options: argparse.Namespace) -> int:
     if outcome.failed:
         return 1
     return 3 if outcome.elsewhere else 0
+
+
+def cluster_of(options: argparse.Namespace) -> OnRay | None:
+    """Return the Ray cluster that the options ask for, or None for processes on this machine.
+
+    Raises
+    ------
+    ConfigError
+        If options of Ray are given with another engine.
+    """
+    if check_name("engine", options.engine, ENGINES) == "ray":
+        return OnRay(options.address, options.gpu_share)
+    for name in ("address", "gpu_share"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"{name}={getattr(options, name)!r} is of use with --engine ray.")
+    return None
 
 
 def seconds_of(budget: str) -> float:

@@ -69,6 +69,14 @@ class DataConfig:
     ------
     ConfigError
         If a value is not allowed.
+
+    Examples
+    --------
+    >>> from fedlib import DataConfig, load_dataset
+    >>> config = DataConfig("mnist", "embedded", "glyphs-1", train_samples=60, test_samples=20)
+    >>> dataset = load_dataset(config)
+    >>> dataset.x_train.shape, dataset.n_classes
+    (torch.Size([60, 1, 28, 28]), 10)
     """
 
     name: str = "mnist"
@@ -195,6 +203,14 @@ def resolve_source(name: str, source: str = "auto", root: Path | None = None) ->
     DataError
         If the real data set is wanted, and it is absent and cannot be downloaded; or if a file of
         it is wrong.
+
+    Examples
+    --------
+    >>> from fedlib import resolve_source
+    >>> resolve_source("mnist", "embedded").variant
+    'glyphs-1'
+    >>> resolve_source("circle").source
+    'real'
     """
     check_name("data.name", name, DATASETS)
     check_name("data", source, SOURCES)
@@ -285,6 +301,13 @@ def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None)
         If a file differs from its checksum or cannot be used.
     ConfigError
         If more samples are wanted than there are.
+
+    Examples
+    --------
+    >>> from fedlib import load_dataset, resolve_source
+    >>> dataset = load_dataset(resolve_source("circle"))
+    >>> dataset.x_train.shape[1:], dataset.n_classes
+    (torch.Size([1, 1, 2]), 2)
     """
     info = DATASETS[config.name]
     # The embedded data set is the same whatever is on the disk.

@@ -101,6 +101,20 @@ def run(
     ------
     ConfigError
         If data and configuration do not go together.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["rounds"]
+    [20, 40]
+    >>> metrics["test_accuracy"][-1] > 0.8
+    True
     """
     federation, state = prepare(config, dataset, device, strategy)
     trackers = start_trackers(federation, state)

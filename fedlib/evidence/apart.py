@@ -106,6 +106,8 @@ class Tried:
     ----------
     name
         The choice and the other way to make it, in words.
+    cell
+        The key of the cell in which it is made the other way.
     kind
         ``explains``: the number comes within the margin of the printed one, or both are at chance.
         ``moves``: it comes nearer by more than 2 points and than twice the noise between seeds, but
@@ -121,6 +123,7 @@ class Tried:
     """
 
     name: str
+    cell: str
     kind: str
     values: tuple[float, ...] = ()
     share: float = 0.0
@@ -278,27 +281,27 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
 
 def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:
     """Say what a choice gives in a cell, beside the runs of the cell with the same seeds."""
-    name = f"{variant.question}: {variant.other}"
-    result = compared.result(variant.cell(base.key))
+    name, cell = f"{variant.question}: {variant.other}", variant.cell(base.key)
+    result = compared.result(cell)
     if result is None:
-        return Tried(name, NOT_COMPUTED)
+        return Tried(name, cell, NOT_COMPUTED)
     values = compared.values(result)
     if compared.unstable(result):
-        return Tried(name, UNSTABLE, values)
+        return Tried(name, cell, UNSTABLE, values)
     raised = _raised_floor(compared, variant, base.key)
     if raised is None:
-        return Tried(name, NOT_COMPUTED, values, remark="without an attack not computed")
+        return Tried(name, cell, NOT_COMPUTED, values, remark="without an attack not computed")
     if raised > EMPTY:
         remark = f"without an attack {raised:.0f} points more than as used"
-        return Tried(name, TELLS_NOTHING, values, remark=remark)
+        return Tried(name, cell, TELLS_NOTHING, values, remark=remark)
     before, after = (compared.distance(one, number) for one in _of_same_seeds(base, result))
     share = 100 * (before - after) / before if before else 0.0
     if compared.within(result, number):
         remark = "at chance, as printed" if compared.at_chance(result, number) else ""
-        return Tried(name, EXPLAINS, values, share, remark)
+        return Tried(name, cell, EXPLAINS, values, share, remark)
     noise = compared.noise.of(base)
     least = max(MARGIN, 2 * noise.sd if noise else 0.0)
-    return Tried(name, MOVES if before - after > least else NO_HELP, values, share)
+    return Tried(name, cell, MOVES if before - after > least else NO_HELP, values, share)
 
 
 def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, CellResult]:

@@ -15,6 +15,8 @@ from fedlib.evidence.apart import (
     recovered,
     shown,
 )
+from fedlib.evidence.links import Link, Linked, records_of
+from fedlib.evidence.report import Archive
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Variant
@@ -64,21 +66,23 @@ def farthest_table(
     for one in [*stable[:most], *(one for one in found.apart if one.unstable)]:
         if one.kind in _CSS:
             classes[len(rows), len(_HEADS) - 1] = _CSS[one.kind]
-        rows.append(_row(one, where))
+        rows.append(_row(compared.archive, one, where))
     return Table(_HEADS, tuple(rows), _caption(title, found, len(stable), most), classes)
 
 
-def _row(one: Apart, where: Callable[[str], str]) -> tuple[str, ...]:
+def _row(archive: Archive, one: Apart, where: Callable[[str], str]) -> tuple[str, ...]:
     """Return the row of a cell."""
     result, number = one.result, one.printed
     spread = f" ± {number.spread:.2f}" if number.spread else ""
+    slug = archive.grid.slug
+    links = [Link(str(tried), records_of(slug, tried.cell)) for tried in one.tried]
     return (
         where(result.key),
         f"{result.scale}, {result.data}",
         f"{number.value:.2f}{spread}",
-        shown(one.values, one.unstable),
+        archive.linked(shown(one.values, one.unstable), result.key),
         "–" if one.unstable else f"{one.difference:+.2f}",
-        "\n".join(str(tried) for tried in one.tried) or "–",
+        Linked("\n".join(str(tried) for tried in one.tried) or "–", links),
         one.outcome,
     )
 

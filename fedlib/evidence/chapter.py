@@ -13,6 +13,7 @@ from typing import Any
 from fedlib import hardware
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
+from fedlib.evidence.found import Found, found_in
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, matching, run_grid
@@ -41,6 +42,10 @@ class Chapter:
     archive: Archive
     data: str
     banner: Note
+
+    def found(self) -> Found:
+        """Return what the chapter has found, as the box at its head."""
+        return found_in(self.archive.grid.slug, self.archive)
 
     def provenance(self) -> Table:
         """Return a table of the code, machines and versions that made the shown runs."""

@@ -92,22 +92,27 @@ def choices_table(
         This function takes the run of one seed and returns its accuracy in percent.
     """
     rows: list[tuple[str, ...]] = []
-    missing: dict[tuple[str, str, str], list[str]] = {}
+    missing: dict[tuple[str, str, str], list[Choice]] = {}
     for choice in choices:
         pair = archive.common([choice.cell, choice.other_cell])
         seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
         if pair is None or not seeds:
-            ways = choice.question, choice.used, choice.other
-            missing.setdefault(ways, []).append(choice.where)
+            missing.setdefault((choice.question, choice.used, choice.other), []).append(choice)
             continue
         used, other = (
             estimate([measure(result.of_seed(seed)) for seed in seeds]).mean for result in pair
         )
         basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
-        change = f"{used:.2f} → {other:.2f} ({other - used:+.2f})"
-        rows.append((choice.question, choice.where, choice.used, choice.other, change, basis))
-    for (question, way, another), places in missing.items():
-        rows.append((question, "\n".join(places), way, another, "not computed", "–"))
+        change = archive.linked(
+            f"{used:.2f} → {other:.2f} ({other - used:+.2f})", choice.cell, choice.other_cell
+        )
+        ways = choice.used, choice.other
+        rows.append((choice.question, choice.where, *ways, change, basis))
+    for (question, way, another), untried in missing.items():
+        places = "\n".join(choice.where for choice in untried)
+        cells = [cell for choice in untried for cell in (choice.cell, choice.other_cell)]
+        absent = archive.linked("not computed", *cells)
+        rows.append((question, places, way, another, absent, "–"))
     return Table(
         ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption
     )

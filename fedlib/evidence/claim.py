@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fedlib.evidence.links import text_anchor
 from fedlib.evidence.ranges import Range
 from fedlib.evidence.results import CellResult
 
@@ -82,6 +83,18 @@ class Claim:
     def says(self) -> str:
         """What the paper says, without the setting that it is tested in."""
         return self.sentence or self.text.partition(": ")[2] or self.text
+
+    def anchor(self, slug: str) -> str:
+        """Return the anchor that links to this claim lead to.
+
+        It is made of the claim alone, and stays if other claims are added, removed or moved.
+
+        Parameters
+        ----------
+        slug
+            The short name of the paper that makes the claim.
+        """
+        return text_anchor("claim", self.text, slug, self.place, self.reading)
 
     @property
     def equality(self) -> float | None:

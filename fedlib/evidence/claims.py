@@ -5,7 +5,13 @@ A paper's claims and choices import all that they are made of from here.
 
 from fedlib.evidence.choices import Choice, choices_table, variants_table
 from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber, drop, percent_left
-from fedlib.evidence.judging import ClaimsTable, Judgement, claims_table, contradicted
+from fedlib.evidence.judging import (
+    ClaimsTable,
+    Judgement,
+    claims_table,
+    contradicted,
+    linked_statistic,
+)
 from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
 from fedlib.evidence.tally import tally
 
@@ -26,6 +32,7 @@ __all__ = [
     "claims_table",
     "contradicted",
     "drop",
+    "linked_statistic",
     "near",
     "percent_left",
     "stated",

@@ -11,6 +11,7 @@ from typing import ClassVar
 from fedlib.evidence.claim import OWN, Claim, Printed
 from fedlib.evidence.class_counts import binomial_error, test_size
 from fedlib.evidence.in_print import in_print
+from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
@@ -140,17 +141,33 @@ def claims_table(
     judge = Judge(archive, claims, printed)
     judged = tuple(map(judge.judgement, claims))
     rows: list[tuple[str, ...]] = []
-    classes = {}
+    classes, anchors = {}, {}
     for number, row in enumerate(sorted(judged, key=lambda row: row.own)):
+        anchors[number] = row.claim.anchor(archive.grid.slug)
         in_print = () if printed is None else (row.in_print,)
         verdict = row.verdict if row.runs == "–" else f"{row.verdict}\n{row.runs}"
-        rows.append((f"{row.text} ({row.place})", row.needed, row.here, *in_print, verdict))
+        here = linked_statistic(archive, row)
+        rows.append((f"{row.text} ({row.place})", row.needed, here, *in_print, verdict))
         if row.decided:
             classes[number, len(rows[-1]) - 1] = _CSS[row.kind]
     heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
     questions = ", then questions of this book" if any(row.own for row in judged) else ""
     caption = f"Claims of the paper{questions}, computed from the stored runs"
-    return ClaimsTable(heads, tuple(rows), caption, classes, judged=judged)
+    return ClaimsTable(heads, tuple(rows), caption, classes, anchors=anchors, judged=judged)
+
+
+def linked_statistic(archive: Archive, row: Judgement) -> Linked:
+    """Return what the stored runs give for a claim, with a link to the records of its cells.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    row
+        The claim, judged.
+    """
+    slug = archive.grid.slug
+    return Linked(row.here, [Link(row.here, f"{records_page(slug)}#{row.claim.anchor(slug)}")])
 
 
 class Judge:

@@ -13,7 +13,7 @@ from fedlib.data import DataConfig, DataError, resolve_source
 from fedlib.evidence.judging import CONTRADICTED, Judge
 from fedlib.evidence.report import Archive
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
-from fedlib.grids import Cell, grid_slugs, load_grid
+from fedlib.grids import Cell, grid_slugs, load_grid, paper_slugs
 from fedlib.runs import RunConfig
 from fedlib.validation import ConfigError
 
@@ -119,12 +119,14 @@ def make_plan(
     absent: dict[str, str] = {}
     bundles: list[_Bundle] = []
     times = StoredTimes(device)
+    # An arena makes no claims, so that its runs come after those that decide something.
+    arenas = set(grid_slugs()) - set(paper_slugs())
     for slug in slugs or grid_slugs():
         archive = open_archive(slug)
         times.add(archive.store.read(scale).values())
         found = _missing(archive, scale, data, absent)
         missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
-        if scale == "paper":
+        if scale == "paper" and slug not in arenas:
             bundles += _bundles(slug, archive, found)
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
@@ -168,7 +170,10 @@ def _missing(
     stored = archive.store.read(scale)
     found: dict[tuple[str, int], Cell] = {}
     seen: set[str] = set()
-    for seed in range(1, max(ENOUGH_SEEDS, archive.grid.seeds[scale]) + 1):
+    most = archive.grid.seeds[scale]
+    if archive.grid.slug in paper_slugs():
+        most = max(ENOUGH_SEEDS, most)
+    for seed in range(1, most + 1):
         for cell in archive.grid.cells(scale, seed, resolve):
             known = cell.config.id in stored or cell.config.id in seen
             seen.add(cell.config.id)

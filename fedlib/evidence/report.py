@@ -14,6 +14,7 @@ from typing import Any
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT, describe, difference_from_canonical
 from fedlib.evidence.agreement import verdict
+from fedlib.evidence.links import Linked, leading_to
 from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
 from fedlib.evidence.table import Note, Table, plural
@@ -56,6 +57,20 @@ class Archive:
     ConfigError
         If a parameter is of the wrong kind, or if a scale is unknown. The methods raise it if a
         key, a scale or a pattern is of the wrong kind, or if a key or a scale is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> str(held)
+    'smoke (points in a circle, 1 seed)'
     """
 
     def __init__(
@@ -241,6 +256,26 @@ class Archive:
             for key in self._keys_at(SCALES[0])
             if any(fnmatch.fnmatchcase(key, pattern) for pattern in chosen)
         ]
+
+    def all_cells(self) -> list[str]:
+        """Return the keys of the cells that the grid has at any scale."""
+        return list(self._keys)
+
+    def linked(self, text: str, *keys: str) -> Linked:
+        """Return the text of a cell of a table with a link to the records of cells of the grid.
+
+        Parameters
+        ----------
+        text
+            The text. What becomes a link is said at :func:`fedlib.evidence.links.leading_to`.
+        keys
+            The cells that the text is about, at least one. They need not be stored: the page of
+            records says how a cell is computed.
+        """
+        if not keys:
+            raise ConfigError(f"keys={keys!r} must have at least one key of a cell.")
+        self._of_all(keys)
+        return leading_to(text, self.grid.slug, keys)
 
     def held(self, key: str) -> str:
         """Say what is stored of a cell: ``paper (MNIST, 2 seeds); quick (MNIST, 1 seed)``."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from fedlib.evidence.links import as_html
+
 
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 seed``, ``2 seeds``.
@@ -57,13 +59,16 @@ class Table:
     css
         The CSS classes of the whole table.
     header, rows
-        The cells, as plain text. A cell may have several lines.
+        The cells, as plain text. A cell may have several lines. The HTML has the links of a
+        :class:`~fedlib.evidence.links.Linked` text.
     caption
         What stands above the table, if it is not empty.
     classes
         The CSS class of a cell, such as a verdict's, by (row, column).
     compact
         Whether the lines of the table are never broken.
+    anchors
+        The anchors of rows, which links can lead to, by row.
     """
 
     css: ClassVar[str] = "fedlib-table"
@@ -73,13 +78,14 @@ class Table:
     caption: str = ""
     classes: Mapping[tuple[int, int], str] = field(default_factory=dict)
     compact: bool = False
+    anchors: Mapping[int, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         head = "".join(
             f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
         )
-        body = "".join(f"<tr>{self._html_row(i)}</tr>" for i in range(len(self.rows)))
+        body = "".join(map(self._html_row, range(len(self.rows))))
         kind = f"{self.css} fedlib-compact" if self.compact else self.css
         return (
             f'<div class="{kind}"><table>{caption}<thead><tr>{head}</tr></thead>'
@@ -87,14 +93,15 @@ class Table:
         )
 
     def _html_row(self, row: int) -> str:
-        """Return the HTML of the cells of a row."""
+        """Return the HTML of a row."""
         cells = []
         for column, cell in enumerate(self.rows[row]):
             name = self.classes.get((row, column))
             attribute = f' class="{name}"' if name else ""
-            text = html.escape(cell).replace("\n", "<br>")
-            cells.append(f"<td{attribute}>{text}</td>")
-        return "".join(cells)
+            cells.append(f"<td{attribute}>{as_html(cell)}</td>")
+        anchor = self.anchors.get(row)
+        start = f'<tr id="{anchor}">' if anchor else "<tr>"
+        return f"{start}{''.join(cells)}</tr>"
 
     def __repr__(self) -> str:
         flat = [[cell.replace("\n", " | ") for cell in row] for row in (self.header, *self.rows)]

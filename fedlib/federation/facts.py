@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from fedlib import models
+from fedlib.arrays import as_tensor, is_array
 from fedlib.federation.federation import Federation, State
 from fedlib.federation.samples import Samples
 from fedlib.gradients import Batch, forward, saliency_maps
@@ -25,21 +26,27 @@ from fedlib.validation import ConfigError, check_name
 class Facts:
     """Values of facts, as attributes. A fact that was not given has no attribute.
 
-    One that may be missing, such as the aggregate of the round before, is None then.
+    An array of another library becomes a tensor.
 
-    >>> Facts(sample_counts=torch.tensor([10, 20])).sample_counts
-    tensor([10, 20])
+    One that may be missing, such as the aggregate of the round before, is None then.
 
     Raises
     ------
     ConfigError
         If a name is none of ``FACTS``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fedlib import Facts
+    >>> Facts(sample_counts=torch.tensor([10, 20])).sample_counts
+    tensor([10, 20])
     """
 
     def __init__(self, **values: Any) -> None:
-        for name in values:
+        for name, value in values.items():
             check_name("fact", name, FACTS)
-        self.__dict__.update(values)
+            self.__dict__[name] = as_tensor(f"fact {name}", value) if is_array(value) else value
 
     def __getattr__(self, name: str) -> Any:
         if name in FACTS and FACTS[name].optional:

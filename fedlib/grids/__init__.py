@@ -14,12 +14,14 @@ from fedlib.grids.grid import (
     varied,
     with_changes,
 )
+from fedlib.grids.on_ray import OnRay
 from fedlib.grids.pool import Outcome, Planned, run_grid, run_planned
 from fedlib.grids.verify import choose_stored, verify_stored
 
 __all__ = [
     "Cell",
     "Grid",
+    "OnRay",
     "Outcome",
     "Planned",
     "Variant",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -83,39 +84,103 @@ def compute(
     with task.store.claim(config.id) as mine, hardware.one_thread():
         if not mine or config.id in task.store.read(task.scale):
             return None
-        hardware.keep_memory()
-        dataset = cached_dataset(config.data)
-        started = datetime.now(UTC)
-        clock = time.perf_counter()
-        metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
-        elapsed = round(time.perf_counter() - clock, 1)
-        # An agent also reports how long its parts took, and files to keep beside the record.
-        extra: dict[str, Any] = {}
-        if "seconds" in metrics:
-            extra["seconds"] = metrics.pop("seconds")
-        if "files" in metrics:
-            extra["files"] = {
-                name: task.store.keep(task.scale, config.id, name, content)
-                for name, content in metrics.pop("files").items()
-            }
-        model = make_model(config.model, dataset.shape, dataset.n_classes, config.seed)
-        record = make_record(
-            config,
-            slug=task.store.slug,
-            scale=task.scale,
-            cell=task.cell.key,
-            metrics=metrics,
-            provenance={
-                "data": dataset.label,
-                "data_checksum": dataset.checksum,
-                "started": started.isoformat(timespec="seconds"),
-                "wall_time_s": elapsed,
-                "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
-                **extra,
-                **hardware.describe(torch.device(task.device)),
-            },
-        )
-        return record if task.store.append(task.scale, record) else None
+        return keep(task, play(task, cached_dataset(config.data), on_round))
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run has given, before it is stored.
+
+    Attributes
+    ----------
+    metrics, provenance
+        What the record says of the run.
+    files
+        The content of the files that belong beside the record, by name.
+    """
+
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+    files: dict[str, bytes]
+
+
+def play(task: Task, dataset: Dataset, on_round: Callable[[int], None] | None = None) -> Played:
+    """Compute one run without storing anything.
+
+    Parameters
+    ----------
+    task
+        The run.
+    dataset
+        The data set that the run's configuration names.
+    on_round
+        This function is called with the number of each round when the round is done.
+    """
+    config = task.cell.config
+    hardware.keep_memory()
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
+    elapsed = round(time.perf_counter() - clock, 1)
+    # An agent also reports how long its parts took, and files to keep beside the record.
+    extra: dict[str, Any] = {name: metrics.pop(name) for name in ("seconds",) if name in metrics}
+    files: dict[str, bytes] = metrics.pop("files", {})
+    if files:
+        extra["files"] = {}  # where they are, which is known when they are stored
+    model = make_model(config.model, dataset.shape, dataset.n_classes, config.seed)
+    provenance = {
+        "data": dataset.label,
+        "data_checksum": dataset.checksum,
+        "started": started.isoformat(timespec="seconds"),
+        "wall_time_s": elapsed,
+        "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
+        **extra,
+        **hardware.describe(torch.device(task.device)),
+    }
+    return Played(metrics, provenance, files)
+
+
+def keep(task: Task, played: Played) -> dict[str, Any] | None:
+    """Store what a run has given, and return its record. It is None if the run is stored already.
+
+    Raises
+    ------
+    StoreError
+        If a file or the record cannot be written.
+    """
+    config, provenance = task.cell.config, dict(played.provenance)
+    if played.files:
+        provenance["files"] = {
+            name: task.store.keep(task.scale, config.id, name, content)
+            for name, content in played.files.items()
+        }
+    record = make_record(
+        config,
+        slug=task.store.slug,
+        scale=task.scale,
+        cell=task.cell.key,
+        metrics=played.metrics,
+        provenance=provenance,
+    )
+    return record if task.store.append(task.scale, record) else None
+
+
+def check_agents(configs: Iterable[RunConfig]) -> None:
+    """Check that the optional packages of the attacks that learn are installed.
+
+    Parameters
+    ----------
+    configs
+        The runs that are to be computed.
+
+    Raises
+    ------
+    MissingExtraError
+        If an attack of one of them needs a package that is not installed.
+    """
+    for agent in sorted({config.attack.agent for config in configs} - {""}):
+        # This imports the package around the agent, which says what it needs, and not the agent.
+        importlib.util.find_spec(agent)
 
 
 def compute_metrics(

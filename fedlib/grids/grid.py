@@ -175,6 +175,12 @@ def load_grid(slug: str) -> Grid:
     ------
     ConfigError
         If no grid has this name.
+
+    Examples
+    --------
+    >>> from fedlib import load_grid
+    >>> load_grid("centered_clipping").slug
+    'centered_clipping'
     """
     check_name("slug", slug, grid_slugs())
     room = "papers" if slug in paper_slugs() else "arenas"
@@ -215,6 +221,14 @@ def expand(
         if ``only`` is no pattern, or no cell matches one of the patterns.
     DataError
         If the data set of a chosen cell cannot be used.
+
+    Examples
+    --------
+    >>> from fedlib import expand, load_grid
+    >>> grid = load_grid("centered_clipping")
+    >>> only = "table_iv/mnist_noniid/rop/tm/0.9"
+    >>> [cell.key for cell in expand(grid, "smoke", data="embedded", only=only)]
+    ['table_iv/mnist_noniid/rop/tm/0.9']
     """
     check_kind("grid", grid, Grid, "a Grid", "load_grid('gradient_guard')")
     check_name("scale", scale, SCALES)

@@ -9,15 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from fedlib import hardware
 from fedlib.gradients.base import STRATEGIES
-from fedlib.grids.compute import NotStarted, Task
+from fedlib.grids.compute import NotStarted, Task, check_agents
 from fedlib.grids.grid import Cell
+from fedlib.grids.on_ray import OnRay, on_ray
 from fedlib.grids.progress import Progress, duration
 from fedlib.grids.side_by_side import load_data, side_by_side
-from fedlib.grids.workers import in_process, in_workers
+from fedlib.grids.workers import Results, in_process, in_workers
 from fedlib.runs.store import SCALES, Store, StoreError
 from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
 
@@ -54,6 +53,7 @@ def run_grid(
     jobs: int | None = None,
     strategy: str = "auto",
     progress: bool = True,
+    ray: OnRay | None = None,
 ) -> Outcome:
     """Compute the cells that are not stored yet, and store each run when it ends.
 
@@ -75,6 +75,10 @@ def run_grid(
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
     progress
         Whether to print how much there is to do, a line for each finished run, and a bar.
+    ray
+        The Ray cluster on which the runs are computed. None computes them on this machine, in
+        ``jobs`` processes. On a cluster, ``jobs`` is the largest number of runs at a time, and
+        ``device`` is ``auto``, ``cpu`` or ``cuda``.
 
     Raises
     ------
@@ -85,15 +89,29 @@ def run_grid(
         If the data set of a run cannot be used.
     StoreError
         If the records cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fedlib import Archive, expand, load_grid, run_grid
+    >>> from fedlib.runs.store import Store
+    >>> grid = load_grid("two_stage_attack")
+    >>> cells = expand(grid, "smoke", only="circle/ipm/median")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(grid.slug, folder)
+    ...     outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    ...     held = Archive(grid, store).held("circle/ipm/median")
+    >>> outcome.computed
+    ['circle/ipm/median']
     """
-    target, jobs = _checked(scale, device, jobs, strategy, progress)
+    target, jobs, ray = _checked(scale, device, jobs, strategy, progress, ray)
     check_kind("store", store, Store, "a Store", "Store('gradient_guard')")
     check_kind("cells", cells, Iterable, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
     cells = list(cells)
     for cell in cells:
         check_kind("cells", cell, Cell, "cells", "expand(load_grid('gradient_guard'), 'smoke')")
-    tasks = [Task(cell, store, scale, str(target), strategy) for cell in cells]
-    return _play(tasks, scale, jobs, progress)
+    tasks = [Task(cell, store, scale, target, strategy) for cell in cells]
+    return _play(tasks, scale, jobs, progress, ray)
 
 
 @dataclass(frozen=True)
@@ -124,6 +142,7 @@ def run_planned(
     jobs: int | None = None,
     strategy: str = "auto",
     progress: bool = True,
+    ray: OnRay | None = None,
 ) -> Outcome:
     """Compute planned runs of any papers in their order, and stop before a budget is spent.
 
@@ -138,7 +157,7 @@ def run_planned(
         The scale of all of them.
     budget
         The seconds that may be spent. None sets no limit.
-    device, jobs, strategy, progress
+    device, jobs, strategy, progress, ray
         As for :func:`run_grid`.
 
     Raises
@@ -150,7 +169,7 @@ def run_planned(
     StoreError
         If the records cannot be written.
     """
-    target, jobs = _checked(scale, device, jobs, strategy, progress)
+    target, jobs, ray = _checked(scale, device, jobs, strategy, progress, ray)
     end = None
     if budget is not None:
         end = time.time() + check_real("budget", budget, 0, open_low=True)
@@ -158,22 +177,33 @@ def run_planned(
     for run in runs:
         check_kind("runs", run, Planned, "planned runs", "Planned(cell, store, 60.0)")
         latest = None if end is None else end - run.seconds
-        tasks.append(Task(run.cell, run.store, scale, str(target), strategy, latest))
-    return _play(tasks, scale, jobs, progress)
+        tasks.append(Task(run.cell, run.store, scale, target, strategy, latest))
+    return _play(tasks, scale, jobs, progress, ray)
 
 
 def _checked(
-    scale: str, device: str, jobs: int | None, strategy: str, progress: bool
-) -> tuple[torch.device, int | None]:
-    """Check what all kinds of grids have in common; return the device and the number of jobs."""
-    target = hardware.check_device(device)
+    scale: str,
+    device: str,
+    jobs: int | None,
+    strategy: str,
+    progress: bool,
+    ray: OnRay | None,
+) -> tuple[str, int | None, OnRay | None]:
+    """Check what all kinds of grids have in common; return device, number of jobs and cluster."""
+    if ray is None:
+        target = str(hardware.check_device(device))
+    else:
+        check_kind("ray", ray, OnRay, "a Ray cluster", "OnRay('auto')")
+        ray, target = ray.with_device(device)
     check_name("scale", scale, SCALES)
     check_name("strategy", strategy, ("auto", *STRATEGIES))
     check_bool("progress", progress)
-    return target, None if jobs is None else check_int("jobs", jobs, 1)
+    return target, None if jobs is None else check_int("jobs", jobs, 1), ray
 
 
-def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -> Outcome:
+def _play(
+    tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool, ray: OnRay | None
+) -> Outcome:
     """Compute the tasks whose runs are not stored yet, and say what became of all."""
     outcome = Outcome()
     stores = {task.store.folder: task.store for task in tasks}
@@ -189,10 +219,10 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -
         else:
             pending.append(task)
         known[task.store.folder].add(task.cell.config.id)
+    check_agents(task.cell.config for task in pending)
     loaded = load_data(pending)
-    if jobs is None:
-        jobs = side_by_side(pending, loaded)
-    jobs = min(jobs, max(len(pending), 1))
+    if ray is None:
+        jobs = min(jobs or side_by_side(pending, loaded), max(len(pending), 1))
 
     if progress and pending:
         records = [record for held in stored.values() for record in held.values()]
@@ -200,7 +230,7 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -
     rounds = sum(task.cell.config.rounds for task in pending)
     skipped: list[Task] = []
     with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
-        results = in_process(pending, bar) if jobs == 1 else in_workers(pending, jobs, bar)
+        results = _results(pending, jobs, bar, ray)
         # Closed at once on an error, or the workers would go on computing what nobody can store.
         stack.callback(results.close)
         for task, result in results:
@@ -227,10 +257,17 @@ def _play(tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool) -
     return outcome
 
 
-def _outlook(runs: int, jobs: int, stored: Iterable[dict[str, Any]]) -> str:
+def _results(tasks: Sequence[Task], jobs: int | None, bar: Progress, ray: OnRay | None) -> Results:
+    """Compute the tasks where they are to be computed; ``jobs`` is None on Ray alone."""
+    if ray is not None:
+        return on_ray(tasks, jobs, bar, ray) if tasks else in_process(tasks, bar)
+    return in_process(tasks, bar) if jobs in (None, 1) else in_workers(tasks, jobs, bar)
+
+
+def _outlook(runs: int, jobs: int | None, stored: Iterable[dict[str, Any]]) -> str:
     """Say how many runs there are to do, and how long the stored runs took in the median."""
     text = f"{runs} run{'' if runs == 1 else 's'} to compute"
-    text += f", {jobs} at a time" if jobs > 1 else ""
+    text += f", {jobs} at a time" if jobs and jobs > 1 else ""
     seconds = [record["provenance"]["wall_time_s"] for record in stored]
     return f"{text}, about {duration(statistics.median(seconds))} each so far" if seconds else text
 

@@ -73,13 +73,13 @@ def _work(task: Task, number: int) -> dict[str, Any] | NotStarted | None:
     try:
         record = compute(task, on_round)
     except Exception as error:
-        _check_that_it_travels(error)
+        check_that_it_travels(error)
         raise
     _reports.put(pending)
     return record
 
 
-def _check_that_it_travels(error: Exception) -> None:
+def check_that_it_travels(error: Exception) -> None:
     """Raise another error with the same text if an error cannot be sent to the parent process.
 
     The pool would take it for the end of its worker, and the reason would be lost.

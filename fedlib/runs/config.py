@@ -98,6 +98,17 @@ class RunConfig:
     ------
     ConfigError
         If a field cannot be used.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ... )
+    >>> config.rounds, config.aggregator.name, config.client.name
+    (40, 'median', 'momentum_sgd')
     """
 
     data: DataConfig = field(default_factory=DataConfig)

@@ -57,7 +57,7 @@ ATTACKS_LEFT_OUT = {
     "none": "Nobody attacks. This is the column of the clean runs.",
     "dictated": "It sends what a learned policy dictates, and there is none here.",
     "two_stage": "It learns the data and a policy before each run, which takes minutes to hours.",
-    "feature_backdoor": "Its trigger is for tables, not for images. The pixel backdoor stands for it.",
+    "feature_backdoor": "Its trigger is for tables and not for images, as the pixel backdoor is.",
 }
 KNOW_THE_RULE = ("saliency_matching",)
 """Attacks that are made against one rule although they do not ask for it. All attacks that are told
@@ -90,3 +90,50 @@ def attack_parameters(name: str, n_byzantine: int, rounds: int) -> dict[str, Any
             "rounds": tuple(range(rounds - last + 1, rounds + 1)),
         }
     return {}
+
+
+ROW_TITLES = {
+    "aksel": "AKSEL",
+    "autogm": "AutoGM",
+    "bulyan": "Bulyan",
+    "faba": "FABA",
+    "gradient_guard": "Gradient Guard",
+    "krum": "Krum",
+    "meamed": "Meamed",
+    "multi_krum": "Multi-Krum",
+    "phocas": "Phocas",
+    "arc": "ARC + trimmed mean",
+    "bucketing": "bucketing + trimmed mean",
+    "caf": "CAF",
+    "centered_clipping": "centered clipping, τ = 1",
+    "centered_clipping_small": "centered clipping, τ = 0.1",
+    "center_with_outliers": "1-center with outliers",
+    "mean_with_outliers": "1-mean with outliers",
+    "cge": "CGE",
+    "dnc": "DnC",
+    "flair": "FLAIR",
+    "flame": "FLAME",
+    "fltrust": "FLTrust",
+    "foolsgold": "FoolsGold",
+    "mda": "MDA",
+    "mean": "plain average",
+    "monna": "MoNNA",
+    "nearest_neighbour_mixing": "NNM + trimmed mean",
+    "signguard": "SignGuard",
+}
+ATTACK_TITLES = {
+    "alie": "ALIE",
+    "full_krum": "full-Krum",
+    "gaussian_noise": "Gaussian noise",
+    "norm_matched_gaussian": "norm-matched Gaussian",
+    "full_trim": "full-trim",
+    "ipm": "IPM",
+    "min_max": "min-max",
+    "min_sum": "min-sum",
+    "mpaf": "MPAF",
+    "optimised_alie": "optimised ALIE",
+    "optimised_ipm": "optimised IPM",
+    "pga": "PGA",
+    "rop": "ROP",
+}
+"""Titles of the rows and columns whose names alone do not read well."""

@@ -34,6 +34,16 @@ class ClassesPerClient(Partition):
         A.4).
     removed_class
         The class that the removed clients hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["classes_per_client"](n_classes=2)
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[13, 13, 0, 0], [0, 0, 13, 13], [0, 0, 12, 12], [12, 12, 0, 0]]
     """
 
     n_classes: int = 2
@@ -94,6 +104,16 @@ class UniformClasses(Partition):
     clustering_with_outliers. A client holds a sample twice only if the class has too few samples
     for it. Two clients may hold the same sample, because the classes differ in size and the rare
     ones would run out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["uniform_classes"]()
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[7, 4, 6, 8], [7, 4, 6, 8], [6, 6, 6, 7], [7, 7, 6, 5]]
     """
 
     disjoint: ClassVar[bool] = False

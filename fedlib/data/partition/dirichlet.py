@@ -31,6 +31,16 @@ class DirichletSplit(Partition):
     alpha
         The concentration of the Dirichlet distribution. The smaller it is, the fewer clients hold
         most of a class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["dirichlet"](alpha=0.5)
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[1, 15, 0, 2], [5, 0, 5, 2], [3, 8, 10, 10], [16, 2, 10, 11]]
     """
 
     alpha: float = 1.0
@@ -65,6 +75,16 @@ class DirichletNormalised(Partition):
     alpha
         The concentration of the Dirichlet distribution. The smaller it is, the fewer classes a
         client holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["dirichlet_normalised"](alpha=0.5)
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[0, 3, 8, 9], [2, 10, 1, 15], [23, 1, 1, 1], [0, 11, 15, 0]]
     """
 
     alpha: float = 1.0
@@ -98,6 +118,16 @@ class DirichletPerClient(Partition):
     alpha
         The concentration of the Dirichlet distribution. The smaller it is, the fewer classes a
         client holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["dirichlet_per_client"](alpha=0.5)
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[6, 0, 0, 19], [0, 11, 0, 14], [1, 21, 3, 0], [5, 19, 0, 1]]
     """
 
     revisions: ClassVar[tuple[Revision, ...]] = (

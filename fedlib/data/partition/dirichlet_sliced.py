@@ -32,6 +32,16 @@ class DirichletSliced(Partition):
     alpha
         The concentration of the Dirichlet distribution. The smaller it is, the fewer classes a
         client holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["dirichlet_sliced"](alpha=0.5)
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[1, 8, 7, 8], [1, 12, 0, 12], [15, 4, 3, 4], [8, 1, 15, 1]]
     """
 
     disjoint: ClassVar[bool] = False

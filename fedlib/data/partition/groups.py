@@ -19,6 +19,17 @@ class ByGroup(Partition):
     The samples of all other groups are left out. The groups are in random order, so that the
     Byzantine clients are not always the smallest ones. This is how residual_reweighting splits
     loans by state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> groups = np.arange(100) % 3  # the state of a loan, say
+    >>> partition = PARTITIONS["by_group"]()
+    >>> shares = partition(labels, 3, seed=1, groups=groups)
+    >>> sorted(len(share) for share in shares)
+    [33, 33, 34]
     """
 
     needs_groups: ClassVar[bool] = True

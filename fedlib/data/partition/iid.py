@@ -17,6 +17,16 @@ class IID(Partition):
     This is the partition of centered_clipping, section VI-A: "homogeneous classes and an equal
     number of training samples". The whole set is given out. Where the samples cannot be shared
     out evenly, the numbers differ by one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fedlib import PARTITIONS
+    >>> labels = np.repeat([0, 1, 2, 3], 25)  # a hundred samples of four classes
+    >>> partition = PARTITIONS["iid"]()
+    >>> shares = partition(labels, 4, seed=1)
+    >>> [np.bincount(labels[share], minlength=4).tolist() for share in shares]
+    [[7, 6, 6, 6], [6, 7, 6, 6], [6, 6, 7, 6], [6, 6, 6, 7]]
     """
 
     def _split(

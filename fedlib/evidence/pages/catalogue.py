@@ -14,6 +14,8 @@ from fedlib.evidence.pages.markdown import table
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.validation import ConfigError, check_name
 
+_SECTION = re.compile(r"\n(?=\w+\n---)")
+"""Where a section of a docstring begins, such as its parameters or examples."""
 _REGISTRIES: dict[str, Mapping[str, Any]] = {"aggregators": AGGREGATORS, "attacks": ATTACKS}
 
 
@@ -115,7 +117,7 @@ def _markdown(text: str) -> str:
 
 def _summary_and_rest(cls: Any) -> tuple[str, str]:
     """Return the summary of a class's docstring, and the rest up to its parameters."""
-    text = inspect.cleandoc(cls.__doc__ or "").split("\nParameters\n---")[0]
+    text = _SECTION.split(inspect.cleandoc(cls.__doc__ or ""))[0]
     summary, _, rest = text.partition("\n\n")
     return _markdown(summary), _markdown(rest)
 
@@ -124,7 +126,8 @@ def _documented_fields(cls: Any) -> dict[str, str]:
     """Return what the docstrings of a class and its bases say about each field."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        text = inspect.cleandoc(base.__doc__ or "").partition("\nParameters\n----------\n")[2]
+        parts = _SECTION.split(inspect.cleandoc(base.__doc__ or ""))
+        text = "".join(part for part in parts if part.startswith("Parameters\n"))
         for names, entry in re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", text, re.MULTILINE):
             found.update({name: _markdown(entry) for name in names.split(", ")})
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
+from fedlib.evidence.links import records_of
 from fedlib.evidence.pages.markdown import duration, table, three_digits
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.measured import ratios, when
@@ -83,6 +85,8 @@ def _whole_runs(page: Page) -> str:
         runs = (stored[on_gpu["id"]], on_gpu)
         accuracies = [f"{100 * run['metrics']['test_accuracy'][-1]:.2f}" for run in runs]
         times = [duration(run["provenance"]["wall_time_s"]) for run in runs]
-        rows.append((f"`{on_gpu['cell']}`", on_gpu["provenance"]["data"], *accuracies, *times))
+        address = html.escape(records_of(on_gpu["slug"], on_gpu["cell"]))
+        cell = f'<a href="{address}"><code>{html.escape(on_gpu["cell"])}</code></a>'
+        rows.append((cell, on_gpu["provenance"]["data"], *accuracies, *times))
     heads = ("cell", "data", "CPU, %", "GPU, %", "CPU, one core", "GPU, of several at once")
     return table(heads, rows, numbers=4)

@@ -26,6 +26,11 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def raw_html(text: str) -> str:
+    """Return HTML as a block of Markdown, which the site shows as it is."""
+    return f"```{{raw}} html\n{text}\n```"
+
+
 def escaped(text: str) -> str:
     """Return plain text as Markdown, which would give a star or a bar another meaning."""
     return re.sub(r"([*_|<>])", r"\\\1", text)

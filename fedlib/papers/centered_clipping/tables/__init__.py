@@ -1,5 +1,6 @@
 """What the chapter shows: Table IV, the cosines, the figures and the claims, from the store."""
 
+import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES
 from fedlib.papers.centered_clipping.tables.accuracies import (

@@ -113,7 +113,8 @@ def table_iv(archive: Archive, setting: str) -> Table:
                     data.add(result.data)
                     shade = _SHADES.get(comparison.verdict, "untold") if comparison else None
                     classes[len(rows), len(row)] = shade or f"scale-{result.scale}"
-                row.append(f"{_ours(archive, result)}\n{_published_beside(key, comparison)}")
+                text = f"{_ours(archive, result)}\n{_published_beside(key, comparison)}"
+                row.append(archive.linked(text, str(key)))
             rows.append(tuple(row))
     return Table(
         ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
@@ -162,7 +163,7 @@ def apart_table(archive: Archive) -> Table:
             SETTING_TITLES[found.key.setting],
             rule_title(found.key.rule, found.key.momentum),
             ATTACK_NAMES[found.key.attack],
-            _ours(archive, found.result),
+            archive.linked(_ours(archive, found.result), str(found.key)),
             _published_text(found.published),
             _difference(found),
             found.verdict,

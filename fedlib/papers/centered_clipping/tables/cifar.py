@@ -138,7 +138,7 @@ def _above_printed(archive: Archive, key: Key) -> str:
     long = table_iv(key.setting, key.attack, key.rule, key.momentum)
     value = published_accuracies().get(long)
     printed = "not published" if value is None else f"{value.value:.2f} ± {value.spread:.2f}"
-    return f"{ours}\n{printed}"
+    return archive.linked(f"{ours}\n{printed}", str(key))
 
 
 def _drawn(

@@ -48,7 +48,8 @@ def cosines_table(archive: Archive) -> Table:
                 key = cosines(setting, attack, rule, momentum)
                 result = long_or_short(archive, key)
                 data.update(set() if result is None else {result.data})
-                row.append(_ours_above_published(archive, key, quantity))
+                text = _ours_above_published(archive, key, quantity)
+                row.append(archive.linked(text, str(result.key if result else key)))
             rows.append(tuple(row))
     return Table(
         (

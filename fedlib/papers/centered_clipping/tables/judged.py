@@ -44,7 +44,7 @@ def margins_table(archive: Archive) -> Table:
         rows.append(
             (
                 f"{claim.text} ({claim.place})",
-                ours.here,
+                evidence.linked_statistic(archive, ours),
                 f"{twos.needed}: {inside[0]}",
                 twos.verdict,
                 f"{ours.needed}: {inside[1]}",

@@ -1,5 +1,6 @@
 """Figures, tables and claims of the chapter on clustering with outliers, from the store."""
 
+import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.methods import ONE_PHASE, PUBLISHED_ATTACKS, TWO_PHASE
 from fedlib.papers.clustering_with_outliers.published import published

@@ -54,12 +54,13 @@ def accuracy_table(
             if result is not None:
                 data.add(result.data)
                 classes[len(rows), len(row)] = _class_of(result, value)
-            row.append(_found_and_published(result, value))
-        together = archive.common(scenario.cells((rule,), attacks))
+            row.append(archive.linked(_found_and_published(result, value), cell))
+        cells = scenario.cells((rule,), attacks)
+        together = archive.common(cells)
         if together is not None:
             classes[len(rows), len(row)] = f"scale-{together[0].scale}"
         worst = printed.get(str(scenario.cell(WORST, rule)))
-        row.append(_worst_and_published(together, worst))
+        row.append(archive.linked(_worst_and_published(together, worst), *cells))
         rows.append(tuple(row))
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
@@ -150,11 +151,12 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
         for cell in scenario.cells((rule,), PUBLISHED_ATTACKS):
             result = archive.best(cell)
             if result is None:
-                row.append("not computed")
+                row.append(archive.linked("not computed", cell))
                 continue
             data.add(result.data)
             last, average = result.accuracy, result.final("test_accuracy_average").mean
-            row.append(f"{share(last.mean)} → {share(average)}\n{result.scale} ×{last.n}")
+            shown = f"{share(last.mean)} → {share(average)}\n{result.scale} ×{last.n}"
+            row.append(archive.linked(shown, cell))
         rows.append(tuple(row))
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),

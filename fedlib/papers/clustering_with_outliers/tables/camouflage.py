@@ -28,10 +28,10 @@ def camouflage_table(archive: Archive) -> Table:
                     continue
                 found = archive.common(wanted)
                 if found is None:
-                    row.append("not computed")
+                    row.append(archive.linked("not computed", *wanted))
                     continue
                 data.update(result.data for result in found)
-                row.append(least_share(found))
+                row.append(archive.linked(least_share(found), *wanted))
         rows.append(tuple(row))
     heads = [
         head

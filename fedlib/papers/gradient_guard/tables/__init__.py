@@ -1,5 +1,6 @@
 """The chapter's figures and tables on Gradient Guard, and its claims, from the store."""
 
+import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.gradient_guard.claims import CLAIMS
 from fedlib.papers.gradient_guard.tables.accuracy import break_share, break_table, share_panels
 from fedlib.papers.gradient_guard.tables.cost import cost_table

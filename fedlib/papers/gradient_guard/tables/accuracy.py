@@ -149,9 +149,10 @@ def break_table(archive: Archive, data: str) -> Table:
             if not _shares_of(data, attack, name):
                 row.append("not in the grid")
                 continue
-            found = archive.common(line(data, attack, name, SHARES))
+            cells = line(data, attack, name, SHARES)
+            found = archive.common(cells)
             if found is None:
-                row.append("not computed")
+                row.append(archive.linked("not computed", *cells))
                 continue
             basis += found
             by_share = dict(zip(SHARES, found, strict=True))
@@ -160,7 +161,8 @@ def break_table(archive: Archive, data: str) -> Table:
             shown = ", ".join("> 50" if share == 60 else f"{share:.0f}" for share in shares) + " %"
             if set(shares) <= {60.0}:
                 shown = "not up to 50 %" if shares else "no seed in common"
-            row.append(f"{shown}\n{found[0].scale}, {plural(len(seeds), 'seed')}")
+            text = f"{shown}\n{found[0].scale}, {plural(len(seeds), 'seed')}"
+            row.append(archive.linked(text, *cells))
         rows.append(tuple(row))
     return Table(
         ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),

@@ -22,16 +22,18 @@ def cost_table(archive: Archive, data: str = "mnist", share: str = "20") -> Tabl
     share
         The malicious share in percent, one of ``SHARES``.
     """
-    found = archive.together(comparisons(data, "full_trim", tuple(RULE_TITLES), (share,)))
+    cells = comparisons(data, "full_trim", tuple(RULE_TITLES), (share,))
+    found = archive.together(cells)
     results = dict(zip(RULE_TITLES, found, strict=True))
     base, rows = results["fedsgd"], []
-    for rule, title in RULE_TITLES.items():
+    for (rule, title), cell in zip(RULE_TITLES.items(), cells, strict=True):
         result = results[rule]
         if result is None:
-            rows.append((title, "not computed", "–"))
+            rows.append((title, archive.linked("not computed", cell), "–"))
             continue
         own, usual = _round_ms(result), 0.0 if base is None else _round_ms(base)
-        rows.append((title, f"{own:.1f} ms", f"{own / usual:.1f}" if usual else "–"))
+        shown = archive.linked(f"{own:.1f} ms", cell)
+        rows.append((title, shown, f"{own / usual:.1f}" if usual else "–"))
     scales = {f", {result.scale} scale" for result in found if result is not None}
     return Table(
         ("defence", "a round", "of FedSGD's"),

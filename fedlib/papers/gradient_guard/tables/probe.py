@@ -44,7 +44,8 @@ def probe_table(archive: Archive) -> Table:
             held = [result for result in results if result is not None]
             basis += held
             shown = [
-                "–" if result is None else f"{late_accuracy(result).mean:.2f}" for result in results
+                archive.linked("–" if result is None else f"{late_accuracy(result).mean:.2f}", cell)
+                for result, cell in zip(results, line, strict=True)
             ]
             scale = held[0].scale if held else "–"
             rows.append((DATA_TITLES[data], title, *shown, scale))

@@ -25,25 +25,24 @@ def readings_table(archive: Archive) -> Table:
     archive
         The stored runs of the grid.
     """
-    columns, half = (
-        [archive.together([str(reading_cell(*place, reading)) for reading in READINGS])
-         for place in places]
+    at_30, at_50 = (
+        [[str(reading_cell(*place, reading)) for reading in READINGS] for place in places]
         for places in (ABLATED, HALVED)
-    )  # fmt: skip
-    honest = [
-        archive.together([str(Watched(str(reading_cell(*place, reading)))) for reading in READINGS])
-        for place in ABLATED
-    ]
+    )
+    watched = [[str(Watched(cell)) for cell in cells] for cells in at_30]
+    columns, honest, half = (
+        [archive.together(cells) for cells in group] for group in (at_30, watched, at_50)
+    )
     rows = []
     for number, reading in enumerate(READINGS):
         row = [reading]
-        for column, watch, at_half in zip(columns, honest, half, strict=True):
-            result = column[number]
+        for place in range(len(ABLATED)):
+            result, cell = columns[place][number], at_30[place][number]
             row += [
-                _shown_accuracy(result),
-                shown_separation(result),
-                shown_separation(watch[number]),
-                _shown_accuracy(at_half[number]),
+                archive.linked(_shown_accuracy(result), cell),
+                archive.linked(shown_separation(result), cell),
+                archive.linked(shown_separation(honest[place][number]), watched[place][number]),
+                archive.linked(_shown_accuracy(half[place][number]), at_50[place][number]),
             ]
         rows.append(tuple(row))
     heads = [

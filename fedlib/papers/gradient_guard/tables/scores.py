@@ -110,7 +110,10 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
             held = [result for result in found if result is not None]
             basis += held
             scale = held[0].scale if held else "–"
-            shown = map(shown_separation, found)
+            shown = [
+                archive.linked(shown_separation(result), cell)
+                for result, cell in zip(found, cells, strict=True)
+            ]
             rows.append((ATTACK_TITLES[attack], title, reference, *shown, scale))
     return Table(
         ("attack", "scores of", "against", *(f"{share} %" for share in SHARES[1:]), "scale"),

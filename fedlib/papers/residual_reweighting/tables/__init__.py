@@ -1,5 +1,6 @@
 """Tables 1 to 8, Figures 2 to 8, LOAN and the claims, from the store."""
 
+import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.residual_reweighting.claims import CLAIMS
 from fedlib.papers.residual_reweighting.tables.backdoors import backdoor_table
 from fedlib.papers.residual_reweighting.tables.cells import published

@@ -70,11 +70,13 @@ class TableCells:
         result, value = self.archive.best(cell), self.published.get((cell, quantity))
         printed = "not published" if value is None else f"{value.value:.2f}"
         if result is None:
-            return f"–\n{printed}" if short else f"–\n\n{printed}"
+            text = f"–\n{printed}" if short else f"–\n\n{printed}"
+            return self.archive.linked(text, cell)
         self.data.add(result.data)
         self.classes[row, column] = _css_class(self.archive, result, value, quantity)
         separator = " " if short else "\n"
-        return f"{_measured(result, quantity)}{separator}{_basis(result, quantity)}\n{printed}"
+        ours = f"{_measured(result, quantity)}{separator}{_basis(result, quantity)}"
+        return self.archive.linked(f"{ours}\n{printed}", cell)
 
     def table(self, header: Iterable[str], rows: Sequence[tuple[str, ...]], title: str) -> Table:
         """The table of these rows, with the data of the cells that were shown in its caption."""

@@ -41,7 +41,8 @@ def rules_table(
         keys = every(Comparison, item, settings, rule)
         row = [cells.text(key, number, column) for column, key in enumerate(keys, 1)]
         average = _average(cells, keys, number, len(row) + 1)
-        rows.append((rule_title, *row, f"{average}\n{averages[rule]:.2f}"))
+        text = f"{average}\n{averages[rule]:.2f}"
+        rows.append((rule_title, *row, archive.linked(text, *keys)))
     return cells.table(("rule", *heads, "average"), rows, title)
 
 

@@ -1,5 +1,6 @@
 """Figures, tables and claims of the chapter on the two-stage attack, from the store."""
 
+import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.two_stage_attack.claims import CLAIMS
 from fedlib.papers.two_stage_attack.tables.accuracy import (
     accuracy_table,

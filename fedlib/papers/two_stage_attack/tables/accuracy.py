@@ -25,7 +25,7 @@ from fedlib.papers.two_stage_attack.measures import (
     radius_error,
     taken,
 )
-from fedlib.papers.two_stage_attack.tables.common import best
+from fedlib.papers.two_stage_attack.tables.common import best, cell_key
 from fedlib.papers.two_stage_attack.variants import EPSILONS, SCALES_OF_NOISE
 
 SUPERSEDED = " (superseded)"
@@ -52,7 +52,8 @@ def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
             result = best(archive, data, attack, rule, small)
             if result is not None:
                 known.append(result)
-            row += harm(result, data == "circle")
+            key = cell_key(data, attack, rule, small)
+            row += [archive.linked(text, key) for text in harm(result, data == "circle")]
         rows.append(tuple(row))
     measured = ("accuracy, %", "certified level", *(("boundary",) if data == "circle" else ()))
     heads = [
@@ -111,10 +112,11 @@ def sweep_table(archive: Archive) -> Table:
         for value in values:
             row = [f"{ATTACK_TITLES[attack]}, {sign} {value:g}"]
             for rule in RULE_TITLES:
-                result = archive.best(f"variants/{sign}_{value:g}/circle/{attack}/{rule}")
+                key = f"variants/{sign}_{value:g}/circle/{attack}/{rule}"
+                result = archive.best(key)
                 if result is not None:
                     known.append(result)
-                row += harm(result, True)[1:]
+                row += [archive.linked(text, key) for text in harm(result, True)[1:]]
             rows.append(tuple(row))
     heads = [
         head
@@ -133,10 +135,11 @@ def krum_table(archive: Archive) -> Table:
     def shown(key: str) -> str:
         result = archive.best(key)
         if result is None:
-            return "–"
+            return archive.linked("–", key)
         known.append(result)
         shares = [taken(result.of_seed(seed)) for seed in result.seeds]
-        return "–" if all(map(math.isnan, shares)) else f"{100 * np.nanmean(shares):.1f}"
+        text = "–" if all(map(math.isnan, shares)) else f"{100 * np.nanmean(shares):.1f}"
+        return archive.linked(text, key)
 
     rows = [
         (f"{ATTACK_TITLES[attack]}, {sign} {value:g}", shown(_of_krum(attack, sign, value)), "–")

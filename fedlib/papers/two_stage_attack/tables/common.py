@@ -37,12 +37,17 @@ def colours_on(data: str) -> dict[str, str]:
     return {attack: every[attack] for attack in ATTACKS_ON[data]}
 
 
+def cell_key(data: str, attack: str, rule: str, small: bool = False) -> str:
+    """The key of a cell; ``small`` for batches of ten."""
+    key = str(CellKey(data, attack, rule))
+    return BATCH.cell(key) if small else key
+
+
 def best(
     archive: Archive, data: str, attack: str, rule: str, small: bool = False
 ) -> CellResult | None:
     """What is stored of a cell, at the best scale there is; ``small`` for batches of ten."""
-    key = str(CellKey(data, attack, rule))
-    return archive.best(BATCH.cell(key) if small else key)
+    return archive.best(cell_key(data, attack, rule, small))
 
 
 def attack_handles(attacks: Iterable[str] = tuple(COLOURS)) -> list[Line2D]:

@@ -16,7 +16,7 @@ from fedlib.evidence.report import Archive, Table
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import ATTACKS_ON, SUPERSEDED_TITLES
 from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES, SOURCES
-from fedlib.papers.two_stage_attack.tables.common import best
+from fedlib.papers.two_stage_attack.tables.common import best, cell_key
 
 Samples = dict[str, np.ndarray]
 """The samples at the start, ``start``, the learned ones, ``x``, and their labels, ``y``."""
@@ -88,10 +88,13 @@ def stage_one_table(archive: Archive) -> Table:
     for data, data_title in ALL_TITLES.items():
         for attack in learners_on(data):
             for rule, title in RULE_TITLES.items():
+                key = cell_key(data, attack, rule)
                 result = best(archive, data, attack, rule)
                 named = f"{title}, superseded" if attack in SUPERSEDED_TITLES else title
                 if result is None:
-                    rows.append((data_title, named, "not computed", *["–"] * 4))
+                    rows.append(
+                        (data_title, named, archive.linked("not computed", key), *["–"] * 4)
+                    )
                     continue
                 for record in result.records:
                     samples = samples_of(archive, record, data)
@@ -99,7 +102,8 @@ def stage_one_table(archive: Archive) -> Table:
                     if truth is not None and attack not in SUPERSEDED_TITLES:
                         of_now.append(truth)
                     basis = f"{result.scale}, {result.data}, seed {record['seed']}"
-                    rows.append((data_title, named, *_shown(record["metrics"], truth), basis))
+                    shown = [archive.linked(text, key) for text in _shown(record["metrics"], truth)]
+                    rows.append((data_title, named, *shown, basis))
     return Table(
         (
             "data",

@@ -32,10 +32,14 @@ def variants_table(archive: Archive) -> Table:
             pair = archive.common([cell, variant.cell(cell)])
             seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
             if pair is None or not seeds:
-                rows.append((*ways, "not computed", "–", "–", "–"))
+                missing = archive.linked("not computed", cell, variant.cell(cell))
+                rows.append((*ways, missing, "–", "–", "–"))
                 continue
             used, other = (harm(_of_seeds(result, seeds), True) for result in pair)
-            changes = (f"{a} → {b}" for a, b in zip(used, other, strict=True))
+            changes = (
+                archive.linked(f"{a} → {b}", cell, variant.cell(cell))
+                for a, b in zip(used, other, strict=True)
+            )
             basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
             rows.append((*ways, *changes, basis))
     heads = (

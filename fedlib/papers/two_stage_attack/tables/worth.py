@@ -12,8 +12,8 @@ from fedlib.evidence.report import Archive, CellResult, Table, basis_of
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
-from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import diverged, level
+from fedlib.papers.two_stage_attack.tables.common import cell_key
 
 LEARNERS = ("learned", "learned_blind")
 _SHOWN = ("none", *LEARNERS, *CONTROL_TITLES)
@@ -56,11 +56,15 @@ def worth_table(archive: Archive, data: str) -> Table:
     rows: list[tuple[str, ...]] = []
     answers = []
     for rule, title in RULE_TITLES.items():
-        keys = [str(CellKey(data, attack, rule)) for attack in _SHOWN]
+        keys = [cell_key(data, attack, rule) for attack in _SHOWN]
         results = dict(zip(_SHOWN, archive.together(keys), strict=True))
         found = left_by(results)
         known += [result for result in results.values() if result is not None]
-        rows.append((title, *(_shown(found.get(attack)) for attack in _SHOWN[1:])))
+        shown = (
+            archive.linked(_shown(found.get(attack)), key)
+            for attack, key in zip(_SHOWN[1:], keys[1:], strict=True)
+        )
+        rows.append((title, *shown))
         answers.append(answer(title, found))
     heads = (ATTACK_TITLES[attack].replace(", ", ",\n") for attack in _SHOWN[1:])
     said = " ".join(text for text in answers if text)

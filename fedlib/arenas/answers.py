@@ -1,0 +1,120 @@
+"""What ``fedlib rank`` answers: where a rule stands, or how much an attack harms."""
+
+from __future__ import annotations
+
+from fedlib.arenas.names import Names, percent
+from fedlib.arenas.ranking import Row, Standing
+
+
+def of_rule(standing: Standing, name: str, names: Names) -> str:
+    """Say where a rule stands by its worst case.
+
+    Parameters
+    ----------
+    standing
+        The ranks of one setting, the rule's among them.
+    name
+        The name of its row.
+    names
+        How rows and columns are named.
+    """
+    row = standing.row(name)
+    if row.rank is None or row.worst is None:
+        missing = ", ".join(map(names.attack, row.missing)) or "the same seeds"
+        return f"{names.rule(name)} has no rank yet: not computed are {missing}."
+    attack, left = row.worst
+    ranked = len(standing.ranked)
+    place = f"{ordinal(row.rank)} of {ranked} by worst case"
+    if row.shared:
+        others = sum(other.rank == row.rank for other in standing.ranked) - 1
+        place += f", within the noise of {others} other{'' if others == 1 else 's'}"
+    text = f"{names.rule(name)} is {place}. {names.attack(attack)} brings it to {percent(left)} %."
+    if row.clean:
+        text += f" Without an attack it has {percent(row.clean)} %."
+    if row.backdoor:
+        backdoor, excess = row.backdoor
+        text += (
+            f" {names.attack(backdoor)} succeeds {percent(excess)} points more often than without "
+            "an attack."
+        )
+    return text
+
+
+def of_attack(standing: Standing, name: str, names: Names) -> str:
+    """Say how much an attack harms, beside all others.
+
+    Parameters
+    ----------
+    standing
+        The ranks of one setting, with the attack among the columns.
+    name
+        The name of its column.
+    names
+        How rows and columns are named.
+    """
+    if name in standing.columns.backdoors:
+        return _of_backdoor(standing, name, names)
+    rows = [row for row in standing.rows if name in row.results]
+    if not rows:
+        return f"{names.attack(name)} is not computed for any rule."
+    left = _mean_left(rows, name)
+    stronger = [
+        other
+        for other in standing.columns.untargeted
+        if other != name
+        and all(other in row.results for row in rows)
+        and _mean_left(rows, other) < left
+    ]
+    worst = [row for row in rows if row.worst and row.worst[0] == name]
+    weakest = min(rows, key=lambda row: row.results[name].accuracy.mean)
+    return (
+        f"{names.attack(name)} leaves {left:.1f} % on average over {len(rows)} rules; "
+        f"{len(stronger)} of {len(standing.columns.untargeted) - 1} other attacks leave less. It "
+        f"is the worst case of {len(worst)} rules. {names.rule(weakest.name)} suffers most: "
+        f"{percent(weakest.results[name].accuracy)} %."
+    )
+
+
+def _of_backdoor(standing: Standing, name: str, names: Names) -> str:
+    """Say under how many rules a backdoor is the one that succeeds most."""
+    rows = [row for row in standing.rows if row.backdoor and name in row.results]
+    first = [row for row in rows if row.backdoor and row.backdoor[0] == name]
+    return (
+        f"{names.attack(name)} is a backdoor. It succeeds most of all backdoors under "
+        f"{len(first)} of {len(rows)} rules."
+    )
+
+
+def _mean_left(rows: list[Row], attack: str) -> float:
+    return sum(row.results[attack].accuracy.mean for row in rows) / len(rows)
+
+
+def ordinal(number: int) -> str:
+    """Return a number as an ordinal: ``1st``, ``12th``, ``23rd``."""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def as_markdown(standing: Standing, names: Names) -> str:
+    """Return the ranks as a Markdown table, to be kept as a file.
+
+    Parameters
+    ----------
+    standing
+        The ranks of one setting.
+    names
+        How rows and columns are named.
+    """
+    heads = ("rank", "rule", "worst case, %", "by", "no attack, %", "backdoor, points")
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for row in standing.rows:
+        rank = "–" if row.rank is None else f"{row.rank}{' =' if row.shared else ''}"
+        attack, left = row.worst or ("", None)
+        excess = row.backdoor[1] if row.backdoor else None
+        cells = (
+            rank, names.rule(row.name), percent(left), names.attack(attack) if attack else "–",
+            percent(row.clean), percent(excess),
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([standing.basis, "", *lines, ""])

@@ -1,0 +1,245 @@
+"""What the page of an arena says and shows, computed from the stored runs."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+from fedlib.arenas.names import Names, percent
+from fedlib.arenas.ranking import Row, Standing, columns_by_harm
+from fedlib.evidence.statistics import Estimate
+
+_BROKEN = 20.0
+"""A worst case below so many percent is called broken: chance is 10 % with ten classes."""
+
+
+def findings(standing: Standing, names: Names) -> list[str]:
+    """Return what the ranks of a setting say, a sentence each, in Markdown.
+
+    Parameters
+    ----------
+    standing
+        The ranks.
+    names
+        How rows and columns are named.
+    """
+    rows = standing.ranked
+    if not rows:
+        return ["Not enough runs are stored yet to rank any rule."]
+    said = [_best(standing, names), _broken(standing), _strongest(standing, names)]
+    return [*said, _knowing(standing, names), _backdoors(standing, names), _baseline(standing)]
+
+
+def _best(standing: Standing, names: Names) -> str:
+    """Say which rule survives most."""
+    first = [row for row in standing.ranked if row.rank == 1]
+    titles = _listed([f"**{names.rule(row.name)}**" for row in first])
+    worsts = [row.worst for row in first if row.worst]
+    if len(first) == 1:
+        attack, left = worsts[0]
+        clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
+        return (
+            f"{titles} survives most: no attack leaves it less than {percent(left)} %, which "
+            f"{names.attack(attack)} does.{clean}"
+        )
+    low, high = (f(left.mean for _, left in worsts) for f in (min, max))
+    return (
+        f"{titles} survive most and cannot be told apart: their worst cases are {low:.1f} to "
+        f"{high:.1f} %."
+    )
+
+
+def _broken(standing: Standing) -> str:
+    """Say how many rules are brought down."""
+    rows = standing.ranked
+    worsts = [row.worst[1].mean for row in rows if row.worst]
+    broken = sum(value < _BROKEN for value in worsts)
+    stood = sum(value >= 60 for value in worsts)
+    return (
+        f"Of {len(rows)} ranked rules {broken} are broken: some attack leaves them less than "
+        f"{_BROKEN:.0f} %, where chance is 10 %. Only {stood} keep 60 % or more in their worst "
+        "case."
+    )
+
+
+def _strongest(standing: Standing, names: Names) -> str:
+    """Say which attack is the worst case of the most rules."""
+    counts = Counter(row.worst[0] for row in standing.ranked if row.worst)
+    (name, most), *others = counts.most_common(3)
+    text = f"{names.attack(name)} is the worst case of the most rules, {most} of {counts.total()}"
+    if others:
+        then = _listed([f"{names.attack(other)} ({count})" for other, count in others])
+        text += f"; then come {then}"
+    return text + "."
+
+
+def _knowing(standing: Standing, names: Names) -> str:
+    """Say what attackers gain who know the rule."""
+    rows = [row for row in standing.ranked if row.worst]
+    adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
+    return (
+        f"Attackers who know the rule are the worst case of {len(adaptive)} of {len(rows)} rules. "
+        "A paper that tests a rule only against attacks that do not know it tests the others."
+    )
+
+
+def _backdoors(standing: Standing, names: Names) -> str:
+    """Say how the rules do against backdoors."""
+    rows = [row for row in standing.ranked if row.backdoor]
+    if not rows:
+        return "No backdoor is computed yet."
+    open_ = [row for row in rows if row.backdoor and row.backdoor[1].mean >= 50]
+    return (
+        f"A backdoor succeeds at least half of the time, above what it does without an attack, "
+        f"under {len(open_)} of {len(rows)} rules."
+    )
+
+
+def _baseline(standing: Standing) -> str:
+    """Say what protection costs where nobody attacks."""
+    rows = [row for row in standing.ranked if row.clean]
+    costly = sorted(row.clean.mean for row in rows if row.clean)
+    if not costly:
+        return "No clean run is computed yet."
+    within = sum(value >= costly[-1] - 2 for value in costly)
+    return (
+        f"Protection costs most rules little where nobody attacks: {within} of {len(costly)} have "
+        f"at most 2 points less than the best one's {costly[-1]:.1f} %."
+    )
+
+
+def _listed(texts: list[str]) -> str:
+    """Return texts as a list in words."""
+    return texts[0] if len(texts) == 1 else ", ".join(texts[:-1]) + " and " + texts[-1]
+
+
+HEADS = (
+    "rule", "rank", "worst case, %", "by", "attacks that know it, %", "backdoor, points",
+    "no attack, %", "seeds",
+)  # fmt: skip
+
+
+def ranks_table(standing: Standing, names: Names, more: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the table of ranks as HTML that can be sorted and filtered.
+
+    Parameters
+    ----------
+    standing
+        The ranks.
+    names
+        How rows and columns are named.
+    more
+        Further columns: the texts of the rows, by the column's head and the row's name.
+    """
+    heads = [*HEADS, *more]
+    body = []
+    for row in standing.rows:
+        cells = [
+            f"<th scope='row'>{html.escape(names.rule(row.name))}</th>",
+            _cell(_rank(row), order=row.rank or 999),
+            *_of_attack(row, row.worst, names),
+            _value(row, row.adaptive, names),
+            _value(row, row.backdoor, names, missing="–"),
+            _clean(row, names),
+            _cell(str(len(row.seeds) or "–"), order=len(row.seeds)),
+            *(_cell(texts.get(row.name, "–")) for texts in more.values()),
+        ]
+        body.append("<tr>" + "".join(cells) + "</tr>")
+    head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in heads)
+    return _table("ranks", head, body)
+
+
+def bouts_table(standing: Standing, names: Names) -> str:
+    """Return the table of all bouts as HTML: a row for each rule, a column for each attack.
+
+    Parameters
+    ----------
+    standing
+        The ranks.
+    names
+        How rows and columns are named.
+    """
+    attacks = [*columns_by_harm(standing), *sorted(standing.columns.backdoors)]
+    heads = ["rule", "no attack", *map(names.attack, attacks)]
+    body = []
+    for row in standing.rows:
+        cells = [f"<th scope='row'>{html.escape(names.rule(row.name))}</th>", _clean(row, names)]
+        for attack in attacks:
+            found = row.results.get(attack)
+            if found is None:
+                cells.append(_cell("–", order=-1))
+            else:
+                text = percent(found.accuracy)
+                cells.append(_linked(text, found.accuracy.mean, names, row.name, attack))
+        body.append("<tr>" + "".join(cells) + "</tr>")
+    head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in heads)
+    return _table("bouts", head, body)
+
+
+def _table(kind: str, head: str, body: list[str]) -> str:
+    return (
+        f"<div class='fedlib-table fedlib-sortable fedlib-{kind}'><table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return "–"
+    return f"{row.rank}{' =' if row.shared else ''}"
+
+
+def _cell(text: str, order: float | str | None = None) -> str:
+    data = "" if order is None else f" data-order='{order}'"
+    return f"<td{data}>{html.escape(text)}</td>"
+
+
+def _linked(text: str, order: float, names: Names, row: str, column: str) -> str:
+    """Return a cell that leads to the records of a bout."""
+    key = names.cell(row, column)
+    address = names.link(key)
+    shown = html.escape(text)
+    inner = f"<a href='{html.escape(address)}'>{shown}</a>" if address else shown
+    return f"<td data-order='{order:.3f}'>{inner}</td>"
+
+
+def _clean(row: Row, names: Names) -> str:
+    if row.clean is None:
+        return _cell("–", order=-1)
+    return _linked(percent(row.clean), row.clean.mean, names, row.name, row.columns.clean)
+
+
+def _of_attack(row: Row, found: tuple[str, Estimate] | None, names: Names) -> list[str]:
+    """Return the cells of an accuracy and of the attack that leaves it."""
+    if found is None:
+        return [_cell("–", order=-1), _cell("–")]
+    name, value = found
+    return [_linked(percent(value), value.mean, names, row.name, name), _cell(names.attack(name))]
+
+
+def _value(row: Row, found: tuple[str, Estimate] | None, names: Names, missing: str = "–") -> str:
+    if found is None:
+        return _cell(missing, order=-1)
+    return _linked(percent(found[1]), found[1].mean, names, row.name, found[0])
+
+
+def costs(measured: str, rows: Mapping[str, str]) -> dict[str, float]:
+    """Return the time of each row's rule in reads of the update matrix, from the benchmarks.
+
+    Parameters
+    ----------
+    measured
+        The text of the benchmarks' results.
+    rows
+        The name of the rule of each row.
+    """
+    entries = [
+        entry
+        for entry in json.loads(measured)["measured"]
+        if entry["kind"] == "aggregator" and tuple(entry["size"]) == (25, 1_000_000)
+    ]
+    one_read = next(e["seconds"]["memory"] for e in entries if "memory" in e["seconds"])
+    seconds = {e["name"]: e["seconds"]["fedlib"] for e in entries if "fedlib" in e["seconds"]}
+    return {row: seconds[rule] / one_read for row, rule in rows.items() if rule in seconds}

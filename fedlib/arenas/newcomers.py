@@ -1,0 +1,197 @@
+"""Rules and attacks of a reader's own: they are read from a file and checked before any compute."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedlib.validation import ConfigError, check_name
+
+_TRIAL = (25, 40)
+"""The clients and parameters of the matrix on which a newcomer is tried."""
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A rule or an attack that is to be ranked.
+
+    Attributes
+    ----------
+    name
+        The name under which it is registered.
+    kind
+        ``rule`` or ``attack``.
+    source
+        The file that it was read from. None if it is part of the library.
+    """
+
+    name: str
+    kind: str
+    source: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """A name for its folder, which changes whenever the file does."""
+        if self.source is None:
+            return self.name
+        return f"{self.name}-{hashlib.sha256(self.source.read_bytes()).hexdigest()[:8]}"
+
+
+def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
+    """Find a rule or an attack by its name or by its file.
+
+    Parameters
+    ----------
+    asked
+        The name of a registered part, or the path of a Python file that registers exactly one.
+    kind
+        ``rule`` or ``attack``.
+    registry
+        The registry of that kind.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part or file, or if the file cannot be imported, or if it does not
+        register exactly one part of this kind.
+    """
+    path = Path(asked).expanduser()
+    if not (path.suffix == ".py" or path.is_file()):
+        if "/" in asked:
+            raise ConfigError(f"{kind}={asked!r} is no file: must be a Python file, or a name.")
+        return Newcomer(check_name(kind, asked, registry), kind)
+    if not path.is_file():
+        raise ConfigError(f"{kind}={asked!r} does not exist: must be a Python file, or a name.")
+    path = path.resolve()
+    for name in registry:
+        module = sys.modules.get(registry[name].__module__)
+        if module is not None and Path(module.__file__ or "").resolve() == path:
+            return Newcomer(name, kind)  # The file lies in the library, which has read it.
+    module_name = _import(path, kind, asked)
+    found = [name for name in registry if registry[name].__module__ == module_name]
+    if len(found) != 1:
+        entered = ", ".join(found) or f"no {kind}"
+        raise ConfigError(
+            f"{kind}={asked!r} registers {entered}: must register exactly one {kind}, with a line "
+            f'such as @{"AGGREGATORS" if kind == "rule" else "ATTACKS"}.register("my_{kind}").'
+        )
+    return Newcomer(found[0], kind, path)
+
+
+def _import(path: Path, kind: str, asked: str) -> str:
+    """Import a file that somebody else has written, and return the name of its module."""
+    name = f"fedlib_newcomer_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{kind}={asked!r} cannot be read: must be a Python file.")
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"{kind}={asked!r} cannot be imported: {type(error).__name__}: {said}"
+        ) from error
+    return name
+
+
+def check_rule(made: Any, asked: str) -> None:
+    """Try a rule on a small matrix, if it needs nothing but the updates.
+
+    Parameters
+    ----------
+    made
+        The rule for the number of Byzantine clients that it will meet.
+    asked
+        What the user asked for, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If the rule fails, or returns something else than a finite aggregate.
+    """
+    if made.needs:
+        return
+    n, d = _TRIAL
+    updates = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+    try:
+        found = made.apply(updates, made.init(n, d))
+        aggregate = found[0] if isinstance(found, tuple) and len(found) == 2 else None
+    except Exception as error:
+        raise _failed("rule", asked, error) from error
+    if aggregate is None:
+        got = type(found).__name__
+        raise ConfigError(f"rule={asked!r} returns a {got}: must return (aggregate, state).")
+    _check_tensor("rule", asked, aggregate, (d,))
+
+
+def check_attack(made: Any, asked: str) -> None:
+    """Try an attack on a small matrix, if it is told nothing but the benign updates.
+
+    Parameters
+    ----------
+    made
+        The attack for the number of clients that it will control.
+    asked
+        What the user asked for, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If the attack fails, or sends a matrix of another shape. What it sends may be anything,
+        because an attacker may send a NaN.
+    """
+    if made.knows - {"benign_updates"}:
+        return
+    n, d = _TRIAL
+    benign = torch.randn(n - made.n_byzantine, d, generator=torch.Generator().manual_seed(0))
+    try:
+        sent = made.apply(benign, made.init(n, d))[0]
+    except Exception as error:
+        raise _failed("attack", asked, error) from error
+    _check_tensor("attack", asked, sent, (made.n_byzantine, d), finite=False)
+
+
+def check_made(kind: str, asked: str, cls: type) -> None:
+    """Check that a part can be made without parameters, because an arena takes the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a field has no default.
+    """
+    for field in fields(cls):
+        if field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(
+                f"{kind}={asked!r}: its field {field.name!r} has no default, and must have one."
+            )
+
+
+def _failed(kind: str, asked: str, error: Exception) -> ConfigError:
+    said = " ".join(str(error).split())
+    return ConfigError(
+        f"{kind}={asked!r} fails on a matrix of {_TRIAL[0]} updates with {_TRIAL[1]} parameters: "
+        f"{type(error).__name__}: {said}"
+    )
+
+
+def _check_tensor(
+    kind: str, asked: str, found: Any, shape: tuple[int, ...], finite: bool = True
+) -> None:
+    """Check the shape of what a newcomer returns, and whether it is finite."""
+    if not isinstance(found, torch.Tensor) or tuple(found.shape) != shape:
+        of_tensor = isinstance(found, torch.Tensor)
+        got = f"shape {tuple(found.shape)}" if of_tensor else f"a {type(found).__name__}"
+        raise ConfigError(
+            f"{kind}={asked!r} returns {got} for {_TRIAL[0]} clients and {_TRIAL[1]} parameters: "
+            f"must return a tensor of shape {shape}."
+        )
+    if finite and not math.isfinite(float(found.abs().sum())):
+        raise ConfigError(f"{kind}={asked!r} returns a NaN or an Inf for finite updates.")

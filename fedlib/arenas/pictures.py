@@ -1,0 +1,124 @@
+"""The pictures of an arena: the heat map of all bouts, and what protection costs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from fedlib.arenas.ranking import Row, Standing, columns_by_harm
+from fedlib.evidence.plots import PALETTE, STYLE
+
+Name = Callable[[str], str]
+
+
+def heat_map(standing: Standing, rule: Name, attack: Name) -> Figure:
+    """Draw the accuracy that every rule keeps under every attack.
+
+    The best rule is at the top, and the attack that harms most on average at the left. The first
+    two columns are the worst case and the runs without an attack. A star marks the attacks that
+    know the rule. What is not computed stays white.
+
+    Parameters
+    ----------
+    standing
+        The ranks of one setting.
+    rule, attack
+        These functions return the titles of a row and of a column.
+    """
+    rows, attacks = list(standing.rows), columns_by_harm(standing)
+    values = np.full((len(rows), len(attacks) + 2), np.nan)
+    for i, row in enumerate(rows):
+        if row.worst:
+            values[i, 0] = row.worst[1].mean
+        if row.clean:
+            values[i, 1] = row.clean.mean
+        for j, name in enumerate(attacks):
+            if name in row.results:
+                values[i, j + 2] = row.results[name].accuracy.mean
+    stars = ["*" if name in standing.columns.adaptive else "" for name in attacks]
+    heads = ["worst case", "no attack"]
+    heads += [attack(name) + star for name, star in zip(attacks, stars, strict=True)]
+    with matplotlib.rc_context(STYLE):
+        size = (0.36 * values.shape[1] + 2.6, 0.22 * len(rows) + 1.6)
+        figure = Figure(figsize=size, layout="constrained")
+        axis = figure.subplots()
+        shown = np.insert(values, 2, np.nan, axis=1)  # a gap between the two parts
+        image = axis.imshow(shown, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+        places = [0, 1, *range(3, shown.shape[1])]
+        axis.set_xticks(places, heads, rotation=50, ha="left", rotation_mode="anchor")
+        axis.xaxis.tick_top()
+        axis.set_yticks(range(len(rows)), [_ranked(row, rule) for row in rows])
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        for i, j in np.argwhere(np.isfinite(shown)):
+            colour = "black" if shown[i, j] > 55 else "white"
+            weight = "bold" if j == 0 else "normal"
+            axis.text(j, i, f"{shown[i, j]:.0f}", ha="center", va="center", color=colour,
+                      fontsize=7, fontweight=weight)  # fmt: skip
+        figure.colorbar(image, ax=axis, label="test accuracy, %", pad=0.01, aspect=40)
+    return figure
+
+
+def _ranked(row: Row, rule: Name) -> str:
+    """Return the title of a row with its rank."""
+    if row.rank is None:
+        return f"{rule(row.name)}   – "
+    return f"{rule(row.name)}  {row.rank}{'=' if row.shared else ' '}"
+
+
+def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) -> Figure:
+    """Draw the clean accuracy against the worst case, and the worst case against the cost.
+
+    The rules of the first ranks carry their names.
+
+    Parameters
+    ----------
+    standing
+        The ranks of one setting.
+    cost
+        The cost of a rule, by row. A row without a cost is not in the second panel.
+    rule
+        This function returns the title of a row.
+    unit
+        The label of the cost's axis.
+    """
+    rows = [row for row in standing.rows if row.worst and row.clean]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axis, xs in (
+            (left, {row.name: row.clean.mean for row in rows if row.clean}),
+            (right, dict(cost)),
+        ):
+            drawn = [row for row in rows if row.name in xs]
+            for row in drawn:
+                best = row.rank is not None and row.rank <= _NAMED
+                axis.plot(xs[row.name], row.worst[1].mean if row.worst else np.nan, "o",
+                          color=PALETTE[1] if best else "#8a8a8a", markersize=5)  # fmt: skip
+            _name_points(axis, [row for row in drawn if row.rank and row.rank <= _NAMED], xs, rule)
+            axis.grid(alpha=0.25)
+        left.set(xlabel="accuracy without an attack, %", ylabel="accuracy in the worst case, %")
+        right.set(xlabel=unit, xscale="log")
+        right.xaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+_NAMED = 6
+"""Points up to this rank carry the rule's name."""
+
+
+def _name_points(axis: object, rows: Sequence[Row], xs: Mapping[str, float], rule: Name) -> None:
+    """Write the names of rules beside their points, from top to bottom without overlap."""
+    last = np.inf
+    for row in sorted(rows, key=lambda row: -(row.worst[1].mean if row.worst else 0)):
+        y = row.worst[1].mean if row.worst else 0.0
+        last = min(y, last - 3.0)
+        title = textwrap.shorten(rule(row.name), 28, placeholder="…")
+        axis.annotate(  # type: ignore[attr-defined]
+            title, (xs[row.name], y), (8, 0), xycoords="data",
+            textcoords="offset points", va="center", fontsize=7,
+        )  # fmt: skip

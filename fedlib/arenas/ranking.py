@@ -1,0 +1,278 @@
+"""From the stored runs of an arena to its ranks.
+
+A rule is as good as its worst case: the smallest accuracy that an attack leaves it, as the mean of
+the seeds. Two rules whose worst cases cannot be told apart by the noise between seeds share a rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
+from fedlib.evidence.noise import Noise, NoiseBook
+from fedlib.evidence.ranges import above
+from fedlib.evidence.results import CellResult, basis_of
+from fedlib.evidence.statistics import Estimate, estimate
+from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
+
+_USUAL_TEST_SET = 10_000
+"""The test samples of a run whose data nobody knows any more."""
+_EXACT = 1000.0
+"""The degrees of freedom of an error that is known and not estimated."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of an arena are.
+
+    Attributes
+    ----------
+    clean
+        The column in which all clients are honest.
+    attacks
+        All other columns, in their order.
+    adaptive
+        The attacks that know which rule they face.
+    backdoors
+        The attacks that want a label for samples with a trigger. They do not count for the worst
+        case, because they leave the accuracy as it is; their success stands in a column of its own.
+    """
+
+    clean: str
+    attacks: tuple[str, ...]
+    adaptive: frozenset[str]
+    backdoors: frozenset[str]
+
+    @property
+    def untargeted(self) -> tuple[str, ...]:
+        """The attacks that count for the worst case."""
+        return tuple(name for name in self.attacks if name not in self.backdoors)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A rule in one setting.
+
+    Attributes
+    ----------
+    name
+        The name of the row.
+    columns
+        What the columns are.
+    results
+        The stored runs by column. A column that is not computed has no entry.
+    rank
+        The rank by the worst case, 1 for the best. None if too little is computed.
+    shared
+        Whether another row has the same rank.
+    """
+
+    name: str
+    columns: Columns
+    results: Mapping[str, CellResult]
+    rank: int | None = None
+    shared: bool = False
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The untargeted attacks, and the clean runs, that are not computed."""
+        wanted = (self.columns.clean, *self.columns.untargeted)
+        return tuple(name for name in wanted if name not in self.results)
+
+    @property
+    def clean(self) -> Estimate | None:
+        """The accuracy in percent when all clients are honest."""
+        found = self.results.get(self.columns.clean)
+        return found.accuracy if found else None
+
+    @cached_property
+    def worst(self) -> tuple[str, Estimate] | None:
+        """The attack that leaves the least accuracy, and what it leaves in percent."""
+        return self._least(self.columns.untargeted)
+
+    @cached_property
+    def adaptive(self) -> tuple[str, Estimate] | None:
+        """The same among the attacks that know the rule."""
+        return self._least([a for a in self.columns.untargeted if a in self.columns.adaptive])
+
+    @cached_property
+    def backdoor(self) -> tuple[str, Estimate] | None:
+        """The backdoor with the largest success above the floor, and that excess in points.
+
+        The floor is the share of the same samples that a model gives the wanted label although
+        nobody has attacked it. Only seeds count of which the clean run is stored too.
+        """
+        clean = self.results.get(self.columns.clean)
+        found = []
+        for name in self.columns.backdoors & self.results.keys():
+            held = self.results[name]
+            seeds = [seed for seed in held.seeds if clean and seed in clean.seeds]
+            if clean is not None and seeds:
+                excess = [_success(held, seed) - _success(clean, seed) for seed in seeds]
+                found.append((name, estimate(excess)))
+        return max(found, key=lambda one: one[1].mean, default=None)
+
+    def _least(self, names: Sequence[str]) -> tuple[str, Estimate] | None:
+        found = [(name, self.results[name].accuracy) for name in names if name in self.results]
+        return min(found, key=lambda one: one[1].mean, default=None)
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of which all columns that count for the rank are stored."""
+        if self.missing:
+            return ()
+        wanted = (self.columns.clean, *self.columns.untargeted)
+        return tuple(sorted(set.intersection(*(set(self.results[a].seeds) for a in wanted))))
+
+    def worst_of(self, seed: int) -> CellResult:
+        """Return the run of one seed that has the least accuracy."""
+        runs = [self.results[name].of_seed(seed) for name in self.columns.untargeted]
+        return min(runs, key=lambda run: run.accuracy.mean)
+
+
+def _success(result: CellResult, seed: int) -> float:
+    return result.of_seed(seed).final("attack_success").mean
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The ranks of one setting.
+
+    Attributes
+    ----------
+    rows
+        All rows that play in the setting: those with a rank first, the best on top.
+    columns
+        What the columns are.
+    basis
+        The scale, data and seeds of the runs in words.
+    real
+        Whether the runs are on real data.
+    chance
+        The largest accuracy in percent that still counts as chance.
+    """
+
+    rows: tuple[Row, ...]
+    columns: Columns
+    basis: str
+    real: bool
+    chance: float
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The rows that have a rank."""
+        return [row for row in self.rows if row.rank is not None]
+
+    def row(self, name: str) -> Row:
+        """Return the row of this name."""
+        return next(row for row in self.rows if row.name == name)
+
+
+def standing(
+    columns: Columns,
+    names: Sequence[str],
+    find: Callable[[str, str], CellResult | None],
+) -> Standing:
+    """Rank the rows of one setting.
+
+    Parameters
+    ----------
+    columns
+        What the columns are.
+    names
+        The names of the rows that can play in this setting.
+    find
+        This function takes a row and a column and returns the stored runs of their cell, or None.
+        All runs must be of one scale, and all on real or all on embedded data.
+    """
+    held = {
+        name: {
+            column: result
+            for column in (columns.clean, *columns.attacks)
+            if (result := find(name, column)) is not None
+        }
+        for name in names
+    }
+    known = [result for results in held.values() for result in results.values()]
+    noise = NoiseBook(known)
+    rows = ranked([Row(name, columns, held[name]) for name in names], noise)
+    chance = chance_level(known[0].records[0]) if known else math.nan
+    real = bool(known) and all(result.real for result in known)
+    return Standing(tuple(rows), columns, basis_of(known), real, chance)
+
+
+def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
+    """Return the rows with their ranks, the best first, and those without a rank last.
+
+    The rank of a row is one more than the number of rows that are better. A row is better than
+    another if its worst case is, by the statistics of all verdicts of this book.
+
+    Parameters
+    ----------
+    rows
+        The rows of one setting.
+    noise
+        The spread of the accuracies between seeds.
+    """
+    full = [row for row in rows if row.seeds]
+    ranks = {
+        row.name: 1 + sum(better(other, row, noise) for other in full if other is not row)
+        for row in full
+    }
+    counts = list(ranks.values())
+    made = [
+        Row(row.name, row.columns, row.results, ranks.get(row.name),
+            row.name in ranks and counts.count(ranks[row.name]) > 1)
+        for row in rows
+    ]  # fmt: skip
+
+    def place(row: Row) -> tuple[float, float, str]:
+        worst = row.worst[1].mean if row.worst else -math.inf
+        return (row.rank or math.inf, -worst, row.name)
+
+    return sorted(made, key=place)
+
+
+def better(one: Row, other: Row, noise: NoiseBook) -> bool:
+    """Return whether the worst case of one row is better than that of another beyond the noise.
+
+    Parameters
+    ----------
+    one, other
+        The rows. All that counts for the rank must be computed.
+    noise
+        The spread of the accuracies between seeds.
+    """
+    seeds = sorted(set(one.seeds) & set(other.seeds))
+    values, freedoms = [], [_EXACT]
+    for seed in seeds:
+        runs = (one.worst_of(seed), other.worst_of(seed))
+        pooled = [noise.of(run) for run in runs]
+        freedoms += [pool.freedom for pool in pooled if pool]
+        error = math.hypot(*(_error(run, pool) for run, pool in zip(runs, pooled, strict=True)))
+        values.append(SeedValue(runs[0].accuracy.mean - runs[1].accuracy.mean, error))
+    if not values:
+        return False
+    return decide(values, above(0), min(freedoms), 0.0).kind == HOLDS
+
+
+def _error(run: CellResult, pooled: Noise | None) -> float:
+    """Return the standard error of the accuracy of a run in points: of the seed or the test set."""
+    size = test_size(run.records[0]) or _USUAL_TEST_SET
+    resolution = binomial_error(run.accuracy.mean, size)
+    return max(resolution, pooled.sd if pooled else 0.0)
+
+
+def columns_by_harm(standing: Standing) -> list[str]:
+    """Return the untargeted attacks, the one that leaves the least accuracy on average first."""
+
+    def left(attack: str) -> float:
+        values = [
+            row.results[attack].accuracy.mean for row in standing.rows if attack in row.results
+        ]
+        return math.fsum(values) / len(values) if values else 100.0
+
+    return sorted(standing.columns.untargeted, key=left)

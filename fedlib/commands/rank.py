@@ -1,0 +1,148 @@
+"""``rank`` plays a rule against every attack, or an attack against every rule, and ranks it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedlib.aggregators import AGGREGATORS
+from fedlib.arenas import answers
+from fedlib.arenas.arena_1.grid import GRID, rule_of
+from fedlib.arenas.arena_1.keys import Bout
+from fedlib.arenas.arena_1.settings import (
+    ATTACKS_LEFT_OUT,
+    N_CLIENTS,
+    ROW_VARIANTS,
+    RULES_LEFT_OUT,
+    SETTINGS,
+    VERSION,
+)
+from fedlib.arenas.arena_1.standings import names, standing_in
+from fedlib.arenas.newcomers import Newcomer, check_attack, check_made, check_rule, newcomer
+from fedlib.arenas.ranking import Standing
+from fedlib.attacks import ATTACKS
+from fedlib.evidence.report import Archive
+from fedlib.grids import Cell, expand, run_grid
+from fedlib.runs.store import Store
+from fedlib.validation import ConfigError, check_int, check_name
+
+_FEW = 10
+"""Ranks among fewer rules than these come with a warning."""
+
+
+def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``rank`` to the parser."""
+    rank = commands.add_parser(
+        "rank", help="where a rule or an attack of your own stands in the arena"
+    )
+    rank.add_argument("part", metavar="FILE_OR_NAME", help="a Python file, or a registered name")
+    rank.add_argument("--attack", action="store_true", help="it is an attack and not a rule")
+    rank.add_argument(
+        "--quick", action="store_true", help="one seed and 200 of 1,000 rounds, in a minute or two"
+    )
+    rank.add_argument(
+        "--setting", default="iid_f5", metavar="S", help=f"{', '.join(SETTINGS)} (default: iid_f5)"
+    )
+    rank.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: 3, quick 1)")
+    rank.add_argument("--data", default="auto", metavar="SOURCE", help="auto, real, embedded")
+    rank.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
+    rank.add_argument("--jobs", type=int, metavar="N", help="processes, for a registered name")
+    rank.add_argument(
+        "--out", type=Path, metavar="DIR", help="where its table goes (default: ranked/NAME)"
+    )
+    rank.set_defaults(command=print_rank)
+
+
+def print_rank(options: argparse.Namespace) -> int:
+    """Play the bouts of a newcomer that are not stored, and say where it stands."""
+    setting = check_name("setting", options.setting, SETTINGS)
+    if options.seeds is not None:
+        check_int("seeds", options.seeds, 1)
+    kind = "attack" if options.attack else "rule"
+    new = _checked(options.part, kind, setting)
+    scale = "quick" if options.quick else "paper"
+    out = options.out or Path("ranked") / new.label
+    cells = _bouts(new, setting, scale, options.seeds, options.data)
+    # A file may change, so that its runs are kept apart from those of the catalogue.
+    store = Store(GRID.slug, None if new.source is None else out / "results")
+    jobs = options.jobs if new.source is None else 1
+    rounds = cells[0].config.rounds
+    print(
+        f"{VERSION}, {SETTINGS[setting].title}: {new.name} plays {len(cells)} bouts of "
+        f"{rounds} rounds on {cells[0].config.data.source} data."
+    )
+    outcome = run_grid(cells, store, scale, device=options.device, jobs=jobs)
+    at = (cells[0].config.data.source == "real", scale)
+    found = standing_in(setting, Archive(GRID), at, Archive(GRID, store, [scale]))
+    _tell(found, new, setting, out, options.quick)
+    return 1 if outcome.failed else 0
+
+
+def _checked(part: str, kind: str, setting: str) -> Newcomer:
+    """Find the newcomer and check, before any compute, that it can play in the setting."""
+    f = SETTINGS[setting].n_byzantine
+    if kind == "rule" and part in ROW_VARIANTS:
+        return Newcomer(part, kind)
+    new = newcomer(part, kind, AGGREGATORS if kind == "rule" else ATTACKS)
+    left_out = RULES_LEFT_OUT if kind == "rule" else ATTACKS_LEFT_OUT
+    if new.name in left_out:
+        raise ConfigError(f"{kind}={part!r} does not play in {VERSION}. {left_out[new.name]}")
+    if kind == "attack":
+        check_made(kind, part, ATTACKS[new.name])
+        check_attack(ATTACKS[new.name](n_byzantine=f), part)
+        return new
+    check_made(kind, part, AGGREGATORS[new.name])
+    rule = rule_of(new.name, f)
+    if rule is None:
+        raise ConfigError(
+            f"rule={part!r} does not accept n_byzantine={f} of {N_CLIENTS} clients, which the "
+            f"setting {setting!r} has: must be a rule that does, or another setting."
+        )
+    check_rule(rule, part)
+    return new
+
+
+def _bouts(new: Newcomer, setting: str, scale: str, seeds: int | None, data: str) -> list[Cell]:
+    """Return the newcomer's cells: those of its row, or those of its column."""
+    place = Bout(setting, new.name, "*") if new.kind == "rule" else Bout(setting, "*", new.name)
+    return expand(GRID, scale, seeds, data, str(place))
+
+
+def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) -> None:
+    """Print where the newcomer stands, and write the table and the picture of all ranks."""
+    called = names(setting)
+    answer = answers.of_rule if new.kind == "rule" else answers.of_attack
+    print(answer(found, new.name, called))
+    print(f"Runs: {found.basis}.")
+    if quick:
+        print("These runs are short. Without --quick the ranks are firmer.")
+    if len(found.ranked) < _FEW:
+        print(
+            f"{len(found.ranked)} of {len(found.rows)} rules have all their runs stored at this "
+            "scale and on this data. The book's results come with the repository."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    written = [out / "ranks.md"]
+    written[0].write_text(answers.as_markdown(found, called), encoding="utf-8")
+    picture = out / "heat_map.png"
+    try:
+        from fedlib.arenas.pictures import heat_map
+    except ImportError:
+        print("There is no picture, because matplotlib is not installed.")
+    else:
+        heat_map(found, called.rule, called.attack).savefig(picture, dpi=150)
+        written.append(picture)
+    print(f"Written: {', '.join(map(str, written))}")
+    print(_how_to_add(new, written))
+
+
+def _how_to_add(new: Newcomer, written: Sequence[Path]) -> str:
+    """Say how the newcomer gets into the book."""
+    if new.source is None:
+        return f"{new.name} is part of the library, so its runs are in the store and in the book."
+    folder = "aggregators" if new.kind == "rule" else "attacks"
+    return (
+        f"To add it to the book, put {new.source.name} into fedlib/{folder}/, and play it with "
+        f"python -m fedlib rank {new.name}{' --attack' if new.kind == 'attack' else ''}."
+    )

@@ -1,0 +1,185 @@
+"""The page of the arena: what it found, its ranks and its bouts, setting by setting."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fedlib.evidence.links import records_of
+from fedlib.evidence.pages.markdown import escaped, raw_html, table
+from fedlib.evidence.pages.marks import Page, page_figure, page_mark
+from fedlib.evidence.pages.measured import CPU_FILE
+from fedlib.validation import ConfigError
+
+SLUG = "arena_1"
+
+
+@cache
+def _module(name: str) -> Any:
+    """Return a module of the arena, which is imported late because this room knows no arena."""
+    return importlib.import_module(f"fedlib.arenas.{name}")
+
+
+@cache
+def _standing(setting: str) -> Any:
+    return _module(f"{SLUG}.standings").standing_in(setting)
+
+
+def _names(setting: str) -> Any:
+    return _module(f"{SLUG}.standings").names(setting, lambda key: records_of(SLUG, key))
+
+
+def _settings() -> Any:
+    return _module(f"{SLUG}.settings")
+
+
+def _main_setting() -> str:
+    """Return the setting in which the most is computed: the first one."""
+    return next(iter(_settings().SETTINGS))
+
+
+@page_mark("arena_findings")
+def findings(page: Page) -> str:
+    """Return what the first setting says, as a list of sentences, and what it rests on."""
+    setting = _main_setting()
+    said = _module("board").findings(_standing(setting), _names(setting))
+    return "\n".join(f"- {sentence}" for sentence in said)
+
+
+@page_mark("arena_first")
+def first(page: Page) -> str:
+    """Return the most important sentence of the arena."""
+    setting = _main_setting()
+    found = _module("board").findings(_standing(setting), _names(setting))
+    return f"In the arena, where every rule meets every attack: {found[0]}"
+
+
+@page_mark("arena_basis:SETTING")
+def basis(page: Page, setting: str) -> str:
+    """Say what the ranks of a setting rest on, and which rules have no rank yet."""
+    standing = _standing(setting)
+    columns = standing.columns
+    wanted = len(standing.rows) * (1 + len(columns.attacks))
+    stored = sum(len(row.results) for row in standing.rows)
+    text = f"{stored} of {wanted} bouts are stored: {standing.basis}."
+    unranked = [row for row in standing.rows if row.rank is None]
+    if stored and unranked:
+        rule = _names(setting).rule
+        text += f" Not ranked yet: {', '.join(rule(row.name) for row in unranked)}."
+    return text
+
+
+@page_mark("arena_ranks:SETTING")
+def ranks(page: Page, setting: str) -> str:
+    """Return the table of ranks of a setting."""
+    grid = _module(f"{SLUG}.grid")
+    standing = _standing(setting)
+    rules = {row.name: grid.rule_of(row.name, 0) for row in standing.rows}
+    reads = _costs(page, rules)
+    more = {
+        "needs": {name: _needs(rule) for name, rule in rules.items()},
+        "most f of 25": {name: str(grid.most_byzantine(name)) for name in rules},
+        "cost, reads": {name: f"{reads[name]:.1f}" for name in rules if name in reads},
+    }
+    return raw_html(_module("board").ranks_table(standing, _names(setting), more))
+
+
+@page_mark("arena_bouts:SETTING")
+def bouts(page: Page, setting: str) -> str:
+    """Return the table of all bouts of a setting."""
+    return raw_html(_module("board").bouts_table(_standing(setting), _names(setting)))
+
+
+@page_mark("arena_left_out")
+def left_out(page: Page) -> str:
+    """Return a table of the rules and attacks that do not play, with the reasons."""
+    settings = _settings()
+    rows = [
+        (kind, f"`{name}`", escaped(reason))
+        for kind, reasons in (
+            ("rule", settings.RULES_LEFT_OUT),
+            ("attack", settings.ATTACKS_LEFT_OUT),
+        )
+        for name, reason in reasons.items()
+        if name != settings.CLEAN
+    ]
+    return table(("", "name", "why it does not play"), rows)
+
+
+def _needs(rule: Any) -> str:
+    """Say what a rule needs beside the updates, and whether it remembers clients."""
+    needs = [name.replace("_", " ") for name in sorted(rule.needs)]
+    if rule.knows_clients:
+        needs.append("memory of clients")
+    if rule.uses_n_byzantine:
+        needs.insert(0, "f")
+    return ", ".join(needs) or "nothing"
+
+
+def _costs(page: Page, rules: dict[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = _module("board").costs(
+        page.benchmark(CPU_FILE), {name: rule.name for name, rule in rules.items()}
+    )
+    return found
+
+
+@page_figure("arena_findings", "arena_heat_map.svg")
+def heat_map(page: Page, path: Path) -> None:
+    """Draw the heat map of the first setting."""
+    setting = _main_setting()
+    names = _names(setting)
+    figure = _module("pictures").heat_map(_standing(setting), names.rule, names.attack)
+    figure.savefig(path)
+
+
+@page_figure("arena_findings", "arena_price.svg")
+def price(page: Page, path: Path) -> None:
+    """Draw the worst case against the clean accuracy and the cost, in the first setting."""
+    setting = _main_setting()
+    grid, standing = _module(f"{SLUG}.grid"), _standing(setting)
+    cost = _costs(page, {row.name: grid.rule_of(row.name, 0) for row in standing.rows})
+    figure = _module("pictures").price(
+        standing, cost, _names(setting).rule, "cost of the rule, in reads of the updates"
+    )
+    figure.savefig(path)
+
+
+@page_figure("arena_findings", "datatables.js")
+def datatables(page: Page, path: Path) -> None:
+    """Write DataTables, which the package itables brings, as a script that needs no network.
+
+    A browser does not load a module from a folder on the disk, so the module stands in the script.
+
+    Raises
+    ------
+    ConfigError
+        If itables is not installed.
+    """
+    try:
+        folder = resources.files("itables") / "html"
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "the arena's tables need the package itables: pip install 'fedlib[book]'."
+        ) from error
+    script, style = (
+        base64.b64encode((folder / f"dt_bundle.{kind}").read_bytes()).decode("ascii")
+        for kind in ("js", "css")
+    )
+    path.write_text(_LOADER.format(script=script, style=style), encoding="utf-8")
+
+
+_LOADER = """(() => {{
+  const decoded = (text) => new TextDecoder().decode(
+    Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+  const style = document.createElement("style");
+  style.textContent = decoded("{style}");
+  document.head.append(style);
+  const address = URL.createObjectURL(
+    new Blob([decoded("{script}")], {{type: "text/javascript"}}));
+  window.fedlibDataTables = import(address).then((module) => module.default);
+}})();
+"""

@@ -1,0 +1,165 @@
+"""The page of a grid's records: every cell with its stored runs, and every claim with its cells.
+
+The numbers of the book lead here. Each cell and each claim is folded, and has an anchor that is
+made of its name alone.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fedlib.evidence.judging import Judgement
+from fedlib.evidence.links import ALL_CELLS, cell_anchor
+from fedlib.evidence.pages.kinds import chip, kind_of_row
+from fedlib.evidence.pages.markdown import raw_html
+from fedlib.evidence.pages.marks import Page, page_mark
+from fedlib.evidence.pages.progress import judged_claims
+from fedlib.evidence.replay import run_command, verify_command
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.table import plural
+from fedlib.grids import load_grid, paper_slugs
+
+LAST = 5
+"""How many evaluations the column with the mean of the last ones is about."""
+
+_COLUMNS = (
+    "scale", "seed", "accuracy, %", f"mean of last {LAST}", "id", "commit", "started", "took",
+    "device", "data", "other numbers",
+)  # fmt: skip
+
+
+@page_mark("records:SLUG")
+def records(page: Page, slug: str) -> str:
+    """Return the records of all cells of a grid, and the cells of all claims of its paper."""
+    archive = Archive(load_grid(slug))
+    # The anchor of this heading is ALL_CELLS.
+    parts = [f"## {ALL_CELLS.capitalize()}", raw_html(_FILTER.format(slug=slug))]
+    for name, keys in itertools.groupby(sorted(archive.all_cells()), key=_first_part):
+        parts += [f"### `{name}`", raw_html("".join(_cell(archive, key) for key in keys))]
+    if slug in paper_slugs():  # an arena claims nothing
+        claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
+        parts += ["## Claims", "Each claim with the cells that decide it.", raw_html(claims)]
+    return "\n\n".join(parts)
+
+
+_FILTER = (
+    '<form class="fedlib-filter fedlib-cells-filter" role="search" data-slug="{slug}" hidden>'
+    '<label>Show cells <input type="search" name="only" placeholder="*/rop/cc_tau1/*"></label>'
+    '<p class="fedlib-count" role="status"></p>'
+    '<pre class="fedlib-command" hidden></pre></form>'
+)
+
+
+def _first_part(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _cell(archive: Archive, key: str) -> str:
+    """Return the HTML of a cell: its records, and the commands that play it again."""
+    slug = archive.grid.slug
+    results = sorted(archive.results([key]), key=lambda result: result.rank, reverse=True)
+    if results:
+        held = "; ".join(_summary(result) for result in results)
+        rows = "".join(
+            f"<tr>{_record(result, record)}" for result in results for record in result.records
+        )
+        heads = "".join(f"<th>{head}" for head in _COLUMNS)
+        body = (
+            '<div class="fedlib-table" tabindex="0"><table>'
+            f"<thead><tr>{heads}<tbody>{rows}</table></div>"
+        )
+        commands = [
+            command
+            for scale in dict.fromkeys(result.scale for result in results)
+            for command in (
+                run_command(slug, scale, _last_seed(results, scale), [key]),
+                verify_command(slug, scale, [key]),
+            )
+        ]
+    else:
+        held, body = "not computed", ""
+        commands = [run_command(slug, "paper", 1, [key])]
+    return (
+        f'<details class="fedlib-cell" id="{cell_anchor(key)}">'
+        f"<summary><code>{html.escape(key)}</code> <span>{html.escape(held)}</span></summary>"
+        f"{body}{''.join(map(_command, commands))}</details>\n"
+    )
+
+
+def _summary(result: CellResult) -> str:
+    """Say what is stored of a cell at one scale: ``paper: 97.39 (1 seed)``."""
+    return f"{result.protocol}: {result.shown()} % ({plural(len(result.records), 'seed')})"
+
+
+def _last_seed(results: Sequence[CellResult], scale: str) -> int:
+    return max(seed for result in results if result.scale == scale for seed in result.seeds)
+
+
+def _record(result: CellResult, record: dict[str, Any]) -> str:
+    """Return the HTML of the columns of a record."""
+    made, metrics = record["provenance"], record["metrics"]
+    accuracies = [100 * value for value in metrics["test_accuracy"]]
+    last = accuracies[-LAST:]
+    device = made["device_name"] + (", TF32" if made.get("tf32") else "")
+    columns = (
+        result.protocol,
+        str(record["seed"]),
+        f"{accuracies[-1]:.2f}",
+        f"{math.fsum(last) / len(last):.2f}",
+        record["id"],
+        made["commit"],
+        made["started"][:10],
+        f"{made['wall_time_s']:.0f} s",
+        device,
+        made["data"],
+        ", ".join(_others(metrics)),
+    )
+    return "".join(f"<td>{html.escape(column)}" for column in columns)
+
+
+def _others(metrics: dict[str, Any]) -> list[str]:
+    """Say every other recorded quantity: ``test loss 0.0821 (mean 0.114)``.
+
+    The first number is the one after the last round. The mean is over the run.
+    """
+    said = []
+    for name, values in metrics.items():
+        known = [value for value in values if isinstance(value, int | float)]
+        if name not in ("rounds", "test_accuracy") and known:
+            mean = math.fsum(known) / len(known)
+            said.append(f"{name.replace('_', ' ')} {known[-1]:.3g} (mean {mean:.3g})")
+    return said
+
+
+def _claim(archive: Archive, row: Judgement) -> str:
+    """Return the HTML of a claim: its verdict, its cells, and the commands for all of them."""
+    slug, cells = archive.grid.slug, list(dict.fromkeys(row.claim.cells))
+    known = archive.common(cells)
+    shown = ["not at a scale of all"] * len(cells) if known is None else map(_summary, known)
+    items = "".join(
+        f'<li><a href="#{cell_anchor(key)}">{html.escape(key)}</a> {html.escape(text)}'
+        for key, text in zip(cells, shown, strict=True)
+    )
+    if known is None:
+        commands = [run_command(slug, "paper", 1, cells)]
+    else:
+        scale = known[0].scale
+        seeds = max(_last_seed([result], scale) for result in known)
+        commands = [run_command(slug, scale, seeds, cells), verify_command(slug, scale, cells)]
+    said = html.escape(
+        f"Needed: {row.needed}. Here: {row.here}. Verdict: {row.verdict}. Runs: {row.runs}."
+    )
+    return (
+        f'<details class="fedlib-cell" id="{row.claim.anchor(slug)}">'
+        f"<summary>{chip(kind_of_row(row))} {html.escape(f'{row.text} ({row.place})')}</summary>"
+        f"<p>{said}</p><ul>{items}</ul>{''.join(map(_command, commands))}</details>\n"
+    )
+
+
+def _command(text: str) -> str:
+    """Return the HTML of a command; a script adds a button that copies it."""
+    return f'<pre class="fedlib-command">{html.escape(text)}</pre>'

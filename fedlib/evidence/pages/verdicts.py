@@ -1,0 +1,162 @@
+"""The verdicts: bars that count them, and all claims in groups of one sentence, with a filter."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+
+from fedlib.evidence.claims import OWN, ClaimsTable
+from fedlib.evidence.judging import Judgement
+from fedlib.evidence.links import VERDICTS_PAGE, records_page, sentence_anchor
+from fedlib.evidence.pages.kinds import (
+    LOOKS,
+    bar,
+    chip,
+    counted_rows,
+    kind_of_row,
+    kind_of_sentence,
+    legend,
+)
+from fedlib.evidence.pages.markdown import raw_html
+from fedlib.evidence.pages.marks import Page, page_mark
+from fedlib.evidence.pages.progress import judged_claims
+from fedlib.evidence.table import plural
+from fedlib.evidence.tally import HOLDS_PARTLY, sentences
+from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
+from fedlib.grids import load_grid, paper_slugs
+
+_KINDS_OF_ROWS = [kind for kind in LOOKS if kind != HOLDS_PARTLY]
+
+
+@page_mark("tally_bars")
+def tally_bars(page: Page) -> str:
+    """Return a bar for each paper that counts the verdicts on its sentences, and a legend."""
+    lines = []
+    for slug in paper_slugs():
+        counts = _of_sentences(judged_claims(slug))
+        if not counts:
+            continue
+        name = html.escape(load_grid(slug).name)
+        lines.append(
+            f'<div class="fedlib-tally" data-paper="{slug}">'
+            f'<a href="{VERDICTS_PAGE}?paper={slug}#verdicts">{name}</a>'
+            f"{bar(counts, 'sentences')}{legend(counts)}</div>"
+        )
+    return raw_html("".join(lines))
+
+
+@page_mark("verdicts:SLUG")
+def verdicts(page: Page, slug: str) -> str:
+    """Return all claims of a paper, in groups of one sentence, below bars that count them."""
+    judged = judged_claims(slug)
+    own = [row for row in judged.judged if row.own]
+    groups = [_group(slug, place, says, rows) for (place, says), rows in sentences(judged).items()]
+    counts, of_rows = _of_sentences(judged), counted_rows([r for r in judged.judged if not r.own])
+    said = (
+        f'<div class="fedlib-tally" data-paper="{slug}"><span>Sentences of the paper</span>'
+        f"{bar(counts, 'sentences')}{legend(counts)}</div>"
+        f'<div class="fedlib-tally"><span>Rows: a sentence in a setting or reading</span>'
+        f"{bar(of_rows, 'rows')}{legend(of_rows)}</div>"
+    )
+    asked: dict[str, list[Judgement]] = {}
+    for row in own:
+        asked.setdefault(row.claim.says, []).append(row)
+    questions = [_group(slug, OWN, says, rows) for says, rows in asked.items()]
+    title = '<p class="fedlib-own">Questions that no paper answers, but this book asks:</p>'
+    return raw_html(
+        f'<div class="fedlib-verdicts" data-paper="{slug}" '
+        f'data-words="{html.escape(load_grid(slug).name.lower())} {slug.replace("_", " ")}">'
+        f'{said}<div class="fedlib-sentences">{"".join(groups)}</div>'
+        + (f'<div class="fedlib-sentences">{title}{"".join(questions)}</div>' if own else "")
+        + "</div>"
+    )
+
+
+@page_mark("all_verdicts")
+def all_verdicts(page: Page) -> str:
+    """Return a filter and a section on each paper that has claims."""
+    counts: Counter[str] = Counter()
+    sections = []
+    for slug in paper_slugs():
+        counts += counted_rows(judged_claims(slug).judged)
+        chapter = f"What stands behind them is in {{doc}}`../notebooks/{slug}`."
+        sections.append(f"### {load_grid(slug).name}\n\n{chapter}\n\n{verdicts(page, slug)}")
+    return "\n\n".join([raw_html(_filter(counts)), *sections])
+
+
+def _filter(counts: Counter[str]) -> str:
+    """Return the form that filters the claims; a script shows it and does what it says."""
+    papers = "".join(
+        f'<option value="{slug}">{html.escape(load_grid(slug).name)}' for slug in paper_slugs()
+    )
+    kinds = "".join(
+        f'<button type="button" class="fedlib-kind fedlib-is-{LOOKS[kind].css}" '
+        f'data-kind="{kind}" aria-pressed="false"><span aria-hidden="true">{LOOKS[kind].sign}'
+        f"</span> {kind} <b>{counts[kind]}</b></button>"
+        for kind in _KINDS_OF_ROWS
+    )
+    return (
+        '<form class="fedlib-filter fedlib-claims-filter" role="search" hidden>'
+        '<label>Words <input type="search" name="words" placeholder="ROP ALIE"></label>'
+        '<label>Paper <select name="paper"><option value="">all papers</option>'
+        f"{papers}</select></label>"
+        f'<div class="fedlib-kinds" role="group" aria-label="Verdicts">{kinds}</div>'
+        '<p class="fedlib-count" role="status"></p></form>'
+    )
+
+
+def _of_sentences(judged: ClaimsTable) -> Counter[str]:
+    """Return how many sentences of a paper there are of each kind."""
+    return Counter(kind_of_sentence(rows) for rows in sentences(judged).values())
+
+
+def _group(slug: str, place: str, says: str, rows: Sequence[Judgement]) -> str:
+    """Return the HTML of a sentence, which unfolds into its rows."""
+    kind = kind_of_sentence(rows)
+    anchor = sentence_anchor(slug, place, says)
+    # Those that are decided come first, otherwise the rows stand in the order of the claims.
+    items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
+    return (
+        f'<details class="fedlib-sentence" id="{anchor}" data-kind="{kind}"><summary>{chip(kind)} '
+        f'<span class="fedlib-says">{html.escape(says)}</span> '
+        f'<span class="fedlib-place">{html.escape(place)}; {_in_settings(rows)}</span></summary>'
+        f"<ul>{items}</ul></details>\n"
+    )
+
+
+def _in_settings(rows: Sequence[Judgement]) -> str:
+    """Say in how many rows a sentence holds: ``holds in 5 of 6 decided rows, 2 undecided``."""
+    if len(rows) == 1:
+        return "1 row"
+    counts = counted_rows(rows)
+    decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
+    parts = [f"holds in {counts[HOLDS]} of {plural(decided, 'decided row')}"] if decided else []
+    if tied := counts[TIE]:
+        parts.append(plural(tied, "tie"))
+    parts += [
+        f"{counts[kind]} {kind}"
+        for kind in _KINDS_OF_ROWS
+        if kind not in (HOLDS, FAILS, TIE) and counts[kind]
+    ]
+    return ", ".join(parts)
+
+
+def _row(slug: str, row: Judgement) -> str:
+    """Return the HTML of a row, with a link to the records of the cells that decide it."""
+    anchor, kind = row.claim.anchor(slug), kind_of_row(row)
+    address = f"{records_page(slug)}#{anchor}"
+    words = {part for cell in row.claim.cells for part in cell.split("/")}
+    facts = [
+        f"Needed: {html.escape(row.needed)}",
+        f'Here: <a href="{address}">{html.escape(row.here)}</a>',
+        *([f"In print: {html.escape(row.in_print)}"] if row.in_print != "–" else []),
+        *([html.escape(row.remark[:1].upper() + row.remark[1:])] if row.remark else []),
+        *([f"Runs: {html.escape(row.runs)}"] if row.runs != "–" else []),
+    ]
+    return (
+        f'<li id="{anchor}" data-kind="{kind}" data-words="{html.escape(" ".join(sorted(words)))}">'
+        f"{chip(kind)} {html.escape(row.text)}"
+        f'<div class="fedlib-facts">{". ".join(facts)}. '
+        f'<a href="{address}">Records and command</a></div>'
+    )

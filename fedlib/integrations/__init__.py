@@ -1,0 +1,1 @@
+"""What connects the library to other frameworks. Each part needs an extra of its own."""

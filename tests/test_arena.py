@@ -1,0 +1,331 @@
+"""The arena: its protocol, its ranks, and the command that ranks a newcomer."""
+
+import math
+import textwrap
+
+import pytest
+from records import put, real
+
+from fedlib.__main__ import main
+from fedlib.aggregators import AGGREGATORS
+from fedlib.arenas import answers
+from fedlib.arenas.arena_1 import grid as arena_1
+from fedlib.arenas.arena_1.grid import GRID, config, is_adaptive, is_backdoor, most_byzantine
+from fedlib.arenas.arena_1.keys import Bout
+from fedlib.arenas.arena_1.settings import ATTACKS_LEFT_OUT, CLEAN, RULES_LEFT_OUT, SETTINGS
+from fedlib.arenas.arena_1.standings import columns, names, standing_in
+from fedlib.attacks import ATTACKS
+from fedlib.evidence.report import Archive
+from fedlib.grids import grid_slugs, load_grid, paper_slugs
+from fedlib.grids.protocol import Protocol
+from fedlib.runs.store import Store
+
+CELLS = {cell.key: cell for cell in GRID.cells("paper", 1, real)}
+
+
+def run_of(setting, rule, attack, scale="paper", seed=1):
+    return config(Bout(setting, rule, attack), scale, seed, real)
+
+
+def test_the_arena_is_a_grid_but_no_paper():
+    assert "arena_1" in grid_slugs()
+    assert "arena_1" not in paper_slugs()
+    assert load_grid("arena_1") is GRID
+
+
+def test_every_rule_meets_every_attack_where_it_can_stand_the_attackers():
+    rules = [*(name for name in AGGREGATORS if name not in RULES_LEFT_OUT), *arena_1.ROW_VARIANTS]
+    attacks = [CLEAN, *(name for name in ATTACKS if name not in ATTACKS_LEFT_OUT)]
+    for setting, of in SETTINGS.items():
+        expected = {
+            str(Bout(setting, rule, attack))
+            for rule in rules
+            if most_byzantine(rule) >= of.n_byzantine
+            for attack in attacks
+        }
+        assert {key for key in CELLS if key.startswith(f"{setting}/")} == expected
+    # 12 of 25 is the most that any rule but those without a limit stands; some stand 6.
+    assert most_byzantine("mda") == 6
+    assert "iid_f5/mda/alie" in CELLS
+    assert "iid_f10/mda/alie" not in CELLS
+
+
+def test_what_is_left_out_has_a_reason():
+    for reasons, registry in ((RULES_LEFT_OUT, AGGREGATORS), (ATTACKS_LEFT_OUT, ATTACKS)):
+        for name, reason in reasons.items():
+            assert name in registry
+            assert reason.endswith(".")
+
+
+def test_a_clean_run_has_no_attacker_but_shows_the_trigger():
+    run = run_of("iid_f5", "krum", CLEAN)
+    assert run.n_byzantine == 0
+    assert run.aggregator.n_byzantine == 5
+    assert run.attack.name == "pixel_backdoor"
+
+
+def test_model_replacement_comes_last_and_outweighs_the_others():
+    run = run_of("iid_f5", "mean", "model_replacement")
+    assert run.attack.scale == 25 / 5
+    assert run.attack.rounds == tuple(range(951, 1001))
+    assert run_of("iid_f10", "mean", "model_replacement", "smoke").attack.rounds == (3,)
+
+
+def test_random_numbers_differ_between_seeds_and_clients_data_do_not_depend_on_the_rule():
+    one, two = (run_of("iid_f5", "dnc", "gaussian_noise", seed=seed) for seed in (1, 2))
+    assert (one.attack.seed, two.attack.seed) == (0, 1)
+    assert (one.aggregator.seed, two.aggregator.seed) == (0, 1)
+
+
+def test_only_rules_that_need_samples_get_a_server_that_has_some():
+    assert run_of("iid_f5", "fltrust", "alie").server_samples == 100
+    assert run_of("iid_f5", "median", "alie").server_samples == 0
+
+
+def test_adaptive_attacks_and_backdoors_are_told_from_what_the_attacks_say():
+    assert is_adaptive("pga")
+    assert is_adaptive("saliency_matching")
+    assert not is_adaptive("alie")
+    assert not is_adaptive(CLEAN)
+    assert {name for name in ATTACKS if name not in ATTACKS_LEFT_OUT and is_backdoor(name)} == {
+        "model_replacement",
+        "pixel_backdoor",
+    }
+
+
+RULES = ("krum", "mean", "median", "trimmed_mean")
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """An arena of four rules and four attacks, with runs of a few rounds."""
+    kept = ("alie", "ipm", "pga", "pixel_backdoor")
+    attacks = {name: "Left out." for name in ATTACKS if name not in kept}
+    rules = {name: "Left out." for name in AGGREGATORS if name not in RULES}
+    monkeypatch.setattr(arena_1, "ATTACKS_LEFT_OUT", attacks)
+    monkeypatch.setattr(arena_1, "RULES_LEFT_OUT", rules)
+    monkeypatch.setattr(arena_1, "ROW_VARIANTS", {})
+    short = Protocol(rounds=2, eval_every=1, embedded=(500, 100))
+    monkeypatch.setattr(arena_1, "SCALES", dict.fromkeys(("smoke", "quick", "paper"), short))
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    # What a test registers is forgotten after it.
+    for registry in (AGGREGATORS, ATTACKS):
+        monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    return tmp_path
+
+
+def store_bouts(left, seeds=(1, 2, 3), skip=()):
+    """Store runs with given accuracies in percent, by rule, and alternating noise of 0.1 points."""
+    store = Store("arena_1")
+    for seed in seeds:
+        for cell in GRID.cells("paper", seed, real):
+            key = Bout.parse(cell.key)
+            if key.setting != "iid_f5" or (key.rule, key.attack) in skip:
+                continue
+            accuracy = 80.0 if key.attack in (CLEAN, "pixel_backdoor") else left[key.rule]
+            accuracy += {"ipm": 5.0, "pga": 1.0}.get(key.attack, 0.0)
+            success = 60.0 if key.attack == "pixel_backdoor" else 4.0
+            put(store, cell, "paper", (accuracy + 0.1 * (-1) ** seed) / 100,
+                attack_success=[0.0, success / 100])  # fmt: skip
+
+
+def test_rules_are_ranked_by_their_worst_case_and_share_a_rank_within_the_noise(few):
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
+    found = standing_in("iid_f5")
+    assert [row.name for row in found.rows] == ["trimmed_mean", "median", "krum", "mean"]
+    assert [row.rank for row in found.rows] == [1, 1, 3, 4]
+    assert [row.shared for row in found.rows] == [True, True, False, False]
+    attack, worst = found.row("krum").worst
+    assert attack == "alie"
+    assert worst.mean == pytest.approx(60.0 - 0.1 / 3)
+    assert worst.n == 3
+    assert found.row("krum").adaptive[0] == "pga"
+    assert found.row("krum").adaptive[1].mean == pytest.approx(61.0 - 0.1 / 3)
+
+
+def test_a_backdoor_counts_above_what_it_does_without_an_attack_and_not_for_the_worst_case(few):
+    store_bouts(dict.fromkeys(RULES, 85.0))
+    row = standing_in("iid_f5").row("mean")
+    name, excess = row.backdoor
+    assert name == "pixel_backdoor"
+    assert excess.mean == pytest.approx(56.0)
+    assert row.worst[0] == "alie"
+    assert row.worst[1].mean > 80.5
+
+
+def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few):
+    store_bouts(dict.fromkeys(RULES, 50.0), skip=[("krum", "pga")])
+    found = standing_in("iid_f5")
+    assert found.rows[-1].name == "krum"
+    assert found.row("krum").rank is None
+    assert found.row("krum").missing == ("pga",)
+    said = answers.of_rule(found, "krum", names("iid_f5"))
+    assert said == "krum has no rank yet: not computed are PGA."
+
+
+def test_one_seed_does_not_rank_what_it_cannot_tell_apart(few):
+    # 3 points are within five standard errors of two test sets of 10,000 samples.
+    store_bouts({"krum": 60.0, "mean": 63.0, "median": 80.0, "trimmed_mean": 20.0}, seeds=(1,))
+    found = standing_in("iid_f5")
+    assert {row.name: row.rank for row in found.rows} == {
+        "median": 1, "mean": 2, "krum": 2, "trimmed_mean": 4,
+    }  # fmt: skip
+
+
+def test_an_answer_for_a_rule_and_for_an_attack(few):
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
+    found, called = standing_in("iid_f5"), names("iid_f5")
+    assert answers.of_rule(found, "krum", called).startswith(
+        "krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. Without an attack it has "
+    )
+    assert "1st of 4 by worst case, within the noise of 1 other." in answers.of_rule(
+        found, "median", called
+    )
+    said = answers.of_attack(found, "ipm", called)
+    assert said.startswith("IPM leaves 57.5 % on average over 4 rules; 2 of 2 other attacks leave")
+    assert "the worst case of 0 rules" in said
+    assert "is a backdoor" in answers.of_attack(found, "pixel_backdoor", called)
+    assert [answers.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
+    ]  # fmt: skip
+
+
+RULE = textwrap.dedent(
+    """
+    from dataclasses import dataclass
+
+    from fedlib.aggregators.base import AGGREGATORS, Aggregator
+
+    @AGGREGATORS.register("{name}")
+    @dataclass(frozen=True)
+    class {cls}(Aggregator):
+        def _aggregate(self, updates, state, facts):
+            return {result}
+    """
+)
+
+
+def written(folder, text, name="mine.py"):
+    (folder / name).write_text(text)
+    return name
+
+
+def test_rank_plays_a_rule_from_a_file_beside_the_stored_rules(few, capsys):
+    assert main(["run", "arena_1", "--scale", "quick", "--data", "embedded", "--jobs", "1",
+                 "--only", "iid_f5/*"]) == 0  # fmt: skip
+    file = written(few, RULE.format(name="mine", cls="Mine", result="updates.mean(0), state"))
+    assert main(["rank", file, "--quick", "--data", "embedded"]) == 0
+    out = capsys.readouterr().out
+    assert "mine plays 5 bouts of 2 rounds on embedded data" in out
+    assert " of 5 by worst case" in out
+    assert "put mine.py into fedlib/aggregators/" in out
+    (folder,) = (few / "ranked").iterdir()
+    assert "| mine |" in (folder / "ranks.md").read_text()
+    assert (folder / "heat_map.png").stat().st_size > 1000
+    # The runs of a file are not stored beside those of the catalogue.
+    assert not [r for r in Store("arena_1").read("quick").values() if "/mine/" in r["cell"]]
+    assert main(["rank", file, "--quick", "--data", "embedded"]) == 0
+    found = standing_in("iid_f5", at=(False, "quick"))
+    assert math.isfinite(found.row("mean").worst[1].mean)
+
+
+def test_rank_plays_an_attack_against_all_rules(few, capsys):
+    text = """
+from dataclasses import dataclass
+from fedlib.attacks.base import ATTACKS, Attack
+
+@ATTACKS.register("against")
+@dataclass(frozen=True)
+class Against(Attack):
+    knows = frozenset({"benign_updates"})
+
+    def _attack(self, updates, state, facts):
+        return self._everywhere(-updates.mean(0)), state
+"""
+    file = written(few, text)
+    assert main(["rank", file, "--attack", "--quick", "--data", "embedded"]) == 0
+    out = capsys.readouterr().out
+    assert "against plays 4 bouts" in out
+    assert "on average over 4 rules" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def oops(:\n", "cannot be imported: SyntaxError"),
+        ("import nothing_like_this\n", "cannot be imported: ModuleNotFoundError"),
+        ("x = 1\n", "registers no rule: must register exactly one rule"),
+        (
+            RULE.format(name="one", cls="One", result="updates.mean(0), state")
+            + RULE.format(name="two", cls="Two", result="updates.mean(0), state"),
+            "registers one, two: must register exactly one rule",
+        ),
+        (
+            RULE.format(name="median", cls="Again", result="updates.mean(0), state"),
+            "'median' is already registered",
+        ),
+        (
+            RULE.format(name="wide", cls="Wide", result="updates.mean(1), state"),
+            "returns shape (25,) for 25 clients and 40 parameters: must return a tensor of shape",
+        ),
+        (
+            RULE.format(name="nan", cls="Nan", result="updates.mean(0) / 0 * 0, state"),
+            "returns a NaN or an Inf for finite updates",
+        ),
+        (
+            RULE.format(name="bare", cls="Bare", result="updates.mean(0)"),
+            "must return (aggregate, state)",
+        ),
+        (
+            RULE.format(name="crash", cls="Crash", result="updates[99], state"),
+            "fails on a matrix of 25 updates with 40 parameters: IndexError",
+        ),
+        (
+            RULE.format(name="field", cls="Field", result="updates.mean(0), state").replace(
+                "    def _aggregate", "    n_byzantine: int = 0\n    tau: float = None\n"
+                "    def _max_byzantine(self, n):\n        return 3\n    def _aggregate"
+            ),
+            "does not accept n_byzantine=5 of 25 clients",
+        ),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_ranked_is_refused_in_one_line(few, capsys, text, message):
+    assert main(["rank", written(few, text), "--quick", "--data", "embedded"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (few / "results").exists()
+    assert not (few / "ranked").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.py"], "rule='nothing.py' does not exist"),
+        (["medain"], "did you mean 'median'"),
+        (["a/b"], "rule='a/b' is no file"),
+        (["median", "--setting", "iid"], "setting='iid'"),
+        (["median", "--seeds", "0"], "seeds=0"),
+        (["smea"], "rule='smea' does not play in arena-1"),
+        (["two_stage", "--attack"], "attack='two_stage' does not play in arena-1"),
+    ],
+)
+def test_bad_input_to_rank_is_one_clear_line(capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    assert main(["rank", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_columns_are_the_attacks_of_the_catalogue():
+    found = columns()
+    assert found.clean == CLEAN
+    assert set(found.attacks) == set(ATTACKS) - set(ATTACKS_LEFT_OUT)
+    assert not set(found.untargeted) & found.backdoors
+
+
+def test_ranks_of_the_stored_runs_can_be_told(few):
+    assert standing_in("iid_f10", Archive(GRID)).ranked == []
