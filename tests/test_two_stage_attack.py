@@ -353,3 +353,15 @@ def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
         "that learning is worth nothing."
     ) in table.caption
     assert "Krum:" not in table.caption  # the only control has diverged
+
+
+def test_a_plan_whose_policy_has_diverged_has_a_cross(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/learned/mean")
+    put(
+        store, cell, "paper", 0.9, policy_reward=[0.1, 0.9], plan_reward=[0.9, 0.2, 0.4],
+        policy_diverged=[1.0],
+    )  # fmt: skip
+    below = tables.reward_curves(Archive(GRID, store), "circle").axes[3]
+    crosses = [line for line in below.lines if line.get_marker() == "x"]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in crosses] == [([2], [0.2])]

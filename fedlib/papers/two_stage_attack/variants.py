@@ -125,7 +125,10 @@ VARIANTS = (
         "a tenth",
         "the same",
         with_changes("attack", actor_rate=None),
-        _on_circle(*(("learned", rule) for rule in ("mean", "median", "krum"))),
+        _on_circle(
+            *(("learned", rule) for rule in ("mean", "median", "krum")),
+            ("learned_blind", "median"),
+        ),
     ),
     Variant(
         "noise",
