@@ -23,6 +23,7 @@ from fedlib.papers.two_stage_attack.measures import (
     radius_error,
     taken,
 )
+from fedlib.papers.two_stage_attack.tables.worth import Left, answer
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -353,6 +354,17 @@ def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
         "that learning is worth nothing."
     ) in table.caption
     assert "Krum:" not in table.caption  # the only control has diverged
+
+
+@pytest.mark.parametrize(
+    ("left", "end"), [(2.0, ", so that no learning is needed to destroy the model."), (60.0, ".")]
+)
+def test_a_learned_policy_that_makes_all_models_diverge_is_said_so(left, end):
+    found = {"learned": Left({}, 3), "greedy": Left({1: left, 2: left}, 0)}
+    assert answer("no defence", found) == (
+        "No defence: under the learned policy the models of all seeds diverge (3), the best "
+        f"control (greedy) leaves {left:.1f} %{end}"
+    )
 
 
 def test_a_plan_whose_policy_has_diverged_has_a_cross(tmp_path):

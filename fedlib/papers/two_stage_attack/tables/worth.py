@@ -16,6 +16,8 @@ from fedlib.papers.two_stage_attack.measures import diverged, level
 from fedlib.papers.two_stage_attack.tables.common import cell_key
 
 LEARNERS = ("learned", "learned_blind")
+_DESTROYED = 50.0
+"""What is left of a level that is no longer maintained, in percent, as in the claims."""
 _SHOWN = ("none", *LEARNERS, *CONTROL_TITLES)
 
 
@@ -141,9 +143,19 @@ def answer(rule: str, found: Mapping[str, Left]) -> str:
     learned = found.get("learned")
     controls = {name: found[name] for name in CONTROL_TITLES if name in found}
     controls = {name: left for name, left in controls.items() if left.shares}
-    if learned is None or not learned.shares or not controls:
+    if learned is None or not controls:
         return ""
+    rule = rule[0].upper() + rule[1:]
     best = min(controls, key=lambda name: controls[name].mean)
+    if not learned.shares and learned.diverged:
+        left = controls[best].mean
+        said = (
+            f"{rule}: under the learned policy the models of all seeds diverge "
+            f"({learned.diverged}), the best control ({CONTROL_TITLES[best]}) leaves {left:.1f} %"
+        )
+        return said + (
+            ", so that no learning is needed to destroy the model." if left < _DESTROYED else "."
+        )
     shared = sorted(set(learned.shares) & set(controls[best].shares))
     if not shared:
         return ""
@@ -158,7 +170,7 @@ def answer(rule: str, found: Mapping[str, Left]) -> str:
     else:
         verdict = "the seeds do not agree on whether learning is worth anything"
     return (
-        f"{rule[0].upper()}{rule[1:]}: the learned policy leaves {ours:.1f} %, the best control "
+        f"{rule}: the learned policy leaves {ours:.1f} %, the best control "
         f"({CONTROL_TITLES[best]}) {theirs:.1f} %; the policy is ahead in {ahead} of "
         f"{plural(len(shared), 'seed')}, so that {verdict}."
     )
