@@ -11,7 +11,7 @@ from numbers import Number
 from typing import Any
 
 from fedlib import hardware
-from fedlib.data import DataConfig
+from fedlib.data import DataConfig, data_root, resolve_source
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
 from fedlib.evidence.found import Found, found_in
 from fedlib.evidence.report import Archive
@@ -137,7 +137,9 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             cells = expand(grid, scale, seeds, data, given["only"])
-        notes += [str(warning.message) for warning in caught]
+        # A page is read on other machines, where a folder of this one tells nothing.
+        folder = str(data_root())
+        notes += [str(warning.message).replace(folder, "the data folder") for warning in caught]
         how = {"device": given["device"], "jobs": given["jobs"]}
         outcome = run_grid(cells, Store(slug), scale, **how, progress=False)
         if outcome.failed:
@@ -153,6 +155,24 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     shown = "the best stored scale of each cell" if scale == "best" else f"scale {scale}"
     head = f"Showing {shown}. {archive.coverage()}."
     return Chapter(archive, data, Note(head, tuple(dict.fromkeys(notes))))
+
+
+def data_of_a_figure(name: str, source: str) -> DataConfig:
+    """Find out which data a figure shows that is drawn from the data themselves.
+
+    Where the real data are absent, generated samples stand in for them. The figure must name its
+    data, because no warning is given.
+
+    Parameters
+    ----------
+    name
+        The data set.
+    source
+        ``auto``, ``real`` or ``embedded``.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="EMBEDDED DATA")
+        return resolve_source(name, source)
 
 
 _embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
