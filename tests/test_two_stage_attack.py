@@ -24,6 +24,7 @@ from fedlib.papers.two_stage_attack.measures import (
     radius_error,
     taken,
 )
+from fedlib.papers.two_stage_attack.tables.worth import Left, answer
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -351,3 +352,58 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert [link.shown for link in ipm.links] == ["94.0 %", "14.0 %"]
     assert "IPM leaves the median 75 % on the synthetic data" in defended
     assert len(unknown) == 2 and all(text.endswith(" is not computed yet.") for text in unknown)
+
+
+def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    left = {
+        "mean": {"none": 0.04, "learned": 0.001, "greedy": 0.002, "signs": 0.03},
+        "median": {"none": 0.04, "learned": 0.03, "greedy": 0.02},
+        "krum": {"none": 0.04, "learned": 0.03, "greedy": None},
+    }
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            data, attack, rule = cell.key.split("/")[-3:]
+            if data != "circle" or "variants" in cell.key or attack not in left[rule]:
+                continue
+            found = left[rule][attack]
+            put(
+                store, cell, "paper", 0.9, test_loss=[1.0, None if found is None else 1.0],
+                robustness_level=[0.1, None if found is None else found * seed],
+            )  # fmt: skip
+    table = tables.worth_table(Archive(GRID, store), "circle")
+    rows = {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
+    # Both levels grow with the seed, so that what is left of them is the same.
+    assert rows["no defence"]["two-stage"] == "2.5 (2.5 to 2.5)"
+    assert rows["no defence"]["untrained policy"] == "not computed"
+    assert rows["Krum"]["greedy"] == "2 diverged"
+    assert (
+        "No defence: the learned policy leaves 2.5 %, the best control (greedy) 5.0 %; the policy "
+        "is ahead in 2 of 2 seeds, so that learning is worth something. Median: the learned policy "
+        "leaves 75.0 %, the best control (greedy) 50.0 %; the policy is ahead in 0 of 2 seeds, so "
+        "that learning is worth nothing."
+    ) in table.caption
+    assert "Krum:" not in table.caption  # the only control has diverged
+
+
+@pytest.mark.parametrize(
+    ("left", "end"), [(2.0, ", so that no learning is needed to destroy the model."), (60.0, ".")]
+)
+def test_a_learned_policy_that_makes_all_models_diverge_is_said_so(left, end):
+    found = {"learned": Left({}, 3), "greedy": Left({1: left, 2: left}, 0)}
+    assert answer("no defence", found) == (
+        "No defence: under the learned policy the models of all seeds diverge (3), the best "
+        f"control (greedy) leaves {left:.1f} %{end}"
+    )
+
+
+def test_a_plan_whose_policy_has_diverged_has_a_cross(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/learned/mean")
+    put(
+        store, cell, "paper", 0.9, policy_reward=[0.1, 0.9], plan_reward=[0.9, 0.2, 0.4],
+        policy_diverged=[1.0],
+    )  # fmt: skip
+    below = tables.reward_curves(Archive(GRID, store), "circle").axes[3]
+    crosses = [line for line in below.lines if line.get_marker() == "x"]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in crosses] == [([2], [0.2])]

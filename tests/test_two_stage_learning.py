@@ -160,6 +160,17 @@ def test_the_last_round_ends_what_there_is_to_earn_without_a_discount(ends):
     assert environment.step(quiet)[2:4] == (ends, True)
 
 
+def test_a_start_that_has_diverged_earns_no_reward_without_bound():
+    few = stage_data(load_dataset(federation().data), 40)
+    environment = FederationEnvironment(federation(), few, episode=3, reward="share")
+    environment.reset(seed=4)
+    environment.first = 1e-9  # so that the start has diverged
+    _, reward, terminated, _, _ = environment.step(np.zeros(28, np.float32))
+    environment.reset(seed=4)
+    _, reward, terminated, _, _ = environment.step(np.zeros(28, np.float32))
+    assert terminated and reward == 0
+
+
 class Scripted(gymnasium.Env):
     """Episodes of five rounds whose rewards are given, whatever is done."""
 
@@ -197,6 +208,46 @@ def test_the_policy_of_the_best_episode_is_kept():
     last, _ = Learner(Scripted(25), 200, 3, Learning(**how)).learn(150)
     assert torch.equal(weights(policy), weights(before))
     assert not torch.equal(weights(policy), weights(last))
+
+
+class Broken(Scripted):
+    """From a given episode on its rewards are NaN."""
+
+    def step(self, action):
+        seen, reward, *rest = super().step(action)
+        return seen, np.nan if self.episode >= self.best else reward, *rest
+
+
+@pytest.mark.parametrize("kept", ["best", "last"])
+def test_a_policy_that_diverges_is_that_of_before_and_learns_on(kept):
+    how = {"updates": "episode", "kept": kept}
+    learner = Learner(Broken(25), 200, 3, Learning(**how))
+    policy, rewards = learner.learn(150)
+    # The networks are NaN after the episode whose rewards are, and the next one ends the learning.
+    assert learner.diverged and len(rewards) == 25
+    assert weights(policy).isfinite().all()
+    if kept == "last":
+        before, _ = Learner(Scripted(25), 200, 3, Learning(**how)).learn(24 * 5)
+        assert torch.equal(weights(policy), weights(before))
+    learner._environment.best = 1000
+    again, rewards = learner.learn(20, policy)
+    assert not learner.diverged and len(rewards) == 4
+    assert weights(again).isfinite().all()
+
+
+def test_a_policy_may_learn_more_slowly_than_its_critic():
+    sizes = {}
+    for rate in (None, 1e-5):
+        learner = Learner(Scripted(3), 200, 3, Learning(rate=1e-3, actor_rate=rate))
+        before = weights(learner.untrained())
+        policy, _ = learner.learn(101)
+        sizes[rate] = float((weights(policy) - before).abs().max())
+        ddpg = learner._learner
+        assert ddpg.actor.optimizer.param_groups[0]["lr"] == (rate or 1e-3)
+        assert ddpg.critic.optimizer.param_groups[0]["lr"] == 1e-3
+    # The first step of Adam is as long as its rate.
+    assert sizes[1e-5] == pytest.approx(1e-5, rel=0.1)
+    assert sizes[None] == pytest.approx(1e-3, rel=0.1)
 
 
 def test_learning_on_does_not_depend_on_the_runs_own_generators():
@@ -340,6 +391,7 @@ def test_bad_settings_are_named():
         ({"samples": "all"}, "attack.samples='all'"),
         ({"discount": 1.5}, "attack.discount=1.5"),
         ({"policy_rate": 0.0}, "attack.policy_rate=0.0"),
+        ({"actor_rate": 0.0}, "attack.actor_rate=0.0"),
         ({"replan": -1}, "attack.replan=-1"),
         ({"acts": "wildly"}, "attack.acts='wildly'"),
     ):

@@ -205,9 +205,12 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self._federation, self._state = self._prepare(config)
         self._state.client.gamma = self._gamma
         self._state.parameters.copy_(self._start)
-        self._level = self._certified()
-        first = self._level if self.first is None else self.first
+        level = self._certified()
+        first = level if self.first is None else self.first
         self._diverged_level = DIVERGED * first
+        # The model of a later start may have diverged already. The negation holds for NaN too.
+        diverged = self.first is not None and not level < self._diverged_level
+        self._level = self._diverged_level if diverged else level
         # A model that certifies nothing at all leaves no share to take.
         self._unit = first if self._reward == "share" and first > 0 else 1.0
         return self._observation(), {"level": self._level}

@@ -19,7 +19,7 @@ from stable_baselines3 import DDPG
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.torch_layers import create_mlp
-from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.utils import set_random_seed, update_learning_rate
 
 from fedlib.agents.environment import FederationEnvironment
 from fedlib.validation import ConfigError
@@ -37,7 +37,9 @@ class Learning:
     discount
         What a reward is worth one round later.
     rate
-        The rate of both networks.
+        The rate of the critic, and of the policy unless it has a rate of its own.
+    actor_rate
+        The rate of the policy. With None, the default, it is that of the critic.
     noise
         The standard deviation of the noise on each value of an action while the policy learns.
     batch
@@ -55,10 +57,32 @@ class Learning:
     batch: int = 256
     updates: str = "round"
     kept: str = "last"
+    actor_rate: float | None = None
+
+
+class _TwoRates(DDPG):
+    """DDPG whose policy has a rate of its own.
+
+    stable-baselines3 has one rate for both networks, and sets it before each step.
+    """
+
+    actor_rate: float | None = None
+
+    def _update_learning_rate(self, optimizers: Any) -> None:
+        super()._update_learning_rate(optimizers)
+        if self.actor_rate is not None:
+            update_learning_rate(self.actor.optimizer, self.actor_rate)
 
 
 class _Episodes(BaseCallback):
     """This callback keeps the rewards of the episodes that have ended, and the best policy.
+
+    It ends the learning when a weight of the policy is no longer finite.
+
+    Parameters
+    ----------
+    start
+        The weights that the policy begins with.
 
     Attributes
     ----------
@@ -68,26 +92,31 @@ class _Episodes(BaseCallback):
         The highest of these sums among the episodes in which the policy chose every action.
     weights
         The weights of the policy at the end of that episode, or None before there is one.
+    finite
+        The weights of the policy at the end of the last episode in which all were finite.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.rewards: list[float] = []
         self.best = -np.inf
         self.weights: dict[str, torch.Tensor] | None = None
+        self.finite = start
         self._sum = 0.0
         self._random = False
 
     def _on_step(self) -> bool:
         learner: Any = self.model
+        if not is_finite(learner.actor.mu):
+            return False
         # The learner has counted this round already.
         self._random |= self.num_timesteps <= learner.learning_starts
         self._sum += float(self.locals["rewards"][0])
         if bool(self.locals["dones"][0]):
             self.rewards.append(self._sum)
+            self.finite = copy.deepcopy(learner.actor.mu.state_dict())
             if self._sum > self.best and not self._random:
-                self.best = self._sum
-                self.weights = copy.deepcopy(learner.actor.mu.state_dict())
+                self.best, self.weights = self._sum, self.finite
             self._sum, self._random = 0.0, False
         return True
 
@@ -126,6 +155,10 @@ class Learner:
     best
         The highest sum of rewards of an episode in the last call of :meth:`learn`, among those in
         which the policy chose every action. It is -inf if there is none.
+    diverged
+        Whether a weight of the policy was no longer finite in the last call of :meth:`learn`. The
+        policy that is returned then has weights of before. The next call begins with a new critic
+        and an empty memory.
     """
 
     def __init__(
@@ -140,6 +173,7 @@ class Learner:
         self._learner: Any = None
         self._calls = 0
         self.best = -np.inf
+        self.diverged = False
 
     def _begun(self) -> Any:
         """Return the learner, which is made when it is first needed."""
@@ -149,7 +183,7 @@ class Learner:
             assert size is not None
             # The replay buffer has a million places by default. It gets no more places than the
             # steps can fill.
-            self._learner = DDPG(
+            self._learner = _TwoRates(
                 "MlpPolicy", self._environment, seed=self._seed, device="cpu",
                 buffer_size=self._n_places, learning_rate=how.rate, gamma=how.discount,
                 learning_starts=_FIRST_ROUNDS, batch_size=how.batch,
@@ -160,6 +194,7 @@ class Learner:
                     if how.noise else None
                 ),
             )  # fmt: skip
+            self._learner.actor_rate = how.actor_rate
         return self._learner
 
     def untrained(self) -> torch.nn.Module:
@@ -184,13 +219,7 @@ class Learner:
         -------
         policy, rewards
             As for :func:`train_policy`.
-
-        Raises
-        ------
-        RuntimeError
-            If a weight of the policy is not finite.
         """
-        episodes = _Episodes()
         with _global_generators_restored():
             learner = self._begun()
             if self._calls:
@@ -200,18 +229,20 @@ class Learner:
             if policy is not None:
                 learner.actor.mu.load_state_dict(policy.state_dict())
                 learner.actor_target.mu.load_state_dict(policy.state_dict())
+            episodes = _Episodes(copy.deepcopy(learner.actor.mu.state_dict()))
             learner.learn(n_steps, callback=episodes, reset_num_timesteps=not self._calls)
             self._calls += 1
         found: torch.nn.Module = copy.deepcopy(learner.actor.mu).eval()
+        self.best = episodes.best
+        self.diverged = not is_finite(found)
         if self._learning.kept == "best" and episodes.weights is not None:
             found.load_state_dict(episodes.weights)
-        self.best = episodes.best
-        if not all(bool(weights.isfinite().all()) for weights in found.parameters()):
-            # The updates of this policy would be NaN, which a server treats as no update at all.
-            raise RuntimeError(
-                f"the policy has diverged during its training with seed={self._seed}: all of its "
-                "weights must be finite."
-            )
+        elif self.diverged:
+            # The updates of a policy that is not finite would be NaN, which a server treats as no
+            # update at all.
+            found.load_state_dict(episodes.finite)
+        if self.diverged:
+            self._learner = None
         return found, episodes.rewards
 
 
@@ -235,14 +266,16 @@ def train_policy(
     -------
     policy, rewards
         The policy is a module that maps observations ``(n, n_observed)`` to actions in [-1, 1]. The
-        rewards are the sum of the rewards of each episode, in order.
-
-    Raises
-    ------
-    RuntimeError
-        If a weight of the policy is not finite.
+        rewards are the sum of the rewards of each episode, in order. If a weight of the policy
+        becomes NaN or infinite, the learning ends, and the policy is that of the last episode in
+        which all were finite, or the best one if that is what is kept.
     """
     return Learner(environment, n_steps, seed, learning).learn(n_steps)
+
+
+def is_finite(policy: torch.nn.Module) -> bool:
+    """Say whether all weights of a policy are finite."""
+    return all(bool(weights.isfinite().all()) for weights in policy.parameters())
 
 
 def save_policy(policy: torch.nn.Module) -> bytes:

@@ -55,7 +55,9 @@ class Agent:
         ``policy_reward``. If rewards are shares, ``reference_reward`` has what an honest attacker
         earns in the simulation, what a greedy one earns, and the least that an episode can end
         with. If the agent plans again, ``plan_reward`` has what each plan earned in the simulation,
-        and ``plan_rests`` has 1 for each plan to stay honest, and otherwise 0.
+        and ``plan_rests`` has 1 for each plan to stay honest, and otherwise 0. If the policy has
+        diverged while it was learned, ``policy_diverged`` has the numbers of these plans, the first
+        of which is 0.
     seconds
         The seconds that the parts of the attack took: an ``epoch`` of the federation, matching the
         ``data``, learning the ``policy``, and, if the agent plans again, the later ``plans``.
@@ -194,6 +196,7 @@ class Agent:
             attack.policy_batch,
             attack.policy_updates,
             attack.policy_kept,
+            attack.actor_rate,
         )
         seed = derived_seed(self.config.seed, "policy") % (1 << 31)
         learner = Learner(self._environment, attack.policy_steps, seed, learning)
@@ -204,6 +207,7 @@ class Agent:
             # Later plans take shares of this level too.
             self._environment.first = self._environment.reset(seed=seed)[1]["level"]
         self.policy, rewards = learner.learn(attack.policy_steps)
+        self._note_divergence(learner, 0)
         self._learner = learner
         self._policy_seconds += time.perf_counter() - started
         self.found["policy_reward"] = rewards
@@ -220,6 +224,11 @@ class Agent:
 
         honest = environment.play(lambda _: None)
         return [honest, environment.play(greedy), 1 - DIVERGED]
+
+    def _note_divergence(self, learner: Learner, plan: int) -> None:
+        """Record the number of a plan whose policy has diverged while it was learned."""
+        if learner.diverged:
+            self.found.setdefault("policy_diverged", []).append(plan)
 
     def _plan_again(self, state: State) -> None:
         """Learn on from the present model, and do in the next rounds what earns most.
@@ -242,6 +251,7 @@ class Agent:
 
         earned, honest = environment.play(act), environment.play(lambda _: None)
         other, _ = learner.learn(self.attack.replan_steps, policy)
+        self._note_divergence(learner, len(self.found["plan_reward"]))
         if learner.best > earned:
             self.policy, earned = other, learner.best
         self._rests = honest > earned

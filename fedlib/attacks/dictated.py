@@ -111,6 +111,8 @@ class TwoStage(Dictated):
     discount, policy_rate, action_noise
         The discount of later rewards, 1 in the text, where an episode's last round is its end; the
         rate of the learner; and the standard deviation of the noise on actions while it learns.
+    actor_rate
+        The rate of the policy, if it is not that of the learner's critic.
     policy_batch, policy_updates
         The number of rounds of a step of the learner, and whether it steps after each ``"round"``
         or, as often, after each ``"episode"``. The defaults of stable-baselines3 2.9 are 256 and
@@ -185,6 +187,7 @@ class TwoStage(Dictated):
     replan_steps: int = 200
     acts: str = "learned"
     hidden_step: float = 0.5
+    actor_rate: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -197,6 +200,8 @@ class TwoStage(Dictated):
             check_name(f"attack.{field}", getattr(self, field), allowed)
         check_real("attack.discount", self.discount, 0, 1)
         check_real("attack.policy_rate", self.policy_rate, 0, open_low=True)
+        if self.actor_rate is not None:
+            check_real("attack.actor_rate", self.actor_rate, 0, open_low=True)
         check_real("attack.action_noise", self.action_noise, 0)
         check_real("attack.hidden_step", self.hidden_step, 0)
         for field in ("n_iterations", "replan"):

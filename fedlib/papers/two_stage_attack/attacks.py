@@ -49,6 +49,8 @@ LEARNS: Mapping[str, Any] = {
     "policy_kept": "best",
 }
 """How the agent differs from that of the superseded runs, at every scale."""
+RATES: Mapping[str, Any] = {"actor_rate": 1e-5}
+"""The policy learns at a tenth of the critic's rate, as in the paper that DDPG is from."""
 
 
 def make_attack(
@@ -77,8 +79,9 @@ def make_attack(
     if name in ("learned", "learned_blind"):
         knowledge = "white" if name == "learned" else "black"
         return TwoStage(
-            n_byzantine=N_BYZANTINE, knowledge=knowledge, epoch=epoch, **agent, **LEARNS, **replans
-        )
+            n_byzantine=N_BYZANTINE, knowledge=knowledge, epoch=epoch, **agent, **LEARNS, **RATES,
+            **replans,
+        )  # fmt: skip
     parameters = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": 10.0}}
     count = 0 if name == "none" else N_BYZANTINE
     attack: Attack = ATTACKS[name](n_byzantine=count, **parameters[name])

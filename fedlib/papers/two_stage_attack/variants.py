@@ -114,10 +114,21 @@ VARIANTS = (
     Variant(
         "policy_rate",
         "rate of the learner",
-        "0.0001",
+        "0.0001, of its policy 0.00001",
         "0.001, its default",
-        with_changes("attack", policy_rate=1e-3),
+        with_changes("attack", policy_rate=1e-3, actor_rate=None),
         _on_circle(("learned", "mean"), ("learned", "median")),
+    ),
+    Variant(
+        "actor_rate",
+        "rate of the policy beside the critic's",
+        "a tenth",
+        "the same",
+        with_changes("attack", actor_rate=None),
+        _on_circle(
+            *(("learned", rule) for rule in ("mean", "median", "krum")),
+            ("learned_blind", "median"),
+        ),
     ),
     Variant(
         "noise",

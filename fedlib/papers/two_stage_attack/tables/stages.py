@@ -100,7 +100,8 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
     """What the policy earned in each episode it learned from: a panel a rule, a line a seed.
 
     Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
-    greedy one earns. Below is what each later plan earned. Rewards of superseded runs are in units
+    greedy one earns. Below is what each later plan earned, with a cross where the policy has
+    diverged while it was learned. Rewards of superseded runs are in units
     of the level itself, are cut at -1, and have no such lines.
     """
     learners = tuple(SUPERSEDED_TITLES) if superseded else ("learned", "learned_blind")
@@ -156,3 +157,9 @@ def _draw_rewards(axes: Any, result: CellResult, colour: str) -> None:
         if len(axes) > 1 and plans:
             earned = [np.nan if plan is None else plan for plan in plans]
             axes[1].plot(range(1, len(earned) + 1), earned, ".-", ms=3, color=colour, lw=0.7)
+            lost = [int(number) for number in metrics.get("policy_diverged", ())]
+            if lost:
+                axes[1].plot(
+                    [number + 1 for number in lost], [earned[number] for number in lost], "x",
+                    ms=5, color=colour,
+                )  # fmt: skip
