@@ -19,13 +19,13 @@ PARAMETERS = --parameter scale "$$SCALE" --parameter seeds "$$SEEDS" --parameter
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 
-.PHONY: help setup book site chapters test lint unit notebooks bench clean
+.PHONY: help setup book site chapters test lint unit notebooks browse bench clean
 
 help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(HTML)"
 	@echo "make site       render the site with the outputs that the notebooks have"
 	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
-	@echo "make lint, make unit, make notebooks    parts of make test"
+	@echo "make lint, make unit, make notebooks, make browse    parts of make test"
 	@echo "make chapters   execute the chapters in place, to commit them"
 	@echo "make bench      measure speed side by side with byzfl (ONLY=... some of it)"
 	@echo "make setup      only make the virtual environment in $(VENV), as all others do first"
@@ -51,6 +51,7 @@ chapters: setup
 # The site of the committed notebooks goes elsewhere: what make book made stays.
 test: lint unit notebooks
 	@$(MAKE) --no-print-directory site HTML="$(BUILD)/html-committed"
+	@$(MAKE) --no-print-directory browse
 
 lint: setup
 	$(PY) -m ruff check .
@@ -66,6 +67,11 @@ notebooks: setup
 	$(PY) tools/check_toc.py
 	$(PY) tools/check_notebooks.py notebooks/*.ipynb
 	@$(PY) -m tools.smoke_notebooks --build "$(BUILD)"
+
+# The pages of the site in a browser. Without Chromium, the links and texts of the pages alone.
+browse: export FEDLIB_SITE ?= $(BUILD)/html-committed
+browse: setup
+	$(PY) -m pytest -q tests/test_site.py
 
 # Side by side with byzfl, on a quiet machine.
 bench: setup

@@ -82,7 +82,9 @@ def test_every_target_calls_what_it_names_in_a_folder_of_any_name(make):
         ["tools/check_notebooks.py", *CHAPTERS],
         ["-m", "tools.smoke_notebooks", "--build", "_build"],
     ]
-    whole = [SET_UP, *checks, SET_UP, [*SITE, "_build/html-committed"]]
+    browse = ["-m", "pytest", "-q", "tests/test_site.py"]
+    committed = [SET_UP, [*SITE, "_build/html-committed"]]
+    whole = [SET_UP, *checks, *committed, SET_UP, browse]
     assert make("make", "test") == make(".ci/run") == whole
     *_, pytest_call, summary = make("make", "bench", "ONLY=mda or krum", "DEVICE=cuda")
     assert pytest_call[2:7] == ["-q", "benchmarks", "-k", "mda or krum", "--device"]
@@ -428,7 +430,8 @@ def test_without_an_address_of_the_repository_no_button_is_shown(tmp_path):
     assert config["repository"]["url"] == ""
     theme = theme_with("", tmp_path)
     assert "repository_url" not in theme and "launch_buttons" not in theme
-    assert not any(value for name, value in theme.items() if name.startswith("use_"))
+    own = {"use_download_button"}  # needs no repository
+    assert not any(v for name, v in theme.items() if name.startswith("use_") and name not in own)
 
 
 def test_the_address_of_the_repository_is_one_setting(book, steps, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from records import put, put_one_real_cell, real
 
 from fedlib.evidence import claims as evidence
+from fedlib.evidence.found import found_in
 from fedlib.evidence.noise import Noise, NoiseBook
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
@@ -14,7 +15,7 @@ from fedlib.papers.centered_clipping.claims import statistics as statistic
 from fedlib.papers.centered_clipping.keys import Key
 from fedlib.papers.centered_clipping.published import printed, published_accuracies
 from fedlib.papers.centered_clipping.searches import SEARCHES
-from fedlib.papers.centered_clipping.settings import SETTINGS
+from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULES, SETTINGS
 from fedlib.papers.centered_clipping.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -419,3 +420,55 @@ def test_nothing_is_left_to_measure_of_a_model_that_knew_nothing():
     assert statistic.most_left([50, 25, 80, 20]) == 50
     assert math.isnan(statistic.most_left([50, 25, 0, 20]))
     assert math.isnan(statistic.most_left_by_strongest(1)([0, 0, 50, 25]))
+
+
+def test_what_is_found_says_the_stored_numbers(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    accuracies = {
+        **{f"table_iv/fmnist_noniid/{attack}/cc_tau1/0.99": 0.88 for attack in ATTACK_NAMES},
+        "table_iv/fmnist_noniid/none/cc_tau1/0.99": 0.914,
+        "table_iv/fmnist_noniid/rop/cc_tau1/0.99": 0.712,
+        "table_iv/fmnist_noniid/ipm/cc_tau1/0.99": 0.833,
+        **{f"table_iv/fmnist_iid/alie/{rule}/0": 0.1 for rule in RULES},
+        "table_iv/fmnist_iid/alie/cc_tau1/0": 0.654,
+        **{f"table_iv/fmnist_iid/alie/{rule}/0.9": 0.871 for rule in RULES},
+        "table_iv/fmnist_iid/rop/cc_tau1/0.9": 0.845,
+        "variants/rop_angle/table_iv/fmnist_iid/rop/cc_tau1/0.9": 0.103,
+    }
+    for cell in grid.cells("paper", 1, real):
+        if cell.key in accuracies:
+            put(store, cell, "paper", accuracies[cell.key])
+    archive = Archive(grid, store)
+    first, agreement, strongest, momentum, angle = found_in(grid.slug, archive).sentences
+    assert "bring it down from 91.4 % to 71.2 % test accuracy" in first
+    assert "even the strongest of the 4 other attacks (IPM) leaves 83.3 %" in first
+    assert "one seed, at the paper's scale" in first
+    assert first.links[1].target.endswith("#cell-table_iv/fmnist_noniid/rop/cc_tau1/0.99")
+    assert agreement.startswith("Of the 13 accuracies of Table IV that")
+    assert "tells anything, 5 agree with the paper; " in agreement
+    assert "5 of 13 cells agree of all that tell anything" in tables.summary(archive).text
+    assert "none of the 16 settings is decided yet" in strongest
+    assert "τ = 0.1 10.0 %, with τ = 1 65.4 %" in momentum
+    assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum
+    assert "from 84.5 % to 10.3 % on Fashion-MNIST (one seed" in angle
+
+
+def test_the_words_of_what_is_found_follow_the_numbers(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    for cell in grid.cells("quick", 1, real):
+        if cell.key.startswith("table_iv/fmnist_noniid/") and cell.key.endswith("/cc_tau1/0.99"):
+            put(store, cell, "quick", 0.9 if "/rop/" in cell.key else 0.8)
+    first, *others = found_in(grid.slug, Archive(grid, store)).sentences
+    assert "do not bring it down from 80.0 % (90.0 % under ROP)" in first
+    assert "even" not in first
+    assert "one seed, at scale quick" in first
+    assert all("yet" in sentence for sentence in others)
+
+
+def test_where_nothing_is_stored_nothing_is_found(tmp_path):
+    grid = load_grid("centered_clipping")
+    sentences = found_in(grid.slug, Archive(grid, Store(grid.slug, tmp_path))).sentences
+    assert len(sentences) == 5
+    assert all(sentence.endswith("yet.") for sentence in sentences)

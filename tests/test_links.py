@@ -259,7 +259,8 @@ def test_every_grid_has_a_page_of_records_in_the_site():
         section["file"]
         for part in site["parts"]
         for chapter in part["chapters"]
-        for section in chapter.get("sections", ())
+        if chapter["file"] == "book/records"
+        for section in chapter["sections"]
     ]
     assert sorted(named) == [f"book/records/{slug}" for slug in sorted(grid_slugs())]
     for slug in grid_slugs():

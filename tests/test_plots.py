@@ -2,8 +2,12 @@
 
 import matplotlib
 import numpy as np
+import pytest
+from matplotlib.colors import to_hex
 from test_report import put, real
 
+from fedlib.evidence import colours
+from fedlib.evidence.plane import plane
 from fedlib.evidence.plots import Panel, accuracy_panels, partition_bars
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand
@@ -64,3 +68,22 @@ def test_partition_bars_are_as_high_as_the_shares():
         assert table.sum() == 50_000
         tops = {round(bar.get_x(), 2): bar.get_y() + bar.get_height() for bar in axis.patches}
         np.testing.assert_allclose(list(tops.values()), table.sum(1))
+
+
+def test_a_plane_has_a_mark_for_each_group_and_a_line_for_each_path():
+    picture = plane(
+        {"honest": np.zeros((3, 2)), "ROP's clients": [1.0, 2.0]},
+        "Points.",
+        {"ROP": np.array([[0.0, 0.0], [0.0, 1.0]])},
+        circle=([0.5, 0.5], 2.0, "ball"),
+        parts={"ROP's clients": "rop", "ROP": "rop"},
+    )
+    (axis,) = picture.axes
+    honest, sent, end = axis.collections
+    assert [len(group.get_offsets()) for group in (honest, sent, end)] == [3, 1, 1]
+    assert end.get_offsets().tolist() == [[0.0, 1.0]]
+    path, ball = axis.lines
+    assert to_hex(sent.get_facecolor()[0]) == colours.table()["rop"]
+    assert (ball.get_xdata().max(), ball.get_ydata().min()) == pytest.approx((2.5, -1.5), abs=1e-2)
+    assert path.get_ydata().tolist() == [0.0, 1.0]
+    assert picture.alt == "Points."

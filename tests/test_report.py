@@ -303,6 +303,24 @@ def test_wrong_chapter_parameters_are_named(monkeypatch, tmp_path, changes, mess
         open_chapter("centered_clipping", {**GIVEN, **changes, "_hidden": 1, "In": []})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "parameter 'tau' is missing"),
+        ({"tau": "one"}, "tau='one' must be"),
+        ({"tau": float("inf")}, "tau=inf"),
+        ({"tau": 0.1, "taw": 1}, "parameter='taw' is unknown; did you mean 'tau'"),
+    ],
+)
+def test_wrong_parameters_of_a_demonstration_are_named(monkeypatch, tmp_path, changes, message):
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    put_one_real_cell(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        open_chapter("centered_clipping", {**GIVEN, **changes}, demo=("tau",))
+    chapter = open_chapter("centered_clipping", {**GIVEN, "tau": 0.1}, demo=("tau",))
+    assert chapter.data == "embedded"
+
+
 def test_best_computes_nothing_and_a_named_scale_its_cells(monkeypatch, tmp_path):
     monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
     put_one_real_cell(tmp_path)

@@ -12,6 +12,7 @@ from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
 from fedlib.evidence.class_counts import stored_counts
+from fedlib.evidence.found import found_in
 from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
@@ -426,3 +427,42 @@ def test_figures_are_drawn_from_what_there_is(tmp_path):
     assert list(accuracy[0].get_xdata()) == [0, 4]
     assert list(success[0].get_ydata()) == [30]
     assert tables.figure_2().axes
+
+
+# --- what is found -------------------------------------------------------------------------
+
+
+def test_what_is_found_says_the_stored_numbers(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    reviews = {"ours": 0.51, "fedavg": 0.6, "foolsgold": 0.3, "median": 0.72}
+    loans = {"ours": 0.08, "fedavg": 0.7, "median": 0.05, "trimmed_mean": 0.11}
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            item, *_, rule = cell.key.split("/")
+            if cell.key.startswith("table_2/4/") and seed == 1:
+                put(store, cell, "paper", reviews.get(rule, 0.4))
+            elif cell.key == "table_2/0/ours" and seed == 1:
+                put(store, cell, "paper", 0.97)
+            elif item == "loan" or cell.key == "unattacked/loan/ours":
+                share = 0.01 if item == "unattacked" else loans.get(rule, 0.06)
+                put(store, cell, "paper", 0.9, attack_success=[0.0, share + seed / 100])
+    first, others, backdoor, replaced, numbers = found_in(GRID.slug, Archive(GRID, store)).sentences
+    assert "does not withstand four of ten participants" in first
+    assert "goes from 97.0 % to 51.0 %, where the paper prints 91.4 %" in first
+    assert first.links[1].target.endswith("#cell-table_2/4/ours")
+    assert "2 of the 5 other rules keep more" in others
+    assert "Median has 72.0 %, plain averaging has 60.0 %, and FoolsGold has 30.0 %" in others
+    assert "calls all reviews positive" not in others
+    assert "succeeds on 71.5 % of the loans" in backdoor
+    assert "but only on 9.5 % under reweighting (without an attacker on 2.5 %)" in backdoor
+    assert "between 6.5 % and 12.5 % (2 seeds, at the paper's scale)" in backdoor
+    assert "The seeds of reweighting give 9.0, 10.0 %." in backdoor
+    assert "succeeds against plain averaging on loans: it is 71.5 % at the end" in replaced
+    assert numbers.startswith("The paper prints 371 numbers.")
+
+
+def test_where_nothing_is_stored_nothing_is_found(tmp_path):
+    sentences = found_in(GRID.slug, Archive(GRID, Store(GRID.slug, tmp_path))).sentences
+    assert len(sentences) == 5
+    assert all(sentence.endswith("yet.") for sentence in sentences)
+    assert "0 numbers can be compared so far, and 0 of them agree" in sentences[-1]

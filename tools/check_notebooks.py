@@ -13,12 +13,12 @@ import jupytext
 import nbformat
 
 # These are absolute paths on the machine that executed the notebook.
-_PATH = re.compile(
+MACHINE_PATH = re.compile(
     r"(?<![\w./:])/(?:home|root|tmp|Users|work|mnt|opt|var|usr|srv|private|Volumes|content|builds)/\w"
     r"|file:///\w|\b[A-Za-z]:\\+Users"
 )
 _PROGRESS = re.compile(r"\d+%\||it/s\]|\r")
-_WARNING = re.compile(r"\b[A-Z]\w*Warning: ")
+WARNING = re.compile(r"\b[A-Z]\w*Warning: ")
 
 
 def problems(path: Path) -> list[str]:
@@ -45,11 +45,11 @@ def problems(path: Path) -> list[str]:
             if output.output_type == "stream" and output.name == "stderr":
                 found.append(f"cell {number} writes to stderr: {output.text[:60]!r}")
             shown = _text(output)
-            if _PATH.search(shown):
+            if MACHINE_PATH.search(shown):
                 found.append(f"cell {number} shows a path of this machine")
             if _PROGRESS.search(shown):
                 found.append(f"cell {number} shows a progress bar")
-            if _WARNING.search(shown):
+            if WARNING.search(shown):
                 found.append(f"cell {number} shows a warning")
     return found
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Number
 from typing import Any
 
 from fedlib import hardware
-from fedlib.data import DataConfig
+from fedlib.data import DataConfig, data_root, resolve_source
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
 from fedlib.evidence.found import Found, found_in
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, matching, run_grid
 from fedlib.runs.store import SCALES, Store
-from fedlib.validation import ConfigError, check_int, check_kind, check_name
+from fedlib.validation import ConfigError, check_int, check_kind, check_name, check_real
 
 PARAMETERS = ("scale", "seeds", "device", "jobs", "data", "only")
 # A notebook has these names before anybody has written a cell.
@@ -87,7 +87,7 @@ class Chapter:
         )
 
 
-def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
+def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) -> Chapter:
     """Check a notebook's parameters, compute what they ask for, and return what is stored.
 
     Parameters
@@ -107,6 +107,9 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         * ``data``: ``auto``, ``real`` or ``embedded``.
         * ``only``: a pattern of the cells to compute, or several in a list. An empty text takes all
           cells.
+    demo
+        The names of further parameters, which the chapter's small demonstrations take. Each must
+        be in the parameters cell and be a finite number.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         If a run fails.
     """
     check_kind("names", names, Mapping, "the names of a notebook", "globals()")
-    given = _parameters(names)
+    given = _parameters(names, demo)
     grid = load_grid(slug)
     scale = check_name("scale", given["scale"], ("best", *SCALES))
     data = check_name("data", given["data"], SOURCES)
@@ -137,7 +140,9 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             cells = expand(grid, scale, seeds, data, given["only"])
-        notes += [str(warning.message) for warning in caught]
+        # A page is read on other machines, where a folder of this one tells nothing.
+        folder = str(data_root())
+        notes += [str(warning.message).replace(folder, "the data folder") for warning in caught]
         how = {"device": given["device"], "jobs": given["jobs"]}
         outcome = run_grid(cells, Store(slug), scale, **how, progress=False)
         if outcome.failed:
@@ -155,14 +160,33 @@ def open_chapter(slug: str, names: Mapping[str, Any]) -> Chapter:
     return Chapter(archive, data, Note(head, tuple(dict.fromkeys(notes))))
 
 
+def data_of_a_figure(name: str, source: str) -> DataConfig:
+    """Find out which data a figure shows that is drawn from the data themselves.
+
+    Where the real data are absent, generated samples stand in for them. The figure must name its
+    data, because no warning is given.
+
+    Parameters
+    ----------
+    name
+        The data set.
+    source
+        ``auto``, ``real`` or ``embedded``.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="EMBEDDED DATA")
+        return resolve_source(name, source)
+
+
 _embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
 
 
-def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(names: Mapping[str, Any], demo: Sequence[str]) -> dict[str, Any]:
     """Return the parameters among a notebook's names.
 
     Any other name with a plain value is a mistake, because the cell sets parameters alone.
     """
+    allowed = (*PARAMETERS, *demo)
     plain = {
         name: value
         for name, value in names.items()
@@ -170,8 +194,10 @@ def _parameters(names: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or isinstance(value, str | Number | list | tuple | dict | set)
     }
     for name in plain:
-        check_name("parameter", name, PARAMETERS)
-    missing = [name for name in PARAMETERS if name not in plain]
+        check_name("parameter", name, allowed)
+    missing = [name for name in allowed if name not in plain]
     if missing:
         raise ConfigError(f"parameter {missing[0]!r} is missing from the parameters cell.")
+    for name in demo:
+        check_real(name, plain[name])
     return plain

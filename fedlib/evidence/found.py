@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedlib.evidence.links import as_html
 from fedlib.evidence.report import Archive
+from fedlib.evidence.results import CellResult, range_of
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,19 @@ def found_in(slug: str, archive: Archive) -> Found:
     # A paper imports this room, and not the other way round.
     module = importlib.import_module(f"fedlib.papers.{slug}.found")
     return Found(tuple(module.found(archive)))
+
+
+def resting_on(results: Sequence[CellResult]) -> str:
+    """Say what runs a finding rests on: ``one seed, at the paper's scale``.
+
+    Parameters
+    ----------
+    results
+        The results that the numbers of a sentence are from, at least one.
+    """
+    counts = [len(result.seeds) for result in results]
+    seeds = "one seed" if max(counts) == 1 else range_of(counts)
+    protocols = sorted({result.protocol for result in results})
+    scale = "the paper's scale" if protocols == ["paper"] else f"scale {' and '.join(protocols)}"
+    real = all(result.real for result in results)
+    return f"{seeds}, at {scale}" + ("" if real else ", on generated data")

@@ -71,6 +71,18 @@ class Linked(str):
         return made
 
 
+def joined(*parts: str) -> Linked:
+    """Return a text that is made of several, with the links of all of them.
+
+    Parameters
+    ----------
+    parts
+        The texts in their order. A part that is a :class:`Linked` text keeps its links.
+    """
+    links = [link for part in parts if isinstance(part, Linked) for link in part.links]
+    return Linked("".join(parts), links)
+
+
 def as_html(text: str) -> str:
     """Return a text as HTML, with its links if it is a :class:`Linked` text."""
     parts, rest = [], str(text)

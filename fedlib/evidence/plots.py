@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,18 @@ from fedlib.compat import require
 
 try:
     import matplotlib.pyplot as plt
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 except ModuleNotFoundError:
     require("matplotlib")
     raise
 
+from fedlib.evidence.colours import PALETTE, colours_of
+from fedlib.evidence.pictures import Picture, ends_in_words
 from fedlib.evidence.results import CellResult, basis_of
 from fedlib.runs.store import SCALES
 
-# Colour-blind readers can tell these colours apart (Okabe and Ito). Black is for the baseline.
-PALETTE = (
-    "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#000000", "#56b4e9", "#8c6d31",
-)  # fmt: skip
+__all__ = ["PALETTE", "STYLE", "Panel", "accuracy_panels", "final_lines", "partition_bars"]
+
 # These quantities are shares and are shown in percent. Other quantities are losses.
 _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
@@ -52,10 +51,14 @@ class Panel:
         The panel's title.
     curves
         The results by the names of their curves. A result is None if nothing is stored.
+    parts
+        The registered name of the rule or attack that a curve shows, for each curve that has
+        another name. It decides the curve's colour.
     """
 
     title: str
     curves: Mapping[str, CellResult | None]
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def accuracy_panels(
@@ -63,7 +66,7 @@ def accuracy_panels(
     labels: Mapping[str, str],
     quantity: str = "test_accuracy",
     said: str = "",
-) -> Figure:
+) -> Picture:
     """Draw how the test accuracy, an attack's success or the training loss goes over the runs.
 
     The style of a line tells the scale, and whether the run has less than the protocol of its
@@ -85,15 +88,17 @@ def accuracy_panels(
 
     Returns
     -------
-    matplotlib.figure.Figure
+    Picture
         The figure. All its panels have the same ordinate, which ends above the highest curve.
     """
     top = _top(rows, labels, quantity)
-    colours = dict(zip(labels, PALETTE, strict=False))
+    parts = {name: part for panels in rows for p in panels for name, part in p.parts.items()}
+    colours = colours_of(labels, parts)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(rows),
             len(rows[0]),
+            FigureClass=Picture,
             figsize=(max(2.5 * len(rows[0]), 5.0), max(1.9 * len(rows) + 0.6, 3.0)),
             sharex=True,
             sharey=True,
@@ -135,8 +140,32 @@ def accuracy_panels(
             loc="outside upper center",
             ncols=(len(handles) + 1) // 2,
         )
-        plt.close(figure)
-    return figure
+    panels_in_words = [
+        f"{panel.title + ': ' if panel.title else ''}{_panel_in_words(panel, labels, quantity)}."
+        for panels in rows
+        for panel in panels
+    ]
+    return figure.saying(
+        f"Line charts of the {_in_words(quantity)} over the run, with a line for each of "
+        f"{', '.join(labels.values())}. {' '.join(panels_in_words)}"
+    )
+
+
+def _in_words(quantity: str) -> str:
+    """Return the name of a quantity without its unit."""
+    return _SHARES.get(quantity, "training loss").removesuffix(", %")
+
+
+def _panel_in_words(panel: Panel, labels: Mapping[str, str], quantity: str) -> str:
+    """Say where the lines of a panel end."""
+    factor = 100 if quantity in _SHARES else 1
+    ends = {
+        text: factor * float(np.mean([curve[-1] for curve in result.curve(quantity)[1]]))
+        for name, text in labels.items()
+        if (result := panel.curves.get(name)) is not None
+    }
+    finite = {text: end for text, end in ends.items() if np.isfinite(end)}
+    return ends_in_words(finite, " %" if quantity in _SHARES else "")
 
 
 def _dashes(result: CellResult) -> Any:
@@ -183,7 +212,8 @@ def final_lines(
     labels: Mapping[str, str],
     abscissa: str,
     quantities: Sequence[str] = ("test_accuracy",),
-) -> Figure:
+    parts: Mapping[str, str] | None = None,
+) -> Picture:
     """Draw what runs reach after their last round, with a line for each name.
 
     Each quantity has a panel. A bar spans the seeds if there are several.
@@ -199,25 +229,32 @@ def final_lines(
         The label of the abscissa.
     quantities
         ``"test_accuracy"`` or ``"attack_success"``, or both.
+    parts
+        As in :class:`Panel`.
     """
-    colours = dict(zip(labels, PALETTE, strict=False))
+    colours = colours_of(labels, parts)
+    said = []
     known = [result for line in points.values() for _, result in line if result is not None]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             1,
             len(quantities),
+            FigureClass=Picture,
             figsize=(4.4 * len(quantities), 3.2),
             squeeze=False,
             layout="constrained",
         )
         for axis, quantity in zip(axes[0], quantities, strict=True):
-            for name in labels:
+            ends: dict[str, float] = {}
+            for name, text in labels.items():
                 line = [(x, r) for x, r in points.get(name, ()) if r and r.has(quantity)]
                 means = [r.final(quantity).mean for _, r in line]
+                ends |= {text: means[-1]} if means else {}
                 spreads = [r.final(quantity).spread or 0 for _, r in line]
                 axis.errorbar(
                     [x for x, _ in line], means, spreads, color=colours[name], marker=".", lw=1.2
                 )
+            said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)
         figure.legend(
@@ -226,11 +263,13 @@ def final_lines(
             loc="outside upper center",
             ncols=3,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        f"Line charts against the number of {abscissa}, with a line for each of "
+        f"{', '.join(labels.values())}. {' '.join(said)}"
+    )
 
 
-def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
+def partition_bars(counts: Mapping[str, np.ndarray]) -> Picture:
     """Draw how many samples of each class each client holds, as stacked bars.
 
     Parameters
@@ -245,6 +284,7 @@ def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
         figure, axes = plt.subplots(
             1,
             len(counts),
+            FigureClass=Picture,
             figsize=(4.6 * len(counts), 3.4),
             sharey=True,
             squeeze=False,
@@ -270,5 +310,12 @@ def partition_bars(counts: Mapping[str, np.ndarray]) -> Figure:
         if n_classes <= 10:
             handles, names = axes[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, title="class", loc="outside right upper", handlelength=1)
-        plt.close(figure)
-    return figure
+    sizes = [
+        f"{title}: between {table.sum(1).min():,} and {table.sum(1).max():,} samples a client, "
+        f"of {(table > 0).sum(1).min()} to {(table > 0).sum(1).max()} classes."
+        for title, table in counts.items()
+    ]
+    return figure.saying(
+        "Stacked bars: how many training samples of each class each client holds. "
+        + " ".join(sizes)
+    )

@@ -11,9 +11,10 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fedlib.evidence.colours import colours_of
 from fedlib.evidence.pages.marks import Page, page_figure
 from fedlib.evidence.pages.measured import CPU_FILE
-from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.plots import STYLE
 
 _RULES = ("median", "geometric_median", "krum", "centered_clipping", "nearest_neighbour_mixing")
 _LINES = {"fedlib": "-", "byzfl": ":"}
@@ -44,7 +45,7 @@ def draw(page: Page, path: Path) -> None:
         for library, style in _LINES.items():
             rounds = _milliseconds(summary, "round", "cnn_20_50", library)
             _line(axes[0], [(n, t) for n, _, t in rounds], style, color="black")
-            for rule, colour in zip(_RULES, PALETTE, strict=False):
+            for rule, colour in colours_of(_RULES).items():
                 times = _milliseconds(summary, "aggregator", rule, library)
                 look = {"color": colour, "label": rule if library == "fedlib" else None}
                 _line(axes[1], [(n, t) for n, d, t in times if d == 100_000], style, **look)

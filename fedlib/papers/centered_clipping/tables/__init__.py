@@ -7,6 +7,7 @@ from fedlib.papers.centered_clipping.tables.accuracies import (
     apart_table,
     summary,
     table_iv,
+    table_iv_in_words,
 )
 from fedlib.papers.centered_clipping.tables.cifar import (
     curves,
@@ -16,7 +17,7 @@ from fedlib.papers.centered_clipping.tables.cifar import (
     short_runs_table,
     table_iv_or_note,
 )
-from fedlib.papers.centered_clipping.tables.cosines import cosines_table
+from fedlib.papers.centered_clipping.tables.cosines import cosines_in_words, cosines_table
 from fedlib.papers.centered_clipping.tables.costs import stated_costs_table
 from fedlib.papers.centered_clipping.tables.figures import (
     FIGURE_1,
@@ -40,6 +41,7 @@ __all__ = [
     "accuracy_rows",
     "apart_table",
     "claims_table",
+    "cosines_in_words",
     "cosines_table",
     "curves",
     "farthest_table",
@@ -55,6 +57,7 @@ __all__ = [
     "stated_costs_table",
     "summary",
     "table_iv",
+    "table_iv_in_words",
     "table_iv_or_note",
     "variants_table",
 ]

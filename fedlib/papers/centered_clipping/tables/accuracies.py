@@ -17,9 +17,10 @@ from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named,
 from fedlib.evidence.statistics import MARGIN, difference
 from fedlib.papers.centered_clipping import keys
 from fedlib.papers.centered_clipping.keys import Key
-from fedlib.papers.centered_clipping.published import published_accuracies
+from fedlib.papers.centered_clipping.published import ATTACKS_IV, published_accuracies
 from fedlib.papers.centered_clipping.settings import (
     ATTACK_NAMES,
+    CLIPPING,
     MOMENTA,
     RULE_TITLES,
     RULES,
@@ -210,3 +211,33 @@ def _published_beside(key: Key, comparison: Comparison | None) -> str:
     if comparison is None:
         return _published_text(value)
     return f"{_published_text(value)} ({_difference(comparison)} {_MARKS[comparison.verdict]})"
+
+
+def table_iv_in_words(archive: Archive, setting: str) -> Note:
+    """Say what to see in :func:`table_iv`.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting
+        The key of the setting.
+    """
+    here = [found for found in comparisons(archive) if found.key.setting == setting]
+    telling = [found for found in here if found.verdict in _SHADES]
+    if not telling:
+        return Note("None of these numbers can be compared with the paper yet.")
+    lowest, places = 0, 0
+    for rule in CLIPPING:
+        for momentum in MOMENTA:
+            cells = [str(keys.table_iv(setting, attack, rule, momentum)) for attack in ATTACKS_IV]
+            known = archive.common(cells)
+            if known is not None:
+                places += 1
+                left = [result.accuracy.mean for result in known]
+                lowest += left[0] < min(left[1:])
+    return Note(
+        f"{_agreeing(telling)} that tell anything agree with the paper (green). Against centered "
+        f"clipping, ROP leaves the least accuracy of the {len(ATTACKS_IV)} attacks in {lowest} of "
+        f"{places} pairs of τ and β."
+    )

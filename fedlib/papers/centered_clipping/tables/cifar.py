@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from matplotlib.figure import Figure
-
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import Panel, accuracy_panels
 from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural
 from fedlib.evidence.results import range_of
@@ -37,7 +36,7 @@ SHORT_RUNS = f"{ten_epochs.KEYS[0].item}/*"
 """The pattern of the short runs' keys."""
 
 
-def curves(archive: Archive, setting: str, quantity: str = "test_accuracy") -> Figure | Note:
+def curves(archive: Archive, setting: str, quantity: str = "test_accuracy") -> Picture | Note:
     """Figures 5, 6 and 9 to 11: a row a momentum, a column a rule, a line an attack.
 
     Parameters
@@ -56,20 +55,20 @@ def curves(archive: Archive, setting: str, quantity: str = "test_accuracy") -> F
     return _drawn(rows, ATTACK_NAMES, SETTING_TITLES[setting], only, quantity)
 
 
-def figure_1(archive: Archive) -> Figure | Note:
+def figure_1(archive: Archive) -> Picture | Note:
     """Figure 1 on CIFAR-10: ALIE with fixed and with alternating sign."""
     rows = [figure_1_panels(archive, ten_epochs.SETTING)]
     what = "alternating ALIE on CIFAR-10"
     return _drawn(rows, FIGURE_1, what, "figure_1/cifar10_iid/*", needed=("alie_alternating",))
 
 
-def figure_3(archive: Archive) -> Figure | Note:
+def figure_3(archive: Archive) -> Picture | Note:
     """Figure 3: sparse ROP against centered clipping."""
     rows = figure_3_rows(archive)
     return _drawn(rows, FIGURE_3, "sparse ROP on CIFAR-10", "figure_3/*", needed=("rop_sparse",))
 
 
-def search(archive: Archive, figure: str) -> Figure | Note:
+def search(archive: Archive, figure: str) -> Picture | Note:
     """Figures 12 to 14: one of ROP's parameters.
 
     Parameters
@@ -148,7 +147,7 @@ def _drawn(
     only: str,
     quantity: str = "test_accuracy",
     needed: Collection[str] = (),
-) -> Figure | Note:
+) -> Picture | Note:
     """Draw the rows that have a curve, or say that there is none.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.report import Archive, Table, data_named, plural
+from fedlib.evidence.report import Archive, Note, Table, data_named, plural
 from fedlib.papers.centered_clipping.extras import CIFAR_AND_FMNIST
 from fedlib.papers.centered_clipping.keys import Key, cosines
 from fedlib.papers.centered_clipping.published import published_cosines
@@ -72,3 +72,26 @@ def _ours_above_published(archive: Archive, key: Key, quantity: str) -> str:
         return f"not computed\n{published}"
     mean = result.mean_of(quantity)
     return f"{mean.mean:.2f} {result.protocol}, {plural(mean.n, 'seed')}\n{published}"
+
+
+def cosines_in_words(archive: Archive) -> Note:
+    """Say what to see in :func:`cosines_table`."""
+    higher, places = 0, 0
+    for setting in CIFAR_AND_FMNIST:
+        for rule in CLIPPING:
+            for momentum in MOMENTA:
+                result = long_or_short(archive, cosines(setting, "rop", rule, momentum))
+                if result is not None:
+                    places += 1
+                    benign, byzantine = (
+                        result.mean_of(f"cosine_{who}_to_last_aggregate").mean
+                        for who in ("benign", "byzantine")
+                    )
+                    higher += byzantine > benign
+    if not places:
+        return Note("None of these cosines is computed yet.")
+    return Note(
+        "Compare the rows of Table III: in "
+        f"{higher} of the {places} computed places ROP's Byzantine momenta point closer to the "
+        "reference than the benign ones do."
+    )

@@ -24,6 +24,8 @@ from fedlib.papers.centered_clipping.settings import (
 # Curves and what the legend calls them.
 FIGURE_1 = {"alie": "ALIE +", "alie_alternating": "ALIE +/−", "none": "no attack"}
 FIGURE_3 = {"rop": "ROP", "rop_sparse": "sparse ROP", "alie": "ALIE", "none": "no attack"}
+_PARTS = {"alie_alternating": "alie", "rop_sparse": "rop"}
+"""The attacks of the curves that are not named as these are registered."""
 FIGURE_12 = searches.FIGURE_12.labels
 FIGURE_13 = searches.FIGURE_13.labels
 
@@ -137,7 +139,7 @@ def search_rows(archive: Archive, figure: str) -> list[list[Panel]]:
 
 def _panel(archive: Archive, title: str, curves: Mapping[str, Key]) -> Panel:
     """A panel with the best stored runs of each curve's cell."""
-    return Panel(title, {name: long_or_short(archive, key) for name, key in curves.items()})
+    return Panel(title, {name: long_or_short(archive, key) for name, key in curves.items()}, _PARTS)
 
 
 def long_or_short(archive: Archive, key: Key) -> CellResult | None:

@@ -21,6 +21,16 @@ from fedlib.papers.clustering_with_outliers.settings import title_of
 from fedlib.papers.clustering_with_outliers.tables.shares import least_share, share
 
 FIGURE_2 = {rule: RULE_TITLES[rule] for rule in RULES}
+_PARTS = {
+    "avg": "mean",
+    "gm": "geometric_median",
+    "cclip": "norm_clipping",
+    "cwm": "median",
+    "cwtm": "trimmed_mean",
+    "cent2p": "center_with_outliers",
+    "mean2p": "mean_with_outliers",
+}
+"""The names that the rules are registered under."""
 
 
 def accuracy_table(
@@ -135,6 +145,7 @@ def figure_2_rows(archive: Archive, setting: str, rate: str) -> list[list[Panel]
         Panel(
             ATTACK_TITLES[attack],
             {rule: archive.best(str(scenario.cell(attack, rule))) for rule in RULES},
+            _PARTS,
         )
         for attack in PUBLISHED_ATTACKS
     ]

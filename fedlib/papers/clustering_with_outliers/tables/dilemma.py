@@ -7,9 +7,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from fedlib.aggregators import AGGREGATORS
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
 from fedlib.evidence.report import Table
 from fedlib.federation import Facts
@@ -46,12 +46,14 @@ def _answer(updates: torch.Tensor, name: str, options: dict[str, Any] | None = N
     return answer
 
 
-def figure_1() -> Figure:
+def figure_1() -> Picture:
     """Sneak and siege: the same eleven vectors with other owners, and three rules' answers."""
     everyone = _plane()
     answers = {title: _answer(everyone, *_CANDIDATES[title]) for title in _MARKERS}
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True, layout="constrained")
+        figure, axes = plt.subplots(
+            1, 2, figsize=(8, 4), sharey=True, layout="constrained", FigureClass=Picture
+        )
         for axis, (title, honest) in zip(axes, _HONEST.items(), strict=True):
             hostile = [i for i in range(_N_CLIENTS) if i not in honest]
             axis.plot(*everyone[honest].T, "o", color=PALETTE[1], label="honest")
@@ -67,8 +69,12 @@ def figure_1() -> Figure:
             axis.set(title=title, aspect="equal")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6)
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Two panels with the same eleven points in the plane: five in a tight group and six round "
+        "it. On the left the attacker has five points, most of them in the group. On the right the "
+        "five Byzantine points lie round it. Marks show the mean of the honest points, and the "
+        "answers of the average and of the paper's two candidates, which are the same in both."
+    )
 
 
 def _other_rules() -> list[str]:

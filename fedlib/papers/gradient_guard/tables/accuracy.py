@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.colours import colours_of
+from fedlib.evidence.pictures import Picture, ends_in_words
+from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of, plural
 from fedlib.papers.gradient_guard.keys import line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy
@@ -23,13 +24,15 @@ from fedlib.papers.gradient_guard.settings import (
     SHARES,
 )
 
+_PARTS = {"fedsgd": "mean", **dict.fromkeys(ON_AXIS, "gradient_guard")}
+"""The rules of the lines that are not named as these are registered."""
 _LINES = {
-    name: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--")
-    for i, name in enumerate(LINE_TITLES)
+    name: (colour, "--" if name in ON_AXIS else "-")
+    for name, colour in colours_of(LINE_TITLES, _PARTS).items()
 }
 
 
-def share_panels(archive: Archive, data: str) -> Figure:
+def share_panels(archive: Archive, data: str) -> Picture:
     """Draw accuracy against the malicious share, with a panel for each attack.
 
     Two readings of Gradient Guard have lines of their own. All points of a line are of one scale.
@@ -43,14 +46,17 @@ def share_panels(archive: Archive, data: str) -> Figure:
         The data set, one of ``DATA_TITLES``.
     """
     known: list[CellResult] = []
+    said = []
     attacks = FULL if data == "cifar10" else PUBLISHED_ATTACKS
     rows = len(attacks) // 2
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            rows, 2, figsize=(8.4, 1 + 2.5 * rows), sharex=True, sharey=True, layout="constrained"
-        )
+            rows, 2, figsize=(8.4, 1 + 2.5 * rows), sharex=True, sharey=True,
+            layout="constrained", FigureClass=Picture,
+        )  # fmt: skip
         for axis, attack in zip(axes.flat, attacks, strict=True):
             scales: dict[str, str] = {}
+            ends: dict[str, float] = {}
             for name, (colour, style) in _LINES.items():
                 at = _shares_of(data, attack, name)
                 found = archive.together(line(data, attack, name, at))
@@ -60,12 +66,15 @@ def share_panels(archive: Archive, data: str) -> Figure:
                 elif name in ON_AXIS:
                     points = []  # The clean run alone is the default's.
                 known += [result for _, result in points]
+                if points:
+                    ends[LINE_TITLES[name]] = late_accuracy(points[-1][1]).mean
                 axis.errorbar(
                     [x for x, _ in points],
                     [late_accuracy(result).mean for _, result in points],
                     [late_accuracy(result).spread or 0 for _, result in points],
                     color=colour, ls=style, marker=".", lw=1.2,
                 )  # fmt: skip
+            said.append(f"{ATTACK_TITLES[attack]}: {ends_in_words(ends, ' %')}.")
             axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
             if not scales:
                 axis.text(
@@ -84,8 +93,10 @@ def share_panels(archive: Archive, data: str) -> Figure:
             if name not in ON_AXIS or data in GREY
         ]
         figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=4)
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Line charts of the test accuracy against the percentage of malicious clients, with a line "
+        f"for each defence and a panel for each attack. At the largest percentage: {' '.join(said)}"
+    )
 
 
 def _shares_of(data: str, attack: str, name: str) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from fedlib import engine
 from fedlib.aggregators.ssim import structural_similarity
-from fedlib.data import Dataset, load_dataset, resolve_source
+from fedlib.data import Dataset, load_dataset
+from fedlib.evidence.chapter import data_of_a_figure
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.gradients import saliency_maps
 from fedlib.papers.gradient_guard.grid import config
@@ -36,7 +37,7 @@ class _Round(NamedTuple):
     updates: torch.Tensor
 
 
-def gallery(data: str = "auto", rounds: int = 60) -> Figure:
+def gallery(data: str = "auto", rounds: int = 60) -> Picture:
     """Saliency maps after honest and after malicious updates, with their similarity.
 
     A small federation is trained for a few rounds when the figure is drawn. Six of its 20 clients
@@ -51,7 +52,7 @@ def gallery(data: str = "auto", rounds: int = 60) -> Figure:
         How many rounds the federation is trained. The maps are those of the last one.
     """
     key = Comparison("mnist", "full_trim", "30", "median")
-    run = config(key, "quick", 1, lambda name: resolve_source(name, data))
+    run = config(key, "quick", 1, lambda name: data_of_a_figure(name, data))
     run = run.with_(model="mlp_100")
     dataset = load_dataset(run.data)
     last = _last_round(run, dataset, rounds)
@@ -84,7 +85,7 @@ def _last_round(run: RunConfig, dataset: Dataset, rounds: int) -> _Round:
     return _Round(state.model, before, direction, state.updates)
 
 
-def _drawn(images: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor, title: str) -> Figure:
+def _drawn(images: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor, title: str) -> Picture:
     """Draw a row for each image: the image, the reference's map, and the clients' maps.
 
     Parameters
@@ -99,7 +100,9 @@ def _drawn(images: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor, title
         The title of the figure.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(3, 6, figsize=(8.4, 4.6), layout="constrained")
+        figure, axes = plt.subplots(
+            3, 6, figsize=(8.4, 4.6), layout="constrained", FigureClass=Picture
+        )
         for row in range(3):
             axes[row, 0].imshow(images[row, 0].numpy(), cmap="gray")
             for column, image in enumerate(maps[:, row], 1):
@@ -113,5 +116,9 @@ def _drawn(images: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor, title
             for spine in axis.spines.values():
                 spine.set_visible(False)
         figure.suptitle(title, fontsize=9)
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        f"Three images, the saliency map of the reference for each, and the maps after the updates "
+        f"of these clients: {', '.join(_CHOSEN)}. Below each map stands its similarity to the "
+        f"reference. {title}",
+        vector=False,
+    )

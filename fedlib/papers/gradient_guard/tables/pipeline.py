@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
 
 
-def figure_1() -> Figure:
+def figure_1() -> Picture:
     """Draw the pipeline: what happens to an update between client and model."""
     boxes = (
         (0.0, 1.0, "client updates\n$x_i$"),
@@ -21,7 +21,7 @@ def figure_1() -> Figure:
     )
     arrows = ((0, 2), (1, 3), (2, 4), (3, 4), (4, 5), (5, 6))
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(10.5, 2.2))
+        figure, axis = plt.subplots(figsize=(10.5, 2.2), FigureClass=Picture)
         for x, y, text in boxes:
             axis.text(
                 x, y, text, ha="center", va="center", fontsize=7.5,
@@ -40,5 +40,10 @@ def figure_1() -> Figure:
         )  # fmt: skip
         axis.set(xlim=(-1.3, 12.8), ylim=(-0.7, 1.4))
         axis.set_axis_off()
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Diagram of one round of Gradient Guard. A saliency map is taken after each client's "
+        "update, and another after a step along the sign of the last aggregate. The similarity of "
+        "the two changes the client's reputation, which falls for the least similar clients. The "
+        "softmax of the reputations gives the weights of the average, from which the next round "
+        "takes its direction."
+    )

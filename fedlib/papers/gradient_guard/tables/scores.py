@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, comparisons
@@ -30,7 +30,7 @@ def shown_separation(result: CellResult | None) -> str:
     return f"{area.mean:.2f}" + ("" if area.spread is None else f" ± {area.spread:.2f}")
 
 
-def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") -> Figure:
+def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") -> Picture:
     """Draw reputations over rounds, of honest clients in blue and of malicious ones in red.
 
     Parameters
@@ -51,7 +51,13 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
     results = dict(zip(panels, found, strict=True))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            2, 2, figsize=(8, 4.8), sharex=True, layout="constrained", squeeze=False
+            2,
+            2,
+            figsize=(8, 4.8),
+            sharex=True,
+            layout="constrained",
+            squeeze=False,
+            FigureClass=Picture,
         )
         for row, attack in enumerate(FULL):
             for column, rule in enumerate(HISTORIES):
@@ -79,8 +85,11 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
             loc="outside upper center",
             ncols=2,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Line charts of the reputation of every client over the rounds, honest clients in blue and "
+        f"malicious ones in red. {share} % of the clients are malicious. The panels: "
+        f"{', '.join(axis.get_title() for axis in axes.flat)}."
+    )
 
 
 def separation_table(archive: Archive, data: str = "mnist") -> Table:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fedlib.attacks.backdoor import PixelBackdoor
-from fedlib.data import load_dataset, resolve_source
+from fedlib.data import load_dataset
+from fedlib.evidence.chapter import data_of_a_figure
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.papers.residual_reweighting.domains import white
@@ -24,8 +25,11 @@ from fedlib.papers.residual_reweighting.keys import (
     key_at,
 )
 
+_PARTS = {"fedavg": "mean", "ours": "residual_reweighting", "unattacked": "mean"}
+"""The rules of the lines that are not named as these are registered."""
 
-def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Figure:
+
+def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Picture:
     """Confidence against the normalised residual (equations 6 and 8), for a middle rank.
 
     Parameters
@@ -40,7 +44,7 @@ def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Figur
     confidence = np.minimum(1, bound / np.maximum(np.abs(residual), 1e-12))
     confidence[confidence <= delta] = 0
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+        figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained", FigureClass=Picture)
         axis.plot(residual, confidence, color="black")
         for low, high, colour, label in (
             (0, bound, PALETTE[2], "trusted"),
@@ -57,11 +61,15 @@ def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Figur
                 )
         axis.set(xlabel="normalised residual e", ylabel="confidence w", xlim=(-20, 20))
         axis.legend(loc="upper right", fontsize=8)
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        f"Curve of the confidence in a value against its normalised residual. The confidence is 1 "
+        f"up to a residual of {bound:.2f}, falls to {delta:g} at {bound / delta:.1f}, and is 0 "
+        "beyond, where the value is replaced by that of the line. The curve is the same on both "
+        "sides of zero."
+    )
 
 
-def figure_3(archive: Archive) -> Figure:
+def figure_3(archive: Archive) -> Picture:
     """Label flips on MNIST: accuracy, and how many 1s are taken for 7s."""
     points = _final_results(archive, "figure_3", ATTACKERS)
     for rule, line in points.items():
@@ -74,15 +82,17 @@ def figure_3(archive: Archive) -> Figure:
         RULE_TITLES,
         "attackers of 100",
         ("test_accuracy", "attack_success"),
+        _PARTS,
     )
 
 
-def figure_5(archive: Archive) -> Figure:
+def figure_5(archive: Archive) -> Picture:
     """Accuracy as the holders of digit 0 leave."""
     return final_lines(
         _final_results(archive, "figure_5", REMOVED),
         RULE_TITLES,
         "holders of digit 0 that left, of 20",
+        parts=_PARTS,
     )
 
 
@@ -99,7 +109,7 @@ def _final_results(
     }
 
 
-def success_over_rounds(archive: Archive, item: str, place: str) -> Figure:
+def success_over_rounds(archive: Archive, item: str, place: str) -> Picture:
     """Figures 4 and 7: an attack's success over training, a line a rule, and FedAvg's unattacked.
 
     Parameters
@@ -114,10 +124,10 @@ def success_over_rounds(archive: Archive, item: str, place: str) -> Figure:
     curves = {rule: archive.best(key_at(item, rule)) for rule in RULE_TITLES}
     curves["unattacked"] = archive.best(str(Unattacked(place, "fedavg")))
     labels = {**RULE_TITLES, "unattacked": "FedAvg, no attack"}
-    return accuracy_panels([[Panel("", curves)]], labels, "attack_success")
+    return accuracy_panels([[Panel("", curves, _PARTS)]], labels, "attack_success")
 
 
-def figure_6(data: str = "auto") -> Figure:
+def figure_6(data: str = "auto") -> Picture:
     """Three images of MNIST with and without the trigger.
 
     Parameters
@@ -125,21 +135,26 @@ def figure_6(data: str = "auto") -> Figure:
     data
         ``auto``, ``real`` or ``embedded``.
     """
-    dataset = load_dataset(resolve_source("mnist", data))
+    dataset = load_dataset(data_of_a_figure("mnist", data))
     shown = dataset.x_test[:3]
     triggered = PixelBackdoor(n_byzantine=1, value=white("mnist")).add_trigger(shown)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 6, figsize=(7, 1.5), layout="constrained")
+        figure, axes = plt.subplots(
+            1, 6, figsize=(7, 1.5), layout="constrained", FigureClass=Picture
+        )
         images = [image for pair in zip(shown, triggered, strict=True) for image in pair]
         for axis, image in zip(axes, images, strict=True):
             axis.imshow(image[0].numpy(), cmap="gray")
             axis.set_axis_off()
         figure.suptitle(f"as it is, and with the trigger ({dataset.label})", fontsize=9)
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        f"Three images ({dataset.label}), each as it is and with the trigger of the backdoor, "
+        "a few white pixels.",
+        vector=False,
+    )
 
 
-def figure_8(archive: Archive) -> Figure:
+def figure_8(archive: Archive) -> Picture:
     """Accuracy and attack success over training, a panel a rule."""
     results = {
         rule: archive.best(str(ImageBackdoor("cifar10", "naive", rule))) for rule in RULE_TITLES
@@ -147,8 +162,9 @@ def figure_8(archive: Archive) -> Figure:
     known = [result for result in results.values() if result is not None]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            2, 3, figsize=(7.5, 4.2), sharex=True, sharey=True, layout="constrained"
-        )
+            2, 3, figsize=(7.5, 4.2), sharex=True, sharey=True, layout="constrained",
+            FigureClass=Picture,
+        )  # fmt: skip
         for axis, (rule, result) in zip(axes.flat, results.items(), strict=True):
             axis.set(title=RULE_TITLES[rule], ylim=(0, 102))
             axis.grid(alpha=0.25)
@@ -160,8 +176,16 @@ def figure_8(archive: Archive) -> Figure:
             handles, labels = axes.flat[0].get_legend_handles_labels()
             title = f"{known[0].scale} scale, {known[0].data}"
             figure.legend(handles, labels, title=title, loc="outside upper center", ncols=2)
-        plt.close(figure)
-    return figure
+    ends = [
+        f"{RULE_TITLES[rule]}: {result.accuracy.mean:.0f} % and "
+        f"{result.final('attack_success').mean:.0f} %."
+        for rule, result in results.items()
+        if result is not None
+    ]
+    return figure.saying(
+        "Line charts of the test accuracy and the attack's success over the rounds, a panel for "
+        f"each rule. At the end: {' '.join(ends) or 'nothing is stored.'}"
+    )
 
 
 def _draw_accuracy_and_success(axis: Axes, result: CellResult) -> None:

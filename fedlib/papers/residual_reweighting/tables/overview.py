@@ -14,16 +14,20 @@ from fedlib.papers.residual_reweighting.tables.cells import published
 
 def summary(archive: Archive) -> Note:
     """How many printed values are computed at paper scale, and on whose data."""
-    values = published()
-    counts = Counter(
-        _standing(archive, cell, quantity, value) for (cell, quantity), value in values.items()
-    )
+    counts = standings(archive)
     return Note(
         f"{counts['agrees']} of {counts['agrees'] + counts['differs']} accuracies computed at "
         f"paper scale on the paper's data agree within the margin; {counts['success']} rates of "
         f"success are computed likewise and have no verdict; {counts['other data']} values are "
-        f"computed at paper scale on other data; {counts['missing']} of {len(values)} not at "
+        f"computed at paper scale on other data; {counts['missing']} of {counts.total()} not at "
         "paper scale."
+    )
+
+
+def standings(archive: Archive) -> Counter[str]:
+    """Count the printed values by what our runs say of them, in words such as ``missing``."""
+    return Counter(
+        _standing(archive, cell, quantity, value) for (cell, quantity), value in published().items()
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from fedlib.data.tables import make_circle
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
 from fedlib.papers.two_stage_attack.attacks import (
@@ -29,7 +29,7 @@ _KINDS = {
 """Which attacks a figure shows."""
 
 
-def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figure:
+def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Picture:
     """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed.
 
     Parameters
@@ -43,10 +43,11 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figu
     """
     attacks = {attack: ATTACK_TITLES[attack] for attack in _KINDS[kind]}
     known: list[CellResult] = []
+    lost: list[str] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(RULE_TITLES), len(attacks), figsize=(1.9 * len(attacks), 6), sharex=True,
-            sharey=True, layout="constrained",
+            sharey=True, layout="constrained", FigureClass=Picture,
         )  # fmt: skip
         for row, (rule, rule_title) in enumerate(RULE_TITLES.items()):
             for column, (attack, title) in enumerate(attacks.items()):
@@ -55,7 +56,10 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figu
                 result = best(archive, "circle", attack, rule, small)
                 if result is not None:
                     known.append(result)
-                    _draw_boundaries(axis, [decision(record) for record in result.records])
+                    grids = [decision(record) for record in result.records]
+                    _draw_boundaries(axis, grids)
+                    if all(grid.min() == grid.max() for grid in grids):
+                        lost.append(f"There is no boundary for {rule_title} under {title}.")
                 else:
                     _write(axis, "not computed")
                 axis.set(aspect="equal", xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
@@ -68,8 +72,12 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Figu
             f"({basis_of(known)})",
             fontsize=9,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Panels of points of two classes, inside and outside a dotted circle, with the decision "
+        f"boundary of each seed's model in black. The rows are the rules "
+        f"{', '.join(RULE_TITLES.values())}. The columns are the attacks "
+        f"{'; '.join(attacks.values())}. {' '.join(lost)}"
+    )
 
 
 def _draw_data(axis: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from matplotlib.lines import Line2D
 
-from fedlib.evidence.plots import PALETTE
+from fedlib.evidence.colours import PALETTE, colours_of
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.papers.two_stage_attack.attacks import (
     ATTACK_TITLES,
@@ -19,11 +19,11 @@ from fedlib.papers.two_stage_attack.grid import DATA_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.variants import BATCH
 
-COLOURS = dict(
-    zip((*PAPER_TITLES, *CONTROL_TITLES), (*PALETTE, "#7f7f7f"), strict=True),
-)
+_PARTS = dict.fromkeys(("learned", "learned_blind", *SUPERSEDED_TITLES), "two_stage")
+"""The registered name of the attack that has other names in the cells' keys."""
+COLOURS = colours_of((*PAPER_TITLES, *CONTROL_TITLES), _PARTS)
 """Of the attacks in the figures: those of the paper, and the controls."""
-SUPERSEDED_COLOURS = dict(zip(SUPERSEDED_TITLES, PALETTE[3:], strict=False))
+SUPERSEDED_COLOURS = colours_of(SUPERSEDED_TITLES, _PARTS)
 """Of the superseded attacks, which stand in figures of their own."""
 CLASS_COLOURS = (PALETTE[6], PALETTE[4])
 """Of the synthetic data's points inside the circle, and of those outside."""

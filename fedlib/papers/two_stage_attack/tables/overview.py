@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
 
 _BOXES = (
@@ -18,10 +18,10 @@ _BOXES = (
 _ARROWS = ((0, 2), (1, 2), (2, 3), (3, 4), (4, 5))
 
 
-def figure_1() -> Figure:
+def figure_1() -> Picture:
     """The two stages, drawn."""
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(9.5, 2.6))
+        figure, axis = plt.subplots(figsize=(9.5, 2.6), FigureClass=Picture)
         axis.axvspan(-1.3, 4.7, color=PALETTE[1], alpha=0.08, lw=0)
         axis.axvspan(4.7, 11.0, color=PALETTE[0], alpha=0.08, lw=0)
         axis.text(1.7, 1.55, "stage one: the data", ha="center", fontsize=9)
@@ -40,5 +40,9 @@ def figure_1() -> Figure:
             )
         axis.set(xlim=(-1.3, 11.0), ylim=(-1.0, 1.9))
         axis.set_axis_off()
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Diagram of the attack. In stage one the attacker matches the gradients of the server's "
+        "models, starting from its own data, and so learns data. In stage two it simulates a "
+        "federation on these data and learns a policy by DDPG. The policy then makes the update "
+        "that is sent to the server."
+    )

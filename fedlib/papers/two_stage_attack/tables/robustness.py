@@ -6,11 +6,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import diverged, level
 from fedlib.papers.two_stage_attack.tables.common import attack_handles, best, colours_on
@@ -21,7 +22,7 @@ _SEEN_FROM = 1e-5
 """The least perturbation on the axis."""
 
 
-def figure_3(archive: Archive, data: str) -> Figure:
+def figure_3(archive: Archive, data: str) -> Picture:
     """Test error against the level of perturbation: a panel a rule, a line a seed of an attack.
 
     A model that no small perturbation can move, as one that always gives the same answer, has all
@@ -30,8 +31,9 @@ def figure_3(archive: Archive, data: str) -> Figure:
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained"
-        )
+            1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained",
+            FigureClass=Picture,
+        )  # fmt: skip
         for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
             for attack, colour in colours_on(data).items():
                 result = best(archive, data, attack, rule)
@@ -52,8 +54,11 @@ def figure_3(archive: Archive, data: str) -> Figure:
             loc="outside upper center",
             ncols=5,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Line charts of the test error against the size of a perturbation, on a logarithmic axis, "
+        f"with a panel for each of the rules {', '.join(RULE_TITLES.values())} and a line for each "
+        f"seed of an attack: {', '.join(ATTACK_TITLES[attack] for attack in colours_on(data))}."
+    )
 
 
 def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
@@ -74,7 +79,7 @@ def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
             axis.plot(levels, 100 * errors, ".-", ms=3, lw=0.8, color=colour)
 
 
-def certificate_curves(archive: Archive, data: str) -> Figure:
+def certificate_curves(archive: Archive, data: str) -> Picture:
     """What a model certifies over training: the level above, the worst loss up to it below.
 
     A panel a rule, a colour an attack, a line a seed; it ends, in a cross, where its model has
@@ -83,8 +88,9 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True, sharey="row", layout="constrained"
-        )
+            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True, sharey="row",
+            layout="constrained", FigureClass=Picture,
+        )  # fmt: skip
         for column, (rule, title) in enumerate(RULE_TITLES.items()):
             axes[0, column].set_title(title)
             axes[1, column].set_xlabel("round")
@@ -106,8 +112,12 @@ def certificate_curves(archive: Archive, data: str) -> Figure:
             loc="outside upper center",
             ncols=5,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Line charts over the rounds, on logarithmic axes: above the certified level of "
+        "perturbation, below the worst loss up to it. There is a column for each of the rules "
+        f"{', '.join(RULE_TITLES.values())} and a line for each seed of an attack: "
+        f"{', '.join(ATTACK_TITLES[attack] for attack in colours_on(data))}."
+    )
 
 
 def _draw_until_divergence(

@@ -6,10 +6,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from fedlib.agents.environment import DIVERGED
 from fedlib.data.tables import make_circle
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
 from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
@@ -24,18 +24,23 @@ from fedlib.papers.two_stage_attack.tables.common import (
 from fedlib.papers.two_stage_attack.tables.samples import Samples, learners_on, samples_of
 
 
-def stage_one_figure(archive: Archive) -> Figure:
+def stage_one_figure(archive: Archive) -> Picture:
     """What the first stage starts from, what it makes of that, and the data as they are.
 
     Above the synthetic data, below images; of the first seed whose samples are stored.
     """
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(8.4, 5.4), layout="constrained")
+        figure = plt.figure(figsize=(8.4, 5.4), layout="constrained", FigureClass=Picture)
         upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
         _draw_points(upper, *_learned_samples(archive, "circle"))
         _draw_images(lower, *_learned_samples(archive, "pixels"))
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        "Above, points of two classes in the plane: the attacker's own, those that it has learned "
+        "from them, and the data as they are. Below, ten images of the attacker's own and the "
+        "images that it has learned from them. "
+        f"{_learned_samples(archive, 'circle')[1]}; {_learned_samples(archive, 'pixels')[1]}.",
+        vector=False,
+    )
 
 
 def _learned_samples(archive: Archive, data: str) -> tuple[Samples | None, str]:
@@ -91,7 +96,7 @@ def _draw_images(figure: Any, samples: Samples | None, basis: str) -> None:
     figure.suptitle(basis, fontsize=9)
 
 
-def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Figure:
+def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Picture:
     """What the policy earned in each episode it learned from: a panel a rule, a line a seed.
 
     Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
@@ -103,7 +108,7 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Figu
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(
             1 if superseded else 2, len(RULE_TITLES), figsize=(9, 2.8 if superseded else 4.6),
-            sharey="row", squeeze=False, layout="constrained",
+            sharey="row", squeeze=False, layout="constrained", FigureClass=Picture,
         )  # fmt: skip
         for column, (rule, title) in enumerate(RULE_TITLES.items()):
             for attack in learners:
@@ -130,8 +135,11 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Figu
             loc="outside upper center",
             ncols=2,
         )
-        plt.close(figure)
-    return figure
+    return figure.saying(
+        f"Line charts of the sum of rewards in each episode of learning, on {ALL_TITLES[data]}, "
+        f"with a panel for each of the rules {', '.join(RULE_TITLES.values())}"
+        + ("." if superseded else ", and below it what each later plan earned.")
+    )
 
 
 def _draw_rewards(axes: Any, result: CellResult, colour: str) -> None:

@@ -1,0 +1,179 @@
+"""What the chapter has found, in sentences whose numbers come from the stored runs."""
+
+from __future__ import annotations
+
+from fedlib.evidence.agreement import AGREES, DIFFERS
+from fedlib.evidence.claims import claims_table
+from fedlib.evidence.found import resting_on
+from fedlib.evidence.links import Linked, joined
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
+from fedlib.grids import Variant
+from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
+from fedlib.papers.centered_clipping.claims import CLAIMS
+from fedlib.papers.centered_clipping.claims.across_settings import ROP_STRONGEST
+from fedlib.papers.centered_clipping.keys import table_iv
+from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, printed
+from fedlib.papers.centered_clipping.settings import ATTACK_NAMES
+from fedlib.papers.centered_clipping.tables.accuracies import comparisons
+from fedlib.papers.centered_clipping.variants import VARIANTS
+
+_WHERE = ("fmnist_noniid", "cc_tau1", 0.99)
+"""The setting, rule and momentum of the first sentence."""
+_RULES = {
+    "cc_tau0.1": "centered clipping with τ = 0.1",
+    "cc_tau1": "with τ = 1",
+    "tm": "the trimmed mean",
+    "rfa": "the geometric median (RFA)",
+}
+"""What the sentence on momentum calls the rules."""
+_TURNED = "rop_angle"
+"""The variant that turns ROP to the angle of the authors' code."""
+
+
+def found(archive: Archive) -> list[str]:
+    """Return what the chapter has found, the most important first.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    """
+    return [
+        _rop_on_centered_clipping(archive),
+        _agreement(archive),
+        _strongest(archive),
+        _momentum(archive),
+        _angle(archive),
+    ]
+
+
+def _rop_on_centered_clipping(archive: Archive) -> str:
+    """Say what ROP costs centered clipping, beside the other attacks."""
+    setting, rule, momentum = _WHERE
+    attacks = ("none", "rop", *ALL_BUT_ROP)
+    keys = [str(table_iv(setting, attack, rule, momentum)) for attack in attacks]
+    known = archive.common(keys)
+    if known is None:
+        return (
+            "What the attack ROP costs the defence centered clipping on Fashion-MNIST, beside "
+            "other attacks, is not computed yet."
+        )
+    results = dict(zip(attacks, known, strict=True))
+    other = min(ALL_BUT_ROP, key=lambda attack: results[attack].accuracy.mean)
+    clean, rop, next_best = (results[attack] for attack in ("none", "rop", other))
+    lower = rop.accuracy.mean < clean.accuracy.mean
+    strongest = rop.accuracy.mean < next_best.accuracy.mean
+    return joined(
+        "On Fashion-MNIST, five of 25 clients that send ROP, an attack made against the defence "
+        f"centered clipping, {'bring it down' if lower else 'do not bring it down'} from ",
+        _percent(archive, clean),
+        " to " if lower else " (",
+        _percent(archive, rop),
+        " test accuracy" if lower else " under ROP)",
+        f"; {'even ' if strongest else ''}the strongest of the "
+        f"{len(ALL_BUT_ROP)} other attacks ({ATTACK_NAMES[other]}) leaves ",
+        _percent(archive, next_best),
+        f" (unequal clients, τ = 1, momentum 0.99; {resting_on(known)}).",
+    )
+
+
+def _agreement(archive: Archive) -> str:
+    """Say how much of Table IV comes out as printed."""
+    telling = [at for at in comparisons(archive) if at.verdict in (AGREES, DIFFERS)]
+    if not telling:
+        return "No accuracy of Table IV is computed by the paper's protocol yet."
+    showing = [at for at in telling if at.shows]
+    agreed, shown = (sum(at.verdict == AGREES for at in group) for group in (telling, showing))
+    beside = (
+        f"; of those in which the attack makes a difference that can be seen, {shown} of "
+        f"{len(showing)} agree"
+        if showing
+        else ""
+    )
+    return (
+        f"Of the {len(telling)} accuracies of Table IV that are computed by the paper's protocol "
+        f"and whose printed spread tells anything, {agreed} agree with the paper{beside}."
+    )
+
+
+def _strongest(archive: Archive) -> str:
+    """Say in how many settings ROP is the strongest attack on centered clipping."""
+    says = "that ROP is the strongest attack on centered clipping when clients have alike data"
+    # The noise is pooled over all claims, so that all of them are judged.
+    judged = {row.claim: row for row in claims_table(archive, CLAIMS, printed).judged}
+    rows = [judged[claim] for claim in ROP_STRONGEST if not judged[claim].own]
+    decided = [row for row in rows if row.kind in (HOLDS, FAILS, TIE)]
+    if not decided:
+        return f"The paper says {says}; none of the {len(rows)} settings is decided yet."
+    held = sum(row.holds for row in decided)
+    provisional = " Some of these verdicts rest" if len(decided) > 1 else " This verdict rests"
+    if all(row.provisional for row in decided) and len(decided) > 1:
+        provisional = " All of these verdicts rest"
+    one_seed = any(row.provisional for row in decided)
+    keys = [cell for row in decided for cell in row.claim.cells]
+    return joined(
+        f"The paper says {says}. This holds in ",
+        archive.linked(f"{held} of {len(decided)} decided settings", *keys),
+        f", and {len(rows) - len(decided)} settings are undecided or not computed.",
+        f"{provisional} on one seed." if one_seed else "",
+    )
+
+
+def _momentum(archive: Archive) -> str:
+    """Say what ALIE leaves each rule without and with momentum."""
+    keys = [str(table_iv("fmnist_iid", "alie", rule, m)) for m in (0.0, 0.9) for rule in _RULES]
+    known = archive.common(keys)
+    if known is None:
+        return "What momentum does against the attack ALIE is not computed yet."
+    without, with_momentum = known[: len(_RULES)], known[len(_RULES) :]
+    each = [
+        joined(f"{name} ", _percent(archive, result))
+        for name, result in zip(_RULES.values(), without, strict=True)
+    ]
+    least = min(with_momentum, key=lambda result: result.accuracy.mean)
+    better = all(
+        after.accuracy.mean > before.accuracy.mean
+        for before, after in zip(without, with_momentum, strict=True)
+    )
+    return joined(
+        "What the attack ALIE does depends on the clients' momentum. On Fashion-MNIST with alike "
+        "clients and without momentum it leaves ",
+        *(part for text in each[:-1] for part in (text, ", ")),
+        "and ",
+        each[-1],
+        ". With momentum 0.9 ",
+        "every rule does better, and " if better else "",
+        "the lowest accuracy is ",
+        _percent(archive, least),
+        f" ({resting_on(known)}).",
+    )
+
+
+def _angle(archive: Archive) -> str:
+    """Say how far the attack hangs on the angle that text and code have differently."""
+    variant = _variant(_TURNED)
+    pairs = [[base, variant.cell(base)] for base in variant.cells]
+    known = [(pair, results) for pair in pairs if (results := archive.common(pair)) is not None]
+    if not known:
+        return "What ROP does at the angle of the authors' code is not computed yet."
+    parts: list[str] = []
+    for _, (text, code) in known:
+        parts += [" and" if parts else "", " from ", _percent(archive, text), " to "]
+        parts += [_percent(archive, code), f" on {text.data}"]
+    return joined(
+        "The strength of ROP hangs on a choice. The text turns it by 90°, the authors' code by "
+        "270°. If the angle alone is taken from the code, the accuracy of centered clipping "
+        "(τ = 1, momentum 0.9) goes",
+        *parts,
+        f" ({resting_on([result for _, results in known for result in results])}).",
+    )
+
+
+def _variant(name: str) -> Variant:
+    return next(v for v in (*VARIANTS, *SINGLE_CHOICES, CODE) if v.key == name)
+
+
+def _percent(archive: Archive, result: CellResult) -> Linked:
+    """Return an accuracy with a link to its runs."""
+    return archive.linked(f"{result.accuracy.mean:.1f} %", result.key)

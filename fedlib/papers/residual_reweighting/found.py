@@ -1,0 +1,166 @@
+"""What the chapter has found, in sentences whose numbers come from the stored runs."""
+
+from __future__ import annotations
+
+from fedlib.evidence.class_counts import majority
+from fedlib.evidence.found import resting_on
+from fedlib.evidence.links import Linked, joined
+from fedlib.evidence.report import Archive, CellResult, plural
+from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.residual_reweighting.claims.measures import success
+from fedlib.papers.residual_reweighting.keys import (
+    COORDINATE_WISE,
+    RULE_TITLES,
+    Comparison,
+    LoanBackdoor,
+    Unattacked,
+)
+from fedlib.papers.residual_reweighting.tables.cells import published
+from fedlib.papers.residual_reweighting.tables.overview import standings
+
+
+def found(archive: Archive) -> list[str]:
+    """Return what the chapter has found, the most important first.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    """
+    return [
+        _flipped_reviews(archive),
+        _other_rules_on_reviews(archive),
+        _backdoor_on_loans(archive),
+        _replaced_model(archive),
+        _standing_of_the_tables(archive),
+    ]
+
+
+def _flipped_reviews(archive: Archive) -> str:
+    """Say what reweighting keeps when four of ten participants flip the labels of reviews."""
+    keys = [str(Comparison("table_2", attackers, "ours")) for attackers in ("0", "4")]
+    known = archive.common(keys)
+    if known is None:
+        return (
+            "What residual-based reweighting keeps when four of ten participants flip the labels "
+            "of Kindle reviews is not computed yet."
+        )
+    clean, attacked = known
+    lost = clean.accuracy.mean - attacked.accuracy.mean
+    in_print = published()[keys[1], "test_accuracy"].value
+    return joined(
+        f"On {attacked.data}, the defence residual-based reweighting "
+        + ("does not withstand" if lost > MARGIN else "withstands")
+        + " four of ten participants who flip all their labels: its test accuracy goes from ",
+        _percent(archive, clean),
+        " to ",
+        _percent(archive, attacked),
+        f", where the paper prints {in_print:.1f} % on its own reviews ({resting_on(known)}).",
+    )
+
+
+def _other_rules_on_reviews(archive: Archive) -> str:
+    """Say which rule keeps most on the reviews."""
+    keys = {rule: str(Comparison("table_2", "4", rule)) for rule in RULE_TITLES}
+    known = archive.common(list(keys.values()))
+    if known is None:
+        return "How the other rules do on the reviews is not computed yet."
+    results = dict(zip(keys, known, strict=True))
+    ours = results["ours"]
+    above = sum(result.accuracy.mean > ours.accuracy.mean for result in known)
+    best = max(COORDINATE_WISE, key=lambda rule: results[rule].accuracy.mean)
+    floor = majority(ours.records[0])
+    near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
+    return joined(
+        f"With these four, {above} of the {len(known) - 1} other rules keep more on the reviews "
+        f"than reweighting. {RULE_TITLES[best]} has ",
+        _percent(archive, results[best]),
+        ", plain averaging has ",
+        _percent(archive, results["fedavg"]),
+        ", and FoolsGold has ",
+        _percent(archive, results["foolsgold"]),
+        f". A model that calls all reviews positive has {floor:.1f} %" if near else "",
+        f" ({resting_on(known)}).",
+    )
+
+
+def _backdoor_on_loans(archive: Archive) -> str:
+    """Say how often the naive backdoor succeeds on loans, by rule."""
+    keys = [
+        str(LoanBackdoor("naive", "fedavg")),
+        str(LoanBackdoor("naive", "ours")),
+        str(Unattacked("loan", "ours")),
+        *(str(LoanBackdoor("naive", rule)) for rule in COORDINATE_WISE),
+    ]
+    known = archive.common(keys)
+    if known is None:
+        return "What a backdoor does on the loans is not computed yet."
+    averaging, ours, clean, *others = known
+    low, high = min(others, key=success), max(others, key=success)
+    protects = success(ours) < success(averaging)
+    return joined(
+        "A backdoor that one of ten participants trains into the model of loans succeeds on ",
+        _success(archive, averaging),
+        " of the loans with its trigger under plain averaging",
+        ", but only on " if protects else ", and on ",
+        _success(archive, ours),
+        " under reweighting (without an attacker on ",
+        _success(archive, clean),
+        "). The medians and the trimmed mean lie between ",
+        _success(archive, low),
+        " and ",
+        _success(archive, high),
+        f" ({resting_on(known)}). {_seeds(ours)}The trigger is a choice of this book, because the "
+        "loans at hand lack four of the six features of the paper's.",
+    )
+
+
+def _seeds(result: CellResult) -> str:
+    """Say what each seed of reweighting gives, if there are several."""
+    if len(result.seeds) < 2:
+        return ""
+    values = [f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds]
+    return f"The seeds of reweighting give {', '.join(values)} %. "
+
+
+def _replaced_model(archive: Archive) -> str:
+    """Say how often model replacement succeeds against plain averaging on loans."""
+    key = str(LoanBackdoor("replacement", "fedavg"))
+    known = archive.common([key])
+    if known is None:
+        return "What model replacement does on the loans is not computed yet."
+    (result,) = known
+    in_print = published()[key, "attack_success"].value
+    ours = success(result)
+    fails = ours < 50 < in_print
+    return joined(
+        "Model replacement, one scaled update in the sixth round, "
+        + ("does not have the success of the paper" if fails else "succeeds")
+        + " against plain averaging on loans: it is ",
+        _success(archive, result),
+        f" at the end, where the paper prints {in_print:.1f} % on its own loans "
+        f"({resting_on(known)}).",
+    )
+
+
+def _standing_of_the_tables(archive: Archive) -> str:
+    """Say how few of the printed numbers can be compared."""
+    counts = standings(archive)
+    compared = counts["agrees"] + counts["differs"]
+    return (
+        f"The paper prints {counts.total()} numbers. By its protocol and on its data, "
+        f"{plural(compared, 'number')} can be compared so far, and "
+        f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}; "
+        f"{counts['other data']} numbers are computed on other data, and {counts['missing']} are "
+        "not computed at the paper's scale yet."
+    )
+
+
+def _percent(archive: Archive, result: CellResult) -> Linked:
+    """Return an accuracy with a link to its runs."""
+    return archive.linked(f"{result.accuracy.mean:.1f} %", result.key)
+
+
+def _success(archive: Archive, result: CellResult) -> Linked:
+    """Return the success of an attack with a link to its runs."""
+    return archive.linked(f"{success(result):.1f} %", result.key)

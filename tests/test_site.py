@@ -1,0 +1,137 @@
+"""The rendered site, its links and texts, and how it looks to a browser.
+
+``make browse`` names the site to look at. The browser is Chromium, driven by Playwright.
+"""
+
+import os
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tools import check_site
+
+if "FEDLIB_SITE" not in os.environ:
+    pytest.skip("no site to look at: make browse", allow_module_level=True)
+
+SITE = Path(os.environ["FEDLIB_SITE"]).resolve()
+PAGES = [str(page.relative_to(SITE)) for page in check_site.pages_of(SITE)]
+DESKTOP, PHONE = (1440, 900), (390, 844)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+# Contrast takes axe by far the longest. Pieces of text with the same colours, sizes and grounds
+# have the same contrast, so that one of each kind stands for all.
+MARK_A_SAMPLE = """() => {
+  const kinds = new Set(), known = new Map();
+  const ground = (element) => {
+    if (!element) return "";
+    if (!known.has(element)) {
+      const { backgroundColor, backgroundImage, opacity, position, filter } =
+        getComputedStyle(element);
+      known.set(element, ground(element.parentElement) +
+        [backgroundColor, backgroundImage, opacity, filter, position === "sticky"].join());
+    }
+    return known.get(element);
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.getClientRects().length) continue;
+    const { color, fontSize, fontWeight } = getComputedStyle(element);
+    const kind = [color, fontSize, fontWeight, ground(element)].join();
+    if (!kinds.has(kind)) element.setAttribute("data-sample", "");
+    kinds.add(kind);
+  }
+  return kinds.size;
+}"""
+# The rows of a long table are alike, so that a dozen of each kind stand for all.
+SHORTEN = """() => {
+  for (const list of document.querySelectorAll("tbody, ul, ol, dl, section, article")) {
+    const counts = {};
+    for (const child of [...list.children]) {
+      const inside = [...child.querySelectorAll("[class]")].map((e) => e.className.toString());
+      const kind = [child.tagName, child.className, ...[...new Set(inside)].sort()].join();
+      counts[kind] = (counts[kind] || 0) + 1;
+      if (counts[kind] > 12) child.remove();
+    }
+  }
+}"""
+CONTRAST = """() => axe.run({ include: [["[data-sample]"]] },
+  { runOnly: ["color-contrast"], resultTypes: ["violations"], preload: false })"""
+TAKE_THEME = "theme => { document.documentElement.dataset.theme = theme; }"
+ALL_ELSE = """() => axe.run(document, { rules: { "color-contrast": { enabled: false } },
+  resultTypes: ["violations"], preload: false })"""
+
+
+def test_links_pictures_and_texts_of_all_pages_are_right():
+    assert PAGES
+    assert check_site.problems(SITE) == []
+
+
+def test_every_chapter_can_be_downloaded_as_a_notebook_and_printed():
+    chapters = [page for page in PAGES if page.startswith("notebooks/")]
+    assert chapters
+    for chapter in chapters:
+        text = (SITE / chapter).read_text(encoding="utf-8")
+        assert f'href="../_sources/{chapter.replace(".html", ".ipynb")}"' in text
+        assert "window.print()" in text
+        assert (SITE / "_sources" / chapter).with_suffix(".ipynb").is_file()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser for all pages."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("axe_playwright_python")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as driver:
+        # Chromium's own sandbox cannot be had by root, as in a container.
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def tabs(browser):
+    """A tab of the browser for each size of a screen, and the errors that it says."""
+    opened = {}
+    for width, height in (DESKTOP, PHONE):
+        tab, errors = browser.new_page(viewport={"width": width, "height": height}), []
+        tab.on("console", lambda said, to=errors: said.type == "error" and to.append(said.text))
+        tab.on("pageerror", lambda error, to=errors: to.append(str(error)))
+        tab.on("requestfailed", lambda request, to=errors: to.append(request.url))
+        opened[width, height] = tab, errors
+    return opened
+
+
+def grave(result):
+    """What axe says of a page, without what it calls minor or moderate."""
+    return [
+        (found["id"], node["target"], [reason["message"] for reason in node["any"]])
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_says_no_error_and_can_be_read_by_everybody(tabs, name, size):
+    tab, errors = tabs[size]
+    errors.clear()
+    tab.goto((SITE / name).as_uri())
+    assert errors == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= size[0]
+    tab.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    # A colour that is still on its way to another one would be measured.
+    tab.add_style_tag(content="*, ::before, ::after { transition: none !important; }")
+    tab.evaluate(SHORTEN)
+    # Colours alone differ between the themes.
+    found = {"structure": grave(tab.evaluate(ALL_ELSE))}
+    for theme in ("light", "dark"):
+        tab.evaluate(TAKE_THEME, theme)
+        assert tab.evaluate(MARK_A_SAMPLE) > 3
+        found[theme] = grave(tab.evaluate(CONTRAST))
+    assert found == {"structure": [], "light": [], "dark": []}
