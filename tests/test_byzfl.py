@@ -7,6 +7,7 @@
 * Its CAF takes one power iteration, too, so its eigenvalues are right for one parameter alone. The
   farthest update may be one there that has lost all weight.
 * Its ALIE adds deviations where centered_clipping subtracts them.
+* Its sign flipping negates the mean of the honest updates, where ours negates one's own.
 * A row with a NaN makes most of its rules NaN; ours take the row for zero.
 """
 
@@ -143,6 +144,8 @@ def test_attacks_agree():
     torch.testing.assert_close(found[0], byzfl.InnerProductManipulation(tau=0.7)(benign))
     found = ATTACKS["alie"](n_byzantine=F, z=-0.7).apply(benign)[0]
     torch.testing.assert_close(found[0], byzfl.ALittleIsEnough(tau=0.7)(benign))
+    found = ATTACKS["ipm"](n_byzantine=F, epsilon=1.0).apply(benign)[0]
+    torch.testing.assert_close(found[0], byzfl.SignFlipping()(benign))
 
 
 @pytest.mark.parametrize(("n", "d", "f"), [(9, 50, 2), (5, 1, 1), (20, 300, 5)])
@@ -169,6 +172,30 @@ def test_attacks_that_copy_or_search_agree_on_several_shapes(n, d, f):
                 )
                 found = ours.apply(benign, None, facts)[0][0]
                 torch.testing.assert_close(found, search(benign.clone()), rtol=1e-4, atol=1e-4)
+
+
+PRE_AGGREGATIONS = {"arc": byzfl.ARC, "nearest_neighbour_mixing": byzfl.NNM}
+
+
+@pytest.mark.parametrize("name", PRE_AGGREGATIONS)
+@pytest.mark.parametrize(("n", "d", "f"), [(9, 50, 2), (20, 30, 5)])
+def test_a_search_harms_as_much_where_something_comes_before_the_rule(name, n, d, f):
+    # Whatever is longer than ARC's limit harms alike, so rounding decides which factor is taken.
+    benign, mixing = updates("random", n, d) + 0.3, PRE_AGGREGATIONS[name]
+    rules = {"median": byzfl.Median(), "meamed": byzfl.Meamed(f=f), "mean": byzfl.Average()}
+    searches = [("optimised_alie", -1, byzfl.Optimal_ALittleIsEnough)]
+    searches += [("optimised_ipm", 1, byzfl.Optimal_InnerProductManipulation)]
+    for inner, theirs in rules.items():
+        rule = AGGREGATORS[name](n_byzantine=f, rule={"name": inner})
+        facts = Facts(rule=lambda rows, rule=rule: rule.apply(rows)[0])
+        for attack, sign, other in searches:
+            search = other(theirs, [mixing(f=f)], f=f, evals=9, start=0.5, delta=1.0)
+            ours = ATTACKS[attack](n_byzantine=f, start=sign * 0.5, step=sign * 1.0, n_trials=9)
+            harms = []
+            for sent in (ours.apply(benign, None, facts)[0], search(benign.clone()).expand(f, -1)):
+                everyone = mixing(f=f)(torch.cat([benign, sent]))
+                harms.append((theirs(everyone) - benign.mean(0)).norm())
+            torch.testing.assert_close(*harms, rtol=1e-4, atol=1e-4)
 
 
 def test_one_nan_row_is_what_sets_them_apart():

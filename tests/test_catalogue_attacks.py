@@ -44,7 +44,10 @@ def fits(name, updates, sent):
 
 
 def halving_search(name, updates, direction, gamma=10.0, tolerance=1e-5):
-    """Gamma as the authors search for it."""
+    """Gamma as the authors search for it, with the bound of the text as others cite it.
+
+    For Min-Sum their code takes the smallest sum of a benign update, and not the largest.
+    """
     mean, step, best = updates.mean(0), gamma, 0.0
     while abs(best - gamma) > tolerance:
         step /= 2

@@ -213,6 +213,8 @@ def test_aksel_by_hand():
     updates = column(9, 1, 2, 4, -1)
     assert aggregate("aksel", updates, 1).item() == pytest.approx(7 / 3)
     assert aggregate("aksel", updates, 1, kept="all_but_f").item() == pytest.approx(1.5)
+    assert AGGREGATORS["aksel"](kept="all_but_f").uses_n_byzantine
+    assert not AGGREGATORS["aksel"]().uses_n_byzantine
     # Of four, two are nearest to the median 3 / 2, and 0 comes before 9.
     assert aggregate("aksel", column(1, 0, 2, 9), 1).item() == pytest.approx(1.5)
 

@@ -19,14 +19,16 @@ from fedlib.validation import check_name
 class Aksel(Aggregator):
     """Average the updates that are nearest to the coordinate-wise median of all.
 
-    The rule is that of Boussetta et al. (2021), AKSEL: fast Byzantine SGD.
+    The rule is that of Boussetta et al. (2021), AKSEL: fast Byzantine SGD. If the number of clients
+    is even, the median is the mean of the two middle values. The code of one of the authors takes
+    the lower one.
 
     Parameters
     ----------
     kept
         This says how many updates are averaged. ``"half"`` takes those that are no farther than the
-        median distance, ``(n + 1) // 2`` of them. ``"all_but_f"`` takes ``n - f``, as the authors'
-        code can do as well.
+        median distance, ``(n + 1) // 2`` of them. ``"all_but_f"`` takes ``n - f``, as that code can
+        do as well.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Aksel(Aggregator):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name("aggregator.kept", self.kept, ("half", "all_but_f"))
+        object.__setattr__(self, "uses_n_byzantine", self.kept == "all_but_f")
 
     def _aggregate(
         self, updates: torch.Tensor, state: Any, facts: Facts

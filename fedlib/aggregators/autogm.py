@@ -31,13 +31,14 @@ class AutoWeightedGeometricMedian(Aggregator):
     ----------
     lam
         This is the weight of the penalty, lambda in the paper, in the units of the updates. With a
-        large one the rule is the geometric median. Blades, a library of the same
+        large one the rule is the geometric median. With a small one a single update has all weight.
+        The code of the paper has the number of clients. Blades, a later library of the same
         authors, has 2.
     n_iterations
         This is the largest number of turns, and of Weiszfeld steps in a turn.
     nu
         This is the smallest distance that a Weiszfeld step divides by, as a share of the largest
-        distance.
+        distance. Blades has the same number in the units of the updates.
     tolerance
         The turns end when the objective changes by a smaller share than this. The steps end when
         no update's share in the median changes by more.

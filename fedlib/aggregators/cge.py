@@ -25,8 +25,9 @@ class ComparativeGradientElimination(Aggregator):
     Parameters
     ----------
     combine
-        This says what is made of the updates that are left. ``"mean"`` is their mean. ``"sum"`` is
-        their sum, as in the text, which is the mean at a learning rate ``n - f`` times as large.
+        This says what is made of the updates that are left. ``"mean"`` is their mean, as in public
+        code. ``"sum"`` is their sum, as in the text, which is the mean at a learning rate ``n - f``
+        times as large.
 
     Examples
     --------

@@ -33,7 +33,8 @@ class ClippedClustering(Aggregator):
     this and of the past rounds. Then they are clustered by the cosines of their angles.
 
     The state is the lengths of all past updates, ``(rounds n,)``. If both clusters are equally
-    large, the one whose members are closer to each other is taken.
+    large, the one whose members are closer to each other is taken. The authors' code takes the one
+    that has the number 0 there.
 
     Parameters
     ----------

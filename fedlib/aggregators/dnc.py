@@ -38,9 +38,10 @@ class DivideAndConquer(Aggregator):
         This is the number of times that coordinates are drawn. Public code has 1 or 5.
     n_coordinates
         This is the number of coordinates that are drawn, b in the paper. If an update has no more,
-        all of them are taken.
+        all of them are taken. Public code has 1,000, 10,000 or a fifth of all.
     filtered
-        This is how many updates are left out each time, as a multiple of ``n_byzantine``.
+        This is how many updates are left out each time, as a multiple of ``n_byzantine``. What is
+        not whole is rounded up. Public code has 1, or ``(n - 1) / n``, and some rounds down.
     seed
         This is the seed from which the coordinates are drawn, anew in every round.
 

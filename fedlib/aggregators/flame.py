@@ -31,9 +31,9 @@ class Flame(Aggregator):
     their cosines. Here their updates are compared, which say more about the clients.
 
     The text groups the clients by HDBSCAN, where a group has more than half of them and a client
-    one neighbour. There can be one group alone then. It is the first one with more than half of the
-    clients that comes about if clients are joined in the order of their distances. The median is
-    that of all lengths.
+    one neighbour. There can be one group alone then, and public code allows it by an option. It is
+    the first one with more than half of the clients that comes about if clients are joined in the
+    order of their distances. The median is that of all lengths.
 
     Examples
     --------

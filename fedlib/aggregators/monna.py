@@ -21,7 +21,8 @@ class Monna(Aggregator):
 
     This is the nearest neighbour averaging of Farhadkhani et al. (2023), Robust collaborative
     learning with linear gradient overhead. There each client trusts its own update. Here there is a
-    server. It trusts the update that it computes on samples of its own, or that of one client.
+    server. It trusts the update that it computes on samples of its own, or that of one client. In
+    the authors' code a server trusts the aggregate of another rule, which is not possible here.
 
     Parameters
     ----------

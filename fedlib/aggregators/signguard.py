@@ -32,6 +32,11 @@ class SignGuard(Aggregator):
     If no update is kept, all of the largest cluster are. The variants of the text that also look at
     cosines or distances are not there. The state is the number of past rounds.
 
+    The authors' code differs in three ways. The coordinates that it draws are next to each other.
+    It divides each of the three shares by the largest one that a client has. A client that is
+    farther than the width from every resting place is in no cluster there, and in that of the
+    nearest place here.
+
     Parameters
     ----------
     lower, upper
@@ -41,7 +46,7 @@ class SignGuard(Aggregator):
         This is the share of the coordinates that is drawn, anew in every round.
     quantile
         This decides the width of the clusters. The width is the mean distance of a client to its
-        neighbour at this quantile of all clients. The text does not give it. Public code has 0.5.
+        neighbour at this quantile of all clients. The authors' code has 0.5.
     seed
         This is the seed from which coordinates are drawn.
 

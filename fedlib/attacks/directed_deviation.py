@@ -1,7 +1,8 @@
 """Directed deviation: full-trim against the trimmed mean and median, full-Krum against Krum.
 
 Fang et al. (2020), with updates in place of models: the aggregate is to move against the
-direction in which the benign updates would change the model.
+direction in which the benign updates would change the model. This is the direction of their mean.
+In the text it is that of the aggregate without the attack, and public code has one or the other.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class FullTrim(DirectedDeviation):
 
     The attack is that of Fang et al. (2020). With full knowledge each value is drawn uniformly
     between the benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out.
-    With partial knowledge it is drawn between 3 and 4 deviations from the mean. The state is the
-    number of rounds past.
+    With partial knowledge it is drawn between 3 and 4 deviations from the mean. The deviation is
+    that of a sample (n - 1), and public code divides by n. The direction is that of the benign
+    mean. In the text it is that of the aggregate without the attack. The state is the number of
+    rounds past.
 
     Parameters
     ----------
@@ -129,7 +132,8 @@ class FullKrum(DirectedDeviation):
 
     The attack is that of Fang et al. (2020). Lambda starts at its upper bound. It is halved until
     Krum would take a Byzantine update, or until it is below ``least``. All Byzantine clients send
-    the same update.
+    the same update, where the text lets them differ a little. The signs are those of the benign
+    mean. In the text they are those of the aggregate without the attack.
 
     With partial knowledge the attacker's own honest updates stand for the benign ones. The attacker
     tries a single Byzantine update with them, and adds more one by one as long as no lambda is

@@ -31,11 +31,12 @@ class OptimisedAttack(Attack):
     start
         The first factor.
     step
-        The first step. With a negative one the search goes to the other side.
+        The first step. With a negative one the search goes to the other side. byzfl has 10, and
+        earlier code of the same authors has 1.
     ratio
         What the step is multiplied by after a trial that does not extend it, from 0.5 to 1.
     n_trials
-        How many factors are tried.
+        How many factors are tried. byzfl has 20, and earlier code of the same authors has 16.
     """
 
     alike: ClassVar[bool] = True

@@ -121,6 +121,8 @@ class MinSum(MinDistances):
 
     All Byzantine clients send ``mean + gamma p``. The sum of its squared distances to the benign
     updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
+    This is the bound of the text as others cite it, and that of their code. The authors' own code
+    takes the smallest such sum, and so a smaller gamma.
 
     Examples
     --------
