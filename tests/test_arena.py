@@ -162,7 +162,7 @@ def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few):
     assert found.row("krum").rank is None
     assert found.row("krum").missing == ("pga",)
     said = answers.of_rule(found, "krum", names("iid_f5"))
-    assert said == "krum has no rank yet: not computed are PGA."
+    assert said == "Krum has no rank yet: not computed are PGA."
 
 
 def test_one_seed_does_not_rank_what_it_cannot_tell_apart(few):
@@ -178,7 +178,7 @@ def test_an_answer_for_a_rule_and_for_an_attack(few):
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
     found, called = standing_in("iid_f5"), names("iid_f5")
     assert answers.of_rule(found, "krum", called).startswith(
-        "krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. Without an attack it has "
+        "Krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. Without an attack it has "
     )
     assert "1st of 4 by worst case, within the noise of 1 other." in answers.of_rule(
         found, "median", called

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from fedlib.federation import Facts
 from fedlib.validation import ConfigError, check_name
 
 _TRIAL = (25, 40)
@@ -122,14 +123,13 @@ def check_rule(made: Any, asked: str) -> None:
     n, d = _TRIAL
     updates = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
     try:
-        found = made.apply(updates, made.init(n, d))
-        aggregate = found[0] if isinstance(found, tuple) and len(found) == 2 else None
+        found = made._aggregate(updates, made.init(n, d), Facts())
     except Exception as error:
         raise _failed("rule", asked, error) from error
-    if aggregate is None:
+    if not isinstance(found, tuple) or len(found) != 2:
         got = type(found).__name__
         raise ConfigError(f"rule={asked!r} returns a {got}: must return (aggregate, state).")
-    _check_tensor("rule", asked, aggregate, (d,))
+    _check_tensor("rule", asked, found[0], (d,))
 
 
 def check_attack(made: Any, asked: str) -> None:
