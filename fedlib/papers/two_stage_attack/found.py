@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import joined
@@ -15,11 +16,6 @@ from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
 _DATA = "circle"
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _UNKNOWN = " is not computed yet."
-_SAME = 10.0
-"""Certified levels that are this many percent apart or fewer count as about the same.
-
-Three seeds of one cell are up to ten percent apart.
-"""
 
 
 def found(archive: Archive) -> list[str]:
@@ -44,7 +40,7 @@ def found(archive: Archive) -> list[str]:
 def _without_defence(archive: Archive, attack: str, name: str) -> str:
     """Say what one attacker does to a server that averages."""
     clean, attacked = _keys("mean", "none", attack)
-    known = archive.common((clean, attacked))
+    known = _of_same_seeds(archive, clean, attacked)
     where = (
         f"points in and around a circle, {N_CLIENTS} clients of which one attacks, and a server "
         "that averages"
@@ -52,22 +48,19 @@ def _without_defence(archive: Archive, attack: str, name: str) -> str:
     if known is None:
         return f"What {name} does on the paper's synthetic data ({where}){_UNKNOWN}"
     before, after = known
-    destroyed = sum(map(_destroyed, _by_seed(after)))
-    count = len(after.seeds)
-    start = f"On the paper's synthetic data ({where}), {name}"
-    accuracies = joined(
-        " (test accuracy from ",
+    destroyed, count = sum(map(_destroyed, _by_seed(after))), len(after.seeds)
+    if count == 1:
+        seeds = "in the only seed that is stored" if destroyed else "not in the only seed stored"
+    else:
+        seeds = f"in {destroyed or 'none'} of {count} seeds"
+    return joined(
+        f"On the paper's synthetic data ({where}), {name} destroys the model {seeds}",
+        ": it diverges or gives every point the same answer" if destroyed else "",
+        ". The test accuracy goes from ",
         archive.linked(f"{before.accuracy.mean:.1f} %", clean),
         " to ",
         archive.linked(f"{after.accuracy.mean:.1f} %", attacked),
-        f" on average; {resting_on(known)}).",
-    )
-    if not destroyed:
-        return joined(f"{start} destroys the model in none of {plural(count, 'seed')}", accuracies)
-    return joined(
-        f"{start} destroys the model in {destroyed} of {plural(count, 'seed')}: it diverges or "
-        "gives every point the same answer",
-        accuracies,
+        f" ({resting_on(known)}).",
     )
 
 
@@ -78,14 +71,20 @@ def _controls(archive: Archive) -> str:
     known = {name: result for name, result in results.items() if result is not None}
     if not known:
         return f"What attackers that learn no policy do in its place{_UNKNOWN}"
-    parts = []
-    for name, result in known.items():
-        destroyed = sum(map(_destroyed, _by_seed(result)))
-        text = f"{destroyed} of {plural(len(result.seeds), 'seed')}"
-        parts.append(joined(f"{titles[name]} in ", archive.linked(text, result.key)))
+    seeds = {name: _by_seed(result) for name, result in known.items()}
+    counts = {name: sum(map(_destroyed, each)) for name, each in seeds.items()}
+    parts = [
+        joined(
+            f"{titles[name]} in ",
+            archive.linked(f"{counts[name]} of {plural(len(result.seeds), 'seed')}", result.key),
+        )
+        for name, result in known.items()
+    ]
+    every = all(counts[name] == len(each) for name, each in seeds.items())
     return joined(
+        "Learning is not needed to destroy a model without a defence. " if every else "",
         "Of the attackers that learn no policy, the model without a defence is destroyed by ",
-        *(part for text in parts[:-1] for part in (text, " and ")),
+        *(part for text in parts[:-1] for part in (text, " and by ")),
         parts[-1],
         f" (synthetic data; {resting_on(list(known.values()))}).",
     )
@@ -94,7 +93,7 @@ def _controls(archive: Archive) -> str:
 def _defended(archive: Archive, attack: str, name: str) -> str:
     """Say what is left of the certified level under each defence."""
     keys = {rule: _keys(rule, "none", attack) for rule in _DEFENCES}
-    known = {rule: archive.common(pair) for rule, pair in keys.items()}
+    known = {rule: _of_same_seeds(archive, *pair) for rule, pair in keys.items()}
     stored = {rule: pair for rule, pair in known.items() if pair is not None}
     titles = {rule: f"the {title}" if title.islower() else title
               for rule, title in RULE_TITLES.items()}  # fmt: skip
@@ -102,25 +101,35 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
         listed = " and ".join(titles[rule] for rule in _DEFENCES)
         return f"How much robustness {listed} keep under {name}{_UNKNOWN}"
     parts = []
-    for rule, (clean, attacked) in stored.items():
-        left = _left(clean, attacked)
+    for rule, pair in stored.items():
+        left = _left(*pair)
         text = "none" if left is None else f"{left:.0f} %"
-        parts.append(joined(f"{titles[rule]} ", archive.linked(text, *keys[rule])))
+        parts.append(joined(f"{titles[rule]} keeps ", archive.linked(text, *keys[rule])))
     results = [result for pair in stored.values() for result in pair]
-    lefts = [_left(*pair) for pair in stored.values()]
-    helped = all(left is not None and left >= 100 - _SAME for left in lefts)
     return joined(
-        f"A defence can keep nearly all of the certified level of robustness under {name}: "
-        if helped
-        else f"Of the certified level of robustness without an attack, {name} leaves ",
+        "Of the certified level of robustness without an attack, ",
         *(part for text in parts[:-1] for part in (text, " and ")),
         parts[-1],
-        f" on the synthetic data ({resting_on(results)}).",
+        f" under {name}, on the synthetic data ({resting_on(results)}).",
     )
 
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:
     return tuple(str(CellKey(_DATA, attack, rule)) for attack in attacks)
+
+
+def _of_same_seeds(archive: Archive, *keys: str) -> list[CellResult] | None:
+    """Runs of some cells at a common scale, of the seeds that all of them have."""
+    known = archive.common(keys)
+    if known is None:
+        return None
+    seeds = set.intersection(*(set(result.seeds) for result in known))
+    if not seeds:
+        return None
+    return [
+        replace(result, records=tuple(r for r in result.records if r["seed"] in seeds))
+        for result in known
+    ]
 
 
 def _by_seed(result: CellResult) -> list[CellResult]:

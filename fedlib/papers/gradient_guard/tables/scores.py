@@ -131,4 +131,5 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
         "mean over all rounds: against the last aggregate, as the rule itself judges, on the model "
         f"that it makes; and against the {HONEST}, on the model that the honest clients make "
         f"alone. {basis_of(basis)}",
+        compact=True,
     )
