@@ -12,7 +12,7 @@ from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Table
-from fedlib.grids import Outcome, expand, grid_slugs
+from fedlib.grids import Outcome, expand, paper_slugs
 from fedlib.validation import ConfigError
 
 # --- statistics --------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def test_a_range_knows_what_is_in_it_and_how_deep():
     assert [str(r) for r in (above(0), at_most(2.5), near(35))] == ["> 0", "≤ 2.5", "33 to 37"]
 
 
-@pytest.mark.parametrize("slug", grid_slugs())
+@pytest.mark.parametrize("slug", paper_slugs())
 def test_every_claim_takes_accuracies_of_nothing(slug):
     claims = import_module(f"fedlib.papers.{slug}.tables").CLAIMS
     for claim in claims:
