@@ -18,6 +18,10 @@ except ModuleNotFoundError:
     raise
 
 
+_MOST_LETTERS = 250_000
+"""A drawing with more letters than these is stored as points."""
+
+
 class Picture(Figure):
     """A figure with an alternative text, for readers who do not see it.
 
@@ -30,7 +34,8 @@ class Picture(Figure):
         The alternative text.
     vector
         Whether a notebook gets a drawing of lines, which is sharp at every size. Otherwise it gets
-        points, which need less space where there are images.
+        points, which need less space where there are images. A drawing of very many lines is
+        replaced by points too.
     """
 
     alt: str = ""
@@ -50,6 +55,7 @@ class Picture(Figure):
             The figure itself. matplotlib shows it no more by itself.
         """
         plt.close(self)
+        _show_once()
         self.alt, self.vector = " ".join(alt.split()), vector
         return self
 
@@ -61,13 +67,25 @@ class Picture(Figure):
             with plt.rc_context({"svg.hashsalt": "fedlib"}):
                 self.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
             kind, content = "image/svg+xml", _rounded(buffer.getvalue().decode())
-        else:
+        if not self.vector or len(content) > _MOST_LETTERS:
+            buffer = io.BytesIO()
             # Twice the points of a usual screen, so that it is sharp on a phone as well.
             self.savefig(buffer, format="png", bbox_inches="tight", dpi=192)
             kind, content = "image/png", base64.b64encode(buffer.getvalue()).decode()
         # A check of the outputs compares the plain text. The alternative text may name the data,
         # which are others where the real ones are absent.
         return {kind: content, "text/plain": repr(self)}, {kind: {"alt": self.alt}}
+
+
+def _show_once() -> None:
+    """Keep a notebook from storing a picture once more, as the points of any other figure."""
+    try:
+        from IPython import get_ipython
+    except ModuleNotFoundError:
+        return
+    shell = get_ipython()
+    if shell is not None:
+        shell.display_formatter.formatters["image/png"].for_type(Picture, lambda picture: None)
 
 
 def _rounded(drawing: str) -> str:
