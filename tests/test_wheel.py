@@ -133,6 +133,7 @@ def test_the_installed_library_runs_from_an_empty_folder(use, python):
     listed = use("-m", "fedlib", "list", "centered_clipping", "--only", CELL)
     assert f"stored results are read from {use.folder / 'results'}\n" in listed.stderr
     assert "1 at scale smoke" in listed.stdout
+    assert "FILE_OR_NAME" in use("-m", "fedlib", "rank", "--help").stdout
 
 
 def test_the_installed_library_reads_and_stores_where_it_is_told(use, tmp_path):
