@@ -8,7 +8,7 @@ from records import put, real
 
 from fedlib.__main__ import main
 from fedlib.aggregators import AGGREGATORS
-from fedlib.arenas import answers
+from fedlib.arenas import answers, board
 from fedlib.arenas.arena_1 import grid as arena_1
 from fedlib.arenas.arena_1.grid import GRID, config, is_adaptive, is_backdoor, most_byzantine
 from fedlib.arenas.arena_1.keys import Bout
@@ -172,6 +172,34 @@ def test_one_seed_does_not_rank_what_it_cannot_tell_apart(few):
     assert {row.name: row.rank for row in found.rows} == {
         "median": 1, "mean": 2, "krum": 2, "trimmed_mean": 4,
     }  # fmt: skip
+
+
+def test_a_rank_is_led_by_its_best_rule_and_the_next_rank_counts_all_before_it(few):
+    # Each is within the noise of the next, but the first is better than the third.
+    store_bouts({"krum": 62.0, "mean": 60.0, "median": 64.0, "trimmed_mean": 30.0}, seeds=(1,))
+    found = standing_in("iid_f5")
+    assert [(row.name, row.rank, row.shared) for row in found.rows] == [
+        ("median", 1, True), ("krum", 1, True), ("mean", 3, False), ("trimmed_mean", 4, False),
+    ]  # fmt: skip
+
+
+def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
+    assert board.findings(standing_in("iid_f5"), names("iid_f5")) == [
+        "Not enough runs are stored yet to rank any rule."
+    ]
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
+    found, called = standing_in("iid_f5"), names("iid_f5", lambda key: f"#{key}")
+    first, broken, *_, clean = board.findings(found, called)
+    assert first == (
+        "**trimmed mean** and **median** survive most and cannot be told apart: in the worst case "
+        "they keep 70.0 to 70.0 % accuracy."
+    )
+    assert broken.startswith("Of 4 ranked rules 1 are broken")
+    assert "4 of 4 have at most 2 points less than the best one's 80.0 %" in clean
+    shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})
+    assert shown.count("<tr>") == 5
+    assert "<a href='#iid_f5/krum/alie'>60.0 ± 0.1</a>" in shown
+    assert board.bouts_table(found, called).count("<tr>") == 5
 
 
 def test_an_answer_for_a_rule_and_for_an_attack(few):

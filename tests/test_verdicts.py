@@ -31,7 +31,7 @@ from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.tally import kind_of, tally
 from fedlib.evidence.verdicts import SeedValue, decide
-from fedlib.grids import grid_slugs
+from fedlib.grids import paper_slugs
 
 MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
 
@@ -416,7 +416,7 @@ def test_seeds_far_apart_are_unstable_even_where_the_noise_is_not_known(store, t
     assert not archive.noise.unstable(archive.best("table/median"))
 
 
-@pytest.mark.parametrize("slug", grid_slugs())
+@pytest.mark.parametrize("slug", paper_slugs())
 def test_numbers_that_a_text_states_have_the_one_margin(slug):
     claims = importlib.import_module(f"fedlib.papers.{slug}.tables").CLAIMS
     for claim in claims:

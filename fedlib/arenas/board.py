@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from fedlib.arenas.names import Names, percent
 from fedlib.arenas.ranking import Row, Standing, columns_by_harm
 from fedlib.evidence.statistics import Estimate
+from fedlib.evidence.table import plural
 
+_NAMED = 5
+"""So many rules that share the first rank are named."""
 _BROKEN = 20.0
 """A worst case below so many percent is called broken: chance is 10 % with ten classes."""
 
@@ -35,7 +38,10 @@ def findings(standing: Standing, names: Names) -> list[str]:
 def _best(standing: Standing, names: Names) -> str:
     """Say which rule survives most."""
     first = [row for row in standing.ranked if row.rank == 1]
-    titles = _listed([f"**{names.rule(row.name)}**" for row in first])
+    named = [f"**{names.rule(row.name)}**" for row in first[:_NAMED]]
+    if len(first) > _NAMED:
+        named.append(plural(len(first) - _NAMED, "other"))
+    titles = _listed(named)
     worsts = [row.worst for row in first if row.worst]
     if len(first) == 1:
         attack, left = worsts[0]
@@ -46,8 +52,8 @@ def _best(standing: Standing, names: Names) -> str:
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} survive most and cannot be told apart: their worst cases are {low:.1f} to "
-        f"{high:.1f} %."
+        f"{titles} survive most and cannot be told apart: in the worst case they keep {low:.1f} to "
+        f"{high:.1f} % accuracy."
     )
 
 
@@ -59,7 +65,7 @@ def _broken(standing: Standing) -> str:
     stood = sum(value >= 60 for value in worsts)
     return (
         f"Of {len(rows)} ranked rules {broken} are broken: some attack leaves them less than "
-        f"{_BROKEN:.0f} %, where chance is 10 %. Only {stood} keep 60 % or more in their worst "
+        f"{_BROKEN:.0f} %, where chance is 10 %. {stood} keep 60 % or more in their worst "
         "case."
     )
 

@@ -7,6 +7,7 @@ the seeds. Two rules whose worst cases cannot be told apart by the noise between
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -207,8 +208,9 @@ def standing(
 def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
     """Return the rows with their ranks, the best first, and those without a rank last.
 
-    The rank of a row is one more than the number of rows that are better. A row is better than
-    another if its worst case is, by the statistics of all verdicts of this book.
+    The best row leads the first rank. A row shares the rank of its leader unless the leader is
+    better by the statistics of all verdicts of this book. Otherwise it leads the next rank, whose
+    number is the row's place.
 
     Parameters
     ----------
@@ -217,23 +219,24 @@ def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
     noise
         The spread of the accuracies between seeds.
     """
-    full = [row for row in rows if row.seeds]
-    ranks = {
-        row.name: 1 + sum(better(other, row, noise) for other in full if other is not row)
-        for row in full
-    }
-    counts = list(ranks.values())
-    made = [
+
+    def place(row: Row) -> tuple[float, str]:
+        return (-row.worst[1].mean if row.worst else math.inf, row.name)
+
+    full = sorted((row for row in rows if row.seeds), key=place)
+    ranks: dict[str, int] = {}
+    leader: Row | None = None
+    for number, row in enumerate(full, 1):
+        if leader is None or better(leader, row, noise):
+            leader, rank = row, number
+        ranks[row.name] = rank
+    counts = Counter(ranks.values())
+    others = sorted((row for row in rows if row.name not in ranks), key=place)
+    return [
         Row(row.name, row.columns, row.results, ranks.get(row.name),
-            row.name in ranks and counts.count(ranks[row.name]) > 1)
-        for row in rows
+            counts[ranks.get(row.name, 0)] > 1)
+        for row in [*full, *others]
     ]  # fmt: skip
-
-    def place(row: Row) -> tuple[float, float, str]:
-        worst = row.worst[1].mean if row.worst else -math.inf
-        return (row.rank or math.inf, -worst, row.name)
-
-    return sorted(made, key=place)
 
 
 def better(one: Row, other: Row, noise: NoiseBook) -> bool:
