@@ -8,7 +8,7 @@ from records import put, real
 
 from fedlib.__main__ import main
 from fedlib.aggregators import AGGREGATORS
-from fedlib.arenas import answers, board
+from fedlib.arenas import answers, board, ranking
 from fedlib.arenas.arena_1 import grid as arena_1
 from fedlib.arenas.arena_1.grid import GRID, config, is_adaptive, is_backdoor, most_byzantine
 from fedlib.arenas.arena_1.keys import Bout
@@ -155,7 +155,8 @@ def test_a_backdoor_counts_above_what_it_does_without_an_attack_and_not_for_the_
     assert row.worst[1].mean > 80.5
 
 
-def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few):
+def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few, monkeypatch):
+    monkeypatch.setattr(ranking, "_MOST", 0.7)
     store_bouts(dict.fromkeys(RULES, 50.0), skip=[("krum", "pga")])
     found = standing_in("iid_f5")
     assert found.rows[-1].name == "krum"
@@ -163,6 +164,16 @@ def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few):
     assert found.row("krum").missing == ("pga",)
     said = answers.of_rule(found, "krum", names("iid_f5"))
     assert said == "Krum has no rank yet: not computed are PGA."
+
+
+def test_an_attack_that_few_rules_have_met_does_not_count_yet(few):
+    skip = [(rule, "alie") for rule in RULES[:2]]
+    store_bouts({"krum": 60.0, "mean": 50.0, "median": 70.0, "trimmed_mean": 30.0}, skip=skip)
+    found = standing_in("iid_f5")
+    assert found.columns.waiting == {"alie"}
+    assert found.columns.counted == ("ipm", "pga")
+    assert [row.name for row in found.ranked] == ["median", "krum", "mean", "trimmed_mean"]
+    assert found.row("median").worst[0] == "pga"
 
 
 def test_one_seed_does_not_rank_what_it_cannot_tell_apart(few):

@@ -60,16 +60,17 @@ def of_attack(standing: Standing, name: str, names: Names) -> str:
     left = _mean_left(rows, name)
     stronger = [
         other
-        for other in standing.columns.untargeted
+        for other in standing.columns.counted
         if other != name
         and all(other in row.results for row in rows)
         and _mean_left(rows, other) < left
     ]
+    others = len(set(standing.columns.counted) - {name})
     worst = [row for row in rows if row.worst and row.worst[0] == name]
     weakest = min(rows, key=lambda row: row.results[name].accuracy.mean)
     return (
         f"{names.attack(name)} leaves {left:.1f} % on average over {len(rows)} rules; "
-        f"{len(stronger)} of {len(standing.columns.untargeted) - 1} other attacks leave less. It "
+        f"{len(stronger)} of {others} other attacks leave less. It "
         f"is the worst case of {len(worst)} rules. {names.rule(weakest.name)} suffers most: "
         f"{percent(weakest.results[name].accuracy)} %."
     )

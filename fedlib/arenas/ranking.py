@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
@@ -19,6 +19,8 @@ from fedlib.evidence.results import CellResult, basis_of
 from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
+_MOST = 0.9
+"""An attack counts once so large a share of the rules has met it."""
 _USUAL_TEST_SET = 10_000
 """The test samples of a run whose data nobody knows any more."""
 _EXACT = 1000.0
@@ -40,16 +42,24 @@ class Columns:
     backdoors
         The attacks that want a label for samples with a trigger. They do not count for the worst
         case, because they leave the accuracy as it is; their success stands in a column of its own.
+    waiting
+        The attacks that too few rules have met so far. They do not count yet.
     """
 
     clean: str
     attacks: tuple[str, ...]
     adaptive: frozenset[str]
     backdoors: frozenset[str]
+    waiting: frozenset[str] = frozenset()
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The attacks that count for the worst case."""
+        return tuple(name for name in self.untargeted if name not in self.waiting)
 
     @property
     def untargeted(self) -> tuple[str, ...]:
-        """The attacks that count for the worst case."""
+        """The attacks that count for the worst case once all rules have met them."""
         return tuple(name for name in self.attacks if name not in self.backdoors)
 
 
@@ -80,7 +90,7 @@ class Row:
     @property
     def missing(self) -> tuple[str, ...]:
         """The untargeted attacks, and the clean runs, that are not computed."""
-        wanted = (self.columns.clean, *self.columns.untargeted)
+        wanted = (self.columns.clean, *self.columns.counted)
         return tuple(name for name in wanted if name not in self.results)
 
     @property
@@ -92,12 +102,12 @@ class Row:
     @cached_property
     def worst(self) -> tuple[str, Estimate] | None:
         """The attack that leaves the least accuracy, and what it leaves in percent."""
-        return self._least(self.columns.untargeted)
+        return self._least(self.columns.counted)
 
     @cached_property
     def adaptive(self) -> tuple[str, Estimate] | None:
         """The same among the attacks that know the rule."""
-        return self._least([a for a in self.columns.untargeted if a in self.columns.adaptive])
+        return self._least([a for a in self.columns.counted if a in self.columns.adaptive])
 
     @cached_property
     def backdoor(self) -> tuple[str, Estimate] | None:
@@ -125,12 +135,12 @@ class Row:
         """The seeds of which all columns that count for the rank are stored."""
         if self.missing:
             return ()
-        wanted = (self.columns.clean, *self.columns.untargeted)
+        wanted = (self.columns.clean, *self.columns.counted)
         return tuple(sorted(set.intersection(*(set(self.results[a].seeds) for a in wanted))))
 
     def worst_of(self, seed: int) -> CellResult:
         """Return the run of one seed that has the least accuracy."""
-        runs = [self.results[name].of_seed(seed) for name in self.columns.untargeted]
+        runs = [self.results[name].of_seed(seed) for name in self.columns.counted]
         return min(runs, key=lambda run: run.accuracy.mean)
 
 
@@ -179,6 +189,9 @@ def standing(
 ) -> Standing:
     """Rank the rows of one setting.
 
+    An attack that fewer than nine of ten rules have met does not count yet. A rule that has not met
+    all attacks that count has no rank.
+
     Parameters
     ----------
     columns
@@ -198,6 +211,13 @@ def standing(
         for name in names
     }
     known = [result for results in held.values() for result in results.values()]
+    playing = [results for results in held.values() if results]
+    waiting = [
+        name
+        for name in columns.untargeted
+        if sum(name in results for results in playing) < _MOST * len(playing)
+    ]
+    columns = replace(columns, waiting=frozenset(waiting))
     noise = NoiseBook(known)
     rows = ranked([Row(name, columns, held[name]) for name in names], noise)
     chance = chance_level(known[0].records[0]) if known else math.nan

@@ -66,9 +66,16 @@ def basis(page: Page, setting: str) -> str:
     wanted = len(standing.rows) * (1 + len(columns.attacks))
     stored = sum(len(row.results) for row in standing.rows)
     text = f"{stored} of {wanted} bouts are stored: {standing.basis}."
+    called = _names(setting)
+    waiting = [called.attack(name) for name in columns.attacks if name in columns.waiting]
+    if stored and waiting:
+        text += (
+            " Too few rules have met these attacks so far, so that they do not count yet: "
+            f"{', '.join(waiting)}."
+        )
     unranked = [row for row in standing.rows if row.rank is None]
     if stored and unranked:
-        rule = _names(setting).rule
+        rule = called.rule
         text += f" Not ranked yet: {', '.join(rule(row.name) for row in unranked)}."
     return text
 
