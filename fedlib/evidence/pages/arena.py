@@ -54,8 +54,9 @@ def findings(page: Page) -> str:
 def first(page: Page) -> str:
     """Return the most important sentence of the arena."""
     setting = _main_setting()
-    found = _module("board").findings(_standing(setting), _names(setting))
-    return f"In the arena, where every rule meets every attack: {found[0]}"
+    standing = _standing(setting)
+    found = _module("board").findings(standing, _names(setting))
+    return f"In the arena, where rules meet attacks: {found[0]} (Basis: {standing.basis}.)"
 
 
 @page_mark("arena_basis:SETTING")
