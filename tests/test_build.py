@@ -479,7 +479,7 @@ def test_the_container_sets_up_from_files_that_it_has_copied():
     assert "VENV=/opt/venv" in before  # as the Makefile and the dev container take it
     lines = (ROOT / ".devcontainer" / "devcontainer.json").read_text().splitlines()
     container = json.loads("\n".join(line for line in lines if not line.strip().startswith("//")))
-    assert container["workspaceFolder"] == "/work" and "WORKDIR /work" in text
+    assert container["workspaceFolder"] == "/book" and "WORKDIR /book" in text
     settings = container["customizations"]["vscode"]["settings"]
     assert settings["python.defaultInterpreterPath"] == "/opt/venv/bin/python"
 

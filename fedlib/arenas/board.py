@@ -87,7 +87,7 @@ def _knowing(standing: Standing, names: Names) -> str:
     adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
     return (
         f"Attackers who know the rule are the worst case of {len(adaptive)} of {len(rows)} rules. "
-        "Attacks that do not know the rule harm the others more."
+        "For the other rules an attack that does not know the rule is the worst."
     )
 
 

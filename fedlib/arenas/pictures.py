@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedlib.arenas.ranking import Row, Standing, columns_by_harm
@@ -73,7 +73,7 @@ def _ranked(row: Row, rule: Name) -> str:
 def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) -> Figure:
     """Draw the clean accuracy against the worst case, and the worst case against the cost.
 
-    The rules of the first ranks carry their names.
+    The best rules of each panel carry their names.
 
     Parameters
     ----------
@@ -96,10 +96,10 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
         ):
             drawn = [row for row in rows if row.name in xs]
             for row in drawn:
-                best = row.rank is not None and row.rank <= _NAMED
+                best = row in drawn[:_NAMED]
                 axis.plot(xs[row.name], row.worst[1].mean if row.worst else np.nan, "o",
                           color=PALETTE[1] if best else "#8a8a8a", markersize=5)  # fmt: skip
-            _name_points(axis, [row for row in drawn if row.rank and row.rank <= _NAMED], xs, rule)
+            _name_points(axis, drawn[:_NAMED], xs, rule)
             axis.grid(alpha=0.25)
         left.set(xlabel="accuracy without an attack, %", ylabel="accuracy in the worst case, %")
         right.set(xlabel=unit, xscale="log")
@@ -108,17 +108,19 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
 
 
 _NAMED = 6
-"""Points up to this rank carry the rule's name."""
+"""The points of so many rules, the best ones, carry the rule's name."""
+_APART = 4.0
+"""How far apart the names are, in points of accuracy, so that they do not overlap."""
 
 
-def _name_points(axis: object, rows: Sequence[Row], xs: Mapping[str, float], rule: Name) -> None:
-    """Write the names of rules beside their points, from top to bottom without overlap."""
-    last = np.inf
+def _name_points(axis: Axes, rows: Sequence[Row], xs: Mapping[str, float], rule: Name) -> None:
+    """Write the names of rules at the right of a panel, each with a line to its point."""
+    place = np.inf
     for row in sorted(rows, key=lambda row: -(row.worst[1].mean if row.worst else 0)):
         y = row.worst[1].mean if row.worst else 0.0
-        last = min(y, last - 3.0)
-        title = textwrap.shorten(rule(row.name), 28, placeholder="…")
-        axis.annotate(  # type: ignore[attr-defined]
-            title, (xs[row.name], y), (8, 0), xycoords="data",
-            textcoords="offset points", va="center", fontsize=7,
+        place = min(y, place - _APART)
+        axis.annotate(
+            rule(row.name), (xs[row.name], y), (1.03, place), va="center", fontsize=7,
+            textcoords=axis.get_yaxis_transform(),
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#8a8a8a", "relpos": (0, 0.5)},
         )  # fmt: skip
