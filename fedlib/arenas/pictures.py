@@ -122,5 +122,7 @@ def _name_points(axis: Axes, rows: Sequence[Row], xs: Mapping[str, float], rule:
         axis.annotate(
             rule(row.name), (xs[row.name], y), (1.03, place), va="center", fontsize=7,
             textcoords=axis.get_yaxis_transform(),
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#8a8a8a", "relpos": (0, 0.5)},
+            arrowprops={
+                "arrowstyle": "-", "linewidth": 0.4, "color": "#8a8a8a", "relpos": (0, 0.5),
+            },
         )  # fmt: skip
