@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from test_store import record
 
+from fedlib.runs import known
 from fedlib.runs import store as store_module
 from fedlib.runs.files import FULL, files_of
 from fedlib.runs.store import Store, StoreError
@@ -18,6 +19,20 @@ from fedlib.runs.store import Store, StoreError
 def small_files(monkeypatch):
     """A file is full after its first record."""
     monkeypatch.setattr(store_module, "FULL", 100)
+
+
+@pytest.fixture
+def files_read(monkeypatch):
+    """The names of the files that were read, and a clock that is a minute late."""
+    names, content, now = [], store_module._content, known.time.time_ns
+
+    def read(path):
+        names.append(path.name)
+        return content(path)
+
+    monkeypatch.setattr(store_module, "_content", read)
+    monkeypatch.setattr(known.time, "time_ns", lambda: now() + 60 * 10**9)
+    return names
 
 
 def seeds(store):
@@ -163,3 +178,49 @@ def test_a_folder_in_which_no_next_file_can_be_made_is_named_before_compute(
     monkeypatch.setattr(store_module.os, "access", lambda path, mode: Path(path) != store.folder)
     with pytest.raises(StoreError, match="its next file cannot be made"):
         store.check_writable("smoke")
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(store, small_files, files_read):
+    for seed in (1, 2, 3):
+        store.append("smoke", record(seed))
+    assert store.holds("smoke", record(3)["id"])
+    files_read.clear()
+    assert [store.holds("smoke", record(seed)["id"]) for seed in (1, 2, 3, 4)] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert files_read == []
+    # The last file says whether the next record begins a line, so that it is read.
+    store.append("smoke", record(4))
+    assert files_read == ["smoke.3.jsonl"]
+
+
+def test_a_file_that_another_process_has_changed_is_read_again(store, small_files, files_read):
+    for seed in (1, 2):
+        store.append("smoke", record(seed))
+    assert store.holds("smoke", record(2)["id"])  # It looks into both files.
+    first = store.path("smoke")
+    other = Store(store.slug, store.folder.parent.parent / "other")
+    other.append("smoke", record(3))
+    first.write_bytes(other.path("smoke").read_bytes())
+    files_read.clear()
+    assert not store.holds("smoke", record(1)["id"])
+    assert store.holds("smoke", record(3)["id"])
+    assert "smoke.jsonl" in files_read and "smoke.2.jsonl" not in files_read
+    assert store.append("smoke", record(1))
+
+
+def test_a_file_that_has_just_changed_is_read_each_time(store, monkeypatch):
+    store.append("smoke", record(1))
+    mark = known._mark(store.path("smoke"))
+    assert store.holds("smoke", record(1)["id"])
+    monkeypatch.setattr(known, "_mark", lambda path: mark)  # Two changes in one step of the clock.
+    Path(store.path("smoke")).write_text("")
+    assert not store.holds("smoke", record(1)["id"])
+
+
+def test_a_file_that_cannot_be_read_is_named(store, small_files):
+    store.append("smoke", record(1))
+    store.path("smoke").unlink()
+    store.path("smoke").mkdir()
+    with pytest.raises(StoreError, match=r"smoke.jsonl cannot be read"):
+        store.holds("smoke", record(1)["id"])

@@ -82,7 +82,7 @@ def compute(
         return NotStarted()
     config = task.cell.config
     with task.store.claim(config.id) as mine, hardware.one_thread():
-        if not mine or config.id in task.store.read(task.scale):
+        if not mine or task.store.holds(task.scale, config.id):
             return None
         return keep(task, play(task, cached_dataset(config.data), on_round))
 

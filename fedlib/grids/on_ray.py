@@ -13,7 +13,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fedlib import limits
@@ -23,8 +22,7 @@ from fedlib.grids.compute import Played, Task, cached_dataset, keep
 from fedlib.grids.on_node import Reports, fedlib_run, taken_apart
 from fedlib.grids.progress import Progress
 from fedlib.grids.workers import Result, Results
-from fedlib.runs.records import line_of
-from fedlib.runs.store import Store, StoreError
+from fedlib.runs.store import StoreError
 from fedlib.validation import ConfigError, check_name, check_real
 
 ATTEMPTS = 3
@@ -152,34 +150,6 @@ class _Flight:
     attempts: int = 0
 
 
-class _Stored:
-    """Which runs a store holds, without reading it again for each run.
-
-    The store is read again if its files have grown by more than what this process has added.
-    """
-
-    def __init__(self, store: Store, scale: str) -> None:
-        self._store, self._scale = store, scale
-        self._size = -1
-        self._known: set[str] = set()
-
-    def holds(self, run_id: str) -> bool:
-        """Return whether the run is stored, by whomever."""
-        size = self._now()
-        if size != self._size:
-            self._known, self._size = set(self._store.read(self._scale)), size
-        return run_id in self._known
-
-    def added(self, record: dict[str, Any]) -> None:
-        """Note a record that this process has added."""
-        self._known.add(record["id"])
-        self._size += len(line_of(record, self._store.slug, self._scale))
-
-    def _now(self) -> int:
-        paths: list[Path] = self._store.paths(self._scale)
-        return sum(path.stat().st_size for path in paths)
-
-
 class _Driver:
     """The tasks on their way over the cluster."""
 
@@ -191,7 +161,6 @@ class _Driver:
         self._flying: dict[Any, _Flight] = {}
         self._left = Counter(task.cell.config.data for task in tasks)
         self._placed: dict[DataConfig, Any] = {}
-        self._stored: dict[Path, _Stored] = {}
         self._looked, self._slots = 0.0, 1
         self._check_room()
         takes = {"num_cpus": 1, "num_gpus": where.gpu_share or 0, "max_retries": 0}
@@ -236,7 +205,7 @@ class _Driver:
         claim = contextlib.ExitStack()
         try:
             mine = claim.enter_context(task.store.claim(task.cell.config.id))
-            if not mine or self._book(task).holds(task.cell.config.id):
+            if not mine or task.store.holds(task.scale, task.cell.config.id):
                 claim.close()
                 return None
         except StoreError as error:
@@ -283,18 +252,9 @@ class _Driver:
         if not isinstance(given, Played):
             return given  # type: ignore[no-any-return]
         try:
-            record = keep(flight.task, given)
+            return keep(flight.task, given)
         except Exception as error:
             return error
-        if record is not None:
-            self._book(flight.task).added(record)
-        return record
-
-    def _book(self, task: Task) -> _Stored:
-        folder = task.store.folder
-        if folder not in self._stored:
-            self._stored[folder] = _Stored(task.store, task.scale)
-        return self._stored[folder]
 
     def _done_with(self, task: Task) -> None:
         """Take a data set away from the cluster when its last run is done."""

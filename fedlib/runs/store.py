@@ -23,6 +23,7 @@ from typing import Any
 from fedlib import hardware
 from fedlib.runs.claims import claim
 from fedlib.runs.files import FULL, files_of, lines_of, numbered, whole_length
+from fedlib.runs.known import identities_in
 from fedlib.runs.records import (
     MissingFileError,
     RecordError,
@@ -152,7 +153,8 @@ class Store:
         StoreError
             If a file cannot be read.
         """
-        for path, data in self._contents(scale):
+        for path in self.paths(scale):
+            data = _content(path)
             torn = len(data) - whole_length(data)
             if torn:
                 warnings.warn(
@@ -189,18 +191,34 @@ class Store:
             _identities[key] = record["id"]
         return record
 
+    def holds(self, scale: str, run_id: str) -> bool:
+        """Return whether a run is stored.
+
+        This looks only into files that have changed since this process last looked into them.
+
+        Raises
+        ------
+        StoreError
+            As for :meth:`read`.
+        """
+        return any(run_id in self._identities(scale, path) for path in self.paths(scale))
+
+    def _identities(self, scale: str, path: Path) -> frozenset[str]:
+        """Return the identities of the runs in one file."""
+
+        def read() -> frozenset[str]:
+            lines = lines_of(path, _content(path))
+            return frozenset(self._identity(scale, line, place) for place, line in lines)
+
+        try:
+            return identities_in(path, read)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+
     def _identity(self, scale: str, line: bytes, place: str) -> str:
         """Return the identity of the run in a line, as for :meth:`parse`."""
         known = _identities.get(hash((self.slug, scale, line)))
         return known or str(self.parse(scale, line, place)["id"])
-
-    def _contents(self, scale: str) -> Iterator[tuple[Path, bytes]]:
-        """Give the files of a scale in order, each with its content."""
-        for path in self.paths(scale):
-            try:
-                yield path, path.read_bytes()
-            except OSError as error:
-                raise StoreError(f"{path} cannot be read: {error}") from error
 
     def append(self, scale: str, record: dict[str, Any]) -> bool:
         """Store the record of a finished run.
@@ -225,11 +243,10 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The lock of the first file covers all of them, and which of them is the last.
             with path.open("ab") as first, _locked(first):
-                data = b""
-                for path, data in self._contents(scale):
-                    for place, other in lines_of(path, data):
-                        if self._identity(scale, other, place) == record["id"]:
-                            return False
+                if self.holds(scale, record["id"]):
+                    return False
+                path = self.paths(scale)[-1]
+                data = _content(path)
                 end = whole_length(data)
                 if end < len(data):
                     warnings.warn(
@@ -345,9 +362,17 @@ class Store:
 
 
 # The identities of the lines that this process has read and checked, by a hash of paper, scale and
-# line. A grid reads its store once for each run, and to compute an identity takes longer than to
-# read a record.
+# line. The file that grows is read once for each run, and to compute an identity takes longer than
+# to read a record.
 _identities: dict[int, str] = {}
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a file of the store."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
 
 
 def _write(handle: FileIO, content: bytes) -> None:
