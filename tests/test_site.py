@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -135,3 +136,67 @@ def test_a_page_fits_says_no_error_and_can_be_read_by_everybody(tabs, name, size
         assert tab.evaluate(MARK_A_SAMPLE) > 3
         found[theme] = grave(tab.evaluate(CONTRAST))
     assert found == {"structure": [], "light": [], "dark": []}
+
+
+@pytest.fixture
+def arena(tabs):
+    """The arena's page, whose tables are ready to be clicked."""
+    tab, errors = tabs[DESKTOP]
+    errors.clear()
+    tab.goto((SITE / "book/arena.html").as_uri())
+    tab.wait_for_function("document.documentElement.dataset.arena === 'ready'")
+    assert errors == []
+    return tab
+
+
+def column(table, head):
+    """The texts of one column of a table, from the top."""
+    heads = [text.strip() for text in table.locator("thead th").all_inner_texts()]
+    place = heads.index(head) + 1
+    return table.locator(f"tbody tr > :nth-child({place})").all_inner_texts()
+
+
+def numbers(texts):
+    """The first number of each text, where it has one."""
+    found = [re.search(r"\d+(\.\d+)?", text) for text in texts]
+    return [float(match[0]) for match in found if match]
+
+
+def test_the_tables_of_the_arena_are_sorted_by_clicks_on_their_heads(arena):
+    table = arena.locator(".fedlib-sortable table").first
+    head = table.get_by_role("columnheader", name="no attack, %")
+    as_ranked = column(table, "rule")
+    assert len(numbers(column(table, "no attack, %"))) >= 30
+    for falling in (False, True):
+        head.click()
+        sorted_by = numbers(column(table, "no attack, %"))
+        assert sorted_by == sorted(sorted_by, reverse=falling)
+        assert column(table, "rule") != as_ranked
+    assert sorted(column(table, "rule")) == sorted(as_ranked)
+
+
+def test_the_tables_of_the_arena_are_sorted_with_the_keyboard(arena):
+    table = arena.locator(".fedlib-sortable table").first
+    table.locator("thead th").first.get_by_role("button").focus()
+    arena.keyboard.press("Enter")
+    names = column(table, "rule")
+    assert names == sorted(names, key=str.lower)
+
+
+def test_the_tables_of_the_arena_show_the_rows_that_have_a_word(arena):
+    search = arena.locator(".fedlib-sortable").first.get_by_role("searchbox")
+    table = arena.locator(".fedlib-sortable table").first
+    rows = table.locator("tbody tr").all_inner_texts()
+    search.fill("bulyan")
+    assert "Bulyan" in column(table, "rule")
+    having = [row for row in rows if "bulyan" in row.lower()]
+    assert len(having) < len(rows) and table.locator("tbody tr").all_inner_texts() == having
+    search.fill("")
+    assert table.locator("tbody tr").all_inner_texts() == rows
+
+
+def test_a_rule_s_number_leads_to_its_runs_and_the_command_that_plays_them(arena):
+    table = arena.locator(".fedlib-sortable table").first
+    table.locator("tbody tr").first.get_by_role("link").last.click()
+    arena.wait_for_url("**/book/records/arena_1.html**")
+    assert arena.locator("details[open]").get_by_text("python -m fedlib run arena_1").count()
