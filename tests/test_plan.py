@@ -7,9 +7,10 @@ from fedlib import __main__
 from fedlib.commands.plan import seconds_of
 from fedlib.data import DataConfig
 from fedlib.evidence.noise import Noise, NoiseBook
-from fedlib.evidence.plan import StoredTimes, _Bundle, _in_order, make_plan
+from fedlib.evidence.plan import EXPLAINING, StoredTimes, _Bundle, _causes, _in_order, make_plan
 from fedlib.evidence.report import Archive
 from fedlib.grids import Planned, load_grid, run_planned
+from fedlib.papers.centered_clipping.published import printed
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
@@ -42,6 +43,30 @@ def test_what_decides_the_most_claims_per_minute_comes_first():
     assert [decides for _, decides in order] == [
         (), ("one", "two", "confirmed"), ("three",), ("slow",),
     ]  # fmt: skip
+
+
+def test_a_choice_that_may_explain_a_large_difference_counts_until_one_explains_it(tmp_path):
+    slug, key = "centered_clipping", "table_iv/mnist_noniid/rop/cc_tau0.1/0"
+    grid = load_grid(slug)
+    cells = {cell.key: cell for cell in grid.cells("paper", 1, real) if cell.key.endswith(key)}
+    base, code = cells.pop(key), cells[f"variants/code/{key}"]
+    missing = {(name, 1): cell for name, cell in cells.items()}
+    near = printed(key, "test_accuracy").value / 100
+
+    def wanted(**accuracies):
+        store = Store(slug, tmp_path / str(accuracies))
+        for cell, accuracy in zip((base, code), accuracies.values(), strict=False):
+            put(store, cell, "paper", accuracy)
+        return _causes(slug, Archive(grid, store), missing)
+
+    causes = wanted(base=near - 0.5)
+    assert {name for cause in causes for _, name, _ in cause.runs} == set(cells)
+    assert {cause.value for cause in causes} == {EXPLAINING}
+    assert all(cause.text.startswith(f"whether this explains {key}: ") for cause in causes)
+    assert wanted(base=near) == []
+    assert wanted(base=near - 0.5, code=near) == []
+    still_open = wanted(base=near - 0.5, code=near - 0.5)
+    assert {name for cause in still_open for _, name, _ in cause.runs} == set(cells) - {code.key}
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def print_plan(options: argparse.Namespace) -> int:
     limit = check_int("limit", options.limit, 1)
     plan = _plan(options)
     hours = 0.0
-    print("minutes   hours so far   run, and the claims that are complete with it")
+    print("minutes   hours so far   run, and what can be decided with it")
     for run in plan.runs[:limit]:
         hours += run.minutes / 60
         guessed = "" if run.measured else "?"
@@ -53,7 +53,7 @@ def _totals(plan: Plan) -> str:
     claims = sum(len(run.decides) for run in plan.runs)
     text = (
         f"{len(plan.runs)} runs are missing, about {_hours(plan.runs)} in all; {len(of_claims)} of "
-        f"them, about {_hours(of_claims)}, are what {claims} claims wait for."
+        f"them, about {_hours(of_claims)}, are what {claims} open questions wait for."
     )
     if any(not run.measured for run in plan.runs):
         text += " ?: no run like it is stored, so the time is expected, not measured here."

@@ -1,4 +1,4 @@
-"""Which runs to compute next: those that decide the most claims in the least time."""
+"""Which runs to compute next: those that decide the most in the least time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from fedlib.data import DataConfig, DataError, resolve_source
+from fedlib.evidence.apart import EXPLAINS, NOT_COMPUTED, differences
 from fedlib.evidence.judging import CONTRADICTED, Judge
 from fedlib.evidence.report import Archive
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
@@ -19,6 +20,10 @@ from fedlib.validation import ConfigError
 
 CONFIRMING = 0.25
 """What it counts to confirm a verdict that rests on one seed, where deciding a claim counts 1."""
+EXPLAINING = 0.25
+"""What it counts to know whether a choice explains a difference from a printed number."""
+FARTHEST = 10
+"""For so many of the differences of each table, the largest ones, causes are looked for."""
 _UNKNOWN_MINUTES = 60.0
 """How long a run is taken to last if no run like it is stored."""
 
@@ -41,10 +46,11 @@ class Wanted:
     measured
         Whether a run like it is stored, so that the time is not a guess.
     decides
-        The claims that could be decided once this run and those before it are stored, and not
-        before. A claim is given by its text.
+        The questions that could be decided once this run and those before it are stored, and not
+        before. They are claims, each given by its text, and whether a choice explains a large
+        difference from a printed number.
     needed_by
-        The number of claims that need the run.
+        The number of these questions that need the run.
     """
 
     slug: str
@@ -73,12 +79,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Bundle:
-    """The runs that a claim waits for.
+    """The runs that a question waits for.
 
     Attributes
     ----------
     text
-        The claim.
+        The question: a claim, or what may explain a difference.
     value
         What it counts to decide it.
     runs
@@ -97,7 +103,11 @@ def make_plan(
     slugs: Sequence[str] | None = None,
     archives: Callable[[str], Archive] | None = None,
 ) -> Plan:
-    """Return the runs that are missing, those that decide the most claims per hour first.
+    """Return the runs that are missing, those that decide the most per hour first.
+
+    A claim counts 1. To confirm a verdict that rests on one seed counts ``CONFIRMING``, and to know
+    whether a choice explains one of the largest differences from a printed number counts
+    ``EXPLAINING``.
 
     Parameters
     ----------
@@ -127,7 +137,7 @@ def make_plan(
         found = _missing(archive, scale, data, absent)
         missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
         if scale == "paper" and slug not in arenas:
-            bundles += _bundles(slug, archive, found)
+            bundles += _bundles(slug, archive, found) + _causes(slug, archive, found)
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
         run: time if time is not None else missing[run].minutes or _UNKNOWN_MINUTES
@@ -197,6 +207,24 @@ def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) 
         if known and len(known) == len(wanted):
             value = CONFIRMING if row.decided else 1.0
             bundles.append(_Bundle(row.text, value, known))
+    return bundles
+
+
+def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
+    """Return what it takes to know whether each choice explains a paper's largest differences."""
+    tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
+    bundles = []
+    # A paper that prints no numbers has nothing to be apart from.
+    for compared, variants in getattr(tables, "compared", lambda archive: ())(archive):
+        found = differences(compared, variants)
+        stable = [one for one in found.apart if not one.unstable]
+        for one in stable[:FARTHEST]:
+            seed = one.result.seeds[0]
+            for tried in one.tried:
+                run = (tried.cell, seed)
+                if one.kind != EXPLAINS and tried.kind == NOT_COMPUTED and run in missing:
+                    text = f"whether this explains {one.result.key}: {tried.name}"
+                    bundles.append(_Bundle(text, EXPLAINING, frozenset({(slug, *run)})))
     return bundles
 
 

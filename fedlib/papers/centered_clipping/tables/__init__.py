@@ -27,6 +27,7 @@ from fedlib.papers.centered_clipping.tables.figures import (
 )
 from fedlib.papers.centered_clipping.tables.judged import (
     claims_table,
+    compared,
     farthest_table,
     margins_table,
     recovery_by_code,
@@ -41,6 +42,7 @@ __all__ = [
     "accuracy_rows",
     "apart_table",
     "claims_table",
+    "compared",
     "cosines_in_words",
     "cosines_table",
     "curves",

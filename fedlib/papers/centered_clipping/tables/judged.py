@@ -9,6 +9,7 @@ from fedlib.evidence import claims as evidence
 from fedlib.evidence.apart_tables import Compared
 from fedlib.evidence.report import Archive, Note, Table
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
+from fedlib.grids import Variant
 from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.keys import Key
@@ -16,6 +17,8 @@ from fedlib.papers.centered_clipping.published import printed, published_accurac
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, RULE_TITLES, SETTING_TITLES
 from fedlib.papers.centered_clipping.tables.figures import FIGURE_3
 from fedlib.papers.centered_clipping.variants import NETWORK_VARIANT, VARIANT_MOMENTUM, VARIANTS
+
+_CHOICES = (*VARIANTS, *SINGLE_CHOICES, CODE)
 
 
 def claims_table(archive: Archive) -> evidence.ClaimsTable:
@@ -84,8 +87,12 @@ def variants_table(archive: Archive) -> Table:
 
 def farthest_table(archive: Archive) -> Table | Note:
     """The cells of Table IV that are farthest from the printed ones, and what explains it."""
-    choices = (*VARIANTS, *SINGLE_CHOICES, CODE)
-    return apart_tables.farthest_table(_compared(archive), choices, _where, "Table IV")
+    return apart_tables.farthest_table(_compared(archive), _CHOICES, _where, "Table IV")
+
+
+def compared(archive: Archive) -> list[tuple[Compared, tuple[Variant, ...]]]:
+    """Return what is compared with the printed numbers, and the choices that may explain it."""
+    return [(_compared(archive), _CHOICES)]
 
 
 def recovery_by_code(archive: Archive) -> Note:

@@ -17,6 +17,7 @@ from fedlib.papers.clustering_with_outliers.tables.dilemma import dilemma_table,
 from fedlib.papers.clustering_with_outliers.tables.theorem import constants_table
 from fedlib.papers.clustering_with_outliers.tables.verdicts import (
     claims_table,
+    compared,
     farthest_table,
     recovery_by_code,
     variants_table,
@@ -32,6 +33,7 @@ __all__ = [
     "accuracy_table",
     "camouflage_table",
     "claims_table",
+    "compared",
     "constants_table",
     "dilemma_table",
     "farthest_table",

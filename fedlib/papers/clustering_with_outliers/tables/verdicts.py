@@ -8,6 +8,7 @@ from fedlib.evidence import apart_tables, claims
 from fedlib.evidence.apart_tables import Compared
 from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Note, Table
+from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
@@ -21,6 +22,7 @@ from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.settings import UNIFORM, heading_of
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 
+_CHOICES = (*VARIANTS, *SINGLE_CHOICES, CODE)
 _TABLE_1 = Scenario(UNIFORM, "0.4").cells(RULES, PUBLISHED_ATTACKS)
 
 
@@ -66,8 +68,12 @@ def farthest_table(archive: Archive, table_1: bool) -> Table | Note:
         Whether the cells are those of Table 1, or all others.
     """
     title = "Table 1" if table_1 else "All other tables"
-    choices = (*VARIANTS, *SINGLE_CHOICES, CODE)
-    return apart_tables.farthest_table(_compared(archive, table_1), choices, where, title)
+    return apart_tables.farthest_table(_compared(archive, table_1), _CHOICES, where, title)
+
+
+def compared(archive: Archive) -> list[tuple[Compared, tuple[Variant, ...]]]:
+    """Return what is compared with the printed numbers, and the choices that may explain it."""
+    return [(_compared(archive, table_1), _CHOICES) for table_1 in (True, False)]
 
 
 def recovery_by_code(archive: Archive, table_1: bool) -> Note:

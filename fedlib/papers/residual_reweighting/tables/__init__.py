@@ -17,6 +17,7 @@ from fedlib.papers.residual_reweighting.tables.parameters import table_6, table_
 from fedlib.papers.residual_reweighting.tables.rules import rules_table, table_1, table_2, table_4
 from fedlib.papers.residual_reweighting.tables.verdicts import (
     claims_table,
+    compared,
     farthest_table,
     recovery_by_code,
     success_variants_table,
@@ -29,6 +30,7 @@ __all__ = [
     "backdoor_table",
     "claims_table",
     "class_shares",
+    "compared",
     "farthest_table",
     "figure_2",
     "figure_3",

@@ -9,6 +9,7 @@ from fedlib.evidence import apart_tables, claims
 from fedlib.evidence.apart_tables import Compared
 from fedlib.evidence.claims import ClaimsTable, PrintedNumber
 from fedlib.evidence.report import Archive, Note, Table
+from fedlib.grids import Variant
 from fedlib.papers.residual_reweighting.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.residual_reweighting.choices import VARIANTS
 from fedlib.papers.residual_reweighting.claims import CLAIMS
@@ -139,8 +140,15 @@ def farthest_table(archive: Archive, success: bool = False) -> Table | Note:
     success
         Whether the success of attacks is compared, or the accuracy.
     """
-    compared, choices = _compared(archive, success), (*_CHOICES, CODE)
-    return apart_tables.farthest_table(compared, choices, where, _TITLES[success])
+    choices = (*_CHOICES, CODE)
+    return apart_tables.farthest_table(
+        _compared(archive, success), choices, where, _TITLES[success]
+    )
+
+
+def compared(archive: Archive) -> list[tuple[Compared, tuple[Variant, ...]]]:
+    """Return what is compared with the printed numbers, and the choices that may explain it."""
+    return [(_compared(archive, success), (*_CHOICES, CODE)) for success in (False, True)]
 
 
 def recovery_by_code(archive: Archive, success: bool = False) -> Note:
