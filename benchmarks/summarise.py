@@ -19,11 +19,13 @@ def summarise(raw: dict[str, Any]) -> dict[str, Any]:
     machine = raw["machine_info"]
     described = machine["fedlib"]
     entries: dict[tuple[str, str, tuple[int, ...]], dict[str, float]] = {}
+    goals: dict[tuple[str, str, tuple[int, ...]], dict[str, float]] = {}
     for benchmark in raw["benchmarks"]:
         info = benchmark["extra_info"]
         place = (info["kind"], info["name"], tuple(info["size"]))
         seconds = info.get("seconds", benchmark["stats"]["median"])
         entries.setdefault(place, {})[info["library"]] = seconds
+        goals[place] = {"goal": info["goal"]} if "goal" in info else {}
     date = raw["datetime"][:10]
     return {
         "processor": described["device_name"],
@@ -33,6 +35,7 @@ def summarise(raw: dict[str, Any]) -> dict[str, Any]:
         "commit": described["commit"],
         "measured": [
             {"kind": kind, "name": name, "size": list(size), "seconds": seconds, "date": date}
+            | goals[kind, name, size]
             for (kind, name, size), seconds in entries.items()
         ],
     }

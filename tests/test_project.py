@@ -226,6 +226,21 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     assert table[0].count("|") == table[1].count("|") == 9
 
 
+def test_goals_stand_beside_the_reads_that_were_measured(tmp_path):
+    measured = [
+        {"kind": "goal", "name": name, "size": size, "seconds": {library: seconds}, **goal}
+        for size, factor in (([25, 1_000_000], 1), ([100, 100_000], 3))
+        for name, library, seconds, goal in (
+            ("krum", "fedlib", 0.0039 * factor, {"goal": 4}),
+            ("one read", "memory", 0.001, {}),
+        )
+    ]
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    table = fill(Page("{measured:goal}", tmp_path)).splitlines()
+    assert table[0] == "| rule | goal | 25 × 1,000,000 | 100 × 100,000 |"
+    assert table[2:] == ["| `krum` | 4 | 3.9 | **11.7** |"]
+
+
 def test_kernels_of_networks_are_compared_with_torch(tmp_path):
     measured = [
         {

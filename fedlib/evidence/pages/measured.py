@@ -14,7 +14,7 @@ CPU_FILE = "measured.json"
 _BY_NETWORK = ("jobs", "bfloat16", "local", "nnpack")
 """The kinds of benchmark whose tables have a row for each network and a column for each way."""
 
-_KINDS = ("machine", "aggregator", "round", "network", "run", *_BY_NETWORK)
+_KINDS = ("machine", "aggregator", "goal", "round", "network", "run", *_BY_NETWORK)
 
 
 @page_mark("measured:KIND")
@@ -26,8 +26,8 @@ def measured(page: Page, kind: str) -> str:
     page
         It knows where the benchmarks' results are.
     kind
-        ``machine`` for the machine, otherwise a kind of benchmark: ``aggregator``, ``round``,
-        ``network``, ``run``, ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
+        ``machine`` for the machine, otherwise a kind of benchmark: ``aggregator``, ``goal``,
+        ``round``, ``network``, ``run``, ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
     """
     check_name("measured", kind, _KINDS)
     summary: dict[str, Any] = json.loads(page.benchmark(CPU_FILE))
@@ -63,14 +63,15 @@ def ratios(kind: str, summary: dict[str, Any]) -> str:
         return _networks(kind, entries)
     if kind in ("network", "run"):
         return _kernels(kind, entries)
-    return _rules(entries) if kind == "aggregator" else _rounds(entries)
+    tables = {"aggregator": _rules, "goal": _goals, "round": _rounds}
+    return tables[kind](entries)
 
 
 def _shown(entry: dict[str, Any]) -> bool:
     """Return whether a table shows the entry. The other sizes are measured for the figure."""
     if entry["kind"] == "round":
         return entry["size"][0] == (10 if entry["name"] == "resnet18" else 25)
-    if entry["kind"] in ("network", "run", *_BY_NETWORK):
+    if entry["kind"] in ("goal", "network", "run", *_BY_NETWORK):
         return True
     return entry["size"] in ([25, 100_000], [25, 1_000_000], [100, 100_000])
 
@@ -93,6 +94,24 @@ def _rules(entries: list[dict[str, Any]]) -> str:
     ours = ("rule", "n", "d", "fedlib, ms")
     ratios = ("byzfl / fedlib", "Flower / fedlib", "torch / fedlib", "fedlib / one read")
     return table((*ours, *ratios), rows, numbers=7)
+
+
+def _goals(entries: list[dict[str, Any]]) -> str:
+    """Return the table of how many reads a rule takes on one thread, beside its goal."""
+    sizes = list(dict.fromkeys(tuple(entry["size"]) for entry in entries))
+    seconds = {(entry["name"], *entry["size"]): entry["seconds"] for entry in entries}
+    rows = []
+    for name, goal in {entry["name"]: entry.get("goal") for entry in entries}.items():
+        if goal is None:
+            continue
+        shown = []
+        for size in sizes:
+            one_read = seconds["one read", *size]["memory"]
+            reads = seconds[name, *size]["fedlib"] / one_read
+            shown.append(f"{reads:.1f}" if reads <= goal else f"**{reads:.1f}**")
+        rows.append((f"`{name}`", f"{goal:g}", *shown))
+    heads = ("rule", "goal", *(f"{n} × {d:,}" for n, d in sizes))
+    return table(heads, rows, numbers=len(heads) - 1)
 
 
 def _rounds(entries: list[dict[str, Any]]) -> str:
