@@ -5,6 +5,8 @@ benchmark is skipped with a line that says so: ``pip install flwr`` and ``pip in
 3.12 or newer) add them.
 """
 
+import importlib
+
 import pytest
 
 
@@ -30,17 +32,26 @@ def flower(rule, f, updates):
 
 
 def krum(rule, f, updates):
-    """The rule of the package krum, of those that its documentation shows."""
-    pytest.importorskip("krum.primitives", reason="krum is not installed")
-    from krum.primitives.aggregators.average import Average
-    from krum.primitives.aggregators.krum import Krum
+    """The rules of the package krum that are the same as ours with the same settings.
 
+    Its Bulyan averages selected means, its geometric median stops by another test, and its AKSEL
+    keeps another number of clients.
+    """
+    pytest.importorskip("krum.primitives", reason="krum is not installed")
+    from krum.primitives import aggregators as rules
+
+    n = len(updates)
     calls = {
-        "mean": lambda: Average.aggregate(updates),
-        "krum": lambda: Krum.aggregate(updates, n=len(updates), f=f),
+        "mean": lambda: rules.average.Average.aggregate(updates),
+        "median": lambda: rules.median.Median.aggregate(updates),
+        "trimmed_mean": lambda: rules.trimmed_mean.TrimmedMean.aggregate(updates, f=f),
+        "krum": lambda: rules.krum.Krum.aggregate(updates, n=n, f=f),
+        "multi_krum": lambda: rules.multikrum.MultiKrum.aggregate(updates, n=n, f=f, m=n - f),
     }
     if rule not in calls:
-        pytest.skip(f"the documentation of krum shows no function for {rule}")
+        pytest.skip(f"krum has no rule that is our {rule}")
+    for module in ("average", "median", "trimmed_mean", "krum", "multikrum"):
+        importlib.import_module(f"krum.primitives.aggregators.{module}")
     return calls[rule]
 
 

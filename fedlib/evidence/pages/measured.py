@@ -89,11 +89,12 @@ def _rules(entries: list[dict[str, Any]]) -> str:
             n, d = entry["size"]
             name, time, ratio = _against_byzfl(entry)
             reads = entry["seconds"]["fedlib"] / one_read[n, d]
-            others = (_ratio(entry, peer) or "" for peer in ("flower", "torch"))
+            others = (_ratio(entry, peer) or "" for peer in ("flower", "krum", "torch"))
             rows.append((name, str(n), f"{d:,}", time, ratio, *others, f"{reads:.1f}"))
     ours = ("rule", "n", "d", "fedlib, ms")
-    ratios = ("byzfl / fedlib", "Flower / fedlib", "torch / fedlib", "fedlib / one read")
-    return table((*ours, *ratios), rows, numbers=7)
+    ratios = ("byzfl / fedlib", "Flower / fedlib", "krum / fedlib")
+    last = ("torch / fedlib", "fedlib / one read")
+    return table((*ours, *ratios, *last), rows, numbers=8)
 
 
 def _goals(entries: list[dict[str, Any]]) -> str:

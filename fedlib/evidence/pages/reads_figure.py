@@ -20,6 +20,7 @@ _LIBRARIES = {
     "torch": ("|", "fedlib without compiled kernels"),
     "byzfl": ("x", "byzfl"),
     "flower": ("+", "Flower"),
+    "krum": ("2", "krum"),
 }
 
 
@@ -68,7 +69,7 @@ def draw(page: Page, path: Path) -> None:
             axis.grid(alpha=0.25)
         panels[0].set_yticks(range(len(rules)), [rule.replace("_", " ") for rule in rules])
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        figure.legend(handles, labels, loc="outside upper center", ncols=5)
         figure.savefig(path)
 
 
