@@ -8,33 +8,24 @@ import io
 import os
 import select
 import sys
-import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TextIO
 
-import torch
-
-from fedlib import __version__, hardware, kernels, limits
+from fedlib import __version__
+from fedlib.commands.data import add_data
+from fedlib.commands.doctor import add_doctor
 from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import ENGINES, add_plan, cluster_of, run_all
 from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
 from fedlib.compat import MissingExtraError
-from fedlib.data.catalogue import DATASETS, DOWNLOADABLE
 from fedlib.data.datasets import SOURCES
-from fedlib.data.download import download
 from fedlib.data.errors import DataError
-from fedlib.data.files import data_root, on_disk, verify_files
-from fedlib.data.trust import read_all, trust
 from fedlib.evidence.report import Archive
-from fedlib.gradients import choose_strategy, gradients
-from fedlib.gradients.replay import Graphs
 from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
-from fedlib.models import MODELS, make_model
 from fedlib.runs.store import SCALES, Store, StoreError, results_root
-from fedlib.validation import ConfigError, check_name
+from fedlib.validation import ConfigError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,15 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     add_merge(commands)
     add_rank(commands)
 
-    data = commands.add_parser("data", help="which data sets are on disk; get or trust others")
-    names = ", ".join(DOWNLOADABLE)
-    data.add_argument("--download", metavar="NAME", help=f"fetch into the data folder: {names}")
-    data.add_argument("--trust", metavar="NAME", help="record the files of a set as they are")
-    data.add_argument("--variant", metavar="NAME", help="with --trust: what to call that copy")
-    data.set_defaults(command=_data)
-
-    doctor = commands.add_parser("doctor", help="versions, device, threads, data, results")
-    doctor.set_defaults(command=_doctor)
+    add_data(commands)
+    add_doctor(commands)
     return parser
 
 
@@ -201,85 +185,6 @@ def _list(options: argparse.Namespace) -> int:
                 held = archive.held(key)
                 print(f"  {key:48} {held or '-'}")
     return 0
-
-
-def _data(options: argparse.Namespace) -> int:
-    """Download or trust a data set if asked to, and print the state of all data sets."""
-    if options.variant and not options.trust:
-        raise ConfigError(f"variant={options.variant!r} is of use with --trust alone.")
-    root = data_root()
-    if options.trust:
-        check_name("trust", options.trust, DATASETS)
-        if not options.variant:
-            raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
-        print(f"recorded in {trust(options.trust, root, options.variant)}")
-    if options.download:
-        download(options.download)
-    print(f"data folder: {root}")
-    for name, info in DATASETS.items():
-        print(f"  {name:16} {info.title:18} {_data_status(name, root)}")
-    return 0
-
-
-def _data_status(name: str, root: Path) -> str:
-    """Say whether a data set is on disk and usable, or how to get it."""
-    info = DATASETS[name]
-    if not info.files:
-        return "made on the spot"
-    try:
-        if not on_disk(name, root):
-            if info.generate is not None:
-                return f"absent: cannot be downloaded, goes to {', '.join(info.files)}"
-            return f"absent: python -m fedlib data --download {name}"
-        verified = verify_files(name, root)
-        if verified.trusted:
-            # Only the user vouches for these files, so that they may be of any content.
-            read_all(name, root, verified)
-        return f"on disk and verified ({verified.variant})"
-    except DataError as error:
-        return f"NOT USABLE: {' '.join(str(error).split())}"
-
-
-def _doctor(_: argparse.Namespace) -> int:
-    """Print versions, device, times of a client step, data and results."""
-    device = hardware.check_device("auto")
-    hardware.configure(hardware.cores())
-    print(f"fedlib {__version__} ({hardware.commit()})")
-    for name, version in hardware.versions().items():
-        print(f"  {name} {version}")
-    print(f"device: {device} ({hardware.device_name(device)})")
-    print(f"cores: {hardware.cores()}, processor: {hardware.cpu_name()}")
-    print(f"free memory: {limits.free_memory() / 1e9:.1f} GB")
-    print(f"results: {results_root()}")
-    print("client step, 20 clients x 32 samples, all threads:")
-    for model in ("cnn_4_8", "cnn_20_50"):
-        times = _time_strategies(model, device)
-        chosen = choose_strategy(make_model(model, (1, 28, 28), 10, 0), device)
-        shown = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in times.items())
-        print(f"  {model}: {shown}; auto takes {chosen}")
-    _data(argparse.Namespace(trust=None, download=None, variant=None))
-    return 0
-
-
-def _time_strategies(model_name: str, device: torch.device) -> dict[str, float]:
-    """Return the seconds of the fastest of three client steps, by strategy."""
-    assert model_name in MODELS
-    model = make_model(model_name, (1, 28, 28), 10, 0).to(device)
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(20, 32, 1, 28, 28, generator=generator).to(device)
-    y = torch.randint(10, (20, 32), generator=generator).to(device)
-    out = torch.empty(20, sum(p.numel() for p in model.parameters()), device=device)
-    times, graphs = {}, Graphs()
-    here = ("tiled",) if device.type == "cpu" and kernels.available() else ()
-    for strategy in ("loop", "merged", *here, "grouped", "vmap"):
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            _, losses = gradients(model, x, y, out=out, strategy=strategy, graphs=graphs)
-            float(losses.sum())  # waits for an accelerator
-            best = min(best, time.perf_counter() - start)
-        times[strategy] = best
-    return times
 
 
 if __name__ == "__main__":

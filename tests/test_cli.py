@@ -251,6 +251,13 @@ def test_doctor_tells_versions_device_threads_and_data(capsys):
         assert word in out
 
 
+def test_doctor_looks_at_the_device_that_it_is_told(capsys):
+    assert main(["doctor", "--device", "cpu"]) == 0
+    assert "device: cpu" in capsys.readouterr().out
+    assert main(["doctor", "--device", "gpu"]) == 2
+    assert "device='gpu'" in capsys.readouterr().err
+
+
 def test_the_grids_need_no_notebook_software():
     """``python -m fedlib`` where Jupyter, papermill, matplotlib, tqdm are not to be had."""
     code = (
