@@ -41,11 +41,23 @@ RULES = {
 SEARCHES = {"mda": byzfl.MDA, "smea": byzfl.SMEA}
 # Rules that byzfl does not have.
 OWN = (
+    "aksel",
+    "arc",
+    "autogm",
     "bulyan",
+    "caf",
+    "cge",
+    "clipped_clustering",
+    "dnc",
     "faba",
+    "flame",
     "foolsgold",
     "flair",
     "fltrust",
+    "meamed",
+    "monna",
+    "phocas",
+    "signguard",
     "center_with_outliers",
     "mean_with_outliers",
     "repeated_median",
