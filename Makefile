@@ -71,7 +71,7 @@ notebooks: setup
 # The pages of the site in a browser. Without Chromium, the links and texts of the pages alone.
 browse: export FEDLIB_SITE ?= $(BUILD)/html-committed
 browse: setup
-	$(PY) -m pytest -q tests/test_site.py
+	$(PY) -m pytest -q -n 2 tests/test_site.py
 
 # Side by side with byzfl, on a quiet machine.
 bench: setup

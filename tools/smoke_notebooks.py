@@ -11,6 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import notebooks
@@ -36,12 +37,17 @@ def smoke(root: Path, build_folder: Path) -> None:
         os.environ["FEDLIB_RESULTS"] = str(folder / "results")
         # Where no data are, the embedded ones serve.
         os.environ["FEDLIB_DATA"] = str(folder / "no-data")
-        executed = []
-        for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+
+        def execute(notebook: Path) -> Path:
             print(f"executing {notebook.relative_to(root)} at smoke scale", flush=True)
-            executed.append(folder / notebook.name)
-            notebooks.execute(notebook, executed[-1], [("scale", "smoke")])
+            notebooks.execute(notebook, folder / notebook.name, [("scale", "smoke")])
+            return folder / notebook.name
+
+        # Most of a chapter's time is Python's own, on one core.
+        with ThreadPoolExecutor(2) as pool:
+            executed = list(pool.map(execute, sorted((root / "notebooks").glob("*.ipynb"))))
         again = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-cell-timeout", "300"]
+        again += ["-n", "2", "--dist", "loadscope"]  # a chapter's cells stay with one process
         subprocess.run([sys.executable, "-m", "pytest", *again, *map(str, executed)], check=True)
 
 
