@@ -227,6 +227,14 @@ def test_ratios_of_the_performance_page_are_those_measured(tmp_path):
     assert table[0].count("|") == table[1].count("|") == 10
 
 
+def test_the_hours_of_runs_are_summed_by_device():
+    made = [("cpu", 3600), ("cpu", 1800), ("cuda:0", 720)]
+    records = [{"provenance": {"device": name, "wall_time_s": time}} for name, time in made]
+    assert hours_of(records) == "1.5 h CPU, 0.2 h GPU"
+    assert hours_of(records[2:]) == "0.2 h GPU"
+    assert hours_of([]) == ""
+
+
 def test_goals_stand_beside_the_reads_that_were_measured(tmp_path):
     measured = [
         {"kind": "goal", "name": name, "size": size, "seconds": {library: seconds}, **goal}

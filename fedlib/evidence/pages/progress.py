@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
+from typing import Any
 
 from fedlib.evidence import claims
 from fedlib.evidence.pages.markdown import escaped, table
@@ -16,6 +18,27 @@ from fedlib.grids import load_grid
 def coverage(page: Page, slug: str) -> str:
     """Say how far a paper's grid is computed."""
     return Archive(load_grid(slug)).coverage()
+
+
+@page_mark("hours:SLUG")
+def hours(page: Page, slug: str) -> str:
+    """Say how many hours the stored runs at the paper's scale took, on each kind of device."""
+    return hours_of(Archive(load_grid(slug)).store.read("paper").values())
+
+
+def hours_of(records: Iterable[dict[str, Any]]) -> str:
+    """Return the sum of the runs' times, as ``12.3 h CPU, 0.5 h GPU``.
+
+    Parameters
+    ----------
+    records
+        The records of the runs.
+    """
+    seconds = {"CPU": 0.0, "GPU": 0.0}
+    for record in records:
+        made = record["provenance"]
+        seconds["CPU" if made.get("device", "cpu") == "cpu" else "GPU"] += made["wall_time_s"]
+    return ", ".join(f"{time / 3600:.1f} h {kind}" for kind, time in seconds.items() if time)
 
 
 @page_mark("tally:SLUG")
