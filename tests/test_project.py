@@ -19,6 +19,7 @@ from fedlib.evidence.chapter import PARAMETERS
 from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads_figure
 from fedlib.evidence.pages.__main__ import main as pages_command
 from fedlib.evidence.pages.catalogue import section
+from fedlib.evidence.pages.progress import hours_of
 from fedlib.grids import load_grid
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
