@@ -10,7 +10,14 @@ from torch import nn
 from fedlib import engine, kernels
 from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.gradients import base as strategies
-from fedlib.gradients import choose_strategy, forward, gradients, local_updates, tiled
+from fedlib.gradients import (
+    choose_strategy,
+    forward,
+    gradients,
+    local_updates,
+    saliency_maps,
+    tiled,
+)
 from fedlib.models import flatten_parameters, make_model
 from fedlib.validation import ConfigError
 
@@ -97,6 +104,35 @@ def test_gradients_of_every_layer_are_autograds(name, clients, batch):
     close(found, expected)
     close(losses, expected_losses)
     close(forward(model, x[0]), model(x[0]).detach())
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_saliency_maps_of_every_layer_are_autograds(name, score, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    channels, side, layers = LAYERS[name]
+    model, x, y = drawn(layers, 1, 37, channels, side)
+    x, y = x[0], y[0]
+    pixels = x.double().requires_grad_()
+    scores = model.double()(pixels)
+    scores = scores.softmax(1) if score == "probability" else scores
+    expected = torch.autograd.grad(scores.gather(1, y[:, None]).sum(), pixels)[0].float()
+    close(tiled.input_gradients(model.float(), x, y, score == "probability"), expected)
+    found = saliency_maps(model, flatten_parameters(model)[None], x, y, score)
+    close(found, expected.abs().amax(1)[None])
+
+
+def test_saliency_maps_of_a_model_that_is_not_finite_are_not_finite_and_spoil_no_other():
+    channels, side, layers = LAYERS["pooling after ReLU"]
+    model, x, y = drawn(layers, 1, 20, channels, side)
+    good = flatten_parameters(model).detach().clone()
+    bad = good.clone()
+    bad[: 4 * 25] = math.nan
+    alone = saliency_maps(model, good[None], x[0], y[0])
+    both = saliency_maps(model, torch.stack([bad, good]), x[0], y[0])
+    assert not both[0].isfinite().all()
+    assert torch.equal(both[1], alone[0])
 
 
 MODELS = ["cnn_4_8", "cnn_20_50", "cnn_32_64", "mlp_100", "mlp_46_23", "softmax_regression"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from fedlib.gradients import merged
+from fedlib.gradients import merged, tiled
 from fedlib.models import flatten_parameters
 
 
@@ -41,8 +41,11 @@ def saliency_maps(
     """
     local = copy.deepcopy(model).requires_grad_(False)
     flat = flatten_parameters(local)
-    by_merged = x.device.type == "cpu" and merged.supports(local)
-    gradient = _gradient_by_merged if by_merged else _gradient_by_autograd
+    gradient = _gradient_by_autograd
+    if tiled.supports(local) and tiled.fits(x, y, fewest=tiled.FEWEST):
+        gradient = _gradient_by_tiles
+    elif x.device.type == "cpu" and merged.supports(local):
+        gradient = _gradient_by_merged
     maps = []
     for one in parameters:
         flat.copy_(one)
@@ -71,3 +74,10 @@ def _gradient_by_merged(
             p = logits.softmax(1)
             g = p.gather(1, labels) * (g - p)
         return merged.input_gradient(model, tape, g)
+
+
+def _gradient_by_tiles(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, score: str
+) -> torch.Tensor:
+    assert isinstance(model, nn.Sequential)
+    return tiled.input_gradients(model, x, labels[:, 0], score == "probability")

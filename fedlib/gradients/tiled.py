@@ -112,11 +112,14 @@ def _settings(layer: nn.Module) -> tuple[object, ...]:
     return (kind,)
 
 
-def _plan(model: nn.Sequential, shape: torch.Size) -> _Plan:
-    """The plan of ``model`` for samples of a ``shape``, without the axis of the samples."""
+def _plan(model: nn.Sequential, shape: torch.Size, to_inputs: bool = False) -> _Plan:
+    """The plan of ``model`` for samples of a ``shape``, without the axis of the samples.
+
+    With ``to_inputs`` gradients go back to the samples, and not only to the first parameters.
+    """
     images = (1, 1, 1, *shape)[-3:] if len(shape) < 3 else (-1, *shape[-2:])
     channels = math.prod(shape) // max(1, math.prod(images[1:]))
-    return _written(tuple(map(_settings, model)), (channels, images[1], images[2]))
+    return _written(tuple(map(_settings, model)), (channels, images[1], images[2]), to_inputs)
 
 
 class _Images(NamedTuple):
@@ -134,7 +137,7 @@ class _Images(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _written(settings: tuple[Any, ...], shape: tuple[int, int, int]) -> _Plan:
+def _written(settings: tuple[Any, ...], shape: tuple[int, int, int], to_inputs: bool) -> _Plan:
     from fedlib.kernels import layers as k
 
     widest = max(one[1] for one in settings if one[0] == "linear")
@@ -148,7 +151,7 @@ def _written(settings: tuple[Any, ...], shape: tuple[int, int, int]) -> _Plan:
 
     here, weights = place(*shape), 0
     rows: list[np.ndarray] = []
-    before = cut = False
+    before, cut = to_inputs, False
     for number, (kind, *sizes) in enumerate(settings):
         if kind == "relu":
             rows[-1][k.CUT], cut = 1, True
@@ -294,6 +297,47 @@ def forward(model: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
 
     _shared_out(compute, len(x))
     return out
+
+
+def input_gradients(
+    model: nn.Sequential, x: torch.Tensor, labels: torch.Tensor, probability: bool
+) -> torch.Tensor:
+    """Gradients of the score of each sample's own class by the sample's own numbers.
+
+    Parameters
+    ----------
+    model
+        A model that :func:`supports` accepts.
+    x, labels
+        Samples ``(n, C, H, W)`` that :func:`fits` accepts, and their labels ``(n,)``.
+    probability
+        Whether the score is the probability of the class. Otherwise it is the logit.
+
+    Returns
+    -------
+    torch.Tensor
+        The gradients, of the shape of ``x``.
+    """
+    from fedlib.kernels import passes
+    from fedlib.kernels.lanes import LANES
+
+    plan, samples, w = _plan(model, x.shape[1:], to_inputs=True), _samples(x), _flat(model)
+    _check_labels(labels, plan.classes)
+    features = math.prod(x.shape[1:])
+    own = labels.contiguous().numpy()
+    tiles = -(-len(x) // LANES)
+    out = torch.empty(tiles * LANES, features)
+    rows = out.numpy()
+
+    def compute(part: slice) -> None:
+        start, stop = LANES * part.start, min(LANES * part.stop, len(x))
+        passes.input_gradients(
+            plan.table, w, samples[start * features : stop * features], own[start:stop],
+            probability, plan.workspace(), rows[start : LANES * part.stop],
+        )  # fmt: skip
+
+    _shared_out(compute, tiles)
+    return out[: len(x)].view(x.shape)
 
 
 def _samples(x: torch.Tensor) -> np.ndarray:

@@ -302,7 +302,9 @@ def convolution_back(layer, w, ws):
     rows = range(0, some, _ROWS)
     _convolve_back(zeros(_ROWS, _BESIDE), rows, range(0, most, _BESIDE), layer, w, ws)
     _convolve_back(zeros(_ROWS, 1), rows, range(most, width, 1), layer, w, ws)
-    _convolve_back(zeros(1, 1), range(some, channels, 1), range(0, width, 1), layer, w, ws)
+    rows = range(some, channels, 1)
+    _convolve_back(zeros(1, _BESIDE), rows, range(0, most, _BESIDE), layer, w, ws)
+    _convolve_back(zeros(1, 1), rows, range(most, width, 1), layer, w, ws)
 
 
 @compiled

@@ -96,6 +96,42 @@ def backward(plan, w, ws, starts, grad):
 
 
 @compiled
+def backward_to_inputs(plan, w, ws):
+    """Put the gradients of the inputs over them; those of the logits stand over the logits."""
+    for number in range(len(plan) - 1, -1, -1):
+        layer = plan[number]
+        if layer[KIND] == CONVOLUTION:
+            convolution_back(layer, w, ws)
+        elif layer[KIND] == POOLING:
+            pooling_back(layer, ws)
+        else:
+            linear_back(layer, w, ws)
+
+
+@compiled
+def own_score(layer, labels, probability, ws):
+    """Put the gradient of the score of each sample's own class over the logits.
+
+    The score is the logit, or the ``probability`` after a softmax.
+    """
+    at, classes = layer[OUT_AT], layer[OUT_CHANNELS]
+    for lane in range(LANES):
+        most, whole, own = ws[at + lane], np.float32(0), at + labels[lane] * LANES + lane
+        for o in range(1, classes):
+            most = max(most, ws[at + o * LANES + lane])
+        for o in range(classes):
+            whole += math.exp(ws[at + o * LANES + lane] - most)
+        share = math.exp(ws[own] - most) / whole if probability else np.float32(1)
+        for o in range(classes):
+            place = at + o * LANES + lane
+            logit = ws[place]
+            g = np.float32(1) if place == own else np.float32(0)
+            if probability:
+                g = share * (g - math.exp(logit - most) / whole)
+            ws[place] = np.float32(0) if layer[CUT] and logit <= 0 else g
+
+
+@compiled
 def cross_entropy(layer, labels, count, batch, ws):
     """Put the gradient of the mean loss over the logits; return the sum of the samples' losses."""
     at, classes, total = layer[OUT_AT], layer[OUT_CHANNELS], 0.0
@@ -202,3 +238,32 @@ def logits(plan, w, x, ws, out):
         for o in range(last[OUT_CHANNELS]):
             for lane in range(count):
                 out[first + lane, o] = ws[last[OUT_AT] + o * LANES + lane]
+
+
+@kernel
+def input_gradients(plan, w, x, y, probability, ws, out):
+    """Fill the gradients ``(n, features)`` of each sample's own score by its own numbers.
+
+    ``out`` has rows for a multiple of 16 samples. Those beyond the samples ``y`` are not to be
+    read. All layers of the plan go back.
+    """
+    first, last, flat = plan[0], plan[len(plan) - 1], out.reshape(-1)
+    features = out.shape[1]
+    rows, labels = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    starts = np.zeros(LANES, np.int64)
+    whole = features // LANES * LANES
+    for begin in range(0, len(y), LANES):
+        count = min(LANES, len(y) - begin)
+        for lane in range(count):
+            rows[lane], labels[lane] = begin + lane, y[begin + lane]
+        fill(plan, x, rows, count, ws, starts)
+        forward(plan, w, ws)
+        own_score(last, labels, probability, ws)
+        backward_to_inputs(plan, w, ws)
+        for k in range(0, whole, LANES):
+            for j in range(LANES):
+                starts[j] = first[IN_AT] + (k + j) * LANES
+            transpose(ws, starts, LANES, 0, flat, begin * features + k, features)
+        for k in range(whole, features):
+            for lane in range(LANES):
+                out[begin + lane, k] = ws[first[IN_AT] + k * LANES + lane]
