@@ -138,6 +138,27 @@ def test_a_page_fits_says_no_error_and_can_be_read_by_everybody(tabs, name, size
     assert found == {"structure": [], "light": [], "dark": []}
 
 
+def test_a_link_to_something_folded_unfolds_it(tabs):
+    tab, errors = tabs[DESKTOP]
+    errors.clear()
+    page = (SITE / "notebooks" / "two_stage_attack.html").as_uri()
+    tab.goto(page)
+    why = tab.locator("#two-stage-collapse p").last
+    claims = tab.locator("#what-the-paper-claims .cell > details")
+    assert not why.is_visible() and not claims.locator("table").first.is_visible()
+    for name in ("two-stage-collapse", "two-stage-claims"):
+        tab.evaluate("name => { location.hash = name; }", name)
+    claims.locator("table").first.wait_for(state="visible", timeout=5_000)
+    assert why.is_visible()
+    # Folds elsewhere stay as they were, and a page that opens at a fold opens it as well.
+    assert not tab.locator("#choices-that-the-text-leaves-open .cell table").is_visible()
+    tab.goto("about:blank")
+    tab.goto(f"{page}#two-stage-choices")
+    tab.locator("#choices-that-the-text-leaves-open .cell table").wait_for(timeout=5_000)
+    assert not tab.locator("#two-stage-collapse p").last.is_visible()
+    assert errors == []
+
+
 @pytest.fixture
 def arena(tabs):
     """The arena's page, whose tables are ready to be clicked."""

@@ -106,9 +106,14 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     assert rows[4][:4] == ("Synthetic", "median, superseded", rows[4][2], "–")
     assert rows[0][2] == "not computed"
     assert "the attacker's own." in tables.stage_one_table(archive).caption
+    # In words it is the same, from the two runs of now that these cells have.
+    said = tables.stage_one_in_words(archive).text
+    assert said.startswith("In ") and tables.stage_one_table(archive).caption.endswith(said)
     assert tables.krum_table(archive).rows[-1][1:] == ("–", "–")
     table = tables.accuracy_table(archive, "circle")
     assert [row[0] for row in table.rows][-1].endswith("(superseded)")
+    parts = [tables.accuracy_table(archive, "circle", superseded=one).rows for one in (False, True)]
+    assert (len(parts[1]), parts[0] + parts[1]) == (2, table.rows)
     assert all(row[4] != "–" for row in table.rows)
     # A file that is not what its name says is named, and not drawn.
     with pytest.MonkeyPatch.context() as patch:
@@ -304,7 +309,7 @@ def test_the_caption_says_what_a_constant_answer_is_worth(tmp_path):
     # 1,375 of the 10,000 test points are further than 2 from the middle; exp(-2) of all would be.
     said = "Of the test points 86.25 % lie inside the circle: a model that always says inside has"
     caption = tables.accuracy_table(archive, "circle").caption
-    assert said in caption and caption.endswith("always says outside 13.75 %.")
+    assert said in caption and caption.endswith("always says outside has 13.75 %.")
     assert "circle" not in tables.accuracy_table(archive, "mnist").caption
 
 
@@ -383,21 +388,22 @@ def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
     assert rows["no defence"]["untrained policy"] == "not computed"
     assert rows["Krum"]["greedy"] == "2 diverged"
     assert (
-        "No defence: the learned policy leaves 2.5 %, the best control (greedy) 5.0 %; the policy "
-        "is ahead in 2 of 2 seeds, so that learning is worth something. Median: the learned policy "
-        "leaves 75.0 %, the best control (greedy) 50.0 %; the policy is ahead in 0 of 2 seeds, so "
-        "that learning is worth nothing."
+        "No defence: in the seeds that both have, the learned policy leaves 2.5 %, and the best "
+        "control (greedy) leaves 5.0 %. The policy is ahead in 2 of 2 seeds, so learning is worth "
+        "something. Median: in the seeds that both have, the learned policy leaves 75.0 %, and the "
+        "best control (greedy) leaves 50.0 %. The policy is ahead in 0 of 2 seeds, so learning is "
+        "worth nothing."
     ) in table.caption
     assert "Krum:" not in table.caption  # the only control has diverged
 
 
 @pytest.mark.parametrize(
-    ("left", "end"), [(2.0, ", so that no learning is needed to destroy the model."), (60.0, ".")]
+    ("left", "end"), [(2.0, ", so no learning is needed to destroy the model."), (60.0, ".")]
 )
 def test_a_learned_policy_that_makes_all_models_diverge_is_said_so(left, end):
     found = {"learned": Left({}, 3), "greedy": Left({1: left, 2: left}, 0)}
     assert answer("no defence", found) == (
-        "No defence: under the learned policy the models of all seeds diverge (3), the best "
+        "No defence: under the learned policy the model diverges in every seed (3 seeds). The best "
         f"control (greedy) leaves {left:.1f} %{end}"
     )
 
@@ -412,3 +418,11 @@ def test_a_plan_whose_policy_has_diverged_has_a_cross(tmp_path):
     below = tables.reward_curves(Archive(GRID, store), "circle").axes[3]
     crosses = [line for line in below.lines if line.get_marker() == "x"]
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in crosses] == [([2], [0.2])]
+
+
+def test_a_figure_without_runs_names_the_command_that_computes_them(tmp_path):
+    archive = Archive(GRID, Store(GRID.slug, tmp_path))
+    for figure in (tables.figure_3(archive, "pixels"), tables.reward_curves(archive, "pixels")):
+        assert "on MNIST: not computed yet" in figure.text
+        assert figure.text.endswith("two_stage_attack --scale paper --only 'pixels/*'")
+    assert tables.stage_one_in_words(archive).text.endswith(" is not computed yet.")

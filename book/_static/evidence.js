@@ -6,7 +6,8 @@
   const given = new URLSearchParams(location.search);
   const fold = (text) => text.toLowerCase().replace(/\s+/g, " ");
 
-  // A link to something folded unfolds it.
+  // A link to something folded unfolds it. A link to a name that the text gives to a section, which
+  // is a span in the page, unfolds the tables and figures of the section.
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
@@ -14,6 +15,15 @@
     for (let part = target; part; part = part.parentElement) {
       if (part.hidden && part.matches("details, li")) part.hidden = false;
       if (part.tagName === "DETAILS" && !part.open) folded = part.open = true;
+      if (part.matches(".toggle-hidden.admonition")) {
+        part.querySelector(".toggle-button").click();
+        folded = true;
+      }
+    }
+    if (target.matches("section > span")) {
+      target.parentElement
+        .querySelectorAll(":scope > .cell > details:not(.above-input)")
+        .forEach((part) => (part.open = folded = true));
     }
     if (folded) target.scrollIntoView();
   }

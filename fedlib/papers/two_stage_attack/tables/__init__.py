@@ -10,7 +10,7 @@ from fedlib.papers.two_stage_attack.tables.accuracy import (
 from fedlib.papers.two_stage_attack.tables.boundaries import figure_2
 from fedlib.papers.two_stage_attack.tables.overview import figure_1
 from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves, figure_3
-from fedlib.papers.two_stage_attack.tables.samples import stage_one_table
+from fedlib.papers.two_stage_attack.tables.samples import stage_one_in_words, stage_one_table
 from fedlib.papers.two_stage_attack.tables.stages import reward_curves, stage_one_figure
 from fedlib.papers.two_stage_attack.tables.verdicts import claims_table, variants_table
 from fedlib.papers.two_stage_attack.tables.worth import worth_table
@@ -26,6 +26,7 @@ __all__ = [
     "krum_table",
     "reward_curves",
     "stage_one_figure",
+    "stage_one_in_words",
     "stage_one_table",
     "sweep_table",
     "variants_table",

@@ -31,7 +31,9 @@ from fedlib.papers.two_stage_attack.variants import EPSILONS, SCALES_OF_NOISE
 SUPERSEDED = " (superseded)"
 
 
-def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
+def accuracy_table(
+    archive: Archive, data: str, small: bool = False, superseded: bool | None = None
+) -> Table:
     """Accuracy, certified level and, on the synthetic data, the boundary after the last round.
 
     Parameters
@@ -42,10 +44,15 @@ def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
         The data set.
     small
         Whether clients have batches of ten, which only the synthetic data are played with.
+    superseded
+        Whether the rows are those of the superseded attacks, or all others. With None, the
+        default, the table has both.
     """
     known: list[CellResult] = []
     rows = []
     for attack in ATTACKS_ON[data]:
+        if superseded is not None and superseded != (attack in SUPERSEDED_TITLES):
+            continue
         title = ATTACK_TITLES[attack]
         row = [title + SUPERSEDED if attack in SUPERSEDED_TITLES else title]
         for rule in RULE_TITLES:
@@ -65,8 +72,9 @@ def accuracy_table(archive: Archive, data: str, small: bool = False) -> Table:
     caption = f"{ALL_TITLES[data]}{batches}: {basis_of(known)}"
     if data == "circle":
         caption += (
-            ". Boundary: how far it is from the circle on average; where there is none, 2. A model "
-            "that has diverged has neither a level nor a boundary, and is counted by itself"
+            ". The boundary is given by its average distance from the circle, and a model without "
+            "a boundary counts as 2. A model that has diverged has neither a level nor a boundary. "
+            "The means leave it out, and it is counted by itself"
         )
         caption += _worth_of_a_constant_answer(known)
     return Table(("attack", *heads), tuple(rows), caption)
@@ -123,9 +131,8 @@ def sweep_table(archive: Archive) -> Table:
         for title in RULE_TITLES.values()
         for head in (f"{title}\ncertified level", "\nboundary")
     ]
-    return Table(
-        ("attack", *heads), tuple(rows), f"Strengths of the baselines, synthetic: {basis_of(known)}"
-    )
+    caption = f"The baselines at other strengths, on the synthetic data: {basis_of(known)}"
+    return Table(("attack", *heads), tuple(rows), caption)
 
 
 def krum_table(archive: Archive) -> Table:
@@ -155,7 +162,8 @@ def krum_table(archive: Archive) -> Table:
     return Table(
         ("attack", "batches of 50\n% of rounds", "batches of 10\n% of rounds"),
         tuple(rows),
-        f"How often Krum takes the attacker's update; one of ten is 10 %: {basis_of(known)}",
+        "In how many of the rounds Krum takes the attacker's update. A client that is taken as "
+        f"often as the nine others is taken in 10 % of them. Shown: {basis_of(known)}",
     )
 
 
@@ -171,5 +179,6 @@ def _worth_of_a_constant_answer(results: Sequence[CellResult]) -> str:
     outside = 100 * float((load_dataset(sets.pop()).y_test == 1).double().mean())
     return (
         f". Of the test points {100 - outside:.2f} % lie inside the circle: a model that "
-        f"always says inside has that accuracy, one that always says outside {outside:.2f} %."
+        f"always says inside has that accuracy, and one that always says outside has "
+        f"{outside:.2f} %."
     )

@@ -68,7 +68,7 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Pict
                 if column == 0:
                     axis.set_ylabel(rule_title)
         figure.suptitle(
-            "black: decision boundary, a line a seed; dotted: the true circle\n"
+            "black: the decision boundary, a line for each seed; dotted: the true circle\n"
             f"({basis_of(known)})",
             fontsize=9,
         )

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from fedlib.evidence.colours import PALETTE, colours_of
 from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.table import Note
 from fedlib.papers.two_stage_attack.attacks import (
     ATTACK_TITLES,
     ATTACKS_ON,
@@ -15,7 +16,7 @@ from fedlib.papers.two_stage_attack.attacks import (
     PAPER_TITLES,
     SUPERSEDED_TITLES,
 )
-from fedlib.papers.two_stage_attack.grid import DATA_TITLES
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES, DATA_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.variants import BATCH
 
@@ -48,6 +49,22 @@ def best(
 ) -> CellResult | None:
     """What is stored of a cell, at the best scale there is; ``small`` for batches of ten."""
     return archive.best(cell_key(data, attack, rule, small))
+
+
+def computable(what: str, data: str) -> Note:
+    """Say that a figure's runs are not computed yet, and which command computes them.
+
+    Parameters
+    ----------
+    what
+        What the figure shows.
+    data
+        The data set.
+    """
+    return Note(
+        f"{what} on {ALL_TITLES[data]}: not computed yet. This command computes the runs: "
+        f"python -m fedlib run two_stage_attack --scale paper --only '{data}/*'"
+    )
 
 
 def attack_handles(attacks: Iterable[str] = tuple(COLOURS)) -> list[Line2D]:

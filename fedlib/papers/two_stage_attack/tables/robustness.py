@@ -11,10 +11,16 @@ from matplotlib.lines import Line2D
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
-from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
+from fedlib.evidence.table import Note
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, ATTACKS_ON
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import diverged, level
-from fedlib.papers.two_stage_attack.tables.common import attack_handles, best, colours_on
+from fedlib.papers.two_stage_attack.tables.common import (
+    attack_handles,
+    best,
+    colours_on,
+    computable,
+)
 
 _CERTIFICATES = {"robustness_level": "certified level ρ̂", "worst_loss": "loss up to it"}
 """The two quantities of a certificate, and what they are called beside their axes."""
@@ -22,12 +28,17 @@ _SEEN_FROM = 1e-5
 """The least perturbation on the axis."""
 
 
-def figure_3(archive: Archive, data: str) -> Picture:
+def figure_3(archive: Archive, data: str) -> Picture | Note:
     """Test error against the level of perturbation: a panel a rule, a line a seed of an attack.
 
     A model that no small perturbation can move, as one that always gives the same answer, has all
     its points left of the axis. Its error is drawn as a level line. A diverged model has none.
+    If no run is stored, the result is a sentence that says which command computes the runs.
     """
+    if not any(
+        best(archive, data, attack, rule) for attack in ATTACKS_ON[data] for rule in RULE_TITLES
+    ):
+        return computable("Figure 3", data)
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(

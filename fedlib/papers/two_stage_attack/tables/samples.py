@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,9 @@ from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.errors import DataError
 from fedlib.evidence.report import Archive, Table
-from fedlib.evidence.table import plural
+from fedlib.evidence.table import Note, plural
 from fedlib.papers.two_stage_attack.attacks import ATTACKS_ON, SUPERSEDED_TITLES
-from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES, SOURCES
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES, DATA_TITLES, RULE_TITLES, SOURCES
 from fedlib.papers.two_stage_attack.tables.common import best, cell_key
 
 Samples = dict[str, np.ndarray]
@@ -108,16 +109,34 @@ def stage_one_table(archive: Archive) -> Table:
         (
             "data",
             "rule",
-            "to the estimate before\nafter each epoch",
-            "gap on rounds held out\nbefore → after",
+            "distance to the estimate before\nafter each epoch",
+            "misfit on rounds held out\nbefore → after",
             "distance to the truth\nown → learned",
             "right labels, %\nown → learned",
             "run",
         ),
         tuple(rows),
-        "Stage one: Wasserstein distances, to the estimate before and to true samples; the text "
-        f"ends it below 0.005 of the first.{_answer(of_now)}",
+        "What the first stage learns. All distances are Wasserstein distances. The text ends the "
+        f"stage when the distance to the estimate before is below 0.005. {_answer(of_now)}".strip(),
     )
+
+
+def stage_one_in_words(archive: Archive) -> Note:
+    """Say in a sentence how the first stage moves the data, without the superseded runs.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    """
+    truths = [
+        _of_run(record, samples_of(archive, record, data))
+        for data, rule in product(DATA_TITLES, RULE_TITLES)
+        if (result := best(archive, data, "learned", rule)) is not None
+        for record in result.records
+    ]
+    said = _answer([truth for truth in truths if truth is not None])
+    return Note(said or "Whether the first stage learns the data is not computed yet.")
 
 
 def _answer(runs: list[tuple[Truth, Truth]]) -> str:
@@ -127,10 +146,10 @@ def _answer(runs: list[tuple[Truth, Truth]]) -> str:
     nearer = sum(learned.distance < own.distance for own, learned in runs)
     own, learned = (np.mean([run[place] for run in runs], axis=0) for place in (0, 1))
     return (
-        f" In {nearer} of {plural(len(runs), 'run')} of now the learned samples are nearer to the "
-        f"truth than the attacker's own. On average the distance goes from {own[0]:.2f} to "
-        f"{learned[0]:.2f}, and the right labels from {100 * own[1]:.0f} to "
-        f"{100 * learned[1]:.0f} %."
+        f"In {nearer} of {plural(len(runs), 'run')}, not counting the superseded ones, the learned "
+        "samples are nearer to the truth than the attacker's own. On average the distance to the "
+        f"truth goes from {own[0]:.2f} to {learned[0]:.2f}, and the share of right labels goes "
+        f"from {100 * own[1]:.0f} to {100 * learned[1]:.0f} %."
     )
 
 

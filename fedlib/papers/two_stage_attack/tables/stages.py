@@ -12,6 +12,7 @@ from fedlib.data.tables import make_circle
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
+from fedlib.evidence.table import Note
 from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
 from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.tables.common import (
@@ -20,6 +21,7 @@ from fedlib.papers.two_stage_attack.tables.common import (
     SUPERSEDED_COLOURS,
     attack_handles,
     best,
+    computable,
 )
 from fedlib.papers.two_stage_attack.tables.samples import Samples, learners_on, samples_of
 
@@ -29,18 +31,28 @@ def stage_one_figure(archive: Archive) -> Picture:
 
     Above the synthetic data, below images; of the first seed whose samples are stored.
     """
+    points, basis = _learned_samples(archive, "circle")
+    images, basis_below = _learned_samples(archive, "pixels")
+    # Images that are not stored take no more room than the line that says so.
+    below = 0.2 if images is None else 2.2
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(8.4, 5.4), layout="constrained", FigureClass=Picture)
-        upper, lower = figure.subfigures(2, 1, height_ratios=(3, 2))
-        _draw_points(upper, *_learned_samples(archive, "circle"))
-        _draw_images(lower, *_learned_samples(archive, "pixels"))
-    return figure.saying(
-        "Above, points of two classes in the plane: the attacker's own, those that it has learned "
-        "from them, and the data as they are. Below, ten images of the attacker's own and the "
-        "images that it has learned from them. "
-        f"{_learned_samples(archive, 'circle')[1]}; {_learned_samples(archive, 'pixels')[1]}.",
-        vector=False,
+        figure = plt.figure(figsize=(8.4, 3.2 + below), layout="constrained", FigureClass=Picture)
+        upper, lower = figure.subfigures(2, 1, height_ratios=(3.2, below))
+        _draw_points(upper, points, basis)
+        if images is None:
+            lower.text(0.5, 0.5, basis_below, ha="center", va="center", fontsize=9)
+        else:
+            _draw_images(lower, images, basis_below)
+    said = (
+        "Points of two classes in the plane: the attacker's own, those that it has learned from "
+        f"them, and the data as they are ({basis})."
     )
+    if images is not None:
+        said += (
+            " Below, ten images of the attacker's own and the images that it has learned from them "
+            f"({basis_below})."
+        )
+    return figure.saying(said, vector=False)
 
 
 def _learned_samples(archive: Archive, data: str) -> tuple[Samples | None, str]:
@@ -83,28 +95,31 @@ def _draw_points(figure: Any, samples: Samples | None, basis: str) -> None:
     figure.suptitle(basis, fontsize=9)
 
 
-def _draw_images(figure: Any, samples: Samples | None, basis: str) -> None:
-    """Draw ten images before the first stage, if they are stored, and below them after it."""
+def _draw_images(figure: Any, samples: Samples, basis: str) -> None:
+    """Draw ten images before the first stage, and below them after it."""
     rows = figure.subplots(2, 10)
     for axis in rows.flat:
         axis.set(xticks=[], yticks=[])
         axis.set_frame_on(False)
     for row, part, title in zip(rows, ("start", "x"), ("own", "learned"), strict=True):
         row[0].set_ylabel(title, fontsize=8)
-        for axis, image in zip(row, [] if samples is None else samples[part], strict=False):
+        for axis, image in zip(row, samples[part], strict=False):
             axis.imshow(image[0], cmap="gray")
     figure.suptitle(basis, fontsize=9)
 
 
-def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Picture:
+def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Picture | Note:
     """What the policy earned in each episode it learned from: a panel a rule, a line a seed.
 
     Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
     greedy one earns. Below is what each later plan earned, with a cross where the policy has
     diverged while it was learned. Rewards of superseded runs are in units
-    of the level itself, are cut at -1, and have no such lines.
+    of the level itself, are cut at -1, and have no such lines. If no run is stored, the result is
+    a sentence that says which command computes the runs.
     """
     learners = tuple(SUPERSEDED_TITLES) if superseded else ("learned", "learned_blind")
+    if not any(best(archive, data, attack, rule) for attack in learners for rule in RULE_TITLES):
+        return computable("What the policies earn", data)
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(
@@ -127,7 +142,7 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
             axis.grid(alpha=0.25)
         grid[0, 0].set_ylabel("sum of rewards")
         if not superseded:
-            grid[1, 0].set_ylabel("of each plan")
+            grid[1, 0].set_ylabel("rewards of a plan")
             for axis in grid[1]:
                 axis.set_xlabel("plan")
         figure.legend(

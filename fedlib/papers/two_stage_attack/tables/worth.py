@@ -71,8 +71,9 @@ def worth_table(archive: Archive, data: str) -> Table:
     heads = (ATTACK_TITLES[attack].replace(", ", ",\n") for attack in _SHOWN[1:])
     said = " ".join(text for text in answers if text)
     caption = (
-        f"What is left of the certified level without attack, %: {basis_of(known)}. Mean of the "
-        f"seeds, and from the lowest to the highest seed. {said}"
+        "How much of the certified level without attack is left under each attack, in %: "
+        f"{basis_of(known)}. Each entry is the mean of the seeds, with the lowest and the highest "
+        f"seed in brackets. {said}"
     )
     return Table(("rule", *heads), tuple(rows), caption.strip())
 
@@ -150,11 +151,12 @@ def answer(rule: str, found: Mapping[str, Left]) -> str:
     if not learned.shares and learned.diverged:
         left = controls[best].mean
         said = (
-            f"{rule}: under the learned policy the models of all seeds diverge "
-            f"({learned.diverged}), the best control ({CONTROL_TITLES[best]}) leaves {left:.1f} %"
+            f"{rule}: under the learned policy the model diverges in every seed "
+            f"({plural(learned.diverged, 'seed')}). The best control ({CONTROL_TITLES[best]}) "
+            f"leaves {left:.1f} %"
         )
         return said + (
-            ", so that no learning is needed to destroy the model." if left < _DESTROYED else "."
+            ", so no learning is needed to destroy the model." if left < _DESTROYED else "."
         )
     shared = sorted(set(learned.shares) & set(controls[best].shares))
     if not shared:
@@ -170,7 +172,7 @@ def answer(rule: str, found: Mapping[str, Left]) -> str:
     else:
         verdict = "the seeds do not agree on whether learning is worth anything"
     return (
-        f"{rule}: the learned policy leaves {ours:.1f} %, the best control "
-        f"({CONTROL_TITLES[best]}) {theirs:.1f} %; the policy is ahead in {ahead} of "
-        f"{plural(len(shared), 'seed')}, so that {verdict}."
+        f"{rule}: in the seeds that both have, the learned policy leaves {ours:.1f} %, and the "
+        f"best control ({CONTROL_TITLES[best]}) leaves {theirs:.1f} %. The policy is ahead in "
+        f"{ahead} of {plural(len(shared), 'seed')}, so {verdict}."
     )
