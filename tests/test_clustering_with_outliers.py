@@ -243,6 +243,21 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
     assert row.verdict == "holds, provisional: one seed; other data than the paper's"
 
 
+@pytest.mark.parametrize(
+    ("average", "kind"), [(0.85, "holds"), (0.024, "does not hold"), (0.95, "does not hold")]
+)
+def test_much_better_is_not_slightly_better(tmp_path, quiet, average, kind):
+    """Two phases have 0.9 here. The paper's are 5 points better than Avg, and ours once 87.6."""
+    store = Store(GRID.slug, tmp_path)
+    number, claim = next(
+        (i, c) for i, c in enumerate(tables.CLAIMS) if "slightly better than Avg" in c.text
+    )
+    for cell in GRID.cells("paper", 1, sample):
+        if cell.key in claim.cells:
+            put(store, cell, "paper", average if cell.key.endswith("/avg") else 0.9)
+    assert tables.claims_table(Archive(GRID, store)).judged[number].kind == kind
+
+
 def test_statistics_of_the_claims_by_hand():
     # Rules with two attacks each: worst cases 3 and 5 of the first two, 1 and 4 of the others.
     assert claims.worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4

@@ -474,3 +474,20 @@ def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):
     sentences = found(Archive(GRID, Store(GRID.slug, tmp_path)))
     assert len(sentences) == 5
     assert all(sentence.endswith(" yet.") for sentence in sentences)
+
+
+def test_every_claim_on_full_krum_at_half_of_the_clients_alone_says_that_it_is_beyond_its_limit():
+    """A claim on all shares up to 50 % cannot hold by the last one alone."""
+    on_half_alone = [
+        claim
+        for claim in tables.CLAIMS
+        if any("full_krum/50" in cell for cell in claim.cells)
+        and not any(f"/{share}" in cell for cell in claim.cells for share in ("20", "30", "40"))
+    ]
+    assert len(on_half_alone) > 20
+    assert all("limit" in claim.text for claim in on_half_alone)
+    up_to = [
+        c for c in tables.CLAIMS if "full-Krum: Gradient Guard withstands up to 50 %" in c.text
+    ]
+    assert up_to
+    assert all(sum("/full_krum/" in cell for cell in claim.cells) >= 5 for claim in up_to)

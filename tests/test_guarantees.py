@@ -2,6 +2,7 @@
 
 import math
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -329,3 +330,26 @@ def test_the_clusters_cost_at_most_twice_the_best(cost, n, f):
     costs = nearest[:, n - f - 1] if cost == "center" else nearest[:, : n - f].sum(1)
     cheapest = worst.points[members[costs.argmin(), : n - f]].mean(0)
     torch.testing.assert_close(rule.apply(worst.points)[0], cheapest)
+
+
+def test_what_theorem_2_prints_for_one_byzantine_vector_is_half_of_what_is_proven():
+    unproven = [
+        (bound.rule, bound.definition, n, f)
+        for bound in BOUNDS
+        for n, f in ((7, 1), (7, 2), (7, 3), (9, 4))
+        if bound.unproven(n, f, 2)
+    ]
+    assert unproven == [("center_with_outliers", "agnostic", 7, 1)]
+    (bound,) = (b for b in BOUNDS if b.appendix is not None)
+    assert bound.constant(7, 1, 2) == pytest.approx(bound.appendix(7, 1, 2) / 2)
+    # The appendix proves what follows from the constant of resilient averaging.
+    (resilient,) = (
+        b for b in BOUNDS if (b.rule, b.definition, b.source) == (bound.rule, "resilient", PRINTED)
+    )
+    assert bound.appendix(7, 2, 2) == pytest.approx(resilient.constant(7, 2, 2) ** 2 * 7 / 2)
+
+
+def test_the_chapter_calls_no_printed_constant_proven():
+    chapter = (Path(__file__).resolve().parent.parent / "notebooks/guarantees.md").read_text()
+    assert "## Found and stated" in chapter
+    assert "bound.unproven(n, f, 2)" in chapter

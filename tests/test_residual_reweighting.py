@@ -387,6 +387,20 @@ def test_accuracy_is_compared_with_that_of_the_largest_class(tmp_path):
         assert measures.over_majority(result) == pytest.approx(50 - 100 * 833 / 888)
 
 
+def test_a_model_that_calls_all_reviews_positive_is_at_chance(tmp_path, quiet):
+    """FoolsGold ends there. It is no more against the paper's 50 %, its chance, than 50 % are."""
+    (stored,) = (k for k, c in stored_counts().items() if c.name == "amazon_reviews")
+    (claim,) = (c for c in tables.CLAIMS if "FoolsGold has about 50 %" in c.text)
+    number = tables.CLAIMS.index(claim)
+    for accuracy in (833 / 888, 0.5):
+        store = Store(GRID.slug, tmp_path / str(accuracy))
+        for key in claim.cells:
+            cell = next(c for c in GRID.cells("paper", 1, real) if c.key == key)
+            put(store, cell, "paper", accuracy, {"data_checksum": stored})
+        row = tables.claims_table(Archive(GRID, store)).judged[number]
+        assert row.verdict == "undecided: all at chance"
+
+
 def test_the_shares_of_classes_are_of_the_test_samples():
     shares = {row[1]: row[2] for row in tables.class_shares("embedded").rows}
     labels = load_dataset(DataConfig("amazon_reviews", "embedded", EMBEDDED_VARIANT)).y_test

@@ -2,7 +2,9 @@
 
 import importlib
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,14 +27,15 @@ from fedlib.evidence.claims import (
     stated,
 )
 from fedlib.evidence.judging import Judge, claims_table, propagated
-from fedlib.evidence.noise import Noise, NoiseBook, pool
+from fedlib.evidence.noise import Noise, NoiseBook, is_chance, pool
 from fedlib.evidence.report import Archive
 from fedlib.evidence.sensitivity import deciding
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.evidence.tally import kind_of, tally
-from fedlib.evidence.verdicts import SeedValue, decide
-from fedlib.grids import paper_slugs
+from fedlib.evidence.verdicts import SeedValue, decide, unstable
+from fedlib.grids import load_grid, paper_slugs
 
+ROOT = Path(__file__).resolve().parent.parent
 MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
 
 
@@ -108,8 +111,8 @@ def test_evidence_adds_up_over_seeds(values, said):
 
 def test_few_degrees_of_freedom_need_more_evidence():
     # The t of 4 degrees of freedom that is as rare as 3 under normal noise is 6.62.
-    assert decide(seeds(6.7, 0), above(0), 4).kind == "holds"
-    assert decide(seeds(6.5, 0), above(0), 4).kind == "undecided"
+    assert decide(seeds(3.4, 3.3), above(0), 4).kind == "holds"
+    assert decide(seeds(3.3, 3.2), above(0), 4).kind == "undecided"
     assert decide(seeds(11.1), above(0), 4).kind == "holds"
     assert decide(seeds(11.0), above(0), 4).kind == "undecided"
 
@@ -131,22 +134,84 @@ def test_values_within_the_noise_of_equality_are_a_tie(values, kind):
     assert decide(seeds(-1.5), above(4), math.inf, equal=0).kind == "does not hold"
 
 
-VALUES = st.lists(st.floats(-100, 100, allow_nan=False), min_size=1, max_size=7)
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        # The loans' naive backdoor against FedAvg: a success that is to be above 50 %.
+        ((57.9, 76.4, 82.8), "undecided: unstable, 3 of 5 seeds"),
+        ((57.9, 76.4, 82.8, 70), "undecided: unstable, 4 of 5 seeds"),
+        ((57.9, 76.4, 82.8, 70, 81), "holds"),
+        # The seeds disagree, but the limit is far away for all of them.
+        ((93, 92, 97), "holds"),
+        ((6.5, 0.3), "does not hold"),
+        # Two seeds decide it and are not unstable, and the others agree.
+        ((80, 81, 57.9), "holds"),
+        ((41, 49, 42), "does not hold"),
+        # Another seed contradicts them, if only by a little.
+        ((49, 56, 55), "undecided: unstable, 3 of 5 seeds"),
+        # The first seed alone would be a provisional verdict.
+        ((76.4, 57.9), "undecided: unstable, 2 of 5 seeds"),
+        ((76.4, 57.9, 57.8), "holds"),
+    ],
+)
+def test_seeds_far_apart_decide_only_what_is_far_from_the_limit(values, said):
+    assert str(decide(seeds(*values, noise=1.2), above(50), 22)) == said
+
+
+NEARBY = st.floats(-15, 15, allow_nan=False)
+VALUES = st.lists(st.floats(-100, 100, allow_nan=False) | NEARBY, min_size=1, max_size=6)
 NOISE = st.sampled_from([0.0, 0.1, 1.0, 10.0])
 RANGES = st.sampled_from([above(0), at_least(3), below(-1), near(5)])
 
 
-@given(VALUES, NOISE, RANGES, st.sampled_from([4, 20, 1000]), st.booleans(), st.data())
-def test_a_seed_that_agrees_never_weakens_a_verdict(values, noise, needed, freedom, ties, data):
+@given(VALUES, RANGES, st.sampled_from([4, 20, 1000]), st.booleans(), st.booleans(), st.data())
+def test_a_seed_that_agrees_never_weakens_a_verdict(values, needed, freedom, ties, alike, data):
+    """The noise is the same for all seeds, or each seed has its own."""
+    first = data.draw(NOISE)
+    found = [SeedValue(value, first if alike else data.draw(NOISE)) for value in values]
     equal = 0.0 if ties else None
-    before = decide(seeds(*values, noise=noise), needed, freedom, equal)
+    before = decide(found, needed, freedom, equal)
     if before.kind not in ("holds", "does not hold"):
         return
-    agreeing = st.floats(-100, 100, allow_nan=False).filter(
-        lambda value: (value in needed) == (before.kind == "holds")
+    sign = 1 if before.kind == "holds" else -1
+    agreeing = (st.floats(-100, 100, allow_nan=False) | NEARBY).filter(
+        lambda value: (value in needed) == (sign == 1)
     )
-    more = seeds(*values, data.draw(agreeing), noise=noise)
-    assert decide(more, needed, freedom + 1, equal).kind == before.kind
+    added = SeedValue(data.draw(agreeing), first if alike else data.draw(NOISE))
+    after = decide([*found, added], needed, freedom + 1, equal)
+    # The two limits that the page on verdicts names.
+    one_of_two = len(found) == 1 and unstable([*found, added])
+    nearest = sign * needed.depth(added.value) < min(sign * needed.depth(v) for v in values)
+    may_undo = one_of_two or (len(found) > 1 and unstable(found) and nearest)
+    assert after.kind == before.kind or (may_undo and after.remark.startswith("unstable"))
+
+
+CELL = st.lists(st.floats(45, 65).map(lambda value: round(value, 1)), min_size=2, max_size=4)
+
+
+@given(CELL, st.lists(CELL, min_size=2, max_size=5), st.data())
+def test_a_seed_that_agrees_changes_the_pool_but_never_turns_a_verdict_round(values, others, data):
+    """The noise is that of the pool, to which the new seed adds."""
+
+    def verdict_on(mine):
+        noise = pool({"mine": mine, **{str(i): cell for i, cell in enumerate(others)}})
+        return decide(seeds(*mine, noise=noise.sd), above(50), noise.freedom), noise
+
+    before, old = verdict_on(values)
+    if before.kind not in ("holds", "does not hold"):
+        return
+    holds = before.kind == "holds"
+    new = data.draw(st.floats(45, 65).filter(lambda value: (value > 50) == holds))
+    after, noise = verdict_on([*values, new])
+    assert after.kind in (before.kind, "undecided")
+    # All seeds agree, the noise is no larger and as well known, and the seeds are not unstable.
+    if (
+        all((value > 50) == holds for value in values)
+        and noise.sd <= old.sd
+        and noise.freedom >= old.freedom
+        and not unstable(seeds(*values, new, noise=noise.sd))
+    ):
+        assert after.kind == before.kind
 
 
 def test_a_verdict_needs_a_seed():
@@ -173,6 +238,15 @@ def test_a_cell_that_collapsed_in_one_seed_is_unstable_and_does_not_widen_the_no
     assert found.sd == pytest.approx(1, rel=0.08)
 
 
+def test_a_cell_is_not_unstable_by_what_its_test_set_explains():
+    cells = {**{str(i): [50, 50.1] for i in range(9)}, "apart": [50, 53]}
+    assert pool(cells).unstable == {"apart"}
+    # On 1,000 samples an accuracy of 51.5 % has an error of 1.6 points.
+    errors = dict.fromkeys(cells, 1.6)
+    assert pool(cells, errors).unstable == frozenset()
+    assert pool({**cells, "apart": [50, 60]}, errors).unstable == {"apart"}
+
+
 def test_cells_at_chance_say_nothing_of_the_spread(store, toy):
     fill(store, toy, {"mean": (50, 52, 51), "median": (10, 10, 10), "trimmed_mean": (70, 71, 72)})
     archive = Archive(toy, store)
@@ -187,6 +261,38 @@ def test_too_few_seeds_take_the_noise_of_another_scale_and_say_so(store, toy):
     # Each accuracy has a noise of 1 from the other scale, and of more from 20 test images.
     assert row.runs == "paper, MNIST, 1 seed, noise 14 (4 df of other scales)"
     assert row.verdict == "tie, one seed"  # ten points are within 14
+
+
+def test_the_noise_of_another_data_set_never_serves(toy, store):
+    """Cells of two data sets: one has its noise from another scale, the other has none."""
+
+    def cells(scale, seed, data):
+        mine = toy.cells(scale, seed, data)
+        source = data("fashion_mnist")
+        others = [
+            replace(
+                cell,
+                key=cell.key.replace("table", "other"),
+                config=replace(
+                    cell.config, data=replace(source, train_samples=60, test_samples=20)
+                ),
+            )
+            for cell in mine
+        ]
+        return [*mine, *others]
+
+    grid = replace(toy, cells=cells)
+    fill(store, grid, {"mean": (50, 52, 51), "median": (60, 61, 62)}, scale="quick")
+    fill(store, grid, {"mean": (80,), "median": (60,)})
+    for cell in grid.cells("paper", 1, real):
+        if cell.key.startswith("other/"):
+            put(store, cell, "paper", 0.8, {"data_checksum": MNIST})
+    archive = Archive(grid, store)
+    known = archive.noise.of(archive.best("table/mean"))
+    assert (known.freedom, known.origin) == (4, "of other scales")
+    assert archive.noise.of(archive.best("other/mean")) is None
+    row = judged(store, grid, replace(lead("mean", "median"), cells=("other/mean", "other/median")))
+    assert row.verdict == "undecided: the spread between seeds is not known"
 
 
 def test_without_any_second_seed_nothing_is_decided(store, toy):
@@ -210,7 +316,7 @@ def test_the_noise_of_a_statistic_is_that_of_its_numbers():
 def steady(monkeypatch):
     """Makes the noise of every cell one point, and the test set large."""
     monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(1.0, 1000))
-    monkeypatch.setattr("fedlib.evidence.judging.test_size", lambda record: 10_000_000)
+    monkeypatch.setattr("fedlib.evidence.noise.test_size", lambda record: 10_000_000)
 
 
 def test_a_second_seed_that_agrees_leaves_the_verdict(store, toy, steady):
@@ -222,6 +328,77 @@ def test_a_second_seed_that_agrees_leaves_the_verdict(store, toy, steady):
     fill(store, toy, {"mean": (None, 72.2)})
     row = judged(store, toy, worst)
     assert (row.verdict, row.here) == ("holds", "73.7 % (seeds: 75.2, 72.2)")
+
+
+@pytest.fixture
+def many_samples(monkeypatch):
+    """Makes the test set large, so that the noise is that between the seeds alone."""
+    monkeypatch.setattr("fedlib.evidence.noise.test_size", lambda record: 10_000_000)
+
+
+STEADY = {"median": (90, 91.4, 92.8), "trimmed_mean": (70, 71, 72)}
+"""Two cells whose seeds have a standard deviation of 1.2 points, pooled."""
+
+
+def test_seeds_that_agree_leave_the_verdict_where_each_adds_to_the_pool(store, toy, many_samples):
+    above_60 = Claim("1", "above 60", ("table/mean",), min, above(60), "{:.1f}", of_level=True)
+    fill(store, toy, STEADY)
+    said = []
+    for seed, value in enumerate((75.2, 72.2, 74.0, 95.0)):
+        fill(store, toy, {"mean": (*[None] * seed, value)})
+        said.append(judged(store, toy, above_60).verdict)
+    # The fourth seed is far from the others, which decide the claim without it.
+    assert said == ["holds, provisional: one seed", "holds", "holds", "holds"]
+
+
+def test_a_seed_that_agrees_can_widen_the_noise_and_so_undo_a_verdict(store, toy, many_samples):
+    """This is the limit that the page on verdicts names: the new seed adds to the pool."""
+    above_60 = Claim("1", "above 60", ("table/mean",), min, above(60), "{:.1f}", of_level=True)
+    fill(store, toy, {**STEADY, "mean": (63.2, 63.2)})
+    row = judged(store, toy, above_60)
+    assert (row.verdict, row.runs.partition(", noise ")[2]) == ("holds", "1.1 (5 df)")
+    # It is so near to the limit that it adds no evidence itself.
+    fill(store, toy, {"mean": (None, None, 60.2)})
+    row = judged(store, toy, above_60)
+    assert row.verdict == "undecided: the seeds do not decide it"
+    assert "noise 1.4 (6 df)" in row.runs
+
+
+def test_a_claim_on_an_unstable_cell_needs_five_seeds_near_the_limit(store, toy, many_samples):
+    """The success of the loans' naive backdoor against FedAvg, with its real values."""
+    succeeds = Claim("4.3", "it succeeds", ("table/mean",), min, above(50), "{:.1f}", of_level=True)
+    fill(store, toy, {"mean": (57.9, 76.4, 82.8), **STEADY})
+    row = judged(store, toy, succeeds)
+    assert row.verdict == "undecided: unstable, 3 of 5 seeds"
+    assert row.here == "72.4 (seeds: 57.9, 76.4, 82.8)"
+    assert "noise 1.2 (4 df)" in row.runs
+    fill(store, toy, {"mean": (None, None, None, 80, 81)})
+    assert judged(store, toy, succeeds).verdict == "holds"
+
+
+def test_an_unstable_cell_that_is_far_from_the_limit_decides(store, toy, many_samples):
+    fill(store, toy, {"mean": (12, 18, 30), **STEADY})
+    assert judged(store, toy, lead("median", "mean")).verdict == "holds"
+    # Of a minimum only the least number counts, and that is of stable cells.
+    least = Claim("1", "least", ("table/mean", "table/trimmed_mean"), max, above(40), "{:.1f}")
+    assert judged(store, toy, least).verdict == "holds"
+
+
+def test_what_other_seeds_say_of_an_unstable_cell_counts(store, toy, many_samples):
+    """Only the first seed is in common, but the others show how far seeds may be apart."""
+    fill(store, toy, {"median": (82, None, None, 81, 83), "trimmed_mean": (70, 71, 72)})
+    fill(store, toy, {"mean": (82,)})
+    cells = ("table/mean", "table/median")
+    succeeds = Claim("1", "it succeeds", cells, lambda v: v[0], above(50), "{:.1f}")
+    assert judged(store, toy, succeeds).verdict == "holds, provisional: one seed"
+    equal = replace(succeeds, needed=above(0), statistic=drop)
+    assert judged(store, toy, equal).verdict == "tie, one seed"
+    fill(store, toy, {"mean": (None, 76, 58)})
+    row = judged(store, toy, succeeds)
+    assert row.verdict == "undecided: unstable, 1 of 5 seeds"
+    assert "noise 12 " in row.runs  # and 1 before
+    # A tie by a wide noise would be no tie.
+    assert not judged(store, toy, equal).decided
 
 
 def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
@@ -320,8 +497,11 @@ def test_what_the_papers_own_table_contradicts_gets_no_verdict_from_runs(store, 
     assert not row.decided
     close = {**numbers, "table/mean": PrintedNumber(79, 1)}
     row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: close[cell])
-    assert row.in_print == "-1.0: within the printed spread"
-    assert row.kind == "does not hold"
+    assert row.in_print == "-1.0: not as claimed, within the printed spread"
+    assert row.kind == "contradicted in print"
+    equal = {**numbers, "table/mean": PrintedNumber(80, 1)}
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: equal[cell])
+    assert (row.in_print, row.kind) == ("+0.0: equal in print", "does not hold")
     # A question of this book is no sentence of the paper.
     own = Claim("this book", "?", ("table/mean", "table/median"), drop, above(0), "{:+.1f}")
     row = judged(store, toy, own, lambda cell, quantity: numbers[cell])
@@ -384,6 +564,42 @@ def test_a_number_of_which_only_bounds_are_printed_can_contradict(
     assert (row.kind == "contradicted in print") == (said != "–")
 
 
+# --- the stored archives ------------------------------------------------------------------
+
+DECIDED_AT_CHANCE = {
+    "MNIST, full-Krum, 30 %: malicious clients' maps are less like that of the last aggregate, as "
+    "the rule itself judges [default reading]": "The claim is about the scores of all rounds. They "
+    "are the reason for which the model ends at chance.",
+}
+"""The claims that runs at chance decide although they are not about an accuracy, and why."""
+
+
+@pytest.mark.parametrize("slug", paper_slugs())
+def test_no_claim_is_decided_by_runs_at_chance(slug, monkeypatch):
+    """A claim about the height of an accuracy itself is decided at chance too."""
+    monkeypatch.setenv("FEDLIB_RESULTS", str(ROOT / "results"))
+    archive = Archive(load_grid(slug))
+    table = importlib.import_module(f"fedlib.papers.{slug}.tables").claims_table(archive)
+    assert any(row.decided for row in table.judged)
+    found = {
+        row.text
+        for row in table.judged
+        if row.kind in ("holds", "does not hold") and not row.claim.of_level
+        if _rests_on_chance(archive, row.claim)
+    }
+    assert found <= DECIDED_AT_CHANCE.keys()
+
+
+def _rests_on_chance(archive, claim):
+    known = archive.common(claim.cells)
+    for seed in set.intersection(*(set(result.seeds) for result in known)):
+        of_seed = [result.of_seed(seed) for result in known]
+        for place in deciding(claim.value, claim.numbers(of_seed)):
+            if not is_chance(of_seed[place], of_seed[place].accuracy.mean):
+                return False
+    return True
+
+
 # --- published numbers --------------------------------------------------------------------
 
 
@@ -416,11 +632,35 @@ def test_seeds_far_apart_are_unstable_even_where_the_noise_is_not_known(store, t
     assert not archive.noise.unstable(archive.best("table/median"))
 
 
+NOT_BY_THE_MARGIN = {
+    "slightly better than Avg (by up to 10 points)": "The text states no number. The range is what "
+    "this book takes for its word.",
+    "success starts to increase only after around 25 rounds": "The number is one of rounds, "
+    "and not of points of accuracy.",
+}
+"""The claims whose range has two ends but is not that of a stated number of points, and why."""
+
+
 @pytest.mark.parametrize("slug", paper_slugs())
 def test_numbers_that_a_text_states_have_the_one_margin(slug):
     claims = importlib.import_module(f"fedlib.papers.{slug}.tables").CLAIMS
     for claim in claims:
         low, high, margin = claim.needed.low, claim.needed.high, claim.needed.margin
-        # 2 points around zero are of sides that are equal, and no number that a text states.
-        if high - low == 2 * MARGIN and low + high != 0:
-            assert margin == MARGIN, claim.text
+        if not (math.isfinite(low) and math.isfinite(high)):
+            assert margin == 0, claim.text
+        elif not any(words in claim.text for words in NOT_BY_THE_MARGIN):
+            assert margin >= MARGIN, claim.text
+            within = min(margin, WIDEST_MARGIN)
+            # What is left without the margin are the numbers in the text.
+            for number in (low + within, high - within):
+                assert re.search(rf"\b{number:g}\b", claim.text), claim.text
+
+
+def test_every_exception_from_the_margin_is_one():
+    texts = [
+        claim.text
+        for slug in paper_slugs()
+        for claim in importlib.import_module(f"fedlib.papers.{slug}.tables").CLAIMS
+        if math.isfinite(claim.needed.low) and math.isfinite(claim.needed.high)
+    ]
+    assert all(any(words in text for text in texts) for words in NOT_BY_THE_MARGIN)

@@ -20,9 +20,11 @@ _MOST_TRIED = 512
 def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
     """Say what the paper's own numbers give, and whether they contradict the claim.
 
-    They contradict it if the statistic is outside the needed range by more than its printed
-    spread. A range with a margin takes this spread in already. Of some numbers only the bounds may
-    be known. Then the claim is contradicted if no numbers within the bounds satisfy it.
+    They contradict it if the statistic of the printed numbers is outside the needed range, even if
+    it is no farther outside than their printed spread. A table that gives a sentence no support is
+    the paper's disagreement with itself, and not ours with the paper. A range with a margin takes
+    the spread in already. Of some numbers only the bounds may be known. Then the claim is
+    contradicted if no numbers within the bounds satisfy it, by more than the printed spread.
 
     Parameters
     ----------
@@ -44,10 +46,13 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
         return ("–" if bounded else shown), False
     values = [number.value for number in numbers]
     spread = propagated(claim.statistic, values, [number.spread for number in numbers])
-    against = claim.needed.depth(value) <= -(0.0 if claim.needed.margin else spread)
+    outside = -claim.needed.depth(value)
+    within = not claim.needed.margin and outside < spread
     if bounded:
-        return (f"{shown} at best{_AGAINST}", True) if against else ("–", False)
-    return shown + (_AGAINST if against else ": within the printed spread"), against
+        return ("–", False) if within else (f"{shown} at best{_AGAINST}", True)
+    if outside == 0:
+        return f"{shown}: equal in print", False
+    return shown + _AGAINST + (", within the printed spread" if within else ""), True
 
 
 def _possible(numbers: Sequence[PrintedNumber]) -> list[list[float]]:

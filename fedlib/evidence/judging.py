@@ -9,10 +9,9 @@ from functools import partial
 from typing import ClassVar
 
 from fedlib.evidence.claim import OWN, Claim, Printed
-from fedlib.evidence.class_counts import binomial_error, test_size
 from fedlib.evidence.in_print import in_print
 from fedlib.evidence.links import Link, Linked, records_page
-from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
+from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance, resolution
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -26,6 +25,7 @@ from fedlib.evidence.verdicts import (
     SeedValue,
     Verdict,
     decide,
+    said_of_unstable,
 )
 
 CONTRADICTED = "contradicted in print"
@@ -221,24 +221,31 @@ class Judge:
         if known is None:
             return "–", "–", Verdict(UNDECIDED, "not computed")
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
-        noises = [self._noise(claim, number, result) for number, result in enumerate(known)]
-        sds = [noise.sd if noise else 0.0 for noise in noises]
+        books = [self._book_of(claim, number) for number in range(len(known))]
+        noises = [book.of(result) for book, result in zip(books, known, strict=True)]
+        # What seeds that the claim cannot use say of an unstable cell is not forgotten.
+        others = [
+            book.own_spread(result) if len(result.seeds) > len(seeds) else 0.0
+            for book, result in zip(books, known, strict=True)
+        ]
+        pooled = [noise.sd if noise else 0.0 for noise in noises]
+        sds = list(map(max, pooled, others))
         found: list[SeedValue] = []
         chance = claim.accuracies and bool(seeds)
+        unstable = False
         for seed in seeds:
             numbers = claim.numbers([result.of_seed(seed) for result in known])
             value = claim.value(numbers)
             if math.isnan(value):
                 continue
+            places = deciding(claim.value, numbers)
+            unstable |= any(others[i] > pooled[i] for i in places)
             errors = [
-                max(sd, _resolution(result, number)) if claim.accuracies else sd
+                max(sd, resolution(result, number)) if claim.accuracies else sd
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
             found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
-            chance &= all(
-                is_chance(known[i], numbers[i] - claim.near_chance)
-                for i in deciding(claim.value, numbers)
-            )
+            chance &= all(is_chance(known[i], numbers[i] - claim.near_chance) for i in places)
         data = ", ".join(sorted({result.data for result in known}))
         # The reader is told if the runs of some seeds have nothing to judge.
         part = "" if len(found) == len(seeds) else f"{len(found)} of "
@@ -250,7 +257,7 @@ class Judge:
         least = min((noise for noise in noises if noise), key=_freedom, default=None)
         if least is not None:
             basis += f", {_named(least, found)}"
-        verdict = self._verdict(claim, known, found, least, all(noises), chance)
+        verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable)
         return _shown(claim, found), basis, verdict
 
     def _verdict(
@@ -261,6 +268,7 @@ class Judge:
         noise: Noise | None,
         all_known: bool,
         chance: bool,
+        unstable: bool,
     ) -> Verdict:
         if not all(result.real for result in known):
             return Verdict(UNDECIDED, "embedded data")
@@ -274,7 +282,11 @@ class Judge:
             return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
         if noise is None or not all_known:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
-        verdict = decide(found, claim.needed, noise.freedom, claim.equality)
+        # The wide noise of an unstable cell is no reason for a tie.
+        equal = None if unstable else claim.equality
+        verdict = decide(found, claim.needed, noise.freedom, equal)
+        if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
+            return Verdict(UNDECIDED, said_of_unstable(len(found)))
         notes = [verdict.remark] if verdict.remark else []
         if verdict.kind in _CSS:
             if not all(result.canonical for result in known):
@@ -283,17 +295,17 @@ class Judge:
                 notes.extend(sorted({getattr(result, said) for result in known} - {""}))
         return Verdict(verdict.kind, "; ".join(notes))
 
-    def _noise(self, claim: Claim, number: int, result: CellResult) -> Noise | None:
-        """Return the noise of the number that a claim takes of a cell."""
+    def _book_of(self, claim: Claim, number: int) -> NoiseBook:
+        """Return the noise of the numbers that a claim takes of one of its cells."""
         if claim.quantities:
             name = claim.quantities[number]
             measure: Callable[[CellResult], float] = partial(_mean_of, name)
-            return self._book(("mean", name), measure, self._cells_of(name)).of(result)
+            return self._book(("mean", name), measure, self._cells_of(name))
         if claim.measure is not None:
             cells = {cell for other in self.claims if other.measure is claim.measure
                      for cell in other.cells}  # fmt: skip
-            return self._book(claim.measure, claim.measure, cells, claim.of_accuracy).of(result)
-        return self._book(accuracy, accuracy, None, True).of(result)
+            return self._book(claim.measure, claim.measure, cells, claim.of_accuracy)
+        return self._book(accuracy, accuracy, None, True)
 
     def _cells_of(self, name: str) -> set[str]:
         """Return the cells of which some claim takes the mean of a quantity."""
@@ -316,12 +328,6 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
-
-
-def _resolution(result: CellResult, percent: float) -> float:
-    """Return the standard error of an accuracy in percent that comes from a finite test set."""
-    size = test_size(result.records[0])
-    return binomial_error(percent, size) if size else 0.0
 
 
 def _mean_of(name: str, result: CellResult) -> float:

@@ -16,7 +16,7 @@ from functools import cache
 
 from scipy import stats
 
-from fedlib.evidence.class_counts import chance_level
+from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.statistics import WIDEST_MARGIN
 
@@ -53,7 +53,9 @@ class Noise:
         return f"noise {self.sd:.2g} ({self.freedom} df{origin})"
 
 
-def pool(groups: Mapping[str, Sequence[float]]) -> Noise | None:
+def pool(
+    groups: Mapping[str, Sequence[float]], errors: Mapping[str, float] | None = None
+) -> Noise | None:
     """Pool the spread between seeds over cells.
 
     The first estimate is the median of the cells' variances, each in units of its own median under
@@ -66,6 +68,10 @@ def pool(groups: Mapping[str, Sequence[float]]) -> Noise | None:
     groups
         The values of the seeds of each cell, by the cell's key. Cells of a single seed do not
         count.
+    errors
+        The standard error with which each cell's values can be measured at all. A cell is not
+        unstable if its seeds are apart by no more than this explains. A cell that is not named has
+        none.
 
     Returns
     -------
@@ -79,12 +85,13 @@ def pool(groups: Mapping[str, Sequence[float]]) -> Noise | None:
     pooled = statistics.median(
         value * freedom[key] / _chi2(0.5, freedom[key]) for key, value in variances.items()
     )
+    least = {key: (errors or {}).get(key, 0.0) ** 2 for key in variances}
     unstable: frozenset[str] | None = None
     while True:
         found = frozenset(
             key
             for key, value in variances.items()
-            if value * freedom[key] > pooled * _chi2(_STABLE, freedom[key])
+            if value * freedom[key] > max(pooled, least[key]) * stable_limit(freedom[key])
         )
         stable = variances.keys() - found
         # If cells are left out in turn and taken in again, the smaller set is left out.
@@ -95,6 +102,17 @@ def pool(groups: Mapping[str, Sequence[float]]) -> Noise | None:
         pooled = math.fsum(freedom[key] * variances[key] for key in stable) / total
     kept = variances.keys() - (unstable or frozenset())
     return Noise(math.sqrt(pooled), sum(freedom[key] for key in kept), unstable or frozenset())
+
+
+def stable_limit(freedom: int) -> float:
+    """Return how large the sum of squares of stable seeds is at most, in units of the variance.
+
+    Parameters
+    ----------
+    freedom
+        The number of seeds less one.
+    """
+    return _chi2(_STABLE, freedom)
 
 
 @cache
@@ -117,8 +135,9 @@ class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
 
     Runs are of the same protocol if they have the same data, partition, network, number of clients
-    and number of rounds. If they have too few seeds, the runs of the same scale serve in their
-    place, and then the runs of all scales. The noise says so.
+    and number of rounds. If they have too few seeds, the runs of the same scale on the same data
+    set serve in their place, and then those of all scales on it. The noise says so. The runs on
+    another data set never serve: how far seeds are apart depends on the data most of all.
 
     Parameters
     ----------
@@ -138,6 +157,7 @@ class NoiseBook:
 
     def __post_init__(self) -> None:
         groups: dict[tuple[str, ...], dict[str, list[float]]] = {}
+        errors: dict[str, float] = {}
         for result in self.results:
             # The key of a cell is the same at every scale.
             key = f"{result.scale}/{result.key}"
@@ -145,9 +165,11 @@ class NoiseBook:
             values = [value for value in values if math.isfinite(value)]
             if len(values) < 2 or (self.at_chance and is_chance(result, max(values))):
                 continue
+            if self.at_chance:
+                errors[key] = resolution(result, statistics.fmean(values))
             for level in _levels(result):
                 groups.setdefault(level, {})[key] = values
-        self._pools = {level: pool(cells) for level, cells in groups.items()}
+        self._pools = {level: pool(cells, errors) for level, cells in groups.items()}
 
     def of(self, result: CellResult) -> Noise | None:
         """Return the noise of a cell's protocol, or None if too few cells have several seeds."""
@@ -166,9 +188,18 @@ class NoiseBook:
         noise = self.of(result)
         if noise is not None:
             return f"{result.scale}/{result.key}" in noise.unstable
+        spread = self._spread(result) if self.at_chance else math.nan
+        return 2 * spread > WIDEST_MARGIN
+
+    def own_spread(self, result: CellResult) -> float:
+        """Return the standard deviation of a cell's own seeds if they are unstable, and else 0."""
+        return self._spread(result) if self.unstable(result) else 0.0
+
+    def _spread(self, result: CellResult) -> float:
+        """Return the standard deviation of a cell's seeds, NaN if fewer than two are known."""
         values = [self.measure(result.of_seed(seed)) for seed in result.seeds]
-        known = self.at_chance and len(values) > 1 and all(map(math.isfinite, values))
-        return known and 2 * statistics.stdev(values) > WIDEST_MARGIN
+        known = [value for value in values if math.isfinite(value)]
+        return statistics.stdev(known) if len(known) > 1 else math.nan
 
 
 _ORIGINS = ("", "of other protocols", "of other scales")
@@ -177,11 +208,26 @@ _ORIGINS = ("", "of other protocols", "of other scales")
 def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     """Return the pools that a cell belongs to, the closest first."""
     config = result.records[0]["config"]
-    real = "real" if result.real else "embedded"
-    data = [config["data"][name] for name in ("name", "variant", "train_samples", "test_samples")]
+    data_set = [config["data"][name] for name in ("name", "source", "variant")]
+    size = [config["data"][name] for name in ("train_samples", "test_samples")]
     names = ("partition", "model", "n_clients", "rounds")
-    protocol = json.dumps([data, *(config[name] for name in names)], sort_keys=True)
-    return (result.scale, real, protocol), (result.scale, real), (real,)
+    protocol = json.dumps([size, *(config[name] for name in names)], sort_keys=True)
+    same_data = json.dumps(data_set)
+    return (same_data, result.scale, protocol), (same_data, result.scale), (same_data,)
+
+
+def resolution(result: CellResult, percent: float) -> float:
+    """Return the standard error of an accuracy in percent that comes from a finite test set.
+
+    Parameters
+    ----------
+    result
+        The runs, which tell the size of the test set. It is 0 if nobody knows that.
+    percent
+        The accuracy.
+    """
+    size = test_size(result.records[0])
+    return binomial_error(percent, size) if size else 0.0
 
 
 def is_chance(result: CellResult, percent: float) -> bool:

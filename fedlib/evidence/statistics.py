@@ -11,7 +11,8 @@ from scipy import stats
 MARGIN = 2.0
 """A value agrees with the published one if they are this many points of accuracy apart or fewer.
 
-A wider spread of the paper's own widens the margin. The number was fixed before any run was made.
+A wider spread of the paper's own widens the margin. For single printed values this was fixed before
+any run was made. For numbers that a text states, the spread was added when some runs were known.
 """
 WIDEST_MARGIN = 10.0
 """The widest margin, in points, with which a printed accuracy or a stated number can be met.

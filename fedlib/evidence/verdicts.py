@@ -3,17 +3,26 @@
 Each seed gives evidence for or against a claim: the distance of its value from the limit of what
 is needed, in units of the noise. The evidence of the seeds is added up, as in the sequential
 probability ratio test of Wald (1945). So a seed that satisfies a claim can only strengthen it.
+
+Seeds that disagree far beyond the noise are *unstable*. As long as there are fewer than five of
+them, the one that is nearest to the limit must then be beyond it as a single seed must be, with the
+seeds' own spread as the noise. A seed that agrees never undoes the verdict of two seeds or more
+that are not unstable. It can undo the verdict of one seed, which is provisional for this reason,
+and that of unstable seeds if it is nearer to the limit than all of them.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 from scipy import stats
 
+from fedlib.evidence.noise import stable_limit
 from fedlib.evidence.ranges import Range
 
 THRESHOLD = 3.0
@@ -21,7 +30,7 @@ THRESHOLD = 3.0
 SINGLE = 5.0
 """The evidence that a single seed needs, so that it decides provisionally."""
 ENOUGH_SEEDS = 5
-"""The number of seeds that is needed where seeds contradict one another."""
+"""The number of seeds that is needed where seeds contradict one another or are unstable."""
 MAJORITY = 0.8
 """The share of the seeds that must be on one side where seeds contradict one another."""
 
@@ -90,6 +99,66 @@ def decide(
         raise ValueError("seeds=[] is empty: a verdict needs at least one seed.")
     if equal is not None and all(abs(seed.value - equal) <= seed.noise for seed in seeds):
         return Verdict(TIE, "one seed" if len(seeds) == 1 else "")
+    verdict = _by_evidence(seeds, needed, freedom)
+    decided = verdict.kind in (HOLDS, FAILS)
+    if decided and len(seeds) < ENOUGH_SEEDS and not _stands(verdict.kind, seeds, needed, freedom):
+        return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
+    return verdict
+
+
+def said_of_unstable(count: int) -> str:
+    """Say that seeds are unstable, and how many there are of those that are needed.
+
+    Parameters
+    ----------
+    count
+        The number of seeds.
+    """
+    return f"unstable, {count} of {ENOUGH_SEEDS} seeds"
+
+
+def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float) -> bool:
+    """Whether a verdict on few seeds stands, however far these disagree.
+
+    It stands if two of the seeds or more give it without being unstable, and all the others agree
+    with it. Otherwise the seed that is nearest to the limit must give it alone, with the spread
+    of this seed and of some of the others as the noise. One seed has no spread, and its verdict
+    stands.
+    """
+    if len(seeds) == 1:
+        return True
+    side = 1 if kind == HOLDS else -1
+    nearest = min(seeds, key=lambda seed: side * needed.depth(seed.value))
+    against = {i for i, seed in enumerate(seeds) if side * needed.depth(seed.value) < 0}
+    for size in range(len(seeds), 1, -1):
+        for places in combinations(range(len(seeds)), size):
+            chosen = [seeds[place] for place in places]
+            if not unstable(chosen):
+                if against.issubset(places) and _by_evidence(chosen, needed, freedom).kind == kind:
+                    return True
+            elif nearest in chosen:
+                own = statistics.stdev(seed.value for seed in chosen)
+                alone = SeedValue(nearest.value, max(nearest.noise, own))
+                if _by_evidence([alone], needed, freedom).kind == kind:
+                    return True
+    return False
+
+
+def unstable(seeds: Sequence[SeedValue]) -> bool:
+    """Whether two seeds or more disagree far beyond their noise.
+
+    Parameters
+    ----------
+    seeds
+        The statistic of each seed.
+    """
+    expected = math.fsum(seed.noise**2 for seed in seeds) / len(seeds)
+    squares = (len(seeds) - 1) * statistics.variance(seed.value for seed in seeds)
+    return squares > expected * stable_limit(len(seeds) - 1)
+
+
+def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> Verdict:
+    """Return the verdict that the evidence of the seeds adds up to."""
     scale = _needed_evidence(freedom) / THRESHOLD
     if len(seeds) == 1:
         evidence = _evidence(seeds[0], needed)

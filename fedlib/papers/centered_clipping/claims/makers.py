@@ -9,7 +9,12 @@ from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.keys import Key, table_iv
-from fedlib.papers.centered_clipping.published import ATTACKS_IV, RULES_IV, range_of_cost
+from fedlib.papers.centered_clipping.published import (
+    ATTACKS_IV,
+    BEST_ACCURACY,
+    RULES_IV,
+    range_of_cost,
+)
 from fedlib.papers.centered_clipping.searches import Search
 from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
 
@@ -104,7 +109,7 @@ def alie_makes_it_diverge(place: str, setting: str, rule: str) -> Claim:
     )
 
 
-def never_learns(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+def never_learns(place: str, text: str, pairs: Iterable[Key], sentence: str = "") -> Claim:
     """No evaluation of an attacked run reaches half of the best one of its clean run."""
     return claim(
         place,
@@ -114,7 +119,9 @@ def never_learns(place: str, text: str, pairs: Iterable[Key]) -> Claim:
         below(50),
         "best evaluation: {:.0f} % of the best clean one",
         measure=statistics.best_accuracy,
+        quantity=BEST_ACCURACY,
         of_accuracy=True,
+        sentence=sentence,
         reading="at no evaluation half of the best accuracy without attack",
     )
 

@@ -165,9 +165,11 @@ LABEL_FLIPS = (
             below(-MARGIN),
             "{:+.1f} points to it",
             measure=over_majority,
+            of_level=True,
         )
         for rule in ("fedavg", "repeated_median")
     ),
+    # On the paper's reviews 50 % is chance, and on ours 93.8 % is. Chance decides nothing here.
     Claim(
         "Table 2",
         "Reviews: FoolsGold has about 50 % at every number of attackers",
@@ -175,6 +177,5 @@ LABEL_FLIPS = (
         lambda values: max(abs(value - 50) for value in values),
         at_most(5),
         "up to {:.1f} points away",
-        of_level=True,
     ),
 )

@@ -1,0 +1,78 @@
+"""The program that lists the verdicts that differ between two working trees."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fedlib.papers.two_stage_attack.tables import CLAIMS
+from tools.verdict_changes import Verdict, as_markdown, changes, main, verdicts_in, why
+
+ROOT = Path(__file__).resolve().parent.parent
+HOLDS = Verdict(
+    "toy_paper", "Fig. 1", "A*: it costs 5 points (at most)", "one reading", "holds", "holds",
+    "5.1 points", "paper, MNIST, 3 seeds, noise 1 (9 df of other scales)",
+)  # fmt: skip
+UNKNOWN = replace(
+    HOLDS,
+    verdict="undecided: the spread between seeds is not known",
+    kind="undecided",
+    runs="paper, MNIST, 3 seeds",
+)
+
+
+def found(*pairs):
+    """Return the changes between two trees, by the pairs of the same place in both."""
+    before, after = ([one for one in side if one] for side in zip(*pairs, strict=True))
+    return changes({one.anchor: one for one in before}, {one.anchor: one for one in after})
+
+
+def test_a_claim_is_listed_if_the_kind_of_its_verdict_changed():
+    provisional = replace(HOLDS, verdict="holds, provisional: one seed")
+    assert found((HOLDS, provisional)) == []
+    reason = "The noise of another data set does not serve any more, and this one has none."
+    assert found((HOLDS, UNKNOWN)) == [(HOLDS, UNKNOWN, reason)]
+    # A claim that is new has no verdict that changed.
+    assert found((HOLDS, HOLDS), (None, replace(UNKNOWN, text="new"))) == []
+
+
+def test_a_reworded_claim_is_found_and_one_that_went_is_named():
+    reworded = replace(UNKNOWN, text="A*: it costs 5 points (at least)")
+    ((_, now, reason),) = found((HOLDS, reworded))
+    assert (now, reason.startswith("The claim is reworded. ")) == (reworded, True)
+    another = replace(UNKNOWN, text="A*: it costs 7 points (at most)")
+    assert found((HOLDS, another)) == [(HOLDS, None, "There is no such claim any more.")]
+    assert found((UNKNOWN, another)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "contradicted in print"}, "The printed means contradict"),
+        ({"verdict": "undecided: unstable, 3 of 5 seeds"}, "The seeds disagree far beyond"),
+        ({"verdict": "undecided: all at chance"}, "The runs that decide it are at chance"),
+        ({"here": "5.2 points"}, "There are new runs."),
+        ({"runs": "paper, MNIST, 4 seeds, noise 1 (9 df)"}, "There are new runs."),
+        ({"runs": "–"}, "The runs that it rested on are of a former revision"),
+        ({"runs": "paper, MNIST, 3 seeds, noise 2 (9 df)"}, "The same runs are judged by another"),
+    ],
+)
+def test_the_reason_is_what_both_verdicts_tell(change, said):
+    assert why(HOLDS, replace(HOLDS, **change)).startswith(said)
+
+
+def test_the_table_is_markdown():
+    assert as_markdown([(HOLDS, None, "Gone.")]) == (
+        "### Toy paper\n\n| claim | before | now | why |\n| --- | --- | --- | --- |\n"
+        "| A\\*: it costs 5 points (at most) [one reading] | holds | no such claim | Gone. |"
+    )
+
+
+def test_the_verdicts_of_a_working_tree_have_the_anchors_of_its_claims():
+    listed = verdicts_in(ROOT, ("two_stage_attack",))
+    assert list(listed) == [claim.anchor("two_stage_attack") for claim in CLAIMS]
+
+
+def test_it_needs_two_trees(capsys):
+    assert main(["one"]) == 2
+    assert "BEFORE AFTER" in capsys.readouterr().out
