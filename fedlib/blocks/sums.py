@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -205,7 +206,8 @@ def _mixing(rows: Rows, weights: np.ndarray) -> Callable[[int, int], np.ndarray]
     """Return a function ``(start, stop)`` that mixes these columns.
 
     Its answer has at least as many rows as the ``weights`` ``(m, n)`` have and at least as many
-    columns as asked for. What is beyond is not to be read.
+    columns as asked for. What is beyond is not to be read. The next answer of the same thread is
+    written over it.
     """
     from fedlib.kernels import products
     from fedlib.kernels.vectors import TILE
@@ -213,11 +215,14 @@ def _mixing(rows: Rows, weights: np.ndarray) -> Callable[[int, int], np.ndarray]
     m = len(weights)
     filled = np.zeros(((m + TILE - 1) // TILE * TILE, rows.n), rows.values.dtype)
     filled[:m] = weights
+    own = threading.local()
     owners, members = weights.nonzero()
     begins, few = np.searchsorted(owners, np.arange(m + 1)), weights[owners, members]
 
     def mix(start: int, stop: int) -> np.ndarray:
-        out = np.empty((len(filled), _BLOCK), rows.values.dtype)
+        if not hasattr(own, "out"):  # Each thread keeps its memory, which is dear to get anew.
+            own.out = np.empty((len(filled), _BLOCK), rows.values.dtype)
+        out: np.ndarray = own.out
         # Many rows in each sum are read once for five sums, and few rows once for each sum.
         if len(members) < _FEW * weights.size:
             products.sums_of_few(rows.values, rows.stride, start, stop, begins, members, few, out)
@@ -229,5 +234,6 @@ def _mixing(rows: Rows, weights: np.ndarray) -> Callable[[int, int], np.ndarray]
 
 
 _FEW = 0.2
-# Of mixed columns: 25 rows of 2048 float32 values are 0.2 MB.
-_BLOCK = 2048
+# Of mixed columns. Where blocks are narrower, Python between them costs more than the cache saves,
+# most of all with several threads, which wait for one another there.
+_BLOCK = 16_384
