@@ -166,9 +166,8 @@ def test_an_unstable_cell_shows_its_seeds_and_explains_nothing(fill, monkeypatch
     assert shown.rows[0][5:] == ("momentum: 0.9: 90.00, 10.00", "open: tried momentum: 0.9")
     assert shown.rows[1][3:5] == ("95.00, 15.00", "–")
     assert shown.rows[1][6] == "unstable: the seeds disagree, and 5 are needed"
-    assert "1 of 2 numbers are outside the margin (all of them; below them 1 unstable cell)" in (
-        shown.caption
-    )
+    assert "1 of 2 numbers are outside the margin." in shown.caption
+    assert "has all of these, and below them 1 unstable cell." in shown.caption
     assert shown.classes == {(0, 6): "differs"}
 
 
@@ -224,15 +223,19 @@ def test_the_farthest_come_first_and_no_more_than_asked_for(fill, quiet):
         ("TABLE/MEAN", "50.00 ± 1.50", "70.00 ×1", "+20.00"),
     ]
     assert shown.rows[0][1] == "paper, MNIST"
-    assert "3 of 3 numbers are outside the margin (the 2 farthest of them)" in shown.caption
+    assert (
+        "3 of 3 numbers are outside the margin. The table has the 2 farthest of these."
+        in shown.caption
+    )
     assert "not the paper's own" not in shown.caption
 
 
 def test_the_caption_says_if_the_data_are_others(fill, quiet):
     archive = fill({"table/mean": [70]}, data=lambda name: DataConfig(name, "real", "jpeg"))
     shown = farthest_table(compared(archive, {"table/mean": 50}), (), str, "Table 1")
-    assert shown.caption.endswith("The data are not the paper's own, so that a part of it may be "
-                                  "theirs.")  # fmt: skip
+    assert shown.caption.endswith(
+        "The data are not the paper's own, which may explain a part of the differences."
+    )
 
 
 def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
@@ -248,10 +251,10 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
     table = compared(archive, dict.fromkeys(CELLS, 50))
     assert str(recovery(table, MOMENTUM)) == (
         "Momentum: 0.9. Of 2 numbers that are computed in both ways, 1 agree with the printed "
-        "one as the runs above are made (0), and 1 the other way: the change gains 1 and loses 1. "
+        "one in the runs above (0), and 1 agree after the change. The change gains 1 and loses 1. "
         "The mean distance from the printed number goes from 10.0 to 4.0 points. The printed "
         "numbers lie between 50 and 50 %. A change that breaks every run would agree with low "
-        "numbers too, so that only high ones among them show that it is the cause."
+        "numbers too. Only agreement with high numbers shows that the change is the cause."
     )
     assert str(recovery(compared(archive, {}), MOMENTUM, "Table 1")) == (
         "Table 1, momentum: 0.9: no printed number is computed in both ways yet."

@@ -202,11 +202,11 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     found, called = standing_in("iid_f5"), names("iid_f5", lambda key: f"#{key}")
     first, broken, *_, clean = board.findings(found, called)
     assert first == (
-        "**trimmed mean** and **median** survive most and cannot be told apart: in the worst case "
-        "they keep 70.0 to 70.0 % accuracy."
+        "**trimmed mean** and **median** are the best: they keep 70.0 to 70.0 % accuracy under the "
+        "attack that harms each of them most. The differences between them may be chance."
     )
-    assert broken.startswith("Of 4 ranked rules 1 are broken")
-    assert "4 of 4 have at most 2 points less than the best one's 80.0 %" in clean
+    assert broken.startswith("Of 4 ranked rules, 1 are broken")
+    assert "the best rule has 80.0 %, and 4 of 4 rules have at most 2 points less" in clean
     shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})
     assert shown.count("<tr>") == 5
     assert "<a href='#iid_f5/krum/alie'>60.0 ± 0.1</a>" in shown

@@ -143,18 +143,18 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
     [
         (
             lambda archive: tables.curves(archive, "cifar10_iid"),
-            "CIFAR-10 with the paper's network; this computes it (32 runs of 10 of 100 epochs "
-            f"each): {COMMAND} 'ten_epochs/*'",
+            "CIFAR-10 with the paper's network is stored yet. This computes them (32 runs of 10 of "
+            f"100 epochs each): {COMMAND} 'ten_epochs/*'",
         ),
         (
             lambda archive: tables.curves(archive, "cifar100_iid"),
-            f"CIFAR-100 with the paper's network; this computes it (long runs, best on a "
-            f"GPU): {COMMAND} 'table_iv/cifar100_iid/*'",
+            "CIFAR-100 with the paper's network is stored yet. This computes them (long runs, "
+            f"best on a GPU): {COMMAND} 'table_iv/cifar100_iid/*'",
         ),
         (
             lambda archive: tables.search(archive, "figure_14"),
-            "other values of ROP's z on CIFAR-10* with the paper's network; this computes it (long "
-            f"runs, best on a GPU): {COMMAND} 'figure_14/*'",
+            "other values of ROP's z on CIFAR-10* with the paper's network is stored yet. This "
+            f"computes them (long runs, best on a GPU): {COMMAND} 'figure_14/*'",
         ),
         (tables.short_runs_table, f"{COMMAND} 'ten_epochs/*'"),
     ],
@@ -162,7 +162,7 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
 def test_one_sentence_says_what_computes_what_is_not_stored(store, shown, words):
     note = shown(Archive(GRID, store))
     assert isinstance(note, Note)
-    assert note.text.startswith("Nothing is stored yet of ")
+    assert note.text.startswith("No run of ")
     assert note.text.endswith(words)
     pattern = note.text.rpartition("'")[0].rpartition("'")[2]
     assert expand(GRID, "paper", 1, "embedded", only=pattern)

@@ -335,9 +335,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert [link.shown for link in attack.links] == ["0.71", "0.12", "0.66"]
     assert attack.links[0].target.endswith("#cell-femnist_uniform/0.4/sv/cent2p")
     assert "depends little on who holds which data" in fewer
-    assert "leaves 0.62 where all" in fewer and "and 0.61 where each" in fewer
+    assert "leaves an accuracy of 0.62 if all" in fewer and "and 0.61 if each" in fewer
     assert worst.endswith("None of the 7 settings is decided yet.")
-    assert "prints 0.12 for one phase and 0.80 for two" in phases
+    assert "prints an accuracy of 0.12 for the rule with one phase and 0.80 with two" in phases
     assert "the second phase helps: 0.31 with one phase and 0.79 with two" in phases
     assert "1 were also run" in code and "goes from 40.0 to 2.0 points" in code
 
@@ -357,7 +357,7 @@ def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
     attack, _, worst, _, _ = found(Archive(GRID, store))
     assert "and an attacker that knows the rule leaves it 0.21" in attack
     assert "down" not in attack and "first phase" not in attack
-    assert "This does not hold in the only setting that is decided so far; 6 are not" in worst
+    assert "in the only setting that is decided so far. 6 settings are not" in worst
     assert "is -30.0 points here and +41.0 points in the paper." in worst
 
 

@@ -444,10 +444,10 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum bring" in krum
-    assert "down from 90.0 % to 50.0 %; less than half of it is left in 1 of 2 seeds" in krum
+    assert "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of it is left" in krum
     assert "without any defence keeps 85.0 % (2 seeds, at the paper's scale)" in krum
     assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
-    assert "in 1 of 16 readings (no decay), and does not in 1; 14 are undecided" in readings
+    assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings
     assert "of 0.10 under full-Krum, so that mostly honest clients are penalised" in maps
     assert "of 0.60 under full-trim, which tells little" in maps
     assert "still has 85.0 %, 5.0 points less than without an attack" in matching

@@ -17,13 +17,13 @@ from fedlib.__main__ import _parser
 from fedlib.evidence import links
 from fedlib.evidence.claims import Claim, above, tally
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
-from fedlib.evidence.pages.kinds import NOT_COMPUTED
+from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED
 from fedlib.evidence.pages.marks import Page
 from fedlib.evidence.pages.progress import judged_claims as judged_afresh
 from fedlib.evidence.pages.records import records
 from fedlib.evidence.pages.verdicts import all_verdicts, tally_bars, verdicts
 from fedlib.evidence.report import Archive, Table
-from fedlib.evidence.tally import kind_of, sentences
+from fedlib.evidence.tally import in_words, kind_of, sentences
 from fedlib.evidence.verdicts import UNDECIDED
 from fedlib.grids import choose_stored, grid_slugs, load_grid, paper_slugs
 from fedlib.runs.store import Store
@@ -209,8 +209,9 @@ def test_the_bars_count_what_the_tally_counts(slug):
     text = verdicts(Page(""), slug)
     bars = re.findall(r'aria-label="\d+ (?:sentences|rows): ([^"]+)"', text)
     legends = re.findall(r'<ul class="fedlib-legend">(.*?)</ul>', text)
+    kinds_in = {in_words(kind, count): kind for kind in LOOKS for count in (1, 2)}
     for bar, legend, counts in zip(bars, legends, expected, strict=True):
-        said = {k: int(n) for n, k in (part.split(" ", 1) for part in bar.split(", "))}
+        said = {kinds_in[k]: int(n) for n, k in (part.split(" ", 1) for part in bar.split(", "))}
         listed = re.findall(r'<li data-kind="([^"]+)">.*?<b>(\d+)</b>', legend)
         assert {kind: int(count) for kind, count in listed} == said
         # The tally counts what is not computed as undecided.

@@ -300,7 +300,7 @@ def test_the_table_of_rounding_is_of_what_was_measured(tmp_path):
     summary = {"date": "2026-11-28", "measured": measured}
     (tmp_path / "rounding.json").write_text(json.dumps(summary))
     text, _, lines = fill(Page("{rounding}", tmp_path)).partition("\n\n")
-    assert "3 cells of `krum`, `median` under `full_trim` of 0 to 50 %" in text
+    assert "3 cells were played again: `krum`, `median` under `full_trim` of 0 to 50 %" in text
     assert [line.split(" | ")[1:] for line in lines.splitlines()[2:]] == [
         ["2 of 3", "1.00", "3.00 |"],
         ["0 of 3", "0.00", "0.00 |"],

@@ -47,13 +47,13 @@ def _best(standing: Standing, names: Names) -> str:
         attack, left = worsts[0]
         clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
         return (
-            f"{titles} survives most: no attack leaves it less than {percent(left)} %, which "
-            f"{names.attack(attack)} does.{clean}"
+            f"{titles} has the best worst case: it keeps {percent(left)} % accuracy under "
+            f"{names.attack(attack)}, the attack that harms it most.{clean}"
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} survive most and cannot be told apart: in the worst case they keep {low:.1f} to "
-        f"{high:.1f} % accuracy."
+        f"{titles} are the best: they keep {low:.1f} to {high:.1f} % accuracy under the attack "
+        "that harms each of them most. The differences between them may be chance."
     )
 
 
@@ -64,9 +64,9 @@ def _broken(standing: Standing) -> str:
     broken = sum(value < _BROKEN for value in worsts)
     stood = sum(value >= 60 for value in worsts)
     return (
-        f"Of {len(rows)} ranked rules {broken} are broken: some attack leaves them less than "
-        f"{_BROKEN:.0f} %, where chance is 10 %. {stood} keep 60 % or more in their worst "
-        "case."
+        f"Of {len(rows)} ranked rules, {broken} are broken: some attack leaves them less than "
+        f"{_BROKEN:.0f} % accuracy, and guessing would give 10 %. {stood} rules keep 60 % or more "
+        "under every attack."
     )
 
 
@@ -74,10 +74,10 @@ def _strongest(standing: Standing, names: Names) -> str:
     """Say which attack is the worst case of the most rules."""
     counts = Counter(row.worst[0] for row in standing.ranked if row.worst)
     (name, most), *others = counts.most_common(3)
-    text = f"{names.attack(name)} is the worst case of the most rules, {most} of {counts.total()}"
+    text = f"{names.attack(name)} is the most harmful attack for {most} of {counts.total()} rules"
     if others:
         then = _listed([f"{names.attack(other)} ({count})" for other, count in others])
-        text += f"; then come {then}"
+        text += f", more than any other attack. Next come {then}"
     return text + "."
 
 
@@ -86,8 +86,8 @@ def _knowing(standing: Standing, names: Names) -> str:
     rows = [row for row in standing.ranked if row.worst]
     adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
     return (
-        f"Attackers who know the rule are the worst case of {len(adaptive)} of {len(rows)} rules. "
-        "For the other rules an attack that does not know the rule is the worst."
+        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack is one that knows the "
+        "rule. For the other rules it is one that does not."
     )
 
 
@@ -98,8 +98,8 @@ def _backdoors(standing: Standing, names: Names) -> str:
         return "No backdoor is computed yet."
     open_ = [row for row in rows if row.backdoor and row.backdoor[1].mean >= 50]
     return (
-        f"A backdoor succeeds at least half of the time, above what it does without an attack, "
-        f"under {len(open_)} of {len(rows)} rules."
+        f"Under {len(open_)} of {len(rows)} rules a backdoor succeeds at least 50 points more "
+        "often than its trigger works without an attack."
     )
 
 
@@ -110,9 +110,10 @@ def _baseline(standing: Standing) -> str:
     if not costly:
         return "No clean run is computed yet."
     within = sum(value >= costly[-1] - 2 for value in costly)
+    little = " So protection costs most rules little." if 2 * within > len(costly) else ""
     return (
-        f"Protection costs most rules little where nobody attacks: {within} of {len(costly)} have "
-        f"at most 2 points less than the best one's {costly[-1]:.1f} %."
+        f"If nobody attacks, the best rule has {costly[-1]:.1f} %, and {within} of {len(costly)} "
+        f"rules have at most 2 points less.{little}"
     )
 
 

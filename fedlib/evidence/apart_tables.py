@@ -89,21 +89,24 @@ def _row(archive: Archive, one: Apart, where: Callable[[str], str]) -> tuple[str
 
 def _caption(title: str, found: Differences, stable: int, most: int) -> str:
     """Return the caption of the table, which says how to read it."""
-    which = f"the {most} farthest of them" if stable > most else "all of them"
+    which = f"the {most} farthest of these" if stable > most else "all of these"
     unstable = len(found.apart) - stable
-    besides = f"; below them {plural(unstable, 'unstable cell')}" if unstable else ""
+    besides = f", and below them {plural(unstable, 'unstable cell')}" if unstable else ""
     other = any(not one.result.canonical for one in found.apart)
     sample = (
-        " The data are not the paper's own, so that a part of it may be theirs." if other else ""
+        " The data are not the paper's own, which may explain a part of the differences."
+        if other
+        else ""
     )
     return (
-        f"{title}: {stable} of {found.compared} numbers are outside the margin ({which}{besides}). "
-        "All numbers are percentages. A difference is ours minus the printed number, in points; ×2 "
-        "says two seeds. A choice explains a difference if the number comes within the margin "
-        f"({MARGIN:g} points, or twice the printed spread if that is more) when this choice alone "
-        "is taken the other way, or if then both are at chance. It moves it if the number comes "
-        f"nearer by more than {MARGIN:g} points and than twice the noise between seeds; in "
-        f"brackets stands the part of the difference that is gone then.{sample}"
+        f"{title}: {stable} of {found.compared} numbers are outside the margin. The table has "
+        f"{which}{besides}. All numbers are percentages. A difference is ours minus the printed "
+        "number, in points. The sign ×2 means the mean of two seeds. Each choice was changed "
+        "alone. It explains a difference if our number then comes within the margin "
+        f"({MARGIN:g} points, or twice the printed spread if that is more), or if then both "
+        f"numbers are at chance. It moves it if our number comes nearer by more than {MARGIN:g} "
+        "points and by more than twice the noise between seeds. The share of the difference that "
+        f"has then gone stands in brackets.{sample}"
     )
 
 
@@ -126,11 +129,11 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     before, after = (sum(values) / count for values in (found.before, found.after))
     return Note(
         f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
-        f"{sum(found.within_before)} agree with the printed one as the runs above are made "
-        f"({variant.used}), and {sum(found.within_after)} the other way: the change gains "
+        f"{sum(found.within_before)} agree with the printed one in the runs above "
+        f"({variant.used}), and {sum(found.within_after)} agree after the change. The change gains "
         f"{both.count((False, True))} and loses {both.count((True, False))}. The mean "
         f"distance from the printed number goes from {before:.1f} to {after:.1f} points. The "
         f"printed numbers lie between {min(found.printed):.0f} and {max(found.printed):.0f} %. A "
-        "change that breaks every run would agree with low numbers too, so that only high ones "
-        "among them show that it is the cause."
+        "change that breaks every run would agree with low numbers too. Only agreement with high "
+        "numbers shows that the change is the cause."
     )

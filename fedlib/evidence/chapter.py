@@ -154,9 +154,12 @@ def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) 
         archive = Archive(grid, scales=(scale,))
     used = {result.data for key in archive.cells() if (result := archive.best(key)) is not None}
     if any("embedded" in name for name in used):
-        notes.append(f"Runs on generated data are among those shown: {', '.join(sorted(used))}.")
-    shown = "the best stored scale of each cell" if scale == "best" else f"scale {scale}"
-    head = f"Showing {shown}. {archive.coverage()}."
+        notes.append(f"Some of the runs shown are on generated data: {', '.join(sorted(used))}.")
+    shown = "at the best scale that is stored" if scale == "best" else f"at scale {scale}"
+    head = (
+        f"This page shows each cell, which is one configuration of a table or figure, {shown}. "
+        f"{archive.coverage()}."
+    )
     return Chapter(archive, data, Note(head, tuple(dict.fromkeys(notes))))
 
 

@@ -150,7 +150,13 @@ def claims_table(
         rows.append((f"{row.text} ({row.place})", row.needed, here, *in_print, verdict))
         if row.decided:
             classes[number, len(rows[-1]) - 1] = _CSS[row.kind]
-    heads = ("claim", "needed", "here", *(("in print",) if printed else ()), "verdict, of runs")
+    heads = (
+        "claim",
+        "needed",
+        "here",
+        *(("in print",) if printed else ()),
+        "verdict, and its runs",
+    )
     questions = ", then questions of this book" if any(row.own for row in judged) else ""
     caption = f"Claims of the paper{questions}, computed from the stored runs"
     return ClaimsTable(heads, tuple(rows), caption, classes, anchors=anchors, judged=judged)

@@ -123,7 +123,7 @@ def accuracy_panels(
                     mixed |= pale
                     _draw_curve(axis, result, colours[name], quantity, 0.35 if pale else 1.0)
         for axis in axes[-1]:
-            axis.set_xlabel("share of the run, %")
+            axis.set_xlabel("training completed, %")
         for axis in axes[:, 0]:
             axis.set_ylabel(_SHARES.get(quantity, "training loss"))
         handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
@@ -136,7 +136,7 @@ def accuracy_panels(
             title="data: "
             + (", ".join(sorted(data)) or "nothing stored")
             + (f"; {said}" if said else "")
-            + ("; compare lines of one style only (pale: the smaller scale)" if mixed else ""),
+            + ("; compare lines of one style only (the smaller scale is pale)" if mixed else ""),
             loc="outside upper center",
             ncols=(len(handles) + 1) // 2,
         )

@@ -23,6 +23,20 @@ _WORDS = {
 """The words for each kind after the number 1, and after another number."""
 
 
+def in_words(kind: str, count: int) -> str:
+    """Return the words for some verdicts of a kind, such as ``do not hold``.
+
+    Parameters
+    ----------
+    kind
+        The kind of verdict.
+    count
+        How many verdicts there are. After the number 1 the words are in the singular.
+    """
+    one, many = _WORDS.get(kind, (kind, kind))
+    return one if count == 1 else many
+
+
 def sentences(table: ClaimsTable) -> dict[tuple[str, str], list[Judgement]]:
     """Return the rows of each sentence of the paper; questions of this book are left out.
 
@@ -79,9 +93,5 @@ def tally(table: ClaimsTable) -> str:
 
 def _counted(kinds: Mapping[str, int]) -> str:
     """Say how many there are of each kind: ``1 holds, 2 do not hold``."""
-    said = [
-        f"{count} {words[0] if count == 1 else words[1]}"
-        for kind, words in _WORDS.items()
-        if (count := kinds.get(kind, 0))
-    ]
+    said = [f"{count} {in_words(kind, count)}" for kind in _WORDS if (count := kinds.get(kind, 0))]
     return ", ".join(said) or "none"

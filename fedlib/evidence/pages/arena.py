@@ -56,7 +56,7 @@ def first(page: Page) -> str:
     setting = _main_setting()
     standing = _standing(setting)
     found = _module("board").findings(standing, _names(setting))
-    return f"In the arena, where rules meet attacks: {found[0]} (Basis: {standing.basis}.)"
+    return f"In the arena every defence meets every attack. {found[0]} (Runs: {standing.basis}.)"
 
 
 @page_mark("arena_basis:SETTING")
@@ -66,18 +66,23 @@ def basis(page: Page, setting: str) -> str:
     columns = standing.columns
     wanted = len(standing.rows) * (1 + len(columns.attacks))
     stored = sum(len(row.results) for row in standing.rows)
-    text = f"{stored} of {wanted} bouts are stored: {standing.basis}."
+    if not stored:
+        return f"None of the {wanted} bouts is stored yet."
+    text = f"{stored} of {wanted} bouts are stored ({standing.basis})."
     called = _names(setting)
     waiting = [called.attack(name) for name in columns.attacks if name in columns.waiting]
-    if stored and waiting:
+    if waiting:
         text += (
-            " Too few rules have met these attacks so far, so that they do not count yet: "
+            " These attacks do not count yet, because too few rules have met them: "
             f"{', '.join(waiting)}."
         )
     unranked = [row for row in standing.rows if row.rank is None]
-    if stored and unranked:
+    if unranked:
         rule = called.rule
-        text += f" Not ranked yet: {', '.join(rule(row.name) for row in unranked)}."
+        text += (
+            " These rules have no rank yet, because they have not met all attacks that count: "
+            f"{', '.join(rule(row.name) for row in unranked)}."
+        )
     return text
 
 

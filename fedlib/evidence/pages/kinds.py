@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fedlib.evidence.judging import CONTRADICTED, Judgement
-from fedlib.evidence.tally import HOLDS_PARTLY, kind_of
+from fedlib.evidence.tally import HOLDS_PARTLY, in_words, kind_of
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
 
 NOT_COMPUTED = "not computed"
@@ -81,7 +81,7 @@ def bar(counts: Mapping[str, int], noun: str) -> str:
         What is counted, in the plural.
     """
     shown = [(kind, count) for kind in LOOKS if (count := counts.get(kind, 0))]
-    words = ", ".join(f"{count} {kind}" for kind, count in shown)
+    words = ", ".join(f"{count} {in_words(kind, count)}" for kind, count in shown)
     total = sum(count for _, count in shown)
     parts = "".join(
         f'<span class="fedlib-is-{LOOKS[kind].css}" style="flex-grow:{count}"></span>'
@@ -101,7 +101,7 @@ def legend(counts: Mapping[str, int]) -> str:
     """
     items = "".join(
         f'<li data-kind="{kind}"><span class="fedlib-kind fedlib-is-{look.css}" '
-        f'aria-hidden="true">{look.sign}</span> <b>{count}</b> {kind}</li>'
+        f'aria-hidden="true">{look.sign}</span> <b>{count}</b> {in_words(kind, count)}</li>'
         for kind, look in LOOKS.items()
         if (count := counts.get(kind, 0))
     )

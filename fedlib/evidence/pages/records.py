@@ -42,7 +42,11 @@ def records(page: Page, slug: str) -> str:
         parts += [f"### `{name}`", raw_html("".join(_cell(archive, key) for key in keys))]
     if slug in paper_slugs():  # an arena claims nothing
         claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
-        parts += ["## Claims", "Each claim with the cells that decide it.", raw_html(claims)]
+        parts += [
+            "## Claims",
+            "Each claim stands here with the cells that decide it.",
+            raw_html(claims),
+        ]
     return "\n\n".join(parts)
 
 
@@ -139,7 +143,11 @@ def _claim(archive: Archive, row: Judgement) -> str:
     """Return the HTML of a claim: its verdict, its cells, and the commands for all of them."""
     slug, cells = archive.grid.slug, list(dict.fromkeys(row.claim.cells))
     known = archive.common(cells)
-    shown = ["not at a scale of all"] * len(cells) if known is None else map(_summary, known)
+    shown = (
+        ["not stored at a scale that all cells of the claim have"] * len(cells)
+        if known is None
+        else map(_summary, known)
+    )
     items = "".join(
         f'<li><a href="#{cell_anchor(key)}">{html.escape(key)}</a> {html.escape(text)}'
         for key, text in zip(cells, shown, strict=True)

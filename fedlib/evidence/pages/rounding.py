@@ -52,8 +52,9 @@ def rounding(page: Page) -> str:
     count = len({entry["cell"] for entry in entries})
     heads = ("changed", "cells that differ", "median, points", "largest, points")
     return (
-        f"Measured on {summary['date']}: {count} cells of {_named(entries)}, played again with "
-        "nothing changed but what the first column names. A cell's accuracy is the mean of its "
+        f"This was measured on {summary['date']}. {count} cells were played again: "
+        f"{_named(entries)}. "
+        "Only what the first column names was changed. The accuracy of a cell is the mean of its "
         f"last five evaluations.\n\n{table(heads, rows, numbers=3)}"
     )
 

@@ -80,7 +80,7 @@ def all_verdicts(page: Page) -> str:
     sections = []
     for slug in paper_slugs():
         counts += counted_rows(judged_claims(slug).judged)
-        chapter = f"What stands behind them is in {{doc}}`../notebooks/{slug}`."
+        chapter = f"The chapter on these claims is {{doc}}`../notebooks/{slug}`."
         sections.append(f"### {load_grid(slug).name}\n\n{chapter}\n\n{verdicts(page, slug)}")
     return "\n\n".join([raw_html(_filter(counts)), *sections])
 

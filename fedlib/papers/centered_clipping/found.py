@@ -22,7 +22,7 @@ _WHERE = ("fmnist_noniid", "cc_tau1", 0.99)
 """The setting, rule and momentum of the first sentence."""
 _RULES = {
     "cc_tau0.1": "centered clipping with τ = 0.1",
-    "cc_tau1": "with τ = 1",
+    "cc_tau1": "centered clipping with τ = 1",
     "tm": "the trimmed mean",
     "rfa": "the geometric median (RFA)",
 }
@@ -65,16 +65,16 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
     lower = rop.accuracy.mean < clean.accuracy.mean
     strongest = rop.accuracy.mean < next_best.accuracy.mean
     return joined(
-        "On Fashion-MNIST, five of 25 clients that send ROP, an attack made against the defence "
-        f"centered clipping, {'bring it down' if lower else 'do not bring it down'} from ",
+        "ROP is an attack that is made against the defence centered clipping. On Fashion-MNIST, "
+        f"five of 25 clients that send ROP {'bring' if lower else 'do not bring'} its test "
+        f"accuracy {'down from' if lower else 'down. Without an attack it is'} ",
         _percent(archive, clean),
-        " to " if lower else " (",
+        " to " if lower else ", and under ROP it is ",
         _percent(archive, rop),
-        " test accuracy" if lower else " under ROP)",
-        f"; {'even ' if strongest else ''}the strongest of the "
-        f"{len(ALL_BUT_ROP)} other attacks ({ATTACK_NAMES[other]}) leaves ",
+        f". {'Even the' if strongest else 'The'} strongest of the {len(ALL_BUT_ROP)} other attacks "
+        f"({ATTACK_NAMES[other]}) leaves ",
         _percent(archive, next_best),
-        f" (unequal clients, τ = 1, momentum 0.99; {resting_on(known)}).",
+        f" (clients with unequal data, τ = 1, momentum 0.99; {resting_on(known)}).",
     )
 
 
@@ -86,26 +86,27 @@ def _agreement(archive: Archive) -> str:
     showing = [at for at in telling if at.shows]
     agreed, shown = (sum(at.verdict == AGREES for at in group) for group in (telling, showing))
     beside = (
-        f"; of those in which the attack makes a difference that can be seen, {shown} of "
-        f"{len(showing)} agree"
+        f" In {len(showing)} of them the attack makes a visible difference, and {shown} of these "
+        "agree."
         if showing
         else ""
     )
     return (
-        f"Of the {len(telling)} accuracies of Table IV that are computed by the paper's protocol "
-        f"and whose printed spread tells anything, {agreed} agree with the paper{beside}."
+        f"Of Table IV, {len(telling)} accuracies are computed by the paper's protocol and have a "
+        "printed spread that is narrow enough for a comparison. Of these, "
+        f"{agreed} agree with the paper.{beside}"
     )
 
 
 def _strongest(archive: Archive) -> str:
     """Say in how many settings ROP is the strongest attack on centered clipping."""
-    says = "that ROP is the strongest attack on centered clipping when clients have alike data"
+    says = "that ROP is the strongest attack on centered clipping when clients hold similar data"
     # The noise is pooled over all claims, so that all of them are judged.
     judged = {row.claim: row for row in claims_table(archive, CLAIMS, printed).judged}
     rows = [judged[claim] for claim in ROP_STRONGEST if not judged[claim].own]
     decided = [row for row in rows if row.kind in (HOLDS, FAILS, TIE)]
     if not decided:
-        return f"The paper says {says}; none of the {len(rows)} settings is decided yet."
+        return f"The paper says {says}. None of the {len(rows)} settings is decided yet."
     held = sum(row.holds for row in decided)
     provisional = " Some of these verdicts rest" if len(decided) > 1 else " This verdict rests"
     if all(row.provisional for row in decided) and len(decided) > 1:
@@ -115,7 +116,7 @@ def _strongest(archive: Archive) -> str:
     return joined(
         f"The paper says {says}. This holds in ",
         archive.linked(f"{held} of {len(decided)} decided settings", *keys),
-        f", and {len(rows) - len(decided)} settings are undecided or not computed.",
+        f". The other {len(rows) - len(decided)} settings are undecided or not computed.",
         f"{provisional} on one seed." if one_seed else "",
     )
 
@@ -137,8 +138,8 @@ def _momentum(archive: Archive) -> str:
         for before, after in zip(without, with_momentum, strict=True)
     )
     return joined(
-        "What the attack ALIE does depends on the clients' momentum. On Fashion-MNIST with alike "
-        "clients and without momentum it leaves ",
+        "How much the attack ALIE harms depends on the clients' momentum. On Fashion-MNIST with "
+        "similar data and without momentum it leaves these accuracies: ",
         *(part for text in each[:-1] for part in (text, ", ")),
         "and ",
         each[-1],
@@ -162,9 +163,9 @@ def _angle(archive: Archive) -> str:
         parts += [" and" if parts else "", " from ", _percent(archive, text), " to "]
         parts += [_percent(archive, code), f" on {text.data}"]
     return joined(
-        "The strength of ROP hangs on a choice. The text turns it by 90°, the authors' code by "
-        "270°. If the angle alone is taken from the code, the accuracy of centered clipping "
-        "(τ = 1, momentum 0.9) goes",
+        "How strong ROP is depends on an angle. The paper's text turns the perturbation by 90°, "
+        "and the authors' code turns it by 270°. If this angle alone is taken from the code, the "
+        "accuracy of centered clipping (τ = 1, momentum 0.9) goes",
         *parts,
         f" ({resting_on([result for _, results in known for result in results])}).",
     )

@@ -106,7 +106,7 @@ def _alone(archive: Archive, adaptive: CellResult) -> str:
 
 def _fewer_attackers(archive: Archive) -> str:
     """Say how the same attack fares with fewer attackers, on equal and on unequal clients."""
-    start = f"How much the attacker that knows {RULE_TITLES[_RULE]} achieves"
+    start = f"How much harm the attacker that knows {RULE_TITLES[_RULE]} does"
     keys = [scenario.cells((_RULE,), ("camouflage",))[0] for scenario in (_FEW, _UNEQUAL)]
     known = archive.common(keys)
     if known is None:
@@ -115,11 +115,11 @@ def _fewer_attackers(archive: Archive) -> str:
     apart = abs(_accuracy(equal) - _accuracy(unequal)) > _LITTLE
     verb = "depends on the data" if apart else "depends little on who holds which data"
     return joined(
-        f"{start} {verb}: with {_attackers(_FEW)} it leaves ",
+        f"{start} {verb}. With {_attackers(_FEW)} it leaves an accuracy of ",
         _shown(archive, equal),
-        " where all clients draw from the same images, and ",
+        " if all clients draw from the same images, and ",
         _shown(archive, unequal),
-        f" where each client has a mix of classes of its own ({resting_on(known)}).",
+        f" if each client has its own mix of classes ({resting_on(known)}).",
     )
 
 
@@ -130,8 +130,8 @@ def _worst_cases(archive: Archive) -> str:
     rows = [judged[claim] for claim in claims]
     decided = [row for row in rows if row.decided]
     says = (
-        "The paper says that its two rules with a vote have the highest accuracy of all "
-        f"{_number(len(RULES))} rules under their worst attack"
+        f"The paper compares {_number(len(RULES))} rules, each under the attack that harms it "
+        "most. It says that its two rules with a vote have the highest accuracy"
     )
     if not decided:
         return f"{says}. None of the {len(rows)} settings is decided yet."
@@ -149,8 +149,9 @@ def _worst_cases(archive: Archive) -> str:
     return joined(
         f"{says}. ",
         verdict,
-        f"; {len(rows) - len(decided)} are not decided. On {SETTINGS[scenario.setting].title}, "
-        f"with {_attackers(scenario)}, their lead over the best other rule is ",
+        f". {len(rows) - len(decided)} settings are not decided. On "
+        f"{SETTINGS[scenario.setting].title}, "
+        f"with {_attackers(scenario)}, their lead over the best of the other rules is ",
         archive.linked(_number_of(first.here), *first.claim.cells),
         f" points here and {_number_of(first.in_print)} points in the paper.",
         " These verdicts rest on one seed." if all(row.provisional for row in decided) else "",
@@ -168,8 +169,8 @@ def _one_phase(archive: Archive) -> str:
     one_printed, two_printed = (published()[key].value for key in keys)
     known = archive.common(keys)
     start = (
-        f"Under the attack Omn by {_attackers(_FEW)}, the paper prints {one_printed:.2f} for one "
-        f"phase and {two_printed:.2f} for two"
+        f"Under the attack Omn by {_attackers(_FEW)}, the paper prints an accuracy of "
+        f"{one_printed:.2f} for the rule with one phase and {two_printed:.2f} with two"
     )
     if known is None:
         return f"{start}. What a run by the paper's text gives is not computed yet."
@@ -177,7 +178,7 @@ def _one_phase(archive: Archive) -> str:
     gap = _accuracy(two) - _accuracy(one)
     effect = "changes little" if abs(gap) <= _LITTLE else "helps" if gap > 0 else "does harm"
     return joined(
-        f"{start}. In runs by the paper's text the second phase {effect}: ",
+        f"{start}. In runs that follow the paper's text the second phase {effect}: ",
         _shown(archive, one),
         " with one phase and ",
         _shown(archive, two),
@@ -200,14 +201,15 @@ def _code(archive: Archive) -> str:
     before, after = (math.fsum(values) / count for values in (both.before, both.after))
     low = max(both.printed) <= _LOW
     return joined(
-        f"Of the accuracies that were farthest from the printed ones, {count} were also run with "
-        "all choices of the authors' published code: the mean distance from print goes from ",
+        "The authors' published code differs from the text in several choices. Of the accuracies "
+        f"that were farthest from the printed ones, {count} were also run with all of these "
+        "choices. Their mean distance from the printed accuracies goes from ",
         archive.linked(f"{before:.1f}", *known),
         " to ",
         archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
         " points.",
-        f" Since all of these printed accuracies are {max(both.printed):.0f} % or less, a change "
-        "that breaks every run would agree with them too."
+        f" All of these printed accuracies are {max(both.printed):.0f} % or less, so a change that "
+        "breaks every run would agree with them too."
         if low and after < before
         else "",
     )

@@ -73,9 +73,9 @@ def _full_krum(archive: Archive) -> str:
     limit = BREAKS / 100 * _mean(clean)
     broken = sum(value < limit for value in each)
     if len(each) == 1:
-        count = f"{'less' if broken else 'more'} than half of it is left"
+        count = f"{'Less' if broken else 'More'} than half of it is left"
     else:
-        count = f"less than half of it is left in {broken} of {len(each)} seeds"
+        count = f"In {broken} of {len(each)} seeds less than half of it is left"
     better = _mean(undefended) > _mean(attacked) + MARGIN
     lower = _mean(attacked) < _mean(clean) - MARGIN
     return joined(
@@ -85,7 +85,7 @@ def _full_krum(archive: Archive) -> str:
         _percent(archive, clean),
         " to " if lower else ", and under the attack ",
         _percent(archive, attacked),
-        f"; {count}. The plain average without any defence {'keeps' if better else 'has'} ",
+        f". {count}. The plain average without any defence {'keeps' if better else 'has'} ",
         _percent(archive, undefended),
         f" ({resting_on(known)}).",
     )
@@ -105,8 +105,9 @@ def _readings(archive: Archive) -> str:
         elif kinds == {HOLDS}:
             held.append(reading)
     start = (
-        f"The text allows many readings, of which {len(by_reading)} are tried with 30 % and 50 % "
-        "malicious clients on MNIST, under full-trim and full-Krum"
+        f"The paper's text can be understood in many ways. {len(by_reading)} such readings are "
+        "tried on MNIST with 30 % and 50 % malicious clients, under the attacks full-trim and "
+        "full-Krum"
     )
     if not held and not failed:
         return f"{start}. Whether the defence withstands them is not decided in any reading yet."
@@ -116,10 +117,10 @@ def _readings(archive: Archive) -> str:
     which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
     one_seed = any(row.provisional for row in rows)
     return joined(
-        f"{start}. It withstands all of these in ",
+        f"{start}. The defence withstands all of these in ",
         archive.linked(f"{len(held)} of {len(by_reading)} readings", *cells),
-        f"{which}, and does not in {len(failed)}; {open_} {'is' if open_ == 1 else 'are'} "
-        "undecided.",
+        f"{which}, and it does not in {len(failed)}. {open_} "
+        f"{'reading is' if open_ == 1 else 'readings are'} undecided.",
         " Some of these verdicts rest on one seed." if one_seed else "",
     )
 
@@ -130,15 +131,17 @@ def _maps(archive: Archive) -> str:
     keys = [str(Watched(str(Comparison.of("mnist", a, _FEW, _GUARD)))) for a in attacks]
     known = archive.common(keys)
     start = (
-        "The defence supposes that malicious clients' saliency maps are less like a reference "
-        "than those of honest clients"
+        "A saliency map says how strongly a model's output depends on each pixel of an image. The "
+        "defence assumes that the maps of malicious clients are less like a reference map than "
+        "those of honest clients"
     )
     if known is None:
         return f"{start}. How far this is so on MNIST is not computed yet."
     krum, trim = (separation(result).mean for result in known)
     return joined(
-        f"{start}. On MNIST with {_FEW} % malicious clients and an honest reference, a malicious "
-        "client's map is the less alike of the two with a probability of ",
+        f"{start}. Take one malicious and one honest client at random, on MNIST with {_FEW} % "
+        "malicious clients and an honest reference: the malicious client's map is the one that is "
+        "less like the reference with a probability of ",
         archive.linked(f"{krum:.2f}", keys[0]),
         f" under full-Krum, {_telling(krum)}, and of ",
         archive.linked(f"{trim:.2f}", keys[1]),
@@ -209,8 +212,8 @@ def _matching(archive: Archive) -> str:
     keys = line("mnist", "saliency_matching", _GUARD, ("0", share))
     known = archive.common(keys)
     start = (
-        "An attacker can send an update with exactly the saliency maps of an honest client, "
-        "because a shift of the output biases leaves them as they are"
+        "An attacker can send an update that has exactly the saliency maps of an honest client. It "
+        "shifts the output biases, and the maps do not depend on these"
     )
     if known is None:
         return f"{start}. What this costs Gradient Guard on MNIST is not computed yet."
@@ -218,7 +221,7 @@ def _matching(archive: Archive) -> str:
     cost = _mean(clean) - _mean(attacked)
     little = BREAKS / 100 * _mean(clean) <= _mean(attacked)
     return joined(
-        f"{start}. With {share} % such clients on MNIST, Gradient Guard (default reading) "
+        f"{start}. With {share} % of such clients on MNIST, Gradient Guard (default reading) "
         f"{'still has' if little else 'falls to'} ",
         _percent(archive, attacked),
         f", {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than without an attack "

@@ -51,11 +51,11 @@ def _flipped_reviews(archive: Archive) -> str:
     return joined(
         f"On {attacked.data}, the defence residual-based reweighting "
         + ("does not withstand" if lost > MARGIN else "withstands")
-        + " four of ten participants who flip all their labels: its test accuracy goes from ",
+        + " four of ten participants who flip all their labels. Its test accuracy goes from ",
         _percent(archive, clean),
         " to ",
         _percent(archive, attacked),
-        f", where the paper prints {in_print:.1f} % on its own reviews ({resting_on(known)}).",
+        f". The paper prints {in_print:.1f} % on its own reviews ({resting_on(known)}).",
     )
 
 
@@ -72,8 +72,8 @@ def _other_rules_on_reviews(archive: Archive) -> str:
     floor = majority(ours.records[0])
     near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
     return joined(
-        f"With these four, {above} of the {len(known) - 1} other rules keep more on the reviews "
-        f"than reweighting. {RULE_TITLES[best]} has ",
+        f"With these four attackers, {above} of the {len(known) - 1} other rules keep more "
+        f"accuracy on the reviews than reweighting. {RULE_TITLES[best]} has ",
         _percent(archive, results[best]),
         ", plain averaging has ",
         _percent(archive, results["fedavg"]),
@@ -99,14 +99,15 @@ def _backdoor_on_loans(archive: Archive) -> str:
     low, high = min(others, key=success), max(others, key=success)
     protects = success(ours) < success(averaging)
     return joined(
-        "A backdoor that one of ten participants trains into the model of loans succeeds on ",
+        "One of ten participants trains a backdoor into the model of loans. Under plain averaging "
+        "it succeeds on ",
         _success(archive, averaging),
-        " of the loans with its trigger under plain averaging",
-        ", but only on " if protects else ", and on ",
+        " of the loans with its trigger",
+        ", but under reweighting only on " if protects else ", and under reweighting on ",
         _success(archive, ours),
-        " under reweighting (without an attacker on ",
+        " (without an attacker on ",
         _success(archive, clean),
-        "). The medians and the trimmed mean lie between ",
+        "). Under the medians and the trimmed mean its success is between ",
         _success(archive, low),
         " and ",
         _success(archive, high),
@@ -134,11 +135,12 @@ def _replaced_model(archive: Archive) -> str:
     ours = success(result)
     fails = ours < 50 < in_print
     return joined(
-        "Model replacement, one scaled update in the sixth round, "
-        + ("does not have the success of the paper" if fails else "succeeds")
-        + " against plain averaging on loans: it is ",
+        "Model replacement is a backdoor that is sent as one scaled update in the sixth round. "
+        "Against plain averaging on loans it "
+        + ("does not have the success that the paper reports" if fails else "succeeds")
+        + ". At the end it works on ",
         _success(archive, result),
-        f" at the end, where the paper prints {in_print:.1f} % on its own loans "
+        f" of the loans with its trigger. The paper prints {in_print:.1f} % on its own loans "
         f"({resting_on(known)}).",
     )
 
@@ -150,9 +152,9 @@ def _standing_of_the_tables(archive: Archive) -> str:
     return (
         f"The paper prints {counts.total()} numbers. By its protocol and on its data, "
         f"{plural(compared, 'number')} can be compared so far, and "
-        f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}; "
-        f"{counts['other data']} numbers are computed on other data, and {counts['missing']} are "
-        "not computed at the paper's scale yet."
+        f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}. "
+        f"{counts['other data']} numbers are computed on other data than the paper's, and "
+        f"{counts['missing']} are not computed at the paper's scale yet."
     )
 
 

@@ -139,13 +139,13 @@ def summary(archive: Archive) -> Note:
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"{_agreeing(showing)} of Table IV agree where the attack shows, which is where a run of "
-        f"ours without any attack would not agree; {_agreeing(telling)} agree of all that tell "
-        f"anything. {len(found_all) - len(telling)} cells tell nothing, because their printed "
-        "spread is so wide that nearly every run would agree, or because our seeds are unstable. "
-        f"{close} of all {len(found_all)} are within {MARGIN:g} points. "
-        f"{len(published) - len(found_all)} of {len(published)} cells are not computed at paper "
-        f"scale. Computed: {', '.join(parts)}."
+        f"{_agreeing(telling)} of Table IV that can be compared agree with the paper. In some of "
+        "them the attack shows, because a run of ours without any attack would not agree: of "
+        f"these, {_agreeing(showing)} agree. {len(found_all) - len(telling)} more cells tell "
+        "nothing, because their printed spread is so wide that nearly every run would agree, or "
+        f"because our seeds are unstable. Of all {len(found_all)} computed cells, {close} are "
+        f"within {MARGIN:g} points. {len(published) - len(found_all)} of {len(published)} cells "
+        f"are not computed at paper scale. Computed are: {', '.join(parts)}."
     )
 
 
@@ -237,7 +237,7 @@ def table_iv_in_words(archive: Archive, setting: str) -> Note:
                 left = [result.accuracy.mean for result in known]
                 lowest += left[0] < min(left[1:])
     return Note(
-        f"{_agreeing(telling)} that tell anything agree with the paper (green). Against centered "
+        f"{_agreeing(telling)} that can be compared agree with the paper (green). Against centered "
         f"clipping, ROP leaves the least accuracy of the {len(ATTACKS_IV)} attacks in {lowest} of "
-        f"{places} pairs of τ and β."
+        f"the {places} pairs of τ and β."
     )

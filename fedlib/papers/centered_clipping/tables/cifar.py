@@ -123,8 +123,8 @@ def short_runs_table(archive: Archive) -> Table | Note:
     )
     caption = (
         f"CIFAR-10 after {ten_epochs.REDUCED}, {_networks_and_seeds(found)}: test accuracy in %, "
-        f"on {data_named({result.data for result in found})}; below it what Table IV prints after "
-        "all epochs, which these runs are not compared with"
+        f"on {data_named({result.data for result in found})}. Below it stands what Table IV prints "
+        "after all epochs. These runs are not compared with it"
     )
     heads = ("rule", "β", *(ATTACK_NAMES[attack] for attack in ten_epochs.ATTACKS))
     return Table(heads, rows, caption, compact=True)
@@ -186,6 +186,6 @@ def _nothing(what: str, only: str) -> Note:
     short = f"{count} of {ten_epochs.REDUCED} each"
     how = short if only == SHORT_RUNS else "long runs, best on a GPU"
     return Note(
-        f"Nothing is stored yet of {what} with the paper's network; this computes it ({how}): "
+        f"No run of {what} with the paper's network is stored yet. This computes them ({how}): "
         f"{_RUN} '{only}'"
     )

@@ -51,8 +51,8 @@ def stated_costs_table() -> Table:
         "setting",
         "ROP costs (text)",
         "ROP leaves (Table IV)",
-        "so without attack",
-        "if the cost is a share",
+        "their sum, without attack",
+        "without attack if the cost is a share",
         "highest of the setting (Table IV)",
         "",
     )

@@ -21,7 +21,7 @@ def sparse_table() -> Table:
         rows.append((title, f"{total:,}", f"{aimed:,}", share, f"{total / aimed:.0f}"))
     rows.append(("ResNet-20 of the text (section VII)", "–", "–", "≈ 0.5 %", "≈ 200"))
     return Table(
-        ("network", "parameters", "aimed at", "share", "scaled by"),
+        ("network", "parameters", "parameters changed", "share", "strength times"),
         tuple(rows),
         "Sparse ROP on CIFAR-10, computed from the networks",
     )

@@ -105,8 +105,8 @@ def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
     known = archive.common(scenario.cells(RULES, attacks))
     if known is None:
         return Note(
-            "Some cells of this table are not computed at any scale that the others have, so that "
-            "the worst cases of its rules are not compared."
+            "Not all cells of this table are computed at a common scale, so the worst cases of its "
+            "rules are not compared."
         )
     worst = {
         rule: min(
@@ -116,7 +116,10 @@ def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
     }
     ranked = sorted(worst, key=lambda rule: -worst[rule])
     said = ", ".join(f"{RULE_TITLES[rule]} {share(worst[rule])}" for rule in ranked)
-    return Note(f"The rules by their worst case, the best first: {said} ({basis_of(known)}).")
+    return Note(
+        "The lowest accuracy of each rule under any attack, the best first: "
+        f"{said} ({basis_of(known)})."
+    )
 
 
 def _class_of(result: CellResult, value: PublishedValue | None) -> str:
@@ -171,8 +174,8 @@ def nearness(archive: Archive) -> Note:
     return Note(
         f"{len(gaps)} of {len(values)} published values are computed at paper scale. They "
         f"are {sum(map(abs, gaps)) / len(gaps) / 100:.2f} apart on average "
-        f"({near} of them within the margin). Since the images are another sample than the "
-        "paper's, this is for orientation and no verdict."
+        f"({near} of them within the margin). The images are another sample than the paper's, so "
+        "this is for orientation and is no verdict."
     )
 
 
@@ -210,6 +213,7 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Last iterate → average iterate, {title_of(scenario)}, on {data_named(data)}",
+        f"Last model → average of all models: test accuracy, {title_of(scenario)}, on "
+        f"{data_named(data)}",
         compact=True,
     )

@@ -178,7 +178,7 @@ def break_table(archive: Archive, data: str) -> Table:
     return Table(
         ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        "Malicious share that leaves less than half of the clean accuracy, of each seed (means of "
-        f"the last {LAST} evaluations), on {basis_of(basis)}",
+        "Smallest malicious share that leaves less than half of the clean accuracy, for each seed "
+        f"(means of the last {LAST} evaluations), on {basis_of(basis)}",
         compact=True,
     )

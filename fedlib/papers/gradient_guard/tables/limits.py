@@ -29,6 +29,6 @@ def limits_table() -> Table:
     return Table(
         ("defence", *(f"{share} %: {count}" for share, count in counts.items())),
         rows,
-        f"How many of {N_CLIENTS} clients each defence is set to withstand, by the malicious share "
-        "and number (–: the defence has no such setting)",
+        f"How many of {N_CLIENTS} clients each defence is set to withstand. Each column is a "
+        "share of malicious clients and their number (–: the defence has no such setting)",
     )

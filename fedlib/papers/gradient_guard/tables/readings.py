@@ -61,10 +61,11 @@ def readings_table(archive: Archive) -> Table:
     return Table(
         ("reading", *heads),
         tuple(rows),
-        f"Readings of the text: accuracy (mean of the last {LAST} evaluations); separation by the "
-        "rule's own reference, which is the last aggregate, or the server's update where that is "
-        f"trusted; and the same, watched, where the server takes the {HONEST}. Where the highest "
-        f"are penalised, 0 is what would serve. {basis_of(held)}",
+        f"Readings of the text. Accuracy is the mean of the last {LAST} evaluations. Separation "
+        "uses the rule's own reference, which is the last aggregate, or the server's update in "
+        "the readings with a trusted reference. Watched is the separation if the server takes the "
+        f"{HONEST}. A reading that penalises the highest scores needs a separation near 0, and "
+        f"one that penalises the lowest needs a separation near 1. {basis_of(held)}",
     )
 
 

@@ -87,7 +87,7 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
         )
     return figure.saying(
         "Line charts of the reputation of every client over the rounds, honest clients in blue and "
-        f"malicious ones in red. {share} % of the clients are malicious. The panels: "
+        f"malicious ones in orange. {share} % of the clients are malicious. The panels: "
         f"{', '.join(axis.get_title() for axis in axes.flat)}."
     )
 
@@ -127,9 +127,9 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
     return Table(
         ("attack", "scores of", "against", *(f"{share} %" for share in SHARES[1:]), "scale"),
         tuple(rows),
-        "How probably a malicious client's score is below an honest one's (0.5 tells nothing), "
-        "mean over all rounds: against the last aggregate, as the rule itself judges, on the model "
-        f"that it makes; and against the {HONEST}, on the model that the honest clients make "
-        f"alone. {basis_of(basis)}",
+        "Probability that a malicious client's score is below an honest one's (0.5 tells "
+        "nothing), as a mean over all rounds. Against the last aggregate: as the rule itself "
+        f"judges, on the model that it makes. Against the {HONEST}: watched, on the model that "
+        f"the honest clients make alone. {basis_of(basis)}",
         compact=True,
     )

@@ -16,11 +16,11 @@ def summary(archive: Archive) -> Note:
     """How many printed values are computed at paper scale, and on whose data."""
     counts = standings(archive)
     return Note(
-        f"{counts['agrees']} of {counts['agrees'] + counts['differs']} accuracies computed at "
-        f"paper scale on the paper's data agree within the margin; {counts['success']} rates of "
-        f"success are computed likewise and have no verdict; {counts['other data']} values are "
-        f"computed at paper scale on other data; {counts['missing']} of {counts.total()} not at "
-        "paper scale."
+        f"{counts['agrees']} of {counts['agrees'] + counts['differs']} accuracies that are "
+        "computed at paper scale on the paper's data agree within the margin. "
+        f"{counts['success']} rates of success are computed in the same way and have no verdict. "
+        f"{counts['other data']} values are computed at paper scale on other data than the "
+        f"paper's. {counts['missing']} of {counts.total()} values are not computed at paper scale."
     )
 
 
@@ -61,4 +61,8 @@ def class_shares(data: str = "auto") -> Table:
     ):
         counts = counts_of(resolve_source(name, data)) if data == "embedded" else stored[name]
         rows.append((counts.data, what, f"{counts.share(label):.1f} %"))
-    return Table(("test samples of", "class", "share"), tuple(rows), "Classes to compare with")
+    return Table(
+        ("test samples of", "class", "share"),
+        tuple(rows),
+        "Shares of some classes among the test samples",
+    )
