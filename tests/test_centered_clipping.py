@@ -36,9 +36,9 @@ def test_the_summary_counts_paper_cells(tmp_path):
     put_one_real_cell(tmp_path, accuracy=0.5)
     archive = Archive(grid, Store(grid.slug, tmp_path))
     assert tables.summary(archive).text == (
-        "0 of 1 cell of Table IV that can be compared agree with the paper. In some of them the "
-        "attack shows, because a run of ours without any attack would not agree: of these, 0 of 0 "
-        "cells agree. 0 more cells tell nothing, because their printed spread is so wide that "
+        "0 of 0 cells of Table IV in which the attack shows agree with the paper. The attack shows "
+        "if a run of ours without any attack would not agree. 0 of 1 cell that can be compared "
+        "agree in all. 0 more cells tell nothing, because their printed spread is so wide that "
         "nearly every run would agree, or because our seeds are unstable. Of all 1 computed cells, "
         "0 are within 2 points. 359 of 360 cells are not computed at paper scale. Computed are: "
         "MNIST* 1 of 60, FMNIST 0 of 60, FMNIST* 0 of 60, "
@@ -409,8 +409,9 @@ def test_the_summary_says_first_where_the_attack_shows(tmp_path):
     }
     archive = store_by_place(tmp_path, {}, accuracies)
     assert tables.summary(archive).text.startswith(
-        "1 of 2 cells of Table IV agree where the attack shows, which is where a run of ours "
-        "without any attack would not agree; 2 of 3 cells agree of all that tell anything. 0 cells "
+        "1 of 2 cells of Table IV in which the attack shows agree with the paper. The attack shows "
+        "if a run of ours without any attack would not agree. 2 of 3 cells that can be compared "
+        "agree in all. 0 more cells tell nothing"
     )
 
 
@@ -556,7 +557,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert first.links[1].target.endswith("#cell-table_iv/fmnist_noniid/rop/cc_tau1/0.99")
     assert agreement.startswith("Of Table IV, 13 accuracies are")
     assert "Of these, 5 agree with the paper. In " in agreement
-    assert "5 of 13 cells of Table IV that can be compared agree" in tables.summary(archive).text
+    assert "5 of 13 cells that can be compared agree in all" in tables.summary(archive).text
     assert "None of the 16 settings is decided yet" in strongest
     assert "τ = 0.1 10.0 %, centered clipping with τ = 1 65.4 %" in momentum
     assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum

@@ -77,7 +77,7 @@ def _strongest(standing: Standing, names: Names) -> str:
     text = f"{names.attack(name)} is the most harmful attack for {most} of {counts.total()} rules"
     if others:
         then = _listed([f"{names.attack(other)} ({count})" for other, count in others])
-        text += f", more than any other attack. Next come {then}"
+        text += f". Next come {then}"
     return text + "."
 
 

@@ -139,13 +139,14 @@ def summary(archive: Archive) -> Note:
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"{_agreeing(telling)} of Table IV that can be compared agree with the paper. In some of "
-        "them the attack shows, because a run of ours without any attack would not agree: of "
-        f"these, {_agreeing(showing)} agree. {len(found_all) - len(telling)} more cells tell "
-        "nothing, because their printed spread is so wide that nearly every run would agree, or "
-        f"because our seeds are unstable. Of all {len(found_all)} computed cells, {close} are "
-        f"within {MARGIN:g} points. {len(published) - len(found_all)} of {len(published)} cells "
-        f"are not computed at paper scale. Computed are: {', '.join(parts)}."
+        f"{_agreeing(showing)} of Table IV in which the attack shows agree with the paper. The "
+        "attack shows if a run of ours without any attack would not agree. "
+        f"{_agreeing(telling)} that can be compared agree in all. "
+        f"{len(found_all) - len(telling)} more cells tell nothing, because their printed spread is "
+        "so wide that nearly every run would agree, or because our seeds are unstable. Of all "
+        f"{len(found_all)} computed cells, {close} are within {MARGIN:g} points. "
+        f"{len(published) - len(found_all)} of {len(published)} cells are not computed at paper "
+        f"scale. Computed are: {', '.join(parts)}."
     )
 
 
