@@ -82,7 +82,7 @@ def test_every_target_calls_what_it_names_in_a_folder_of_any_name(make):
         ["tools/check_notebooks.py", *CHAPTERS],
         ["-m", "tools.smoke_notebooks", "--build", "_build"],
     ]
-    browse = ["-m", "pytest", "-q", "tests/test_site.py"]
+    browse = ["-m", "pytest", "-q", "-n", "2", "tests/test_site.py"]
     committed = [SET_UP, [*SITE, "_build/html-committed"]]
     whole = [SET_UP, *checks, *committed, SET_UP, browse]
     assert make("make", "test") == make(".ci/run") == whole

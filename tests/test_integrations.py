@@ -17,8 +17,6 @@ from fedlib.data import load_dataset
 from fedlib.grids import OnRay, expand
 from fedlib.grids.compute import Task, keep, play
 from fedlib.grids.on_node import put_together, taken_apart
-from fedlib.grids.on_ray import _Stored
-from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -135,16 +133,14 @@ def test_a_data_set_is_the_same_after_its_way_through_the_object_store():
         assert same(getattr(again, field.name), value), field.name
 
 
-def test_what_others_store_meanwhile_is_seen(toy, store, monkeypatch):
+def test_what_others_store_meanwhile_is_seen(toy, store):
     cells = expand(toy, "smoke", data="embedded")
     tasks = [Task(cell, store, "smoke", "cpu", "auto") for cell in cells]
     played = [play(task, load_dataset(task.cell.config.data)) for task in tasks]
-    book = _Stored(store, "smoke")
-    assert not book.holds(cells[0].config.id)
-    book.added(keep(tasks[0], played[0]))
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "read", None)  # what this process has added needs no reading
-        assert book.holds(cells[0].config.id) and not book.holds(cells[1].config.id)
+    first, second, third, *_ = [cell.config.id for cell in cells]
+    assert not store.holds("smoke", first)
+    keep(tasks[0], played[0])
+    assert store.holds("smoke", first) and not store.holds("smoke", second)
     keep(tasks[1], played[1])
-    assert book.holds(cells[1].config.id) and not book.holds(cells[2].config.id)
+    assert store.holds("smoke", second) and not store.holds("smoke", third)
     assert keep(tasks[1], played[1]) is None
