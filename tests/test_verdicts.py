@@ -570,6 +570,10 @@ DECIDED_AT_CHANCE = {
     "MNIST, full-Krum, 30 %: malicious clients' maps are less like that of the last aggregate, as "
     "the rule itself judges [default reading]": "The claim is about the scores of all rounds. They "
     "are the reason for which the model ends at chance.",
+    "Synthetic, no defence: the estimate of the data converges within 3 epochs": "The claim is "
+    "about what the attacker learns before it attacks. The model ends at chance by the attack.",
+    "Synthetic, no defence: learning the policy takes about as long as 1 of the federation's "
+    "epochs, or less": "The claim is about time.",
 }
 """The claims that runs at chance decide although they are not about an accuracy, and why."""
 
