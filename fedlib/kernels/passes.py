@@ -77,6 +77,17 @@ def forward(plan, w, ws):
 
 
 @compiled
+def one_back(layer, w, ws):
+    """Put the gradient of a layer's inputs over them."""
+    if layer[KIND] == CONVOLUTION:
+        convolution_back(layer, w, ws)
+    elif layer[KIND] == POOLING:
+        pooling_back(layer, ws)
+    else:
+        linear_back(layer, w, ws)
+
+
+@compiled
 def backward(plan, w, ws, starts, grad):
     """Add a tile's part to ``grad``; the gradients of the logits stand over the logits."""
     for number in range(len(plan) - 1, -1, -1):
@@ -87,25 +98,14 @@ def backward(plan, w, ws, starts, grad):
             linear_gradients(layer, ws, starts, grad)
         if not layer[GOES_BACK]:
             break
-        if layer[KIND] == CONVOLUTION:
-            convolution_back(layer, w, ws)
-        elif layer[KIND] == POOLING:
-            pooling_back(layer, ws)
-        else:
-            linear_back(layer, w, ws)
+        one_back(layer, w, ws)
 
 
 @compiled
 def backward_to_inputs(plan, w, ws):
     """Put the gradients of the inputs over them; those of the logits stand over the logits."""
     for number in range(len(plan) - 1, -1, -1):
-        layer = plan[number]
-        if layer[KIND] == CONVOLUTION:
-            convolution_back(layer, w, ws)
-        elif layer[KIND] == POOLING:
-            pooling_back(layer, ws)
-        else:
-            linear_back(layer, w, ws)
+        one_back(plan[number], w, ws)
 
 
 @compiled
