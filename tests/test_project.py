@@ -308,6 +308,21 @@ def test_the_table_of_rounding_is_of_what_was_measured(tmp_path):
     ]
 
 
+def test_a_page_says_how_much_faster_a_whole_run_is(tmp_path):
+    summary = {
+        "date": "2026-11-28", "cell": "residual_reweighting figure_3/10/ours", "rounds": 200,
+        "processor": "AMD EPYC",
+        "before": {"commit": "a1d3d62ffff", "seconds": 1_800.0, "accuracy": 0.9312},
+        "now": {"commit": "00b7470ffff", "seconds": 240.0, "accuracy": 0.9308},
+    }  # fmt: skip
+    (tmp_path / "whole_run.json").write_text(json.dumps(summary))
+    said = fill(Page("{whole_run}", tmp_path))
+    assert "`residual_reweighting figure_3/10/ours` has 200 rounds" in said
+    assert "(commit `a1d3d62`) took 30.0 minutes" in said
+    assert "took 4.0 minutes. This is 7.5 times as fast" in said
+    assert "93.12 % and 93.08 %" in said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

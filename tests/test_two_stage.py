@@ -80,7 +80,9 @@ def test_it_is_honest_first_and_then_follows_its_policy():
         action = agent.policy(torch.from_numpy(observation_of(models[8], 28))[None])[0]
     model = engine.prepare(setting, load_dataset(setting.data))[1]
     model.parameters.copy_(models[8])
-    torch.testing.assert_close(sent[8], update_of(action, model.model, agent.data))
+    torch.testing.assert_close(
+        sent[8], update_of(action, model.model, agent.data.x_train, agent.data.y_train)
+    )
 
 
 def test_a_threshold_ends_the_first_stage():

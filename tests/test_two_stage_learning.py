@@ -71,10 +71,10 @@ def test_a_step_along_what_is_greedy_lowers_the_level():
     flat = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
     before = level_of(model, layout, flat, x, y)
     gradient = level_gradient(model, flat, x, y, 2.0, 4, 0.5)
-    action = greedy_action(gradient, model, data, "gradient")
+    action = greedy_action(gradient, model, data.x_train, data.y_train, "gradient")
     assert set(action.unique().tolist()) <= {-1.0, 0.0, 1.0}
     assert level_of(model, layout, flat - 1e-3 * action, x, y) < before
-    (factor,) = greedy_action(gradient, model, data, "scale").tolist()
+    (factor,) = greedy_action(gradient, model, data.x_train, data.y_train, "scale").tolist()
     with torch.enable_grad():
         loss = torch.nn.functional.cross_entropy(model(data.x_train), data.y_train)
         own = torch.autograd.grad(loss, list(model.parameters()))
@@ -108,10 +108,10 @@ def test_a_control_learns_nothing_and_attacks(acts):
     model = engine.prepare(setting, load_dataset(setting.data))[1]
     model.parameters.copy_(models[6])
     if acts == "signs":
-        expected = update_of(agent._signs, model.model, agent.data)
+        expected = update_of(agent._signs, model.model, agent.data.x_train, agent.data.y_train)
     elif acts == "greedy":
         gradient = agent._level_gradient(model.model, models[6], 2.0)
-        expected = update_of(gradient.sign(), model.model, agent.data)
+        expected = update_of(gradient.sign(), model.model, agent.data.x_train, agent.data.y_train)
     else:
         return
     torch.testing.assert_close(sent[6], expected)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from fedlib.agents.unrolled import Ascent, moved
-from fedlib.data import Dataset
 from fedlib.models import ParameterLayout
 from fedlib.trackers.robustness import squared_distances
 
@@ -55,7 +54,7 @@ def level_gradient(
 
 
 def greedy_action(
-    gradient: torch.Tensor, model: nn.Module, data: Dataset, action: str
+    gradient: torch.Tensor, model: nn.Module, x: torch.Tensor, y: torch.Tensor, action: str
 ) -> torch.Tensor:
     """Return the action of full range that lowers rho-hat most in the next step, to first order.
 
@@ -66,8 +65,9 @@ def greedy_action(
         that sending the gradient lowers rho-hat.
     model
         The model.
-    data
-        The samples that stand for the attacker's own gradient.
+    x, y
+        The samples that stand for the attacker's own gradient, ``(n, C, H, W)``, and their labels,
+        ``(n,)``.
     action
         The meaning of an action, as in the environment.
 
@@ -78,9 +78,8 @@ def greedy_action(
     """
     if action == "gradient":
         return gradient.sign()
-    device = gradient.device
     with torch.enable_grad():
-        loss = F.cross_entropy(model(data.x_train.to(device)), data.y_train.to(device))
+        loss = F.cross_entropy(model(x), y)
         grads = torch.autograd.grad(loss, list(model.parameters()))
     own = torch.cat([grad.flatten() for grad in grads])
     return (own @ gradient).sign()[None]

@@ -80,6 +80,8 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     ends
         Whether the last round of an episode ends what the agent can earn, as in the text's sum over
         T rounds. Without it, the default, the learner takes the rounds to go on.
+    device
+        Where the simulated federation is played.
 
     Raises
     ------
@@ -100,6 +102,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         first: float | None = None,
         draws: str = "shares",
         ends: bool = False,
+        device: str | torch.device = "cpu",
     ) -> None:
         if not isinstance(config.client, RobustSGD):
             raise ConfigError(
@@ -113,6 +116,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         check_name("draws", draws, ("shares", "all"))
         self._reward, self._draws, self._ends = reward, draws, ends
         self.first = first
+        self._device = torch.device(device)
         self._config = config.with_(
             attack=ATTACKS["dictated"](n_byzantine=config.n_byzantine), track=()
         )
@@ -137,7 +141,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def _prepare(self, config: RunConfig) -> tuple[Federation, State]:
         """Return the simulated federation before its first round."""
-        federation, state = engine.prepare(config, self._data)
+        federation, state = engine.prepare(config, self._data, self._device)
         if self._draws == "all":
             everything = np.arange(len(self._data.y_train))
             shares = [everything] * config.n_clients
@@ -231,7 +235,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             certified ``level``.
         """
         values = torch.from_numpy(np.asarray(action, dtype=np.float32))
-        self._state.attack = update_of(values, self._state.model, self._data)
+        self._state.attack = update_of(values, self._state.model, *self._federation.train)
         return self._played()
 
     def _played(self) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -250,7 +254,7 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         """Return the level that the present model certifies on the learned samples."""
         client = self._config.client
         assert isinstance(client, RobustSGD)
-        x, y = self._data.x_train, self._data.y_train
+        x, y = self._federation.train
         return certificate(
             self._state.model, x, y, self._gamma, client.ascent_steps, client.ascent_rate
         ).level
@@ -260,7 +264,9 @@ class FederationEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         return observation_of(self._state.parameters, self._n_observed)
 
 
-def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Tensor:
+def update_of(
+    action: torch.Tensor, model: nn.Module, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
     """Return the update or the factor that an action stands for at a model.
 
     The action is rescaled to the range from the least to the largest value in the gradients of
@@ -272,24 +278,20 @@ def update_of(action: torch.Tensor, model: nn.Module, data: Dataset) -> torch.Te
         Values in [-1, 1], ``(n_parameters,)`` for an update and ``(1,)`` for a factor.
     model
         The model at which the gradients are taken.
-    data
-        The learned samples.
+    x, y
+        The learned samples, ``(n, C, H, W)``, and their labels, ``(n,)``, on the device of the
+        model.
 
     Returns
     -------
     torch.Tensor
         The rescaled values, in the shape of ``action`` and on the device of the model.
     """
-    # The simulation runs on the CPU, but the model of a real federation may be elsewhere.
-    device = next(model.parameters()).device
-    low, high = torch.tensor(torch.inf, device=device), torch.tensor(-torch.inf, device=device)
-    batches = zip(
-        data.x_train.split(_GRADIENT_BATCH), data.y_train.split(_GRADIENT_BATCH), strict=True
-    )
-    for x, y in batches:
-        of_samples, _ = gradients(model, x.to(device)[:, None], y.to(device)[:, None])
+    low, high = torch.tensor(torch.inf, device=x.device), torch.tensor(-torch.inf, device=x.device)
+    for batch in zip(x.split(_GRADIENT_BATCH), y.split(_GRADIENT_BATCH), strict=True):
+        of_samples, _ = gradients(model, *(part[:, None] for part in batch))
         low, high = torch.minimum(low, of_samples.min()), torch.maximum(high, of_samples.max())
-    return action.to(device) * (high - low) / 2 + (high + low) / 2
+    return action.to(x.device) * (high - low) / 2 + (high + low) / 2
 
 
 def observation_of(parameters: torch.Tensor, count: int) -> np.ndarray:

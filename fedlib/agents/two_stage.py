@@ -82,6 +82,7 @@ class Agent:
         self.stage_one = StageOne(config)
         self.found: dict[str, list[Any]] = {**self.stage_one.found, "policy_reward": []}
         self.data: Dataset | None = None
+        self._samples: Samples | None = None
         self.policy: torch.nn.Module | None = None
         self._dataset = dataset
         self._policy_seconds = self._plans_seconds = 0.0
@@ -125,7 +126,7 @@ class Agent:
 
     def _chosen(self, state: State) -> torch.Tensor:
         """Return the state of the ``dictated`` attack for the coming round."""
-        assert self.data is not None
+        assert self._samples is not None
         if self.attack.acts == "hidden":
             gradient = self._level_gradient(state.model, state.parameters, state.client.gamma)
             return hidden_update(gradient, state.own[0], self.attack.hidden_step)
@@ -137,27 +138,26 @@ class Agent:
             observation = torch.from_numpy(observation_of(state.parameters, n_observed))
             with torch.no_grad():
                 action = self.policy(observation[None])[0].clamp(-1, 1)
-        return update_of(action, state.model, self.data)
+        return update_of(action, state.model, *self._samples)
 
     def _level_gradient(
         self, model: torch.nn.Module, parameters: torch.Tensor, gamma: float
     ) -> torch.Tensor:
         """Return the gradient of rho-hat on the learned samples, ``(n_parameters,)``."""
         client = self.config.client
-        assert self.data is not None and isinstance(client, RobustSGD)
-        x, y = (part.to(parameters.device) for part in (self.data.x_train, self.data.y_train))
+        assert self._samples is not None and isinstance(client, RobustSGD)
         return level_gradient(
-            model, parameters, x, y, gamma, client.ascent_steps, client.ascent_rate
+            model, parameters, *self._samples, gamma, client.ascent_steps, client.ascent_rate
         )
 
     def _greedy(
         self, model: torch.nn.Module, parameters: torch.Tensor, gamma: float
     ) -> torch.Tensor:
         """Return what an attacker sends that follows the gradient of rho-hat at full range."""
-        assert self.data is not None
+        assert self._samples is not None
         gradient = self._level_gradient(model, parameters, gamma)
-        action = greedy_action(gradient, model, self.data, self.attack.action)
-        return update_of(action, model, self.data)
+        action = greedy_action(gradient, model, *self._samples, self.attack.action)
+        return update_of(action, model, *self._samples)
 
     def _begin(self, samples: Samples, state: State) -> None:
         """Prepare the attack with samples ``(n, C, H, W)`` and labels that stand for the data."""
@@ -166,6 +166,7 @@ class Agent:
             mean = AGGREGATORS["mean"](n_byzantine=imagined.n_byzantine)
             imagined = imagined.with_(aggregator=mean)
         # The simulated clients draw from the learned samples, whose number the attacker chooses.
+        self._samples = samples
         x, y = (part.cpu() for part in samples)
         self.data = Dataset(
             imagined.data, x, y, x[:1], y[:1], self._dataset.n_classes, "learned by the attacker"
@@ -179,7 +180,7 @@ class Agent:
         self._environment = FederationEnvironment(
             imagined.with_(rounds=attack.episode),
             self.data,
-            start=state.parameters.cpu(),
+            start=state.parameters,
             episode=attack.episode,
             action=attack.action,
             state=attack.state,
@@ -188,6 +189,7 @@ class Agent:
             draws=attack.draws,
             # Without a discount there is no sum of rewards unless the rounds end.
             ends=attack.discount == 1,
+            device=state.parameters.device,
         )
         learning = Learning(
             attack.discount,
@@ -241,13 +243,13 @@ class Agent:
         if not bool(state.parameters.isfinite().all()):
             return  # Nothing is left to attack.
         started = time.perf_counter()
-        environment.start_from(state.parameters.cpu())
+        environment.start_from(state.parameters)
 
         def act(observation: Any) -> torch.Tensor:
-            assert self.data is not None
+            assert self._samples is not None
             with torch.no_grad():
                 action = policy(torch.from_numpy(observation)[None])[0].clamp(-1, 1)
-            return update_of(action, environment.model, self.data)
+            return update_of(action, environment.model, *self._samples)
 
         earned, honest = environment.play(act), environment.play(lambda _: None)
         other, _ = learner.learn(self.attack.replan_steps, policy)
