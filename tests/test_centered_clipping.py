@@ -1,6 +1,7 @@
 """The chapter on centered clipping: its grid, tables and claims."""
 
 import math
+from pathlib import Path
 
 import pytest
 from records import put, put_one_real_cell, real
@@ -10,6 +11,7 @@ from fedlib.evidence.found import found_in
 from fedlib.evidence.noise import Noise, NoiseBook
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
+from fedlib.models import critical_parameters, make_model
 from fedlib.papers.centered_clipping import tables
 from fedlib.papers.centered_clipping.claims import statistics as statistic
 from fedlib.papers.centered_clipping.keys import Key
@@ -297,7 +299,7 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
         "contradicted in print", "drop 17.6 points at best: not as claimed",
     )  # fmt: skip
     # 57.6 of at most 86.99 is left.
-    trimmed = rows["CIFAR-10*, TM: ROP makes it diverge at every β"]
+    trimmed = rows["CIFAR-10*, TM: ROP makes the rule diverge at every β"]
     assert (trimmed.kind, trimmed.in_print[:4]) == ("contradicted in print", "66 %")
     # The best accuracy is no lower than the last one, which is 57.6, 53.9 and 49.32.
     from_the_start = {
@@ -364,17 +366,17 @@ def test_what_an_attack_can_do_it_need_not_do_at_every_momentum(tmp_path, quiet)
             (*rule, "ipm", 0.99): 89.9,
         },
     )
-    assert rows_on(archive, "FMNIST*, RFA: ALIE can make it diverge") == {
-        "FMNIST*, RFA: ALIE can make it diverge [at some β]": (
+    assert rows_on(archive, "FMNIST*, RFA: ALIE can make RFA diverge") == {
+        "FMNIST*, RFA: ALIE can make RFA diverge [at some β]": (
             "holds", "10 % of the clean accuracy left",
         ),
     }  # fmt: skip
     reading = "[costs more than 2 points at some β]"
-    assert rows_on(archive, "can make its convergence sub-optimal") == {
-        f"FMNIST*, RFA: ROP can make its convergence sub-optimal {reading}": (
+    assert rows_on(archive, "can make RFA's convergence sub-optimal") == {
+        f"FMNIST*, RFA: ROP can make RFA's convergence sub-optimal {reading}": (
             "holds", "costs up to 20.0 points",
         ),
-        f"FMNIST*, RFA: IPM can make its convergence sub-optimal {reading}": (
+        f"FMNIST*, RFA: IPM can make RFA's convergence sub-optimal {reading}": (
             "does not hold", "costs up to 0.1 points",
         ),
     }  # fmt: skip
@@ -582,3 +584,14 @@ def test_where_nothing_is_stored_nothing_is_found(tmp_path):
     sentences = found_in(grid.slug, Archive(grid, Store(grid.slug, tmp_path))).sentences
     assert len(sentences) == 5
     assert all(sentence.endswith("yet.") for sentence in sentences)
+
+
+def test_the_chapter_says_how_many_parameters_sparse_rop_aims_at():
+    """The text says 0.5 % and 200 times, which no network of the chapter has."""
+    chapter = (Path(__file__).parent.parent / "notebooks/centered_clipping.md").read_text()
+    for network, percent, times in (("resnet20", 1.0, 103), ("resnet20_code", 0.6, 159)):
+        mask = critical_parameters(make_model(network, (3, 32, 32), 10, seed=1))
+        share = float(mask.float().mean())
+        assert (round(100 * share, 1), round(1 / share)) == (percent, times)
+        assert f"{percent} % ({int(mask.sum()):,} of {mask.numel():,})" in chapter
+        assert f"{times} times as strong" in chapter

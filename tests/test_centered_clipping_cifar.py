@@ -230,7 +230,7 @@ def test_short_runs_decide_what_they_can(store, steady):
     assert first.verdict == "holds, provisional: one seed; 10 of 100 epochs"
     assert first.runs.startswith("paper, 10 of 100 epochs, CIFAR-10, 1 seed")
     # 50 of 60 are 83 % of the clean accuracy.
-    both = judged(store, f"{at}0.9 and 0.99: it converges under every attack but ROP")
+    both = judged(store, f"{at}0.9 and 0.99: CC converges under every attack but ROP")
     assert (both.here, both.kind) == ("83 % of the clean accuracy left", "holds")
     alone = judged(store, f"{at}0.9 and 0.99: ROP alone prevents a healthy convergence")
     assert (alone.here, alone.kind) == ("+20.0 to spare", "holds")

@@ -263,6 +263,11 @@ def test_statistics_of_the_claims_by_hand():
     assert claims.worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
     assert claims.lead(2)([7, 9, 3, 6.5]) == 0.5
     assert claims.second_lowest_below([8, 9, 1, 3]) == 8 - 3
+    # A rule that is far above Avg is not comparable to it, no more than one that is far below.
+    (comparable,) = (c for c in tables.CLAIMS if "are comparable to Avg" in c.text)
+    assert comparable.value([80, 78, 81, 79]) in comparable.needed
+    assert comparable.value([80, 80, 90, 80]) not in comparable.needed
+    assert comparable.value([80, 80, 70, 80]) not in comparable.needed
 
 
 def test_the_papers_own_numbers_are_as_it_claims(tmp_path):

@@ -6,6 +6,7 @@ import inspect
 import re
 import shlex
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,7 +16,7 @@ import yaml
 
 from fedlib.__main__ import _parser
 from fedlib.evidence import links
-from fedlib.evidence.claims import Claim, above, tally
+from fedlib.evidence.claims import Claim, Former, above, tally
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
 from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED
 from fedlib.evidence.pages.marks import Page
@@ -147,6 +148,25 @@ def test_anchors_are_made_of_names_alone():
     other = Claim("Fig. 1", "A, β = 0: it wins", ("b",), max, above(1), "{:.2f}", reading="s")
     assert claim.anchor("toy") != other.anchor("toy")
     assert claim.anchor("toy") != claim.anchor("other")
+    # A claim that is reworded keeps its anchor, and that of its sentence.
+    words = Former("A, β = 0: it wins", "it wins everywhere")
+    reworded = replace(claim, text="A, β = 0: A wins", sentence="A wins", former=words)
+    assert reworded.anchor("toy") == claim.anchor("toy")
+    assert (reworded.says, reworded.at_first.says) == ("A wins", "it wins everywhere")
+    assert claim.at_first.says == claim.says == "it wins"
+
+
+def test_every_anchor_that_was_published_still_leads_to_its_claim():
+    """If a claim is reworded on purpose, its former words go into its field ``former``.
+
+    The list has the anchors of all claims and sentences of November 2026. A line may go only if its
+    claim goes.
+    """
+    lines = (ROOT / "tests/recorded/anchors.txt").read_text().splitlines()
+    published = {line for line in lines if not line.startswith("# ")}
+    assert len(published) == 812
+    present = {name for slug in SLUGS for name in ids(verdicts(Page(""), slug))}
+    assert published <= present, sorted(published - present)
 
 
 @pytest.mark.parametrize("slug", grid_slugs())

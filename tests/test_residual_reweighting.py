@@ -286,7 +286,7 @@ def test_tables_show_ours_above_the_published(tmp_path):
 def test_a_claim_on_attack_success(tmp_path, quiet):
     store = Store(GRID.slug, tmp_path)
     number, claim = next(
-        (i, c) for i, c in enumerate(tables.CLAIMS) if "all baselines but" in c.text
+        (i, c) for i, c in enumerate(tables.CLAIMS) if "FoolsGold reach a success" in c.text
     )
 
     def judged(floor):
@@ -307,8 +307,9 @@ def test_a_claim_on_attack_success(tmp_path, quiet):
 def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
     # As with the earlier trigger of the loans: 84 % have the target's status without an attack.
     store = Store(GRID.slug, tmp_path)
-    texts = ("Loans, naive: it succeeds against FedAvg",
-             "Loans, naive: no success against reweighting, medians and trimmed mean")  # fmt: skip
+    texts = ("Loans, naive: the backdoor succeeds against FedAvg",
+             "Loans, naive: the backdoor has no success against reweighting, medians and "
+             "trimmed mean")  # fmt: skip
     numbers = [i for i, c in enumerate(tables.CLAIMS) if c.text in texts]
     for seed in (1, 2, 3):
         for cell in GRID.cells("paper", seed, real):
@@ -399,6 +400,21 @@ def test_a_model_that_calls_all_reviews_positive_is_at_chance(tmp_path, quiet):
             put(store, cell, "paper", accuracy, {"data_checksum": stored})
         row = tables.claims_table(Archive(GRID, store)).judged[number]
         assert row.verdict == "undecided: all at chance"
+
+
+def test_about_half_is_what_the_table_prints_within_the_margin_on_both_sides():
+    """Table 2 has 47.44 to 50.79, and the margin of a stated number is 2 points."""
+    (claim,) = (c for c in tables.CLAIMS if "FoolsGold has about 50 %" in c.text)
+    assert str(claim.needed) == "45.44 to 52.79"
+    for accuracies, meant in (
+        ([50.79, 49.45, 47.44, 49.71, 49.95], True),
+        ([50, 50, 50, 50, 52.7], True),
+        ([50, 50, 50, 50, 53], False),
+        ([50, 45.2, 50, 50, 50], False),
+        # The one that is farther away decides.
+        ([50, 45.6, 60, 50, 50], False),
+    ):
+        assert (claim.value(accuracies) in claim.needed) == meant
 
 
 def test_the_shares_of_classes_are_of_the_test_samples():

@@ -25,7 +25,7 @@ from fedlib.papers.two_stage_attack.measures import (
     taken,
 )
 from fedlib.papers.two_stage_attack.tables.worth import Left, answer
-from fedlib.papers.two_stage_attack.variants import VARIANTS
+from fedlib.papers.two_stage_attack.variants import RULES, VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
@@ -284,6 +284,42 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     assert row.here.startswith("+37.5") and row.verdict == "holds"
     row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
     assert row.verdict == "does not hold"
+
+
+def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    levels = {"none/mean": 0.04, "random/mean": 0.043, "none/median": 0.04, "random/median": 0.039}
+    harmful = {"variants/random/circle/random/mean": 0.001}
+    harmful["variants/random/circle/random/median"] = 0.039
+    known = {f"circle/{place}": found for place, found in levels.items()} | harmful
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in known:
+                found = known[cell.key] * (1 + seed / 1000)
+                put(
+                    store, cell, "paper", 0.9, robustness_level=[0.1, found], test_loss=[1.0, 1.0],
+                    decision=grid(lambda x, y: np.hypot(x, y) <= 2),
+                )  # fmt: skip
+    rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
+    text = "Synthetic, median: random lowers the certified level less than without a defence"
+    assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
+    stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
+    assert stronger.here.startswith("+95.0 %") and stronger.verdict == "holds"
+
+
+def test_every_claim_about_a_baseline_is_tested_at_two_strengths():
+    baselines = {f"circle/{attack}/{rule}" for attack in ("random", "ipm") for rule in RULES}
+    about = [
+        claim
+        for claim in tables.CLAIMS
+        if claim.place.startswith("section 4, ") and "Synthetic" in claim.text
+        and not baselines.isdisjoint(claim.cells) and not claim.reading
+    ]  # fmt: skip
+    assert len(about) > 20
+    texts = [claim.text for claim in tables.CLAIMS if claim.reading]
+    for claim in about:
+        strengths = {cell.split("/")[1] for cell in claim.cells} & {"random", "ipm"}
+        assert texts.count(claim.text) == len(strengths), claim.text
 
 
 def test_a_line_of_the_certificate_is_a_seeds_and_ends_where_its_model_diverges(tmp_path):

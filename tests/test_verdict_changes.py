@@ -52,6 +52,7 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
         ({"verdict": "undecided: unstable, 3 of 5 seeds"}, "The seeds disagree far beyond"),
         ({"verdict": "undecided: all at chance"}, "The runs that decide it are at chance"),
         ({"here": "5.2 points"}, "There are new runs."),
+        ({"verdict": "undecided: nothing to measure", "here": "–"}, "The statistic finds nothing"),
         ({"runs": "paper, MNIST, 4 seeds, noise 1 (9 df)"}, "There are new runs."),
         ({"runs": "–"}, "The runs that it rested on are of a former revision"),
         ({"runs": "paper, MNIST, 3 seeds, noise 2 (9 df)"}, "The same runs are judged by another"),
@@ -59,6 +60,12 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
 )
 def test_the_reason_is_what_both_verdicts_tell(change, said):
     assert why(HOLDS, replace(HOLDS, **change)).startswith(said)
+
+
+def test_a_claim_with_its_former_text_is_the_same_claim():
+    reworded = replace(UNKNOWN, text="quite another wording", former=HOLDS.text)
+    ((old, now, reason),) = found((HOLDS, reworded))
+    assert (old, now) == (HOLDS, reworded) and reason.startswith("The claim is reworded. ")
 
 
 def test_the_table_is_markdown():

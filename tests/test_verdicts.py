@@ -567,13 +567,26 @@ def test_a_number_of_which_only_bounds_are_printed_can_contradict(
 # --- the stored archives ------------------------------------------------------------------
 
 DECIDED_AT_CHANCE = {
-    "MNIST, full-Krum, 30 %: malicious clients' maps are less like that of the last aggregate, as "
-    "the rule itself judges [default reading]": "The claim is about the scores of all rounds. They "
-    "are the reason for which the model ends at chance.",
+    "MNIST, full-Krum, 30 %: malicious clients' maps are clearly less like that of the last "
+    "aggregate, as the rule itself judges [default reading]": "The claim is about the scores of "
+    "all rounds. They are the reason for which the model ends at chance.",
     "Synthetic, no defence: the estimate of the data converges within 3 epochs": "The claim is "
     "about what the attacker learns before it attacks. The model ends at chance by the attack.",
     "Synthetic, no defence: learning the policy takes about as long as 1 of the federation's "
-    "epochs, or less": "The claim is about time.",
+    "epochs, or less (with this book's number of rounds to learn from)": "The claim is about time.",
+    "Synthetic, no defence: under random the model no longer maintains the certified level: less "
+    "than half is left [random attack of scale 10 in place of 1]": "The claim is about the "
+    "certificate. The model ends at chance by the attack.",
+    **{
+        f"Synthetic, no defence: under {attack} the boundary is no longer axisymmetric{reading}": (
+            "The claim is about the boundary. The model ends at chance because it has lost it."
+        )
+        for attack, reading in (
+            ("random", " [random attack of scale 10 in place of 1]"),
+            ("IPM", ""),
+            ("two-stage", ""),
+        )
+    },
 }
 """The claims that runs at chance decide although they are not about an accuracy, and why."""
 

@@ -32,8 +32,9 @@ for slug in sys.argv[1:]:
     tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
     for row in tables.claims_table(Archive(load_grid(slug))).judged:
         reading = getattr(row.claim, "reading", "")
+        former = getattr(row.claim, "former", None)
         print(json.dumps([slug, row.place, row.claim.text, reading, str(row.verdict), row.kind,
-                          row.here, row.runs]))
+                          row.here, row.runs, former.text if former else ""]))
 """
 """A program that every state of the code since the first verdicts of this kind can run."""
 
@@ -50,6 +51,8 @@ class Verdict:
         The verdict in words, and its kind alone.
     here, runs
         What the stored runs give, and what they are.
+    former
+        The former text that the claim's anchor is made of. It is empty if that is the present one.
     """
 
     slug: str
@@ -60,11 +63,12 @@ class Verdict:
     kind: str
     here: str
     runs: str
+    former: str = ""
 
     @property
     def anchor(self) -> str:
         """The anchor of the claim, which is the same in both trees if the claim is."""
-        return text_anchor("claim", self.text, self.slug, self.place, self.reading)
+        return text_anchor("claim", self.former or self.text, self.slug, self.place, self.reading)
 
     @property
     def named(self) -> str:
@@ -118,7 +122,8 @@ def changes(
         now = after.get(anchor)
         if now is not None:
             if now.kind != old.kind:
-                found.append((old, now, why(old, now)))
+                reworded = "The claim is reworded. " if now.text != old.text else ""
+                found.append((old, now, reworded + why(old, now)))
         elif (now := _reworded(old, new)) is not None:
             if now.kind != old.kind:
                 found.append((old, now, f"The claim is reworded. {why(old, now)}"))
@@ -163,6 +168,8 @@ def why(old: Verdict, now: Verdict) -> str:
         return "The seeds disagree far beyond the noise, and there are fewer than five."
     if "chance" in now.verdict:
         return "The runs that decide it are at chance."
+    if "nothing to measure" in now.verdict:
+        return "The statistic finds nothing in the runs that the claim could be judged by."
     if old.here != now.here or _seeds(old) != _seeds(now):
         return "There are new runs."
     return "The same runs are judged by another noise."

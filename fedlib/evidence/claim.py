@@ -15,6 +15,24 @@ OWN = "this book"
 """The place of a question that no paper claims, but this book asks."""
 
 
+class Former(NamedTuple):
+    """The words that a claim had when it got its anchors, if it has been reworded since.
+
+    Attributes
+    ----------
+    text, sentence
+        The former :attr:`Claim.text` and :attr:`Claim.sentence`.
+    """
+
+    text: str
+    sentence: str = ""
+
+    @property
+    def says(self) -> str:
+        """What the paper says in these words, without the setting that it is tested in."""
+        return self.sentence or self.text.partition(": ")[2] or self.text
+
+
 @dataclass(frozen=True)
 class Claim:
     """A statement of the paper, and what decides it.
@@ -61,6 +79,9 @@ class Claim:
         What the paper says without the setting. Claims of one place that have it in common test one
         sentence of the paper in several settings or readings. If it is empty, it is what stands in
         ``text`` after the first colon and space.
+    former
+        The words that the anchors of the claim are made of, if these are not the present ones.
+        Whoever rewords a claim gives the old words here, so that links to the claim stay right.
     """
 
     place: str
@@ -78,23 +99,30 @@ class Claim:
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""
+    former: Former | None = None
+
+    @property
+    def at_first(self) -> Former:
+        """The words that the anchors of the claim are made of."""
+        return self.former or Former(self.text, self.sentence)
 
     @property
     def says(self) -> str:
         """What the paper says, without the setting that it is tested in."""
-        return self.sentence or self.text.partition(": ")[2] or self.text
+        return Former(self.text, self.sentence).says
 
     def anchor(self, slug: str) -> str:
         """Return the anchor that links to this claim lead to.
 
-        It is made of the claim alone, and stays if other claims are added, removed or moved.
+        It is made of the claim alone, and stays if other claims are added, removed or moved. It
+        also stays if the claim is reworded and has its former words.
 
         Parameters
         ----------
         slug
             The short name of the paper that makes the claim.
         """
-        return text_anchor("claim", self.text, slug, self.place, self.reading)
+        return text_anchor("claim", self.at_first.text, slug, self.place, self.reading)
 
     @property
     def equality(self) -> float | None:

@@ -4,7 +4,15 @@ A paper's claims and choices import all that they are made of from here.
 """
 
 from fedlib.evidence.choices import Choice, choices_table, variants_table
-from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber, drop, percent_left
+from fedlib.evidence.claim import (
+    OWN,
+    Claim,
+    Former,
+    Printed,
+    PrintedNumber,
+    drop,
+    percent_left,
+)
 from fedlib.evidence.judging import (
     ClaimsTable,
     Judgement,
@@ -20,6 +28,7 @@ __all__ = [
     "Choice",
     "Claim",
     "ClaimsTable",
+    "Former",
     "Judgement",
     "Printed",
     "PrintedNumber",

@@ -7,11 +7,13 @@ nothing here, and the tables count it.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 from fedlib.evidence.claims import (
     OWN,
     Claim,
+    Former,
     Range,
     above,
     at_most,
@@ -23,7 +25,6 @@ from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES
 from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import (
-    asymmetry,
     boundary_error,
     curve_error,
     error_span,
@@ -32,7 +33,9 @@ from fedlib.papers.two_stage_attack.measures import (
     missing_boundary,
     policy_epochs,
     radius_error,
+    unevenness,
 )
+from fedlib.papers.two_stage_attack.strengths import with_other_strengths
 
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _NEAR = 0.3
@@ -64,8 +67,12 @@ def _left(values: list[float]) -> float:
 
 
 def _weakened(values: list[float]) -> float:
-    """How much of the level is left under a defence more than without one, in points."""
-    return percent_left(*values[2:]) - percent_left(*values[:2])
+    """How much of the level is left under a defence more than without one, in points.
+
+    NaN if the attack does not lower the level without a defence, which then cannot weaken it.
+    """
+    left = percent_left(*values[:2])
+    return percent_left(*values[2:]) - left if left < 100 else math.nan
 
 
 _BOUNDARIES = tuple(
@@ -79,7 +86,7 @@ _BOUNDARIES = tuple(
             min,
             below(_NEAR),
             "{:.2f} from its mean radius on average",
-            measure=asymmetry,
+            measure=unevenness,
         ),
         Claim(
             OWN,
@@ -143,12 +150,26 @@ def _worse_boundary(place: str, rule: str, weaker: str, stronger: str) -> Claim:
 
 _CERTIFICATES = (
     *(
-        _lowers(
-            _FIGURE_2["mean"], "circle", "mean", attack, 50,
-            f"under {ATTACK_TITLES[attack]} the model no longer maintains the certified level: "
-            "less than half is left",
-        )
+        claim
         for attack in ("random", "ipm", "learned")
+        for claim in (
+            _lowers(
+                _FIGURE_2["mean"], "circle", "mean", attack, 50,
+                f"under {ATTACK_TITLES[attack]} the model no longer maintains the certified level: "
+                "less than half is left",
+            ),
+            # The text reads the certified robustness from an axisymmetric boundary.
+            Claim(
+                _FIGURE_2["mean"],
+                f"{_where('circle', 'mean')}: under {ATTACK_TITLES[attack]} the boundary is no "
+                "longer axisymmetric",
+                _cells("circle", "mean", attack),
+                min,
+                above(_NEAR),
+                "{:.2f} from its mean radius on average",
+                measure=unevenness,
+            ),
+        )
     ),
     *(
         _lowers(
@@ -266,7 +287,9 @@ _BENEFIT = tuple(
 """Whether learning is worth anything: the learned policy beside those that learn nothing."""
 
 
-def _of_stages(data: str, rule: str, said: str, needed: Range, shown: str, of_data: bool) -> Claim:
+def _of_stages(
+    data: str, rule: str, said: str, needed: Range, shown: str, of_data: bool, former: str = ""
+) -> Claim:
     """A claim on how long one of the two stages takes, in a run of the attack."""
     return Claim(
         "section 4" if rule == "mean" else OWN,
@@ -276,6 +299,7 @@ def _of_stages(data: str, rule: str, said: str, needed: Range, shown: str, of_da
         needed,
         shown,
         measure=last_distance if of_data else policy_epochs,
+        former=Former(f"{_where(data, rule)}: {former}") if former else None,
     )
 
 
@@ -297,10 +321,14 @@ _STAGES = (
             data,
             rule,
             f"learning the policy takes about as long as {epochs:g} of the federation's epochs, "
-            "or less",
-            at_most(2 * epochs),  # "about"
+            "or less (with this book's number of rounds to learn from)",
+            # The sentence says what the attack costs. One that costs less does not contradict it,
+            # so that "equivalent to" is tested on one side, and up to twice the time.
+            at_most(2 * epochs),
             "{:.1f} epochs",
             False,
+            f"learning the policy takes about as long as {epochs:g} of the federation's epochs, "
+            "or less",
         )
         for data, epochs in (("circle", 1.0), ("pixels", 0.7))
         for rule in RULE_TITLES
@@ -309,8 +337,7 @@ _STAGES = (
 
 CLAIMS = (
     *_BOUNDARIES,
-    *_CERTIFICATES,
-    *_FIGURE_2_CLAIMS,
+    *with_other_strengths((*_CERTIFICATES, *_FIGURE_2_CLAIMS)),
     *_FIGURE_3_CLAIMS,
     *_BLACK_BOX,
     *_BENEFIT,

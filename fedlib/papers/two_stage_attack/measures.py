@@ -142,6 +142,11 @@ def asymmetry(result: CellResult) -> float:
     return float(np.mean(found))
 
 
+def unevenness(result: CellResult) -> float:
+    """What :func:`asymmetry` says of one seed's run; NaN if the model has diverged."""
+    return math.nan if diverged(result) else asymmetry(result)
+
+
 def _boundary(record: dict[str, Any]) -> np.ndarray:
     """The distance from the middle at which each direction first meets the outer class.
 

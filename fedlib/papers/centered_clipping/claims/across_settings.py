@@ -47,8 +47,9 @@ ROP_OR_ALIE_STRONGEST = tuple(
 CONVERGES_BUT_UNDER_ROP = tuple(
     converges(
         "section VII",
-        f"{setting.title}, CC, τ = 1, β = 0.9 and 0.99: it converges under every attack but ROP",
+        f"{setting.title}, CC, τ = 1, β = 0.9 and 0.99: CC converges under every attack but ROP",
         all_clean_and_attacked(setting.key, "cc_tau1", MOMENTA[1:], ALL_BUT_ROP),
+        f"{setting.title}, CC, τ = 1, β = 0.9 and 0.99: it converges under every attack but ROP",
     )
     for setting in SETTINGS
     if setting.iid

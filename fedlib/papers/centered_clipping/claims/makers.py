@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop
+from fedlib.evidence.claims import Claim, Former, Range, above, at_least, below, drop
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.keys import Key, table_iv
@@ -40,6 +40,11 @@ def claim(
     if any(key.colour for key in keys):
         more = {"near_chance": NEAR_CHANCE, **more}
     return Claim(place, text, tuple(map(str, keys)), statistic, needed, shown, **more)
+
+
+def reworded(text: str) -> Former | None:
+    """The former words of a claim, or None if they are the present ones and ``text`` is empty."""
+    return Former(text) if text else None
 
 
 # --- cells --------------------------------------------------------------------------------
@@ -95,21 +100,29 @@ def searched(search: Search, values: Sequence[float], rules: Sequence[str]) -> t
 # --- claims -------------------------------------------------------------------------------
 
 
-def diverges(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
+def diverges(
+    place: str, text: str, pairs: Iterable[Key], reading: str = "", former: str = ""
+) -> Claim:
     """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
-    return claim(place, text, pairs, statistics.most_left, below(50), SHARE_LEFT, reading=reading)
+    return claim(
+        place, text, pairs, statistics.most_left, below(50), SHARE_LEFT, reading=reading,
+        former=reworded(former),
+    )  # fmt: skip
 
 
 def alie_makes_it_diverge(place: str, setting: str, rule: str) -> Claim:
     """Without momentum ALIE leaves less than half of the clean accuracy."""
     return diverges(
         place,
-        f"{place_title(setting, rule, 0.0)}: ALIE makes it diverge",
+        f"{place_title(setting, rule, 0.0)}: ALIE makes the rule diverge",
         clean_and_attacked(setting, rule, 0.0, "alie"),
+        former=f"{place_title(setting, rule, 0.0)}: ALIE makes it diverge",
     )
 
 
-def never_learns(place: str, text: str, pairs: Iterable[Key], sentence: str = "") -> Claim:
+def never_learns(
+    place: str, text: str, pairs: Iterable[Key], sentence: str = "", former: str = ""
+) -> Claim:
     """No evaluation of an attacked run reaches half of the best one of its clean run."""
     return claim(
         place,
@@ -123,12 +136,16 @@ def never_learns(place: str, text: str, pairs: Iterable[Key], sentence: str = ""
         of_accuracy=True,
         sentence=sentence,
         reading="at no evaluation half of the best accuracy without attack",
+        former=reworded(former),
     )
 
 
-def converges(place: str, text: str, pairs: Iterable[Key]) -> Claim:
+def converges(place: str, text: str, pairs: Iterable[Key], former: str = "") -> Claim:
     """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
-    return claim(place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT)
+    return claim(
+        place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT,
+        former=reworded(former),
+    )  # fmt: skip
 
 
 def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import OWN, above, at_most, drop
+from fedlib.evidence.claims import OWN, Former, above, at_most, drop
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.claims.makers import (
@@ -112,8 +112,9 @@ SPARSE = (
     *(
         diverges(
             "Fig. 3, text",
-            f"{place_title('cifar10_iid', rule, momentum)}: sparse ROP makes it diverge",
+            f"{place_title('cifar10_iid', rule, momentum)}: sparse ROP makes CC diverge",
             _clean_and_sparse(rule, momentum),
+            former=f"{place_title('cifar10_iid', rule, momentum)}: sparse ROP makes it diverge",
         )
         for rule in CLIPPING
         for momentum in (0.0, 0.9)
@@ -121,8 +122,9 @@ SPARSE = (
     *(
         converges(
             "Fig. 3, text",
-            f"{place_title('cifar10_iid', rule, 0.99)}: it converges under sparse ROP",
+            f"{place_title('cifar10_iid', rule, 0.99)}: CC converges under sparse ROP",
             _clean_and_sparse(rule, 0.99),
+            f"{place_title('cifar10_iid', rule, 0.99)}: it converges under sparse ROP",
         )
         for rule in CLIPPING
     ),
@@ -143,7 +145,7 @@ SPARSE = (
     *(
         claim(
             "Fig. 3, text",
-            f"{place_title('cifar10_iid', rule, 0.99)}: under sparse ROP it over-fits to the "
+            f"{place_title('cifar10_iid', rule, 0.99)}: under sparse ROP CC over-fits to the "
             "training data",
             reversed(_clean_and_sparse(rule, 0.99)),
             drop,
@@ -151,6 +153,10 @@ SPARSE = (
             "test loss above training loss: {:+.2f} more",
             measure=statistics.overfitting,
             reading="test loss above training loss by more than without attack",
+            former=Former(
+                f"{place_title('cifar10_iid', rule, 0.99)}: under sparse ROP it over-fits to the "
+                "training data"
+            ),
         )
         for rule in CLIPPING
     ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import OWN, Claim, above, at_least, below
+from fedlib.evidence.claims import OWN, Claim, Former, above, at_least, below
 from fedlib.evidence.report import CellResult
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.gradient_guard import measures
 from fedlib.papers.gradient_guard.claims.makers import (
+    costs_at_worst,
     each_kept,
     late_accuracy,
     on_accuracy,
@@ -18,6 +19,7 @@ from fedlib.papers.gradient_guard.players import make_rule
 from fedlib.papers.gradient_guard.settings import (
     AMPLIFIED,
     CLASSICAL,
+    DATA_TITLES,
     FLAIRS_LIMIT,
     FULL,
     GREY,
@@ -43,14 +45,14 @@ def _attacks_harm() -> tuple[Claim, ...]:
             f"{where(data, attack)}: the attack raises the test error of FedSGD, at some share up "
             "to 50 %",
             comparisons(data, attack, ("fedsgd",), SHARES),
-            lambda values: values[0] - min(values[1:]),
+            costs_at_worst,
             above(MARGIN),
             "by at most {:.1f} points",
             measure=late_accuracy,
             equal=0,
             of_accuracy=True,
         )
-        for data in GREY
+        for data in DATA_TITLES
         for attack in FULL
     )
 
@@ -71,11 +73,21 @@ def _worst_of_both(count: int, values: list[float]) -> list[float]:
     return [min(kept[i : i + 2]) for i in range(0, len(kept), 2)]
 
 
+def _least_lost(values: list[float]) -> float:
+    """What the rule that loses least loses in points, from pairs of no share and one."""
+    lost = [values[i] - values[i + 1] for i in range(0, len(values), 2)]
+    return min(max(lost[i : i + 2]) for i in range(0, len(lost), 2))
+
+
+_FALTER = "traditional defences falter with 20 to 30 % malicious clients"
+"""The sentence of section 1, which does not say how much a rule loses that falters."""
+
+
 def _classical_limit() -> tuple[Claim, ...]:
     """That traditional defences have their limit at 20 to 30 %, each by its worse attack."""
     return tuple(
         claim
-        for data in GREY
+        for data in DATA_TITLES
         for claim in (
             Claim(
                 "abstract",
@@ -97,6 +109,24 @@ def _classical_limit() -> tuple[Claim, ...]:
                 "the best of them keeps {:.0f} % of its clean accuracy",
                 measure=late_accuracy,
                 of_accuracy=True,
+                sentence=_FALTER,
+                former=Former(
+                    f"{where(data, *FULL)}: every classical rule has broken at 30 % malicious "
+                    "clients, under the attack that is worse for it"
+                ),
+            ),
+            Claim(
+                "section 1",
+                f"{where(data, *FULL)}: every classical rule loses more than {MARGIN:g} points at "
+                "30 % malicious clients, under the attack that is worse for it",
+                _both(data, "30"),
+                _least_lost,
+                above(MARGIN),
+                "the best of them loses {:.1f} points",
+                measure=late_accuracy,
+                equal=0,
+                of_accuracy=True,
+                sentence=_FALTER,
             ),
             Claim(
                 "abstract",
@@ -119,6 +149,37 @@ def _own_limit(rule: str) -> tuple[str, ...]:
     return tuple(s for s, count in counts.items() if make_rule(rule, count).n_byzantine == count)
 
 
+def _undermines(place: str, rule: str, data: str, attack: str, how: str) -> tuple[Claim, Claim]:
+    """That an attack undermines a rule, which may mean to break it or to harm it."""
+    said = (
+        f"{RULE_TITLES[rule]} is undermined{how} by a share that it is made for (up to "
+        f"{_own_limit(rule)[-1]} %)"
+    )
+    cells = comparisons(data, attack, (rule,), ("0", *_own_limit(rule)))
+    return (
+        on_accuracy(
+            place,
+            f"{where(data, attack)}: {said}, with less than half of its clean accuracy left",
+            cells,
+            below(BREAKS),
+            sentence=said,
+            former=Former(f"{where(data, attack)}: {said}"),
+        ),
+        Claim(
+            place,
+            f"{where(data, attack)}: {said}, with more than {MARGIN:g} points lost",
+            cells,
+            costs_at_worst,
+            above(MARGIN),
+            "at worst {:.1f} points lost",
+            measure=late_accuracy,
+            equal=0,
+            of_accuracy=True,
+            sentence=said,
+        ),
+    )
+
+
 def _undermined() -> tuple[Claim, ...]:
     """What section 2 says of the defences before it, as far as these attacks can tell."""
     targets = (
@@ -129,15 +190,10 @@ def _undermined() -> tuple[Claim, ...]:
     )
     return (
         *(
-            on_accuracy(
-                place,
-                f"{where(data, attack)}: {RULE_TITLES[rule]} is undermined{how} by a share that "
-                f"it is made for (up to {_own_limit(rule)[-1]} %)",
-                comparisons(data, attack, (rule,), ("0", *_own_limit(rule))),
-                below(BREAKS),
-            )
-            for data in GREY
+            claim
+            for data in DATA_TITLES
             for place, rule, attack, how in targets
+            for claim in _undermines(place, rule, data, attack, how)
         ),
         *(
             on_accuracy(

@@ -126,7 +126,7 @@ BETTER = (
             reading,
         )
         for reading in _ON_AXIS
-        for data in GREY
+        for data in (GREY if reading != "default" else DATA_TITLES)
         for attack in FULL
     ),
     *(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import Claim, Range
+from fedlib.evidence.claims import Claim, Former, Range
 from fedlib.evidence.report import CellResult
 from fedlib.papers.gradient_guard import measures
 from fedlib.papers.gradient_guard.measures import percent_kept
@@ -40,6 +40,7 @@ def on_accuracy(
     shown: str = "at worst {:.0f} % of the clean accuracy left",
     reading: str = "",
     sentence: str = "",
+    former: Former | None = None,
 ) -> Claim:
     """A claim on what is left of the accuracy in the first cell, in the least of the others."""
     return Claim(
@@ -53,12 +54,18 @@ def on_accuracy(
         of_accuracy=True,
         reading=reading,
         sentence=sentence,
+        former=former,
     )
 
 
 def each_kept(count: int, values: list[float]) -> list[float]:
     """The percentage that each line keeps, from ``count`` values of every line."""
     return [percent_kept(values[i : i + count]) for i in range(0, len(values), count)]
+
+
+def costs_at_worst(values: list[float]) -> float:
+    """How far the least of the other values is below the first."""
+    return values[0] - min(values[1:])
 
 
 def lead(values: list[float]) -> float:

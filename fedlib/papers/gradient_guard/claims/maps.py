@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fedlib.evidence.claims import OWN, Claim, above, below
+from fedlib.evidence.claims import OWN, Claim, Former, above, below
 from fedlib.evidence.report import CellResult
 from fedlib.papers.gradient_guard import measures
 from fedlib.papers.gradient_guard.claims.makers import caution, named, where
@@ -28,10 +28,15 @@ def _separation(result: CellResult) -> float:
 def _less_alike(
     place: str, data: str, attack: str, share: str, said: str, cell: str, reading: str
 ) -> Claim:
-    """That malicious clients' maps are less like the reference than honest ones'."""
+    """That malicious clients' maps are clearly less like the reference than honest ones'.
+
+    The criterion asks for more than a difference that no rule could use, so that the text says
+    "clearly".
+    """
+    at = f"{where(data, attack)}, {share} %{caution(attack, share)}"
     return Claim(
         place,
-        f"{where(data, attack)}, {share} %{caution(attack, share)}: {said}",
+        f"{at}: {said.replace('less like', 'clearly less like')}",
         (cell,),
         min,
         above(TELLS),
@@ -39,6 +44,7 @@ def _less_alike(
         measure=_separation,
         equal=0.5,
         reading=named(reading),
+        former=Former(f"{at}: {said}"),
     )
 
 

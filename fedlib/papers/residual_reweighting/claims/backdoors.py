@@ -6,7 +6,7 @@ the same samples with the trigger. These cells are named ``unattacked/...``.
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import Claim, Range, above, at_least, below, drop, stated
+from fedlib.evidence.claims import Claim, Former, Range, above, at_least, below, drop, stated
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.residual_reweighting.claims.measures import (
     excess_claim,
@@ -43,19 +43,21 @@ _EXCESS = "{:.1f} points above no attack"
 _IMAGES = (
     excess_claim(
         "section 4.3",
-        "MNIST, naive backdoor: it succeeds against FedAvg",
+        "MNIST, naive backdoor: the backdoor succeeds against FedAvg",
         every(ImageBackdoor, "mnist", "naive", "fedavg"),
         min,
         _SUCCEEDS,
         _EXCESS,
+        former=Former("MNIST, naive backdoor: it succeeds against FedAvg"),
     ),
     excess_claim(
         "section 4.3, Table 3",
-        "MNIST, naive backdoor: it fails against all other rules",
+        "MNIST, naive backdoor: the backdoor fails against all rules but FedAvg",
         every(ImageBackdoor, "mnist", "naive", ROBUST),
         max,
         _FAILS,
         _HIGHEST,
+        former=Former("MNIST, naive backdoor: it fails against all other rules"),
     ),
     Claim(
         "section 4.3",
@@ -68,48 +70,63 @@ _IMAGES = (
     *(
         excess_claim(
             "Table 3",
-            f"{title}, model replacement: it succeeds more against FedAvg than any other rule",
+            f"{title}, model replacement: the backdoor succeeds more against FedAvg than against "
+            "any other rule",
             every(ImageBackdoor, data, "replacement", RULE_TITLES),
             lead,
             above(MARGIN),
             "by {:.1f} points",
             equal=0,
+            former=Former(
+                f"{title}, model replacement: it succeeds more against FedAvg than any other rule"
+            ),
         )
         for data, title in IMAGES.items()
     ),
     excess_claim(
         "Table 3",
-        "MNIST and CIFAR-10, model replacement: it fails against all rules but FedAvg",
+        "MNIST and CIFAR-10, model replacement: the backdoor fails against all rules but FedAvg",
         every(ImageBackdoor, IMAGES, "replacement", ROBUST),
         max,
         _FAILS,
         _HIGHEST,
+        former=Former(
+            "MNIST and CIFAR-10, model replacement: it fails against all rules but FedAvg"
+        ),
     ),
     Claim(
         "Table 3",
-        "CIFAR-10, model replacement: it spoils FedAvg's accuracy, not reweighting's",
+        "CIFAR-10, model replacement: the attack spoils FedAvg's accuracy, not reweighting's",
         every(ImageBackdoor, "cifar10", "replacement", ("ours", "fedavg")),
         drop,
         above(MARGIN),
         "FedAvg is {:.1f} points below",
         equal=0,
+        former=Former(
+            "CIFAR-10, model replacement: it spoils FedAvg's accuracy, not reweighting's"
+        ),
     ),
     excess_claim(
         "section 4.3, Table 3",
         "CIFAR-10, naive backdoor: all baselines but FoolsGold reach a success of over 70 %, 60 "
-        "points above the tenth that has it anyway",
+        "points above the tenth of the images that belong to the target class",
         every(ImageBackdoor, "cifar10", "naive", ("fedavg", *COORDINATE_WISE)),
         min,
         above(60),
         _LEAST,
+        former=Former(
+            "CIFAR-10, naive backdoor: all baselines but FoolsGold reach a success of over 70 %, "
+            "60 points above the tenth that has it anyway"
+        ),
     ),
     excess_claim(
         "section 4.3, Table 3",
-        "CIFAR-10, naive backdoor: reweighting withstands it",
+        "CIFAR-10, naive backdoor: reweighting withstands the backdoor",
         every(ImageBackdoor, "cifar10", "naive", "ours"),
         max,
         _FAILS,
         _EXCESS,
+        former=Former("CIFAR-10, naive backdoor: reweighting withstands it"),
     ),
     excess_claim(
         "section 4.3, Fig. 4",
@@ -142,13 +159,17 @@ _IMAGES = (
     ),
     Claim(
         "section 4.3, Fig. 4",
-        "CIFAR-10, naive backdoor: the other baselines slow the attack down, where it easily "
-        "succeeds under FedAvg",
+        "CIFAR-10, naive backdoor: Median, Trimmed Mean and Repeated Median slow the attack down, "
+        "where the attack easily succeeds under FedAvg",
         every(ImageBackdoor, "cifar10", "naive", ("fedavg", *COORDINATE_WISE)),
         lambda rounds: min(rounds[1:]) - rounds[0],
         above(0),
         "a success of 50 % comes {:+.0f} rounds later",
         measure=round_of_half,
+        former=Former(
+            "CIFAR-10, naive backdoor: the other baselines slow the attack down, where it easily "
+            "succeeds under FedAvg"
+        ),
     ),
     *(
         Claim(
@@ -157,6 +178,7 @@ _IMAGES = (
             "around 25 rounds",
             every(ImageBackdoor, "cifar10", "naive", rule),
             min,
+            # "Around 25" is tested on both sides. The margin of stated points is none of rounds.
             Range(15, 35),
             "above 20 % in round {:.0f}",
             measure=round_of_rise,
@@ -180,11 +202,12 @@ _IMAGES = (
 _RESNET = (
     excess_claim(
         "section 4.3, appendix A.5, Fig. 7",
-        "ResNet-18 on MNIST, naive backdoor: all baselines but FoolsGold fall to it",
+        "ResNet-18 on MNIST, naive backdoor: all baselines but FoolsGold fall to the backdoor",
         every(ResNetBackdoor, ("fedavg", *COORDINATE_WISE)),
         min,
         _SUCCEEDS,
         _LEAST,
+        former=Former("ResNet-18 on MNIST, naive backdoor: all baselines but FoolsGold fall to it"),
     ),
     excess_claim(
         "section 4.3, appendix A.5, Fig. 7",
@@ -236,10 +259,12 @@ _LOANS = (
             needed,
             shown,
             sentence=f"loans: {said}",
+            former=Former(f"Loans, {title}: {formerly}", f"loans: {formerly}"),
         )
         for approach, title in APPROACHES.items()
-        for said, rules, statistic, needed, shown in (
+        for said, formerly, rules, statistic, needed, shown in (
             (
+                "the backdoor succeeds against FedAvg",
                 "it succeeds against FedAvg",
                 ("fedavg",),
                 min,
@@ -247,6 +272,7 @@ _LOANS = (
                 _EXCESS,
             ),
             (
+                "the backdoor has no success against reweighting, medians and trimmed mean",
                 "no success against reweighting, medians and trimmed mean",
                 ("ours", *COORDINATE_WISE),
                 max,
@@ -257,19 +283,21 @@ _LOANS = (
     ),
     excess_claim(
         "section 4.3",
-        "Loans, naive: it succeeds against FoolsGold",
+        "Loans, naive: the backdoor succeeds against FoolsGold",
         every(LoanBackdoor, "naive", "foolsgold"),
         min,
         _SUCCEEDS,
         _EXCESS,
+        former=Former("Loans, naive: it succeeds against FoolsGold"),
     ),
     excess_claim(
         "section 4.3",
-        "Loans, model replacement: no success against FoolsGold",
+        "Loans, model replacement: the backdoor has no success against FoolsGold",
         every(LoanBackdoor, "replacement", "foolsgold"),
         max,
         _TO_NOTHING,
         _EXCESS,
+        former=Former("Loans, model replacement: no success against FoolsGold"),
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fedlib.evidence.claims import (
     Claim,
+    Former,
     above,
     at_least,
     at_most,
@@ -12,9 +13,11 @@ from fedlib.evidence.claims import (
     percent_left,
     stated,
 )
+from fedlib.evidence.published import load_published
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.residual_reweighting.claims.measures import excess_claim, over_majority
 from fedlib.papers.residual_reweighting.claims.statistics import (
+    farthest_from,
     largest_share_left,
     lead,
     lead_in_steadiness,
@@ -31,6 +34,30 @@ from fedlib.papers.residual_reweighting.keys import (
     Comparison,
     every,
 )
+
+
+def _foolsgold_on_reviews() -> Claim:
+    """That FoolsGold has about 50 % on the reviews.
+
+    The numbers of Table 2 say what "about" is. On the paper's reviews 50 % is chance, and on ours
+    93.8 % is. Chance decides nothing here.
+    """
+    printed = [
+        value.value
+        for value in load_published("residual_reweighting", "table_2")
+        if value.aggregator == "foolsgold" and value.setting in FEW
+    ]
+    least, most = min(printed), max(printed)
+    return Claim(
+        "Table 2",
+        f"Reviews: FoolsGold has about 50 % ({least:g} to {most:g} %) at every number of attackers",
+        every(Comparison, "table_2", FEW, "foolsgold"),
+        farthest_from((least + most) / 2),
+        stated(least, most=most),
+        "farthest from that: {:.1f} %",
+        former=Former("Reviews: FoolsGold has about 50 % at every number of attackers"),
+    )
+
 
 LABEL_FLIPS = (
     Claim(
@@ -119,7 +146,7 @@ LABEL_FLIPS = (
     ),
     Claim(
         "section 4.2, Table 1",
-        "CIFAR-10, label flips: the other baselines perform fairly well",
+        "CIFAR-10, label flips: all baselines but FoolsGold perform fairly well",
         tuple(
             cell
             for rule in BASELINES
@@ -130,6 +157,7 @@ LABEL_FLIPS = (
         at_least(90),
         "at least {:.0f} % of the clean accuracy left",
         reading="fairly well: with 4 attackers at least 90 % of the accuracy without any",
+        former=Former("CIFAR-10, label flips: the other baselines perform fairly well"),
     ),
     Claim(
         "Table 1",
@@ -152,6 +180,7 @@ LABEL_FLIPS = (
         "Reviews: reweighting is comparable to the best rule at every number of attackers",
         every(Comparison, "table_2", FEW, OURS_FIRST),
         least_lead(len(OURS_FIRST)),
+        # One side is enough: a rule that is better than all others is comparable to the best.
         at_least(-MARGIN),
         "least lead {:+.1f} points",
     ),
@@ -169,13 +198,5 @@ LABEL_FLIPS = (
         )
         for rule in ("fedavg", "repeated_median")
     ),
-    # On the paper's reviews 50 % is chance, and on ours 93.8 % is. Chance decides nothing here.
-    Claim(
-        "Table 2",
-        "Reviews: FoolsGold has about 50 % at every number of attackers",
-        every(Comparison, "table_2", FEW, "foolsgold"),
-        lambda values: max(abs(value - 50) for value in values),
-        at_most(5),
-        "up to {:.1f} points away",
-    ),
+    _foolsgold_on_reviews(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fedlib.evidence.claims import Claim, Range
+from fedlib.evidence.claims import Claim, Former, Range
 from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
 from fedlib.papers.residual_reweighting.keys import (
@@ -113,12 +113,13 @@ def excess_claim(
     measure: Callable[[CellResult], float] = success,
     equal: float | None = None,
     sentence: str = "",
+    former: Former | None = None,
 ) -> Claim:
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
     Parameters
     ----------
-    place, text, cells, needed, shown, equal, sentence
+    place, text, cells, needed, shown, equal, sentence, former
         As for :class:`Claim`; the cells are those under attack.
     statistic
         This function takes the excess of each cell, in points, and returns the number that decides
@@ -142,4 +143,5 @@ def excess_claim(
         quantity="attack_success" if measure is success else "",
         equal=equal,
         sentence=sentence,
+        former=former,
     )

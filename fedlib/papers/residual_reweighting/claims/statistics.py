@@ -45,6 +45,17 @@ def mean_lead(rules: int) -> Callable[[list[float]], float]:
     return statistic
 
 
+def farthest_from(middle: float) -> Callable[[list[float]], float]:
+    """The statistic that is the value that is farthest from a number, on either side.
+
+    Parameters
+    ----------
+    middle
+        The number.
+    """
+    return lambda values: max(values, key=lambda value: abs(value - middle))
+
+
 def span(values: list[float]) -> float:
     """How far the values are apart."""
     return max(values) - min(values)
