@@ -307,6 +307,22 @@ def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path
     assert stronger.here.startswith("+95.0 %") and stronger.verdict == "holds"
 
 
+def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    levels = {"circle/greedy/mean": 1e-17, "circle/learned/mean": 3e-4}
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in levels:
+                found = levels[cell.key] * (1 + seed / 1000)
+                put(
+                    store, cell, "paper", 0.9, robustness_level=[0.1, found], test_loss=[1.0, 1.0],
+                    decision=grid(lambda x, y: np.hypot(x, y) <= 2),
+                )  # fmt: skip
+    rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
+    row = rows["Synthetic, no defence: two-stage lowers the certified level more than greedy"]
+    assert (row.here, row.verdict) == ("–", "undecided: nothing to measure")
+
+
 def test_every_claim_about_a_baseline_is_tested_at_two_strengths():
     baselines = {f"circle/{attack}/{rule}" for attack in ("random", "ipm") for rule in RULES}
     about = [

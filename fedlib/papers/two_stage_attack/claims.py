@@ -40,6 +40,8 @@ from fedlib.papers.two_stage_attack.strengths import with_other_strengths
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _NEAR = 0.3
 """How far from an ideal boundary one may be on average. The circle's radius is 2."""
+_NO_LEVEL = 1e-9
+"""A level that is not higher certifies nothing. Without attack it is about 0.03 on the circle."""
 _FIGURE_2 = {
     "mean": "section 4, Figs. 2c to 2e",
     "median": "section 4, Figs. 2h to 2j",
@@ -62,8 +64,8 @@ def _gain(values: list[float]) -> float:
 
 
 def _left(values: list[float]) -> float:
-    """What the last level is of the first, in percent."""
-    return percent_left(values[0], values[-1])
+    """What the last level is of the first, in percent; NaN if the first is practically nothing."""
+    return percent_left(values[0], values[-1]) if values[0] > _NO_LEVEL else math.nan
 
 
 def _weakened(values: list[float]) -> float:
