@@ -317,6 +317,8 @@ def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, qu
                 put(
                     store, cell, "paper", 0.9, robustness_level=[0.1, found], test_loss=[1.0, 1.0],
                     decision=grid(lambda x, y: np.hypot(x, y) <= 2),
+                    perturbation_level=[1e-3, 0.1], perturbation_error=[0.1, 0.1],
+                    stage_one_distance=[0.1],
                 )  # fmt: skip
     rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
     row = rows["Synthetic, no defence: two-stage lowers the certified level more than greedy"]
