@@ -1,8 +1,10 @@
 """The arena: its protocol, its ranks, and the command that ranks a newcomer."""
 
+import json
 import math
 import textwrap
 
+import numpy as np
 import pytest
 from records import put, real
 
@@ -14,7 +16,9 @@ from fedlib.arenas.arena_1.grid import GRID, config, is_adaptive, is_backdoor, m
 from fedlib.arenas.arena_1.keys import Bout
 from fedlib.arenas.arena_1.settings import ATTACKS_LEFT_OUT, CLEAN, RULES_LEFT_OUT, SETTINGS
 from fedlib.arenas.arena_1.standings import columns, names, standing_in
+from fedlib.arenas.pictures import heat_map
 from fedlib.attacks import ATTACKS
+from fedlib.evidence.pictures import POINTS_SUFFIX
 from fedlib.evidence.report import Archive
 from fedlib.grids import grid_slugs, load_grid, paper_slugs
 from fedlib.grids.protocol import Protocol
@@ -192,6 +196,32 @@ def test_a_rank_is_led_by_its_best_rule_and_the_next_rank_counts_all_before_it(f
     assert [(row.name, row.rank, row.shared) for row in found.rows] == [
         ("median", 1, True), ("krum", 1, True), ("mean", 3, False), ("trimmed_mean", 4, False),
     ]  # fmt: skip
+
+
+def test_a_cell_of_the_heat_map_tells_its_rule_attack_accuracy_and_seeds(few, tmp_path):
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
+    called = names("iid_f5")
+    figure = heat_map(standing_in("iid_f5"), called.rule, called.attack)
+    path = tmp_path / "map.svg"
+    figure.save(path)
+    assert path.read_text(encoding="utf-8").startswith("<?xml")
+    text = path.with_suffix(POINTS_SUFFIX).read_text(encoding="utf-8")
+    (panel,) = json.loads(text)["panels"]
+    rows = [line["name"] for line in panel["lines"]]
+    assert rows == ["trimmed mean", "median", "Krum", "plain average"]
+    krum = panel["lines"][2]
+    assert dict(zip(krum["x"], krum["y"], strict=True)) == {
+        "ALIE (worst case)": "60.0 ± 0.1 %, 3 seeds",
+        "none": "80.0 ± 0.1 %, 3 seeds",
+        "ALIE": "60.0 ± 0.1 %, 3 seeds",
+        "IPM": "65.0 ± 0.1 %, 3 seeds",
+        "PGA": "61.0 ± 0.1 %, 3 seeds",
+    }
+    # The cells stand side by side, and the third column is a gap.
+    across, down = panel["cell"]
+    np.testing.assert_allclose(np.diff(krum["at"][::2]) / across, [1, 2, 1, 1], atol=0.01)
+    tops = [line["at"][1] for line in panel["lines"]]
+    np.testing.assert_allclose(np.diff(tops) / down, 1, atol=0.01)
 
 
 def test_what_the_arena_found_is_said_with_the_stored_numbers(few):

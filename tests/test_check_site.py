@@ -125,7 +125,8 @@ def test_the_site_loads_nothing_of_thebe_and_is_understood_by_screen_readers():
         "body": '<div role="list" class="citation-list"><div class="fedlib-table fedlib-compact">'
         '<div class="cell_output docutils container">\n<img src="x"></div><p><img src="y"></p>',
     }
-    load_extension()._mend_page(None, "x", "page.html", context, None)
+    app = SimpleNamespace(srcdir=".", env=SimpleNamespace(images={}))
+    load_extension()._mend_page(app, "x", "page.html", context, None)
     assert context["script_files"] == ["custom.js"] and context["css_files"] == ["custom.css"]
     assert context["body"] == (
         '<div class="citation-list"><div tabindex="0" class="fedlib-table fedlib-compact">'

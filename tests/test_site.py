@@ -3,6 +3,7 @@
 ``make browse`` names the site to look at. The browser is Chromium, driven by Playwright.
 """
 
+import json
 import os
 import re
 import shutil
@@ -239,3 +240,91 @@ def test_a_rule_s_number_leads_to_its_runs_and_the_command_that_plays_them(arena
     arena.wait_for_url("**/book/records/arena_1.html**")
     command = arena.locator("details[open]").get_by_text("python -m fedlib run arena_1")
     command.first.wait_for(state="attached", timeout=5_000)
+
+
+@pytest.fixture
+def told(tabs):
+    """What opens a page at its last figure that tells of its points.
+
+    It gives the tab, the figure, and the panels that the figure tells of.
+    """
+    tab, errors = tabs[DESKTOP]
+
+    def open_page(name):
+        errors.clear()
+        tab.goto((SITE / name).as_uri())
+        figure = tab.locator(".fedlib-told").last
+        # A figure may be folded.
+        figure.evaluate(
+            "figure => { const fold = figure.closest('details'); if (fold) fold.open = true; }"
+        )
+        figure.scroll_into_view_if_needed()
+        assert errors == []
+        return tab, figure, json.loads(figure.locator(".fedlib-points").text_content())["panels"]
+
+    return open_page
+
+
+def hover(figure, line, place):
+    """Move the mouse to a point of a line of a figure."""
+    picture = figure.locator("img")
+    box = picture.bounding_box()
+    across, down = (share / 10_000 for share in line["at"][2 * place :][:2])
+    picture.hover(position={"x": across * box["width"], "y": down * box["height"]})
+
+
+@pytest.mark.parametrize(
+    "name", ["book/performance.html", "notebooks/clustering_with_outliers.html"]
+)
+def test_hovering_over_a_point_of_a_figure_shows_its_line_and_values(told, name):
+    _, figure, panels = told(name)
+    panel = panels[0]
+    label = figure.locator(".fedlib-label")
+    assert not label.is_visible()
+    line = panel["lines"][0]
+    hover(figure, line, 1)
+    assert comes_to_hold(label.is_visible)
+    said = label.inner_text().split("\n")
+    # Another line may pass through the same place.
+    alike = [other["name"] for other in panel["lines"] if other["at"][2:4] == line["at"][2:4]]
+    assert said[0] in alike
+    for text, (what, unit), value in zip(
+        said[1:], (panel["x"], panel["y"]), (line["x"][1], line["y"][1]), strict=True
+    ):
+        assert text == f"{what}: {value} {unit}".removeprefix(": ").strip()
+    figure.page.mouse.move(0, 0)
+    assert comes_to_hold(lambda: not label.is_visible())
+
+
+def test_the_arrow_keys_move_from_value_to_value_and_are_read_out(told):
+    tab, figure, panels = told("book/performance.html")
+    label, heard = figure.locator(".fedlib-label"), figure.get_by_role("status")
+    first, second = panels[0]["lines"][:2]
+    # A key was pressed before, so that the focus counts as the keyboard's.
+    tab.keyboard.press("Shift")
+    figure.focus()
+    assert comes_to_hold(lambda: label.is_visible() and str(first["x"][-1]) in label.inner_text())
+    for key, line, place in (
+        ("Home", first, 0), ("ArrowRight", first, 1), ("ArrowDown", second, 1), ("End", second, -1),
+    ):  # fmt: skip
+        tab.keyboard.press(key)
+        words = [panels[0]["title"], line["name"], f"clients n: {line['x'][place]}"]
+        wanted = ", ".join([*words, f"{line['y'][place]} ms"])
+        assert comes_to_hold(lambda wanted=wanted: heard.inner_text() == wanted), heard.inner_text()
+    tab.keyboard.press("Escape")
+    assert comes_to_hold(lambda: not label.is_visible())
+
+
+def test_the_heat_map_tells_what_the_table_of_ranks_says(told):
+    tab, _, _ = told("book/arena.html")
+    figure = tab.locator("#arena-heat-map .fedlib-told")
+    figure.scroll_into_view_if_needed()
+    best = json.loads(figure.locator(".fedlib-points").text_content())["panels"][0]["lines"][0]
+    hover(figure, best, 0)
+    label = figure.locator(".fedlib-label")
+    assert comes_to_hold(label.is_visible)
+    rule, attack, accuracy = label.inner_text().split("\n")
+    table = tab.locator(".fedlib-sortable table").first
+    assert rule == column(table, "rule")[0]
+    assert attack == f"attack: {column(table, 'by')[0]} (worst case)"
+    assert numbers([accuracy]) == numbers(column(table, "worst case, %"))[:1]

@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from fedlib.arenas.names import percent
 from fedlib.arenas.ranking import Row, Standing, columns_by_harm
+from fedlib.evidence.hover import Cells, Line
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
+from fedlib.evidence.report import CellResult, plural
 
 Name = Callable[[str], str]
 
 
-def heat_map(standing: Standing, rule: Name, attack: Name) -> Figure:
+def heat_map(standing: Standing, rule: Name, attack: Name) -> Picture:
     """Draw the accuracy that every rule keeps under every attack.
 
     The best rule is at the top, and the attack that harms most on average at the left. The first
     two columns are the worst case and the runs without an attack. A star marks the attacks that
-    know the rule. What is not computed stays white.
+    know the rule. What is not computed stays white. A cell tells its rule, its attack, its
+    accuracy and its seeds to who hovers over it.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def heat_map(standing: Standing, rule: Name, attack: Name) -> Figure:
     heads += [attack(name) + star for name, star in zip(attacks, stars, strict=True)]
     with matplotlib.rc_context(STYLE):
         size = (0.36 * values.shape[1] + 2.6, 0.22 * len(rows) + 1.6)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Picture(figsize=size, layout="constrained")
         axis = figure.subplots()
         shown = np.insert(values, 2, np.nan, axis=1)  # a gap between the two parts
         image = axis.imshow(shown, cmap="cividis", vmin=0, vmax=100, aspect="auto")
@@ -60,7 +64,43 @@ def heat_map(standing: Standing, rule: Name, attack: Name) -> Figure:
             axis.text(j, i, f"{shown[i, j]:.0f}", ha="center", va="center", color=colour,
                       fontsize=7, fontweight=weight)  # fmt: skip
         figure.colorbar(image, ax=axis, label="test accuracy, %", pad=0.01, aspect=40)
+        lines = [_told(row, i, attacks, rule(row.name), attack) for i, row in enumerate(rows)]
+        figure.telling(axis, Cells(lines, "attack", "test accuracy"))
     return figure
+
+
+def _told(row: Row, place: int, attacks: Sequence[str], title: str, attack: Name) -> Line:
+    """Return what the cells of a row of the heat map tell.
+
+    Parameters
+    ----------
+    row, place
+        The row, and its number from the top.
+    attacks
+        The attacks in the order of their columns.
+    title, attack
+        The title of the row, and the function that returns the title of an attack.
+    """
+    told: list[tuple[int, str, str]] = []
+    if row.worst:
+        name = row.worst[0]
+        told.append((0, f"{attack(name)} (worst case)", _accuracy(row.results[name])))
+    if row.clean:
+        told.append((1, "none", _accuracy(row.results[row.columns.clean])))
+    told += [
+        (column, attack(name), _accuracy(row.results[name]))
+        for column, name in enumerate(attacks, 3)
+        if name in row.results
+    ]
+    places = np.array([(column, place) for column, _, _ in told], dtype=float)
+    return Line(
+        title, "#000000", places, [x for _, x, _ in told], [y for _, _, y in told], all_seen=True
+    )
+
+
+def _accuracy(result: CellResult) -> str:
+    """Return the accuracy of a cell and how many seeds it has: ``81.2 ± 0.3 %, 3 seeds``."""
+    return f"{percent(result.accuracy)} %, {plural(len(result.seeds), 'seed')}"
 
 
 def _ranked(row: Row, rule: Name) -> str:
@@ -70,10 +110,10 @@ def _ranked(row: Row, rule: Name) -> str:
     return f"{rule(row.name)}  {row.rank}{'=' if row.shared else ' '}"
 
 
-def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) -> Figure:
+def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) -> Picture:
     """Draw the clean accuracy against the worst case, and the worst case against the cost.
 
-    The best rules of each panel carry their names.
+    The best rules of each panel carry their names. The others tell them to who hovers over them.
 
     Parameters
     ----------
@@ -88,7 +128,7 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
     """
     rows = [row for row in standing.rows if row.worst and row.clean]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 4.2), layout="constrained")
+        figure = Picture(figsize=(9, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for axis, xs in (
             (left, {row.name: row.clean.mean for row in rows if row.clean}),
@@ -98,7 +138,8 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
             for row in drawn:
                 best = row in drawn[:_NAMED]
                 axis.plot(xs[row.name], row.worst[1].mean if row.worst else np.nan, "o",
-                          color=PALETTE[1] if best else "#8a8a8a", markersize=5)  # fmt: skip
+                          color=PALETTE[1] if best else "#8a8a8a", markersize=5,
+                          label=rule(row.name))  # fmt: skip
             _name_points(axis, drawn[:_NAMED], xs, rule)
             axis.grid(alpha=0.25)
         left.set(xlabel="accuracy without an attack, %", ylabel="accuracy in the worst case, %")

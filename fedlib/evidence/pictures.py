@@ -1,4 +1,7 @@
-"""A figure of the book: it is drawn sharply at every size, and says in words what it shows."""
+"""A figure of the book: it is drawn sharply at every size, and says in words what it shows.
+
+It also knows where its points lie, so that a reader who hovers over one learns its values.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,26 @@ import base64
 import io
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fedlib.compat import require
 
 try:
     import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 except ModuleNotFoundError:
     require("matplotlib")
     raise
 
+from fedlib.evidence.hover import Cells, points_of
 
+POINTS_SUFFIX = ".points.json"
+"""The end of the name of a file that says where the points of the picture beside it lie."""
+_RIM = 0.1
+"""The rim of a saved picture, in inches."""
 _MOST_LETTERS = 250_000
 """A drawing with more letters than these is stored as points."""
 
@@ -41,6 +52,30 @@ class Picture(Figure):
     alt: str = ""
     vector: bool = True
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._cells: dict[Axes, Cells] = {}
+        self._box: Bbox | None = None
+
+    def get_tightbbox(self, *given: Any, **named: Any) -> Bbox:
+        """Return the part of the figure that has something on it, in inches.
+
+        matplotlib asks for it when it saves the figure. The answer is remembered, because the
+        places of the points count from there.
+        """
+        self._box = super().get_tightbbox(*given, **named)
+        return self._box
+
+    def telling(self, axis: Axes, cells: Cells) -> None:
+        """Let the cells of a panel tell what they stand for when a reader hovers over them.
+
+        Parameters
+        ----------
+        axis, cells
+            The panel, and what its cells tell.
+        """
+        self._cells[axis] = cells
+
     def saying(self, alt: str, vector: bool = True) -> Picture:
         """Finish the figure with its alternative text.
 
@@ -60,21 +95,43 @@ class Picture(Figure):
         return self
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return what a notebook shows, and the alternative text as its metadata."""
-        buffer = io.BytesIO()
+        """Return what a notebook shows, and as its metadata what the page says of it."""
         if self.vector:
-            # The same figure must give the same text, so that executing again changes nothing.
-            with plt.rc_context({"svg.hashsalt": "fedlib"}):
-                self.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-            kind, content = "image/svg+xml", _rounded(buffer.getvalue().decode())
+            drawing, points = self._saved("svg")
+            kind, content = "image/svg+xml", _rounded(drawing.decode())
         if not self.vector or len(content) > _MOST_LETTERS:
-            buffer = io.BytesIO()
             # Twice the points of a usual screen, so that it is sharp on a phone as well.
-            self.savefig(buffer, format="png", bbox_inches="tight", dpi=192)
-            kind, content = "image/png", base64.b64encode(buffer.getvalue()).decode()
+            drawing, points = self._saved("png", dpi=192)
+            kind, content = "image/png", base64.b64encode(drawing).decode()
+        said = {"alt": self.alt, "points": points} if points else {"alt": self.alt}
         # A check of the outputs compares the plain text. The alternative text may name the data,
         # which are others where the real ones are absent.
-        return {kind: content, "text/plain": repr(self)}, {kind: {"alt": self.alt}}
+        return {kind: content, "text/plain": repr(self)}, {kind: said}
+
+    def save(self, path: Path) -> None:
+        """Write the figure into a file, and into another one where its points lie.
+
+        Parameters
+        ----------
+        path
+            The file, which ends in ``.svg`` or ``.png``. The other one has the same name with
+            ``POINTS_SUFFIX`` as its end.
+        """
+        drawing, points = self._saved(path.suffix[1:])
+        path.write_bytes(drawing)
+        path.with_suffix(POINTS_SUFFIX).write_text(points, encoding="utf-8")
+
+    def _saved(self, kind: str, **options: Any) -> tuple[bytes, str]:
+        """Return the picture as ``"svg"`` or ``"png"``, and where its points lie, as JSON."""
+        buffer = io.BytesIO()
+        if kind == "svg":
+            options["metadata"] = {"Date": None}
+        # The same figure must give the same text, so that executing again changes nothing.
+        with plt.rc_context({"svg.hashsalt": "fedlib"}):
+            self.savefig(buffer, format=kind, bbox_inches="tight", pad_inches=_RIM, **options)
+        if self._box is None:
+            raise AssertionError("matplotlib has not asked for the part that is saved")
+        return buffer.getvalue(), points_of(self, self._box.padded(_RIM), self._cells)
 
 
 def _show_once() -> None:

@@ -121,7 +121,8 @@ def accuracy_panels(
                     data.add(result.data)
                     pale = result.rank[1:] < best
                     mixed |= pale
-                    _draw_curve(axis, result, colours[name], quantity, 0.35 if pale else 1.0)
+                    alpha = 0.35 if pale else 1.0
+                    _draw_curve(axis, result, labels[name], colours[name], quantity, alpha)
         for axis in axes[-1]:
             axis.set_xlabel("training completed, %")
         for axis in axes[:, 0]:
@@ -192,16 +193,23 @@ def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: s
 
 
 def _draw_curve(
-    axis: plt.Axes, result: CellResult, colour: str, quantity: str, alpha: float
+    axis: plt.Axes, result: CellResult, label: str, colour: str, quantity: str, alpha: float
 ) -> None:
-    """Draw the mean of a result over its seeds, and a band that spans the seeds."""
+    """Draw the mean of a result over its seeds, and a band that spans the seeds.
+
+    The line is named by the label, and by the scale where it is not the paper's.
+    """
     rounds, curves = result.curve(quantity)
     share = 100 * np.asarray(rounds) / rounds[-1]
     # The loss of a run that diverged is no number. It must leave the picture at the top.
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
-    axis.plot(share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha)
+    scale = result.reduced or ("" if result.scale == "paper" else f"{result.scale} scale")
+    axis.plot(
+        share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha,
+        label=f"{label}, {scale}" if scale else label,
+    )  # fmt: skip
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
         axis.fill_between(share, low, high, color=colour, alpha=0.2 * alpha, lw=0)
@@ -252,8 +260,9 @@ def final_lines(
                 ends |= {text: means[-1]} if means else {}
                 spreads = [r.final(quantity).spread or 0 for _, r in line]
                 axis.errorbar(
-                    [x for x, _ in line], means, spreads, color=colours[name], marker=".", lw=1.2
-                )
+                    [x for x, _ in line], means, spreads, color=colours[name], marker=".", lw=1.2,
+                    label=text,
+                )  # fmt: skip
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)

@@ -146,7 +146,7 @@ def heat_map(page: Page, path: Path) -> None:
     setting = _main_setting()
     names = _names(setting)
     figure = _module("pictures").heat_map(_standing(setting), names.rule, names.attack)
-    figure.savefig(path)
+    figure.save(path)
 
 
 @page_figure("arena_findings", "arena_price.svg")
@@ -158,7 +158,7 @@ def price(page: Page, path: Path) -> None:
     figure = _module("pictures").price(
         standing, cost, _names(setting).rule, "cost of the rule, in reads of the updates"
     )
-    figure.savefig(path)
+    figure.save(path)
 
 
 @page_figure("arena_findings", "datatables.js")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedlib.evidence.colours import colours_of
 from fedlib.evidence.pages.marks import Page, page_figure
 from fedlib.evidence.pages.measured import CPU_FILE
+from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 
 _RULES = ("median", "geometric_median", "krum", "centered_clipping", "nearest_neighbour_mixing")
@@ -40,23 +40,30 @@ def draw(page: Page, path: Path) -> None:
     """
     summary: dict[str, Any] = json.loads(page.benchmark(CPU_FILE))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        figure = Picture(figsize=(10, 3.6), layout="constrained")
         axes = figure.subplots(1, 3)
         for library, style in _LINES.items():
             rounds = _milliseconds(summary, "round", "cnn_20_50", library)
-            _line(axes[0], [(n, t) for n, _, t in rounds], style, color="black")
+            points = [(n, t) for n, _, t in rounds]
+            _line(axes[0], points, style, color="black", label=f"a round, {library}")
             for rule, colour in colours_of(_RULES).items():
                 times = _milliseconds(summary, "aggregator", rule, library)
-                look = {"color": colour, "label": rule if library == "fedlib" else None}
+                look = {"color": colour, "label": f"{rule}, {library}"}
                 _line(axes[1], [(n, t) for n, d, t in times if d == 100_000], style, **look)
                 _line(axes[2], [(d, t) for n, d, t in times if n == 25], style, **look)
         for axis, (title, label) in zip(axes, _PANELS, strict=True):
             _finish(axis, title, label)
         axes[0].set_yticks([20, 50, 100, 200, 500])
-        handles, labels = axes[1].get_legend_handles_labels()
-        handles += [Line2D([], [], color="grey", linestyle=style) for style in _LINES.values()]
-        figure.legend(handles, [*labels, *_LINES], loc="outside upper center", ncols=4)
-        figure.savefig(path)
+        handles = [
+            Line2D([], [], color=colour, marker=".", label=rule)
+            for rule, colour in colours_of(_RULES).items()
+        ]
+        handles += [
+            Line2D([], [], color="grey", linestyle=style, label=library)
+            for library, style in _LINES.items()
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=4)
+        figure.save(path)
 
 
 def _milliseconds(

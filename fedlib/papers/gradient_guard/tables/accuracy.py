@@ -72,7 +72,7 @@ def share_panels(archive: Archive, data: str) -> Picture:
                     [x for x, _ in points],
                     [late_accuracy(result).mean for _, result in points],
                     [late_accuracy(result).spread or 0 for _, result in points],
-                    color=colour, ls=style, marker=".", lw=1.2,
+                    color=colour, ls=style, marker=".", lw=1.2, label=LINE_TITLES[name],
                 )  # fmt: skip
             said.append(f"{ATTACK_TITLES[attack]}: {ends_in_words(ends, ' %')}.")
             axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))

@@ -70,8 +70,15 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
                 known.append(result)
                 metrics = result.records[0]["metrics"]
                 values = np.asarray(metrics["reputation"], dtype=float)
-                axis.plot(metrics["rounds"], values[:, :-malicious], color=PALETTE[1], lw=0.8)
-                axis.plot(metrics["rounds"], values[:, -malicious:], color=PALETTE[0], lw=0.8)
+                names = [f"client {number}" for number in range(1, values.shape[1] + 1)]
+                for kind, colour, clients in (
+                    ("honest", PALETTE[1], slice(None, -malicious)),
+                    ("malicious", PALETTE[0], slice(-malicious, None)),
+                ):
+                    axis.plot(
+                        metrics["rounds"], values[:, clients], color=colour, lw=0.8,
+                        label=[f"{kind} {name}" for name in names[clients]],
+                    )  # fmt: skip
         figure.supxlabel("round", fontsize=9)
         figure.supylabel("reputation", fontsize=9)
         seeds = sorted({result.records[0]["seed"] for result in known})

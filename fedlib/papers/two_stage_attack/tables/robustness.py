@@ -50,7 +50,7 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
                 result = best(archive, data, attack, rule)
                 if result is not None:
                     known.append(result)
-                    _draw_errors(axis, result, colour)
+                    _draw_errors(axis, result, colour, ATTACK_TITLES[attack])
             clean = best(archive, data, "none", rule)
             if clean is not None and np.isfinite(level(clean)):
                 axis.axvline(level(clean), color="grey", lw=1, ls="--")
@@ -72,7 +72,7 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
     )
 
 
-def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
+def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None:
     """Draw the error against the level, a line a seed, of the models that have not diverged."""
     for seed in result.seeds:
         if diverged(result.of_seed(seed)):
@@ -87,7 +87,10 @@ def _draw_errors(axis: Any, result: CellResult, colour: str) -> None:
         if np.nanmax(levels) < _SEEN_FROM:
             axis.axhline(100 * errors[-1], color=colour, lw=0.8, ls=":")
         else:
-            axis.plot(levels, 100 * errors, ".-", ms=3, lw=0.8, color=colour)
+            axis.plot(
+                levels, 100 * errors, ".-", ms=3, lw=0.8, color=colour,
+                label=f"{title}, seed {seed}",
+            )  # fmt: skip
 
 
 def certificate_curves(archive: Archive, data: str) -> Picture:
@@ -111,7 +114,11 @@ def certificate_curves(archive: Archive, data: str) -> Picture:
                     continue
                 known.append(result)
                 for axis, quantity in zip(axes[:, column], _CERTIFICATES, strict=True):
-                    _draw_until_divergence(axis, *result.curve(quantity), colour)
+                    names = [
+                        f"{ATTACK_TITLES[attack]}, seed {record['seed']}"
+                        for record in result.records
+                    ]
+                    _draw_until_divergence(axis, *result.curve(quantity), colour, names)
         for axis, text in zip(axes[:, 0], _CERTIFICATES.values(), strict=True):
             axis.set_ylabel(text)
         for axis in axes.flat:
@@ -132,12 +139,12 @@ def certificate_curves(archive: Archive, data: str) -> Picture:
 
 
 def _draw_until_divergence(
-    axis: Any, rounds: list[int], curves: list[list[float]], colour: str
+    axis: Any, rounds: list[int], curves: list[list[float]], colour: str, names: list[str]
 ) -> None:
     """Draw a line for each seed up to its last finite value; a cross ends those cut short."""
-    for curve in curves:
+    for curve, name in zip(curves, names, strict=True):
         end = int(np.max(np.flatnonzero(np.isfinite(curve)), initial=-1)) + 1
         axis.plot(
-            rounds[:end], curve[:end], color=colour, lw=0.7,
+            rounds[:end], curve[:end], color=colour, lw=0.7, label=name,
             marker="x", ms=4, markevery=[end - 1] if 0 < end < len(curve) else [],
         )  # fmt: skip

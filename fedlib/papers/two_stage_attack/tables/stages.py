@@ -13,7 +13,7 @@ from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
 from fedlib.evidence.report import Archive, CellResult, basis_of
 from fedlib.evidence.table import Note
-from fedlib.papers.two_stage_attack.attacks import SUPERSEDED_TITLES
+from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, SUPERSEDED_TITLES
 from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.tables.common import (
     CLASS_COLOURS,
@@ -131,9 +131,8 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
                 result = best(archive, data, attack, rule)
                 if result is not None:
                     known.append(result)
-                    _draw_rewards(
-                        grid[:, column], result, {**COLOURS, **SUPERSEDED_COLOURS}[attack]
-                    )
+                    colour = {**COLOURS, **SUPERSEDED_COLOURS}[attack]
+                    _draw_rewards(grid[:, column], result, colour, ATTACK_TITLES[attack])
             grid[0, column].set(title=title, xlabel="episode")
         for axis in grid.flat:
             # An episode in which the model diverges loses more than all others gain.
@@ -158,12 +157,13 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
     )
 
 
-def _draw_rewards(axes: Any, result: CellResult, colour: str) -> None:
+def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> None:
     """Draw the rewards of each seed, with the lines that they are to be compared with."""
     for record in result.records:
         metrics = record["metrics"]
         rewards = metrics["policy_reward"]
-        axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1)
+        name = f"{title}, seed {record['seed']}"
+        axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1, label=name)
         for height, style in zip(
             metrics.get("reference_reward", ())[:2], ("--", ":"), strict=False
         ):
@@ -171,7 +171,9 @@ def _draw_rewards(axes: Any, result: CellResult, colour: str) -> None:
         plans = metrics.get("plan_reward", ())
         if len(axes) > 1 and plans:
             earned = [np.nan if plan is None else plan for plan in plans]
-            axes[1].plot(range(1, len(earned) + 1), earned, ".-", ms=3, color=colour, lw=0.7)
+            axes[1].plot(
+                range(1, len(earned) + 1), earned, ".-", ms=3, color=colour, lw=0.7, label=name
+            )
             lost = [int(number) for number in metrics.get("policy_diverged", ())]
             if lost:
                 axes[1].plot(
