@@ -15,16 +15,16 @@ from typing import TextIO
 from fedlib import __version__
 from fedlib.commands.data import add_data
 from fedlib.commands.doctor import add_doctor
+from fedlib.commands.helps import DATA_HELP, DEVICE_HELP, ONLY_HELP, SCALE_HELP, sentence
 from fedlib.commands.merge import add_merge
-from fedlib.commands.plan import ENGINES, add_plan, cluster_of, run_all
+from fedlib.commands.plan import add_plan, cluster_of, run_all
 from fedlib.commands.rank import add_rank
 from fedlib.commands.verify import add_verify
 from fedlib.compat import MissingExtraError
-from fedlib.data.datasets import SOURCES
 from fedlib.data.errors import DataError
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
-from fedlib.runs.store import SCALES, Store, StoreError, results_root
+from fedlib.runs.store import Store, StoreError, results_root
 from fedlib.validation import ConfigError
 
 
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 if a run failed, does not give what is stored, or was refused by
-        ``merge``, 2 for bad input, 3 if another process is still computing a run, 130 after an
-        interrupt, 141 if nobody reads the output any more.
+        The exit status. It is 0 if all is well. It is 1 if a run failed, if it does not give what
+        is stored, or if ``merge`` refused it. It is 2 for bad input, 3 if another process is still
+        computing a run, 130 after an interrupt, and 141 if nobody reads the output any more.
     """
     for stream, name in ((sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None:
-            # Its number would go to the next file that is opened, and that could be the store.
-            _tell(f"error: standard {name} is closed; send it to /dev/null instead.")
+            # The next file that is opened, which could be the store, would get its number.
+            _tell(f"error: standard {name} is closed. Redirect it to /dev/null instead.")
             return 2
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning
@@ -62,15 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not closed:
             raise  # This pipe is another one.
         _tell(
-            "stopped, because nobody reads the output any more; finished runs are stored, the same "
-            "command goes on."
+            "stopped, because nobody reads the output any more. Finished runs are stored, and the "
+            "same command computes the missing ones."
         )
         for stream in closed:
             # Python flushes both once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return 128 + 13  # as if SIGPIPE had ended the process
     except KeyboardInterrupt:
-        _tell("stopped; finished runs are stored, the same command goes on.")
+        _tell("stopped. Finished runs are stored, and the same command computes the missing ones.")
         return 130
     return status
 
@@ -105,34 +105,69 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fedlib {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="compute the runs of a paper that are not stored yet")
-    run.add_argument("slug", metavar="SLUG", help=", ".join([*grid_slugs(), "all"]))
-    run.add_argument("--scale", required=True, metavar="S", help=", ".join(SCALES))
+    text = "compute the runs of a paper that are not stored yet"
+    run = commands.add_parser("run", help=text, description=sentence(text))
+    run.add_argument(
+        "slug",
+        metavar="PAPER",
+        help=f"one of {', '.join(grid_slugs())}, or all for the missing runs of all papers",
+    )
+    run.add_argument("--scale", required=True, metavar="S", help=SCALE_HELP)
     run.add_argument(
         "--only",
         action="append",
         metavar="PATTERN",
-        help="cells whose key matches, as '*/rop/*'; given several times: those of the first first",
+        help=f"{ONLY_HELP}. You can give this option several times, and the cells of the first "
+        "pattern are then computed first",
     )
-    run.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
-    run.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: the grid's)")
+    run.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
+    run.add_argument(
+        "--seeds",
+        type=int,
+        metavar="K",
+        help="compute the seeds 1 to K (default: as many as the paper's grid has at this scale)",
+    )
     run.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="processes (default: as cores and memory allow, one on a GPU)",
+        help="how many processes compute runs at the same time (default: as many as the cores and "
+        "the memory allow, and one on a GPU)",
     )
-    run.add_argument("--data", default="auto", metavar="SOURCE", help=", ".join(SOURCES))
-    run.add_argument("--budget", metavar="T", help="with all: the time to spend, as 25m or 2h")
-    run.add_argument("--engine", default="processes", metavar="E", help=", ".join(ENGINES))
-    run.add_argument("--address", metavar="A", help="with ray: the cluster, or auto")
-    run.add_argument("--gpu-share", type=float, metavar="G", help="with ray: of a GPU, for a run")
+    run.add_argument("--data", default="auto", metavar="SOURCE", help=DATA_HELP)
+    run.add_argument(
+        "--budget",
+        metavar="T",
+        help="only with all: how much time to spend, such as 90s, 25m or 2h",
+    )
+    run.add_argument(
+        "--engine",
+        default="processes",
+        metavar="E",
+        help="who computes the runs: processes on this machine, or a cluster with ray "
+        "(default: processes)",
+    )
+    run.add_argument(
+        "--address",
+        metavar="A",
+        help="only with --engine ray: the address of the cluster, or auto for the cluster of this "
+        "machine (default: ray starts on this machine alone)",
+    )
+    run.add_argument(
+        "--gpu-share",
+        type=float,
+        metavar="G",
+        help="only with --engine ray: the share of a GPU that each run gets, such as 0.25",
+    )
     run.set_defaults(command=_run)
     add_plan(commands)
 
-    show = commands.add_parser("list", help="which cells are stored, at which scale")
-    show.add_argument("slug", metavar="SLUG", nargs="?", help="default: all papers")
-    show.add_argument("--only", action="append", metavar="PATTERN", help="cells whose key matches")
+    text = "list the cells of a paper, and say which runs of them are stored"
+    show = commands.add_parser("list", help=text, description=sentence(text))
+    show.add_argument(
+        "slug", metavar="PAPER", nargs="?", help=f"one of {', '.join(grid_slugs())} (default: all)"
+    )
+    show.add_argument("--only", action="append", metavar="PATTERN", help=ONLY_HELP)
     show.set_defaults(command=_list)
 
     add_verify(commands)
@@ -149,7 +184,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.slug == "all":
         return run_all(options)
     if options.budget is not None:
-        raise ConfigError(f"budget={options.budget!r} is of use with all papers alone: run all.")
+        raise ConfigError(f"budget={options.budget!r} can only be given together with 'run all'.")
     grid = load_grid(options.slug)
     cells = expand(grid, options.scale, options.seeds, options.data, options.only)
     store = Store(grid.slug)

@@ -167,7 +167,7 @@ def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few, m
     assert found.row("krum").rank is None
     assert found.row("krum").missing == ("pga",)
     said = answers.of_rule(found, "krum", names("iid_f5"))
-    assert said == "Krum has no rank yet: not computed are PGA."
+    assert said == "Krum has no rank yet, because these runs are missing: PGA."
 
 
 def test_an_attack_that_few_rules_have_met_does_not_count_yet(few):
@@ -235,8 +235,8 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
         "**trimmed mean** and **median** are the best: they keep 70.0 to 70.0 % accuracy under the "
         "attack that harms each of them most. The differences between them may be chance."
     )
-    assert broken.startswith("Of 4 ranked rules, 1 are broken")
-    assert "the best rule has 80.0 %, and 4 of 4 rules have at most 2 points less" in clean
+    assert broken.startswith("Of 4 ranked rules, 1 is broken")
+    assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean
     shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})
     assert shown.count("<tr>") == 5
     assert "<a href='#iid_f5/krum/alie'>60.0 ± 0.1</a>" in shown
@@ -249,12 +249,12 @@ def test_an_answer_for_a_rule_and_for_an_attack(few):
     assert answers.of_rule(found, "krum", called).startswith(
         "Krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. Without an attack it has "
     )
-    assert "1st of 4 by worst case, within the noise of 1 other." in answers.of_rule(
+    assert "1st of 4 by worst case, and 1 other shares this rank." in answers.of_rule(
         found, "median", called
     )
     said = answers.of_attack(found, "ipm", called)
-    assert said.startswith("IPM leaves 57.5 % on average over 4 rules; 2 of 2 other attacks leave")
-    assert "the worst case of 0 rules" in said
+    assert said.startswith("IPM leaves 57.5 % accuracy on average over 4 rules. 2 of 2 other ")
+    assert "For 0 rules IPM is the most harmful attack." in said
     assert "is a backdoor" in answers.of_attack(found, "pixel_backdoor", called)
     assert [answers.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
@@ -317,7 +317,7 @@ class Against(Attack):
     assert main(["rank", file, "--attack", "--quick", "--data", "embedded"]) == 0
     out = capsys.readouterr().out
     assert "against plays 4 bouts" in out
-    assert "on average over 4 rules" in out
+    assert "accuracy on average over 4 rules" in out
 
 
 @pytest.mark.parametrize(

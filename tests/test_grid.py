@@ -221,7 +221,7 @@ def test_an_interrupt_says_that_nothing_is_lost(tmp_path, jobs):
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "finished runs are stored, the same command goes on" in output
+    assert "Finished runs are stored, and the same command computes the missing ones" in output
     assert "Traceback" not in output
 
 

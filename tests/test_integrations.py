@@ -96,8 +96,8 @@ def test_one_line_says_that_ray_is_missing(monkeypatch, capsys):
     "options, message",
     [
         (["--engine", "cluster"], "engine='cluster'"),
-        (["--address", "auto"], "address='auto' is of use with --engine ray."),
-        (["--gpu-share", "0.5"], "gpu_share=0.5 is of use with --engine ray."),
+        (["--address", "auto"], "address='auto' can only be given together with --engine ray."),
+        (["--gpu-share", "0.5"], "gpu_share=0.5 can only be given together with --engine ray."),
         (["--engine", "ray", "--gpu-share", "2"], "gpu_share=2.0"),
         (["--engine", "ray", "--gpu-share", "0"], "gpu_share=0.0"),
         (["--engine", "ray", "--device", "cuda:1"], "device='cuda:1'"),
@@ -112,7 +112,7 @@ def test_options_that_do_not_go_together_are_refused(with_ray, capsys, options, 
 
 def test_the_queue_of_all_papers_has_the_same_options(with_ray, capsys):
     assert main(["run", "all", "--scale", "smoke", "--address", "auto"]) == 2
-    assert "address='auto' is of use with --engine ray." in capsys.readouterr().err
+    assert "address='auto' can only be given together with --engine ray." in capsys.readouterr().err
 
 
 def test_the_device_of_a_run_on_ray(with_ray):

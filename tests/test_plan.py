@@ -184,6 +184,6 @@ def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, ca
     assert __main__.main(command) == 0  # no run is stored, so each is taken to need an hour
     assert "all papers at scale smoke: 0 runs computed" in capsys.readouterr().out
     assert __main__.main([*command, "--only", "circle/*"]) == 2
-    assert "is of use with one paper alone" in capsys.readouterr().err
+    assert "can only be given for one paper" in capsys.readouterr().err
     assert __main__.main(["run", GRID.slug, "--scale", "smoke", "--budget", "1s"]) == 2
     assert "with all papers alone" in capsys.readouterr().err

@@ -21,13 +21,13 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
     row = standing.row(name)
     if row.rank is None or row.worst is None:
         missing = ", ".join(map(names.attack, row.missing)) or "the same seeds"
-        return f"{names.rule(name)} has no rank yet: not computed are {missing}."
+        return f"{names.rule(name)} has no rank yet, because these runs are missing: {missing}."
     attack, left = row.worst
     ranked = len(standing.ranked)
     place = f"{ordinal(row.rank)} of {ranked} by worst case"
     if row.shared:
         others = sum(other.rank == row.rank for other in standing.ranked) - 1
-        place += f", within the noise of {others} other{'' if others == 1 else 's'}"
+        place += f", and {others} other{' shares' if others == 1 else 's share'} this rank"
     text = f"{names.rule(name)} is {place}. {names.attack(attack)} brings it to {percent(left)} %."
     if row.clean:
         text += f" Without an attack it has {percent(row.clean)} %."
@@ -69,10 +69,10 @@ def of_attack(standing: Standing, name: str, names: Names) -> str:
     worst = [row for row in rows if row.worst and row.worst[0] == name]
     weakest = min(rows, key=lambda row: row.results[name].accuracy.mean)
     return (
-        f"{names.attack(name)} leaves {left:.1f} % on average over {len(rows)} rules; "
-        f"{len(stronger)} of {others} other attacks leave less. It "
-        f"is the worst case of {len(worst)} rules. {names.rule(weakest.name)} suffers most: "
-        f"{percent(weakest.results[name].accuracy)} %."
+        f"{names.attack(name)} leaves {left:.1f} % accuracy on average over {len(rows)} rules. "
+        f"{len(stronger)} of {others} other attacks leave less. For {len(worst)} rules "
+        f"{names.attack(name)} is the most harmful attack. {names.rule(weakest.name)} suffers "
+        f"most: it keeps {percent(weakest.results[name].accuracy)} %."
     )
 
 

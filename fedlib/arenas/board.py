@@ -13,13 +13,14 @@ from fedlib.evidence.statistics import Estimate
 from fedlib.evidence.table import plural
 
 _NAMED = 5
-"""So many rules that share the first rank are named."""
+"""At most this many of the rules that share the first rank are named."""
 _BROKEN = 20.0
-"""A worst case below so many percent is called broken: chance is 10 % with ten classes."""
+"""A rule whose worst case is below this many percent is called broken. Guessing one of ten classes
+gives 10 %."""
 
 
 def findings(standing: Standing, names: Names) -> list[str]:
-    """Return what the ranks of a setting say, a sentence each, in Markdown.
+    """Return what the ranks of a setting say, as a list of sentences in Markdown.
 
     Parameters
     ----------
@@ -64,9 +65,10 @@ def _broken(standing: Standing) -> str:
     broken = sum(value < _BROKEN for value in worsts)
     stood = sum(value >= 60 for value in worsts)
     return (
-        f"Of {len(rows)} ranked rules, {broken} are broken: some attack leaves them less than "
-        f"{_BROKEN:.0f} % accuracy, and guessing would give 10 %. {stood} rules keep 60 % or more "
-        "under every attack."
+        f"Of {len(rows)} ranked rules, {broken} {'is' if broken == 1 else 'are'} broken: some "
+        f"attack leaves less than {_BROKEN:.0f} % accuracy, and guessing would give 10 %. "
+        f"{plural(stood, 'rule')} {'keeps' if stood == 1 else 'keep'} 60 % or more under every "
+        "attack."
     )
 
 
@@ -76,18 +78,18 @@ def _strongest(standing: Standing, names: Names) -> str:
     (name, most), *others = counts.most_common(3)
     text = f"{names.attack(name)} is the most harmful attack for {most} of {counts.total()} rules"
     if others:
-        then = _listed([f"{names.attack(other)} ({count})" for other, count in others])
-        text += f". Next come {then}"
+        then = [f"{names.attack(other)} for {plural(count, 'rule')}" for other, count in others]
+        text += f", {', and '.join(then)}"
     return text + "."
 
 
 def _knowing(standing: Standing, names: Names) -> str:
-    """Say what attackers gain who know the rule."""
+    """Say for how many rules an attack that knows the rule harms most."""
     rows = [row for row in standing.ranked if row.worst]
     adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
     return (
-        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack is one that knows the "
-        "rule. For the other rules it is one that does not."
+        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack knows the rule. For the "
+        "other rules the most harmful attack does not know it."
     )
 
 
@@ -110,10 +112,11 @@ def _baseline(standing: Standing) -> str:
     if not costly:
         return "No clean run is computed yet."
     within = sum(value >= costly[-1] - 2 for value in costly)
-    little = " So protection costs most rules little." if 2 * within > len(costly) else ""
+    most = 2 * within > len(costly)
+    little = " So most rules lose little accuracy by their protection." if most else ""
     return (
-        f"If nobody attacks, the best rule has {costly[-1]:.1f} %, and {within} of {len(costly)} "
-        f"rules have at most 2 points less.{little}"
+        f"If nobody attacks, the best rule has {costly[-1]:.1f} % accuracy, and {within} of "
+        f"{len(costly)} rules have at most 2 points less.{little}"
     )
 
 

@@ -67,10 +67,14 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
     path = Path(asked).expanduser()
     if not (path.suffix == ".py" or path.is_file()):
         if "/" in asked:
-            raise ConfigError(f"{kind}={asked!r} is no file: must be a Python file, or a name.")
+            raise ConfigError(
+                f"{kind}={asked!r} is no file: must be a Python file, or a name from the catalogue."
+            )
         return Newcomer(check_name(kind, asked, registry), kind)
     if not path.is_file():
-        raise ConfigError(f"{kind}={asked!r} does not exist: must be a Python file, or a name.")
+        raise ConfigError(
+            f"{kind}={asked!r} does not exist: must be a Python file, or a name from the catalogue."
+        )
     path = path.resolve()
     for name in registry:
         module = sys.modules.get(registry[name].__module__)
@@ -80,9 +84,10 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
     found = [name for name in registry if registry[name].__module__ == module_name]
     if len(found) != 1:
         entered = ", ".join(found) or f"no {kind}"
+        registry_name = "AGGREGATORS" if kind == "rule" else "ATTACKS"
         raise ConfigError(
             f"{kind}={asked!r} registers {entered}: must register exactly one {kind}, with a line "
-            f'such as @{"AGGREGATORS" if kind == "rule" else "ATTACKS"}.register("my_{kind}").'
+            f'such as @{registry_name}.register("my_{kind}") above its class.'
         )
     return Newcomer(found[0], kind, path)
 
@@ -128,7 +133,10 @@ def check_rule(made: Any, asked: str) -> None:
         raise _failed("rule", asked, error) from error
     if not isinstance(found, tuple) or len(found) != 2:
         got = type(found).__name__
-        raise ConfigError(f"rule={asked!r} returns a {got}: must return (aggregate, state).")
+        raise ConfigError(
+            f"rule={asked!r} returns a {got}: must return (aggregate, state), the merged update "
+            "and what the rule remembers for the next round."
+        )
     _check_tensor("rule", asked, found[0], (d,))
 
 
@@ -170,7 +178,8 @@ def check_made(kind: str, asked: str, cls: type) -> None:
     for field in fields(cls):
         if field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(
-                f"{kind}={asked!r}: its field {field.name!r} has no default, and must have one."
+                f"{kind}={asked!r}: its field {field.name!r} has no default value, and must have "
+                "one, because the arena plays every part with its defaults."
             )
 
 
@@ -194,4 +203,7 @@ def _check_tensor(
             f"must return a tensor of shape {shape}."
         )
     if finite and not math.isfinite(float(found.abs().sum())):
-        raise ConfigError(f"{kind}={asked!r} returns a NaN or an Inf for finite updates.")
+        raise ConfigError(
+            f"{kind}={asked!r} returns a NaN or an Inf for finite updates: must return finite "
+            "numbers."
+        )

@@ -21,10 +21,10 @@ Name = Callable[[str], str]
 def heat_map(standing: Standing, rule: Name, attack: Name) -> Picture:
     """Draw the accuracy that every rule keeps under every attack.
 
-    The best rule is at the top, and the attack that harms most on average at the left. The first
-    two columns are the worst case and the runs without an attack. A star marks the attacks that
-    know the rule. What is not computed stays white. A cell tells its rule, its attack, its
-    accuracy and its seeds to who hovers over it.
+    The best rule is at the top. The first two columns are the worst case and the runs without an
+    attack. The attacks follow, and the one that harms most on average comes first. A star marks
+    the attacks that know the rule. A bout that is not computed stays white. A cell tells a reader
+    who hovers over it its rule, its attack, its accuracy and its seeds.
 
     Parameters
     ----------
@@ -111,9 +111,10 @@ def _ranked(row: Row, rule: Name) -> str:
 
 
 def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) -> Picture:
-    """Draw the clean accuracy against the worst case, and the worst case against the cost.
+    """Draw the worst case against the accuracy without an attack, and against the cost.
 
-    The best rules of each panel carry their names. The others tell them to who hovers over them.
+    The best rules of each panel carry their names. The others tell theirs to a reader who hovers
+    over them.
 
     Parameters
     ----------
@@ -149,9 +150,9 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
 
 
 _NAMED = 6
-"""The points of so many rules, the best ones, carry the rule's name."""
+"""The points of this many rules carry the rule's name. They are the best rules."""
 _APART = 4.0
-"""How far apart the names are, in points of accuracy, so that they do not overlap."""
+"""The distance between two names in points of accuracy. It keeps them from overlapping."""
 
 
 def _name_points(axis: Axes, rows: Sequence[Row], xs: Mapping[str, float], rule: Name) -> None:

@@ -1,7 +1,8 @@
 """From the stored runs of an arena to its ranks.
 
-A rule is as good as its worst case: the smallest accuracy that an attack leaves it, as the mean of
-the seeds. Two rules whose worst cases cannot be told apart by the noise between seeds share a rank.
+A rule is as good as its worst case. This is the smallest accuracy that an attack leaves it, where
+each accuracy is the mean over the seeds. Two rules share a rank if the difference of their worst
+cases may be noise between seeds.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
 _MOST = 0.9
-"""An attack counts once so large a share of the rules has met it."""
+"""An attack counts once this share of the rules has met it."""
 _USUAL_TEST_SET = 10_000
-"""The test samples of a run whose data nobody knows any more."""
+"""The number of test samples that is assumed for a run of unknown data."""
 _EXACT = 1000.0
-"""The degrees of freedom of an error that is known and not estimated."""
+"""The degrees of freedom of an error that is known exactly and not estimated."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Columns:
         The attacks that know which rule they face.
     backdoors
         The attacks that want a label for samples with a trigger. They do not count for the worst
-        case, because they leave the accuracy as it is; their success stands in a column of its own.
+        case, because they leave the accuracy as it is. Their success has a column of its own.
     waiting
         The attacks that too few rules have met so far. They do not count yet.
     """
@@ -106,15 +107,16 @@ class Row:
 
     @cached_property
     def adaptive(self) -> tuple[str, Estimate] | None:
-        """The same among the attacks that know the rule."""
+        """The attack, of those that know the rule, that leaves the least accuracy in percent."""
         return self._least([a for a in self.columns.counted if a in self.columns.adaptive])
 
     @cached_property
     def backdoor(self) -> tuple[str, Estimate] | None:
-        """The backdoor with the largest success above the floor, and that excess in points.
+        """The backdoor with the largest success above the floor, and this excess in points.
 
-        The floor is the share of the same samples that a model gives the wanted label although
-        nobody has attacked it. Only seeds count of which the clean run is stored too.
+        The success is the share of samples with the trigger that get the label that the attacker
+        wants. The floor is the same share for a model that nobody has attacked. A seed counts only
+        if its clean run is stored too.
         """
         clean = self.results.get(self.columns.clean)
         found = []
@@ -155,11 +157,11 @@ class Standing:
     Attributes
     ----------
     rows
-        All rows that play in the setting: those with a rank first, the best on top.
+        All rows that play in the setting. The rows with a rank come first, from the best down.
     columns
         What the columns are.
     basis
-        The scale, data and seeds of the runs in words.
+        A text that names the scale, the data and the seeds of the runs.
     real
         Whether the runs are on real data.
     chance
@@ -228,9 +230,10 @@ def standing(
 def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
     """Return the rows with their ranks, the best first, and those without a rank last.
 
-    The best row leads the first rank. A row shares the rank of its leader unless the leader is
-    better by the statistics of all verdicts of this book. Otherwise it leads the next rank, whose
-    number is the row's place.
+    The best row leads the first rank. Each row is compared with the leader of the current rank, by
+    the statistics that decide all verdicts of this book. If the leader is not clearly better, the
+    row shares the leader's rank. Otherwise the row leads the next rank. The number of this rank is
+    the row's place.
 
     Parameters
     ----------
@@ -265,7 +268,7 @@ def better(one: Row, other: Row, noise: NoiseBook) -> bool:
     Parameters
     ----------
     one, other
-        The rows. All that counts for the rank must be computed.
+        The rows. All runs that count for the rank must be computed.
     noise
         The spread of the accuracies between seeds.
     """
@@ -283,14 +286,17 @@ def better(one: Row, other: Row, noise: NoiseBook) -> bool:
 
 
 def _error(run: CellResult, pooled: Noise | None) -> float:
-    """Return the standard error of the accuracy of a run in points: of the seed or the test set."""
+    """Return the standard error of a run's accuracy in points.
+
+    It is the larger one of the error between seeds and the error of a finite test set.
+    """
     size = test_size(run.records[0]) or _USUAL_TEST_SET
     resolution = binomial_error(run.accuracy.mean, size)
     return max(resolution, pooled.sd if pooled else 0.0)
 
 
 def columns_by_harm(standing: Standing) -> list[str]:
-    """Return the untargeted attacks, the one that leaves the least accuracy on average first."""
+    """Return the untargeted attacks. The one that leaves the least accuracy on average is first."""
 
     def left(attack: str) -> float:
         values = [

@@ -9,20 +9,22 @@ import torch
 
 from fedlib import __version__, hardware, kernels, limits
 from fedlib.commands.data import print_data
+from fedlib.commands.helps import DEVICE_HELP, sentence
 from fedlib.gradients import choose_strategy, gradients
 from fedlib.gradients.replay import Graphs
 from fedlib.models import make_model
 from fedlib.runs.store import results_root
 
-# Networks, with the shape of their images. Residual ones take a processor too long for a look.
+# Networks, with the shape of their images. Residual networks take too long on a CPU for this.
 _NETWORKS = {"cnn_4_8": (1, 28, 28), "cnn_20_50": (1, 28, 28)}
 _ON_ACCELERATORS = {**_NETWORKS, "resnet20": (3, 32, 32)}
 
 
 def add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``doctor`` to the parser."""
-    doctor = commands.add_parser("doctor", help="versions, device, threads, data, results")
-    doctor.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
+    text = "show what fedlib finds on this machine (versions, devices, data), and time it"
+    doctor = commands.add_parser("doctor", help=text, description=sentence(text))
+    doctor.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
     doctor.set_defaults(command=_doctor)
 
 
@@ -37,12 +39,14 @@ def _doctor(options: argparse.Namespace) -> int:
     print(f"cores: {hardware.cores()}, processor: {hardware.cpu_name()}")
     print(f"free memory: {limits.free_memory() / 1e9:.1f} GB")
     print(f"results: {results_root()}")
-    print("client step, 20 clients x 32 samples, all threads:")
+    print(
+        f"time of a client step, for 20 clients with 32 samples each ({hardware.cores()} threads):"
+    )
     for model, shape in (_NETWORKS if device.type == "cpu" else _ON_ACCELERATORS).items():
         times = _time_strategies(model, shape, device)
         chosen = choose_strategy(make_model(model, shape, 10, 0), device)
         shown = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in times.items())
-        print(f"  {model}: {shown}; auto takes {chosen}")
+        print(f"  {model}: {shown}; the engine chooses {chosen}")
     print_data()
     return 0
 

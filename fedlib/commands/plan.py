@@ -7,6 +7,7 @@ import re
 import sys
 
 from fedlib import hardware
+from fedlib.commands.helps import SCALE_HELP, sentence
 from fedlib.evidence.plan import Plan, Wanted, make_plan
 from fedlib.grids import OnRay, Planned, run_planned
 from fedlib.runs.store import SCALES, Store
@@ -15,16 +16,32 @@ from fedlib.validation import ConfigError, check_int, check_name
 ENGINES = ("processes", "ray")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _RESERVE = 1.25
-"""A run is started if this many times its expected time is left of a budget."""
+"""A run is started only if this many times its expected time is left of the budget."""
 
 
 def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``plan`` to the parser."""
-    plan = commands.add_parser("plan", help="which runs to compute next, and what they decide")
-    plan.add_argument("--scale", default="paper", metavar="S", help=", ".join(SCALES))
-    plan.add_argument("--device", default="auto", metavar="D", help="whose times count")
-    plan.add_argument("--data", default="auto", metavar="SOURCE", help="auto, real")
-    plan.add_argument("--limit", type=int, default=40, metavar="N", help="lines to print")
+    text = "list the missing runs in the best order, with their times and the claims they decide"
+    plan = commands.add_parser("plan", help=text, description=sentence(text))
+    plan.add_argument(
+        "--scale", default="paper", metavar="S", help=f"{SCALE_HELP} (default: paper)"
+    )
+    plan.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="the kind of device for which the times are expected: cpu, cuda or auto "
+        "(default: auto)",
+    )
+    plan.add_argument(
+        "--data",
+        default="auto",
+        metavar="SOURCE",
+        help="auto or real: a plan has only runs on real data (default: auto)",
+    )
+    plan.add_argument(
+        "--limit", type=int, default=40, metavar="N", help="print at most N runs (default: 40)"
+    )
     plan.set_defaults(command=print_plan)
 
 
@@ -48,15 +65,18 @@ def print_plan(options: argparse.Namespace) -> int:
 
 
 def _totals(plan: Plan) -> str:
-    """Say how much is missing in all."""
+    """Say how many runs are missing in all, and how long they take."""
     of_claims = [run for run in plan.runs if run.needed_by]
     claims = sum(len(run.decides) for run in plan.runs)
     text = (
-        f"{len(plan.runs)} runs are missing, about {_hours(plan.runs)} in all; {len(of_claims)} of "
-        f"them, about {_hours(of_claims)}, are what {claims} open questions wait for."
+        f"{len(plan.runs)} runs are missing, about {_hours(plan.runs)} in all. {claims} open "
+        f"questions wait for {len(of_claims)} of them, about {_hours(of_claims)}."
     )
     if any(not run.measured for run in plan.runs):
-        text += " ?: no run like it is stored, so the time is expected, not measured here."
+        text += (
+            " A question mark means that no similar run is stored, so that the time is a guess and "
+            "was not measured here."
+        )
     for name, reason in plan.absent.items():
         text += f"\nRuns on {name} are left out: {reason}"
     return text
@@ -70,7 +90,10 @@ def run_all(options: argparse.Namespace) -> int:
     """Play the queue over all papers, within a budget if there is one."""
     if options.only or options.seeds is not None:
         name = "only" if options.only else "seeds"
-        raise ConfigError(f"{name}={getattr(options, name)!r} is of use with one paper alone.")
+        raise ConfigError(
+            f"{name}={getattr(options, name)!r} can only be given for one paper, and not with "
+            "'run all'."
+        )
     budget = None if options.budget is None else seconds_of(options.budget)
     ray = cluster_of(options)
     plan = _plan(options)
@@ -107,7 +130,9 @@ def cluster_of(options: argparse.Namespace) -> OnRay | None:
         return OnRay(options.address, options.gpu_share)
     for name in ("address", "gpu_share"):
         if getattr(options, name) is not None:
-            raise ConfigError(f"{name}={getattr(options, name)!r} is of use with --engine ray.")
+            raise ConfigError(
+                f"{name}={getattr(options, name)!r} can only be given together with --engine ray."
+            )
     return None
 
 

@@ -22,6 +22,7 @@ from fedlib.arenas.arena_1.standings import names, standing_in
 from fedlib.arenas.newcomers import Newcomer, check_attack, check_made, check_rule, newcomer
 from fedlib.arenas.ranking import Standing
 from fedlib.attacks import ATTACKS
+from fedlib.commands.helps import DATA_HELP, DEVICE_HELP, sentence
 from fedlib.evidence.report import Archive
 from fedlib.grids import Cell, expand, run_grid
 from fedlib.runs.store import Store
@@ -33,23 +34,47 @@ _FEW = 10
 
 def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``rank`` to the parser."""
-    rank = commands.add_parser(
-        "rank", help="where a rule or an attack of your own stands in the arena"
-    )
-    rank.add_argument("part", metavar="FILE_OR_NAME", help="a Python file, or a registered name")
-    rank.add_argument("--attack", action="store_true", help="it is an attack and not a rule")
+    text = "play a rule or an attack of your own in the arena, and say where it stands"
+    rank = commands.add_parser("rank", help=text, description=sentence(text))
     rank.add_argument(
-        "--quick", action="store_true", help="one seed and 200 of 1,000 rounds, in a minute or two"
+        "part",
+        metavar="FILE_OR_NAME",
+        help="a Python file that registers one rule, or the name of a rule of the catalogue",
     )
     rank.add_argument(
-        "--setting", default="iid_f5", metavar="S", help=f"{', '.join(SETTINGS)} (default: iid_f5)"
+        "--attack", action="store_true", help="FILE_OR_NAME is an attack and not a rule"
     )
-    rank.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: 3, quick 1)")
-    rank.add_argument("--data", default="auto", metavar="SOURCE", help="auto, real, embedded")
-    rank.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
-    rank.add_argument("--jobs", type=int, metavar="N", help="processes, for a registered name")
     rank.add_argument(
-        "--out", type=Path, metavar="DIR", help="where its table goes (default: ranked/NAME)"
+        "--quick",
+        action="store_true",
+        help="play short runs: one seed, and 200 rounds in place of 1,000 (one or two minutes)",
+    )
+    settings = "; ".join(f"{name}: {setting.title}" for name, setting in SETTINGS.items())
+    rank.add_argument(
+        "--setting",
+        default="iid_f5",
+        metavar="S",
+        help=f"how the data are shared out and how many attack. {settings} (default: iid_f5)",
+    )
+    rank.add_argument(
+        "--seeds",
+        type=int,
+        metavar="K",
+        help="play with the seeds 1 to K (default: 3, and 1 with --quick)",
+    )
+    rank.add_argument("--data", default="auto", metavar="SOURCE", help=DATA_HELP)
+    rank.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
+    rank.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many processes play runs at the same time. A rule from a file always has one",
+    )
+    rank.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder for the table and the heat map (default: ranked/NAME)",
     )
     rank.set_defaults(command=print_rank)
 
@@ -116,11 +141,12 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
     print(answer(found, new.name, called))
     print(f"Runs: {found.basis}.")
     if quick:
-        print("These runs are short. Without --quick the ranks are firmer.")
+        print("These runs are short. Without --quick the ranks are more reliable.")
     if len(found.ranked) < _FEW:
         print(
             f"{len(found.ranked)} of {len(found.rows)} rules have all their runs stored at this "
-            "scale and on this data. The book's results come with the repository."
+            "scale and on this data. The runs of the book are in the folder results of the "
+            "repository."
         )
     out.mkdir(parents=True, exist_ok=True)
     written = [out / "ranks.md"]

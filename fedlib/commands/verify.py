@@ -1,10 +1,11 @@
-"""``verify`` plays stored runs again and compares the numbers."""
+"""``verify`` computes stored runs again and compares the numbers."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
 
+from fedlib.commands.helps import DEVICE_HELP, ONLY_HELP, sentence
 from fedlib.grids import choose_stored, grid_slugs, load_grid, verify_stored
 from fedlib.grids.progress import Progress
 from fedlib.grids.verify import DIFFERENT, FAILED, VERDICTS
@@ -13,15 +14,20 @@ from fedlib.runs.store import SCALES, Store
 
 def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``verify`` to the parser."""
-    verify = commands.add_parser("verify", help="play stored runs again and compare the numbers")
-    verify.add_argument("slug", metavar="PAPER", help=", ".join(grid_slugs()))
-    verify.add_argument("--scale", metavar="S", help=f"{', '.join(SCALES)} (default: all)")
+    text = "compute stored runs again and compare the numbers"
+    verify = commands.add_parser("verify", help=text, description=sentence(text))
+    verify.add_argument("slug", metavar="PAPER", help=f"one of {', '.join(grid_slugs())}")
     verify.add_argument(
-        "--only", action="append", metavar="PATTERN", help="runs of cells whose key matches"
+        "--scale", metavar="S", help=f"verify only this scale: {', '.join(SCALES)} (default: all)"
     )
-    verify.add_argument("--seeds", type=int, metavar="K", help="seeds 1 to K (default: all)")
-    verify.add_argument("--limit", type=int, metavar="N", help="at most N runs (default: all)")
-    verify.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, ...")
+    verify.add_argument("--only", action="append", metavar="PATTERN", help=ONLY_HELP)
+    verify.add_argument(
+        "--seeds", type=int, metavar="K", help="verify only the seeds 1 to K (default: all)"
+    )
+    verify.add_argument(
+        "--limit", type=int, metavar="N", help="verify at most N runs (default: all)"
+    )
+    verify.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
     verify.set_defaults(command=print_verification)
 
 

@@ -15,7 +15,7 @@ LEARNING_RATE = 0.1
 SERVER_SAMPLES = 100
 """The clean samples of a server whose rule needs samples. It is the number of FLTrust's paper."""
 CLEAN = "none"
-"""The column in which all 25 clients are honest. The rule still expects ``f`` Byzantine ones."""
+"""The column in which all 25 clients are honest. The rule still expects ``f`` Byzantine clients."""
 TRIGGER = "pixel_backdoor"
 """The attack whose trigger is also shown to the models that nobody has attacked."""
 
@@ -48,31 +48,31 @@ SETTINGS = {
 ROW_VARIANTS: dict[str, dict[str, Any]] = {
     "centered_clipping_small": {"name": "centered_clipping", "tau": 0.1},
 }
-"""Rows beside those of the catalogue's rules with their defaults, by the name of the row."""
+"""Further rows beside the catalogue's rules with their defaults: the parameters of each row."""
 
 RULES_LEFT_OUT = {
-    "smea": "It computes 53,130 eigenvalues in each round, so that a run would take hours.",
+    "smea": "It computes 53,130 eigenvalues in each round, so a run would take hours.",
 }
 ATTACKS_LEFT_OUT = {
     "none": "Nobody attacks. This is the column of the clean runs.",
-    "dictated": "It sends what a learned policy dictates, and there is none here.",
-    "two_stage": "It learns the data and a policy before each run, which takes minutes to hours.",
-    "feature_backdoor": "Its trigger is for tables and not for images, as the pixel backdoor is.",
+    "dictated": "It sends what a learned policy dictates, and the arena has no learned policy.",
+    "two_stage": "It learns the data and a policy before each run. This takes minutes to hours.",
+    "feature_backdoor": "Its trigger is for tables. The pixel backdoor is the one for images.",
 }
 KNOW_THE_RULE = ("saliency_matching",)
-"""Attacks that are made against one rule although they do not ask for it. All attacks that are told
-the rule itself count as adaptive anyway."""
+"""Attacks that are made against one rule, although they are not told the rule. An attack that is
+told the rule always counts as adaptive."""
 
 REPLACED_SHARE = 0.05
-"""The share of the rounds, the last ones, in which model replacement is sent."""
+"""Model replacement is sent in the last rounds. This is their share of all rounds."""
 
 
 def attack_parameters(name: str, n_byzantine: int, rounds: int) -> dict[str, Any]:
     """Return the parameters of an attack that the protocol sets. All others have their defaults.
 
-    Model replacement multiplies an update by ``n / f``, so that ``f`` attackers together outweigh
-    the others exactly (Bagdasaryan et al., 2018), and sends it in the last rounds, because one that
-    comes early is forgotten.
+    Model replacement multiplies an update by ``n / f``. With this factor ``f`` attackers together
+    outweigh the other clients exactly (Bagdasaryan et al., 2018). The update is sent in the last
+    rounds, because the model forgets an early one.
 
     Parameters
     ----------
