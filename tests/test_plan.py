@@ -138,6 +138,27 @@ def test_a_time_is_that_of_the_most_alike_runs_on_the_device(stored):
     assert on_gpu.minutes(config) == 0.1
 
 
+def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):
+    record = next(iter(stored.read("paper").values()))
+
+    def taken(seconds, day, strategy, **changed):
+        made = {"wall_time_s": seconds, "started": f"2026-11-{day}", "strategy": strategy}
+        config = {**record["config"], **changed}
+        return {"provenance": {**record["provenance"], **made}, "config": config}
+
+    config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config
+    times = StoredTimes("cpu")
+    times.add([taken(600, 20, "merged"), taken(660, 21, "merged")])
+    assert times.minutes(config) == 10.5
+    # A newer run of the same network with other data and twice the rounds took less.
+    data = {**record["config"]["data"], "name": "mnist"}
+    times.add([taken(120, 28, "tiled", data=data, rounds=2 * config.rounds)])
+    assert times.minutes(config) == 1.0
+    # One of another network says nothing.
+    times.add([taken(9, 29, "loop", model="mlp_100")])
+    assert times.minutes(config) == 1.0
+
+
 def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):
     monkeypatch.setenv("FEDLIB_DATA", str(tmp_path))
     store = Store("gradient_guard", tmp_path)

@@ -268,42 +268,55 @@ class StoredTimes:
     def __init__(self, device: str = "cpu") -> None:
         self._device = device.split(":")[0]
         self._seconds: dict[tuple[str, ...], list[tuple[str, float, int]]] = {}
+        self._newest: dict[tuple[str, str], tuple[str, str]] = {}
 
     def add(self, records: Iterable[dict[str, Any]]) -> None:
         """Take the times of some records into account."""
         for record in records:
-            made = record["provenance"]
-            for level in _likeness(record["config"]):
-                key = (made.get("device", "cpu"), *level)
-                rounds = record["config"]["rounds"]
-                time = (made.get("started", ""), float(made["wall_time_s"]), rounds)
-                self._seconds.setdefault(key, []).append(time)
+            made, config = record["provenance"], record["config"]
+            device, strategy = made.get("device", "cpu"), made.get("strategy", "")
+            started = made.get("started", "")
+            time = (started, float(made["wall_time_s"]), config["rounds"])
+            for level in _likeness(config):
+                for way in (strategy, _ANY):
+                    self._seconds.setdefault((device, way, *level), []).append(time)
+            network = device, config["model"]
+            self._newest[network] = max(self._newest.get(network, ("", "")), (started, strategy))
 
     def minutes(self, config: RunConfig) -> float | None:
         """Return the expected minutes of a run, or None if no run like it is stored.
 
         It is the median of the five latest runs that are most alike, on the device or, if there
-        are none, on any other. The time of runs with another number of rounds is scaled by it.
+        are none, on any other. Runs whose gradients were computed as in the newest run of the same
+        network come first, because another way may take several times as long. The time of runs
+        with another number of rounds is scaled by it.
         """
         devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
         for device in devices:
-            for level in _likeness(config.to_dict()):
-                known = self._seconds.get((device, *level))
-                if known:
-                    latest = [
-                        seconds * (config.rounds / rounds)
-                        for _, seconds, rounds in sorted(known)[-5:]
-                    ]
-                    return statistics.median(latest) / 60
+            _, newest = self._newest.get((device, config.model), ("", ""))
+            for way in (newest, _ANY):
+                for level in _likeness(config.to_dict()):
+                    known = self._seconds.get((device, way, *level))
+                    if known:
+                        latest = [
+                            seconds * (config.rounds / rounds)
+                            for _, seconds, rounds in sorted(known)[-5:]
+                        ]
+                        return statistics.median(latest) / 60
         return None
+
+
+_ANY = "any way to compute gradients"
 
 
 def _likeness(config: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return what makes runs alike, the closest first."""
     client = {name: config["client"].get(name) for name in ("name", "batch_size", "epochs")}
-    round_of = (config["data"]["name"], str(client), config["model"], str(config["n_clients"]))
+    clients = (str(client), config["model"], str(config["n_clients"]))
+    round_of = (config["data"]["name"], *clients)
     work = (*round_of, str(config["rounds"]))
     rule, attack = config["aggregator"]["name"], config["attack"]["name"]
     return [
-        ("all", *work, rule, attack), ("rule", *work, rule), ("work", *work), ("round", *round_of)
+        ("all", *work, rule, attack), ("rule", *work, rule), ("work", *work), ("round", *round_of),
+        ("clients", *clients),
     ]  # fmt: skip
