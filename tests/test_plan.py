@@ -207,4 +207,4 @@ def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, ca
     assert __main__.main([*command, "--only", "circle/*"]) == 2
     assert "can only be given for one paper" in capsys.readouterr().err
     assert __main__.main(["run", GRID.slug, "--scale", "smoke", "--budget", "1s"]) == 2
-    assert "with all papers alone" in capsys.readouterr().err
+    assert "can only be given together with 'run all'" in capsys.readouterr().err
