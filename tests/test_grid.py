@@ -315,6 +315,24 @@ def test_a_run_that_is_stored_while_it_is_computed_is_not_stored_again(toy, stor
     assert record["metrics"]["test_accuracy"] == [0.1, 0.5]
 
 
+def test_no_more_time_is_left_than_the_budget(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("fedlib.grids.progress.time.monotonic", lambda: now[0])
+    with Progress(1000, 3, budget=600) as bar, Progress(1000, 3) as endless:
+        now[0] += 120
+        for shown in (bar, endless):
+            shown.advance(10)
+            shown.line("a run")
+        now[0] += 600
+        bar.line("another run")
+    said = [
+        "[1/3] a run (8 min left)",
+        "[1/3] a run (198 min left)",
+        "[2/3] another run (0 s left)",
+    ]
+    assert capsys.readouterr().out.splitlines() == said
+
+
 def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()

@@ -178,7 +178,7 @@ def run_planned(
         check_kind("runs", run, Planned, "planned runs", "Planned(cell, store, 60.0)")
         latest = None if end is None else end - run.seconds
         tasks.append(Task(run.cell, run.store, scale, target, strategy, latest))
-    return _play(tasks, scale, jobs, progress, ray)
+    return _play(tasks, scale, jobs, progress, ray, budget)
 
 
 def _checked(
@@ -202,7 +202,12 @@ def _checked(
 
 
 def _play(
-    tasks: Sequence[Task], scale: str, jobs: int | None, progress: bool, ray: OnRay | None
+    tasks: Sequence[Task],
+    scale: str,
+    jobs: int | None,
+    progress: bool,
+    ray: OnRay | None,
+    budget: float | None = None,
 ) -> Outcome:
     """Compute the tasks whose runs are not stored yet, and say what became of all."""
     outcome = Outcome()
@@ -229,12 +234,15 @@ def _play(
         print(_outlook(len(pending), jobs, records), flush=True)
     rounds = sum(task.cell.config.rounds for task in pending)
     skipped: list[Task] = []
-    with Progress(rounds, len(pending), progress) as bar, contextlib.ExitStack() as stack:
+    several = len({task.store.slug for task in pending}) > 1
+    with Progress(rounds, len(pending), progress, budget) as bar, contextlib.ExitStack() as stack:
         results = _results(pending, jobs, bar, ray)
         # Closed at once on an error, or the workers would go on computing what nobody can store.
         stack.callback(results.close)
         for task, result in results:
             seeded = f"{task.cell.key} seed {task.cell.config.seed}"
+            if several:
+                seeded = f"{task.store.slug} {seeded}"
             if isinstance(result, StoreError):
                 raise result  # the other runs could not be stored either
             if isinstance(result, Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import threading
 import time
@@ -31,10 +32,16 @@ class Progress:
         How many rounds and how many runs there are to do.
     enabled
         False prints nothing at all, which suits notebooks.
+    budget
+        After so many seconds no run is started any more, so that no more time is left than they
+        are. None sets no limit.
     """
 
-    def __init__(self, rounds: int, runs: int, enabled: bool = True) -> None:
+    def __init__(
+        self, rounds: int, runs: int, enabled: bool = True, budget: float | None = None
+    ) -> None:
         self._enabled = enabled
+        self._budget = math.inf if budget is None else budget
         self._rounds = rounds
         self._runs = runs
         self._done_rounds = 0
@@ -76,8 +83,9 @@ class Progress:
             return
         left = ""
         if 0 < self._done_rounds < self._rounds:
-            seconds = (time.monotonic() - self._start) * (self._rounds / self._done_rounds - 1)
-            left = f" ({duration(seconds)} left)"
+            spent = time.monotonic() - self._start
+            seconds = spent * (self._rounds / self._done_rounds - 1)
+            left = f" ({duration(min(seconds, max(self._budget - spent, 0)))} left)"
         print("\n".join([text + left, *details]), flush=True)
 
     @contextlib.contextmanager
