@@ -170,7 +170,7 @@ def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_no_run_is_started_that_would_not_end_within_the_budget(toy, tmp_path, jobs):
+def test_no_run_is_started_that_would_not_end_within_the_budget(toy, tmp_path, jobs, capsys):
     cells = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", "glyphs-1"))
     stores = [Store(f"paper_{number}", tmp_path) for number in range(3)]
     seconds = (1000.0, 0.001, 1000.0)
@@ -180,7 +180,10 @@ def test_no_run_is_started_that_would_not_end_within_the_budget(toy, tmp_path, j
     assert outcome.not_started == [cells[0].key, cells[2].key]
     assert [len(store.read("smoke")) for store in stores] == [0, 1, 0]
     # Without a budget the rest is computed, and what is stored is not computed again.
-    outcome = run_planned(runs, "smoke", jobs=jobs, progress=False)
+    outcome = run_planned(runs, "smoke", jobs=jobs)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    names = {f"{stores[number].slug} {cells[number].key} seed 1" for number in (0, 2)}
+    assert {line.partition("] ")[2].partition(":")[0] for line in lines} == names
     assert sorted(outcome.computed) == sorted([cells[0].key, cells[2].key])
     assert outcome.stored_before == [cells[1].key]
 
