@@ -13,15 +13,15 @@ class Configured(Protocol):
 
     @property
     def n_clients(self) -> int:
-        """Number of clients."""
+        """The number of clients."""
 
     @property
     def n_byzantine(self) -> int:
-        """How many of them, the last ones, the attacker controls."""
+        """The number of clients that the attacker controls, which are the last ones."""
 
     @property
     def client(self) -> Any:
-        """What a client does in a round."""
+        """The client algorithm."""
 
     @property
     def aggregator(self) -> Any:
@@ -33,31 +33,31 @@ class Configured(Protocol):
 
     @property
     def rounds(self) -> int:
-        """Number of rounds."""
+        """The number of rounds."""
 
     @property
     def milestones(self) -> tuple[int, ...]:
-        """Rounds after which the server's learning rate is lowered."""
+        """The rounds after which the server's learning rate is lowered."""
 
     @property
     def decay(self) -> float:
-        """By what the learning rate is multiplied there."""
+        """The factor by which the learning rate is then multiplied."""
 
     @property
     def seed(self) -> int:
-        """What all random numbers of the run derive from."""
+        """The seed from which all random numbers of the run derive."""
 
     @property
     def server_step(self) -> str:
-        """What the server steps along."""
+        """The direction of the server's step."""
 
     @property
     def track(self) -> tuple[str, ...]:
-        """Names of the trackers that the run has besides those of every run."""
+        """The names of the trackers that the run has besides those of every run."""
 
     @property
     def vote_samples(self) -> int:
-        """Samples on which a client compares models; 0 is as many as a batch has."""
+        """The samples on which a client compares models. 0 takes as many as a batch has."""
 
 
 def _always(part: Any, run: Any) -> bool:
@@ -96,7 +96,7 @@ class Revision:
 
 
 def revisions_of(part: Any, run: Any) -> dict[str, int]:
-    """The revisions of ``part`` that concern ``run``, by the name under which they enter."""
+    """Return the revisions of ``part`` that concern ``run``, by the name under which they enter."""
     found: dict[str, int] = {}
     for revision in _listed_revisions(part):
         if revision.concerns(part, run):
@@ -115,10 +115,10 @@ Revisions = Callable[[Any, Any], dict[str, int]]
 
 
 def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dict[str, Any]:
-    """What tells ``part`` from others of its kind: its name, changed fields and revision.
+    """Return what distinguishes ``part`` from others of its kind: name, changed fields, revision.
 
-    A field that has its default stays out, so that a new field, whose default is what was done
-    before, leaves all identities as they are. A default must therefore never change.
+    A field that has its default does not enter. So a new field does not change any identity, if its
+    default keeps what was done before. A default must therefore never change.
 
     Parameters
     ----------

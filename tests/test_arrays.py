@@ -122,7 +122,9 @@ def test_one_call_is_for_rules_that_remember_nothing():
     inner = {"name": "centered_clipping"}
     with pytest.raises(ConfigError, match=r"remembers the rounds before: keep its state"):
         aggregate("arc", UPDATES, rule=inner)
-    with pytest.raises(ConfigError, match=r"the parameters n_byzantine are of use with the name"):
+    with pytest.raises(
+        ConfigError, match=r"the parameters n_byzantine can only be given if rule is"
+    ):
         aggregate(rule, UPDATES, n_byzantine=1)
     with pytest.raises(ConfigError, match=r"aggregator='krm' is unknown; did you mean 'krum'"):
         aggregate("krm", UPDATES)

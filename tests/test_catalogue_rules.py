@@ -182,7 +182,7 @@ def test_monna_names_a_client_that_is_not_there_and_buckets_are_no_clients():
     AGGREGATORS["monna"](client=11).check(11)
     with pytest.raises(ConfigError, match=r"needs the fact 'server_update'"):
         aggregate("monna", matrix())
-    with pytest.raises(ConfigError, match="a bucket is no client"):
+    with pytest.raises(ConfigError, match="a bucket is not a client"):
         AGGREGATORS["bucketing"](rule={"name": "monna", "trusted": "client"})
     AGGREGATORS["bucketing"](rule={"name": "monna"})
 

@@ -203,7 +203,10 @@ def test_classes_per_client():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: PARTITIONS["iid"]()(LABELS[:5], 6, 1), "n_clients=6 is more than the 5 samples"),
+        (
+            lambda: PARTITIONS["iid"]()(LABELS[:5], 6, 1),
+            "n_clients=6 is more than the 5 samples to share out: must be at most 5",
+        ),
         (lambda: PARTITIONS["dirichlet"](alpha=0.0), "partition.alpha=0.0"),
         (lambda: PARTITIONS["dirichlet_per_client"](alpha=-1.0), "partition.alpha=-1.0"),
         (lambda: PARTITIONS["dirichlet_normalised"](alpha=0.0), "partition.alpha=0.0"),
@@ -328,7 +331,9 @@ def test_clients_by_group_are_the_largest_in_random_order():
         tuple(map(len, PARTITIONS["by_group"]()(LABELS[:700], 3, s, groups))) for s in range(9)
     }
     assert len(orders) > 1
-    with pytest.raises(ConfigError, match="n_clients=5 is more than the 4 groups"):
+    with pytest.raises(
+        ConfigError, match="n_clients=5 is more than the 4 groups of the data set: must be"
+    ):
         PARTITIONS["by_group"]()(LABELS[:700], 5, 1, groups)
     with pytest.raises(ConfigError, match="'by_group' needs data with groups"):
         PARTITIONS["by_group"]()(LABELS, 5, 1)

@@ -355,7 +355,10 @@ def test_each_part_of_a_subset_has_a_random_stream_of_its_own(tiny, monkeypatch)
 
 
 def test_more_samples_than_there_are(tiny):
-    with pytest.raises(ConfigError, match=r"data.test_samples=21 is more than the 20"):
+    with pytest.raises(
+        ConfigError,
+        match=r"data.test_samples=21 is more than the 20 samples .*: must be at most 20",
+    ):
         load_dataset(dataclasses.replace(tiny, test_samples=21))
 
 

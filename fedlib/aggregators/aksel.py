@@ -21,14 +21,14 @@ class Aksel(Aggregator):
 
     The rule is that of Boussetta et al. (2021), AKSEL: fast Byzantine SGD. If the number of clients
     is even, the median is the mean of the two middle values. The code of one of the authors takes
-    the lower one.
+    the lower one of these values.
 
     Parameters
     ----------
     kept
-        This says how many updates are averaged. ``"half"`` takes those that are no farther than the
-        median distance, ``(n + 1) // 2`` of them. ``"all_but_f"`` takes ``n - f``, as that code can
-        do as well.
+        This says how many updates are averaged. ``"half"`` takes the ``(n + 1) // 2`` updates that
+        are no farther away than the median distance. ``"all_but_f"`` takes the ``n - f`` nearest
+        updates, which the author's code can do as well.
 
     Examples
     --------

@@ -19,26 +19,26 @@ class AutoWeightedGeometricMedian(Aggregator):
     """Find a geometric median in which updates that are far away have no weight.
 
     This is AutoGM of Li et al. (2022), Byzantine-robust aggregation in federated learning empowered
-    industrial IoT. It minimises the sum of the weighted distances and of a penalty of unequal
-    weights. It takes turns: with the weights as they are, it computes the weighted geometric
-    median, and with the median as it is, it computes the best weights. It begins with equal
-    weights.
+    industrial IoT. It gives each update a weight. It minimises the sum of the weighted distances of
+    the updates to the median, plus a penalty for unequal weights. It begins with equal weights. In
+    each turn it first keeps the weights and computes the weighted geometric median. Then it keeps
+    the median and computes the best weights.
 
     The median is a weighted mean of the updates, so its distances to them follow from the distances
-    between them. Apart from these the updates are read once.
+    between them. So the updates are read only for these distances, and once more for the aggregate.
 
     Parameters
     ----------
     lam
         This is the weight of the penalty, lambda in the paper, in the units of the updates. With a
-        large one the rule is the geometric median. With a small one a single update has all weight.
-        The code of the paper has the number of clients. Blades, a later library of the same
-        authors, has 2.
+        large weight the rule is the geometric median. With a small weight a single update gets all
+        weight. The code of the paper uses the number of clients. Blades, a later library of the
+        same authors, uses 2.
     n_iterations
         This is the largest number of turns, and of Weiszfeld steps in a turn.
     nu
         This is the smallest distance that a Weiszfeld step divides by, as a share of the largest
-        distance. Blades has the same number in the units of the updates.
+        distance. Blades uses the same number, but in the units of the updates.
     tolerance
         The turns end when the objective changes by a smaller share than this. The steps end when
         no update's share in the median changes by more.

@@ -25,9 +25,9 @@ class CovarianceAgnosticFilter(Aggregator):
     The aggregate is the weighted mean of the step whose covariance has the smallest first
     eigenvalue.
 
-    An update without weight takes no part any more. If it did, an update that is far away would
-    keep the others from losing weight. The eigenvector is exact. It is had from the matrix of
-    squared distances, whose size is the number of clients.
+    An update without weight takes no part in the later steps. If it did, an update that is far away
+    would keep the others from losing weight. The eigenvector is exact. It is computed from the
+    matrix of squared distances, which has one row and one column for each client.
 
     Examples
     --------

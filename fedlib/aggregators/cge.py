@@ -19,13 +19,13 @@ class ComparativeGradientElimination(Aggregator):
     """Leave out the ``f`` longest updates.
 
     This is comparative gradient elimination (CGE) of Gupta et al. (2021), Byzantine fault-tolerant
-    distributed machine learning with norm-based comparative gradient elimination. It withstands
-    what is long, and not what is wrong and short.
+    distributed machine learning with norm-based comparative gradient elimination. It removes forged
+    updates that are long. It does not notice forged updates that are short.
 
     Parameters
     ----------
     combine
-        This says what is made of the updates that are left. ``"mean"`` is their mean, as in public
+        This says how the remaining updates are combined. ``"mean"`` is their mean, as in public
         code. ``"sum"`` is their sum, as in the text, which is the mean at a learning rate ``n - f``
         times as large.
 

@@ -26,15 +26,15 @@ from fedlib.validation import ConfigError, check_name, check_real
 @AGGREGATORS.register("clipped_clustering")
 @dataclass(frozen=True)
 class ClippedClustering(Aggregator):
-    """Average the larger of two clusters of directions, shortened to the usual length.
+    """Average the larger of two clusters of updates, each shortened to the median length.
 
     The rule is that of Li et al. (2023), An experimental study of Byzantine-robust aggregation
     schemes in federated learning. The updates are shortened to the median length of all updates of
     this and of the past rounds. Then they are clustered by the cosines of their angles.
 
     The state is the lengths of all past updates, ``(rounds n,)``. If both clusters are equally
-    large, the one whose members are closer to each other is taken. The authors' code takes the one
-    that has the number 0 there.
+    large, the one whose members are closer to each other is taken. The authors' code takes the
+    cluster that its clustering algorithm numbers 0.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ClippedClustering(Aggregator):
         This says how far apart two clusters are. ``"average"`` takes the mean distance of their
         members, as in the text. ``"single"`` takes the smallest one.
     largest
-        This is the largest length to which updates are shortened. The authors' code has 100,000.
+        This is the largest length to which updates are shortened. The authors' code uses 100,000.
 
     Examples
     --------

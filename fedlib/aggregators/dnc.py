@@ -24,10 +24,10 @@ class DivideAndConquer(Aggregator):
 
     The rule is Algorithm 2 of Shejwalkar and Houmansadr (2021). It draws some coordinates, and
     centres the updates there. An update's score is its squared inner product with the first right
-    singular vector. The ``c f`` updates of the largest scores are left out, ``c`` being
-    ``filtered``. This is done several times. The mean of the updates that were never left out is
-    the aggregate. The text does not say what it is if there are none. Here it is the mean of those
-    that were left out least often.
+    singular vector. The ``c f`` updates with the largest scores are left out, where ``c`` is
+    ``filtered``. All this is done several times. The mean of the updates that were never left out
+    is the aggregate. The text does not say what the aggregate is if there are no such updates. Here
+    it is the mean of the updates that were left out least often.
 
     An update that is far away, but not along that direction, is not left out. The state is the
     number of past rounds.
@@ -35,13 +35,14 @@ class DivideAndConquer(Aggregator):
     Parameters
     ----------
     n_iterations
-        This is the number of times that coordinates are drawn. Public code has 1 or 5.
+        This is the number of times that coordinates are drawn. Public code uses 1 or 5.
     n_coordinates
-        This is the number of coordinates that are drawn, b in the paper. If an update has no more,
-        all of them are taken. Public code has 1,000, 10,000 or a fifth of all.
+        This is the number of coordinates that are drawn, b in the paper. If an update has fewer
+        coordinates, all of them are taken. Public code uses 1,000, 10,000 or a fifth of all.
     filtered
-        This is how many updates are left out each time, as a multiple of ``n_byzantine``. What is
-        not whole is rounded up. Public code has 1, or ``(n - 1) / n``, and some rounds down.
+        This is how many updates are left out each time, as a multiple of ``n_byzantine``. If the
+        product is not a whole number, it is rounded up. Public code uses 1 or ``(n - 1) / n``, and
+        some of it rounds down.
     seed
         This is the seed from which the coordinates are drawn, anew in every round.
 

@@ -19,8 +19,9 @@ class FLAIR(ReputationRule):
     """Weigh the updates by reputations that come from their flip scores (Sharma et al., 2023).
 
     The flip score of an update is the sum of the squares of its values whose sign differs from that
-    of the last aggregate. Where the last aggregate is zero, half of the square counts. A value that
-    is so large that the sum of the squares could overflow counts as the largest that is not.
+    of the last aggregate. Where the last aggregate is zero, half of the square counts. A value can
+    be so large that the sum of the squares would overflow. It then counts as the largest value with
+    which the sum does not overflow.
 
     Examples
     --------

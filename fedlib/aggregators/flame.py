@@ -24,16 +24,17 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("flame")
 @dataclass(frozen=True)
 class Flame(Aggregator):
-    """Average the largest group of like directions, shortened to the median length.
+    """Average the largest group of updates with similar directions, shortened to the median length.
 
     The rule is Algorithm 1 of Nguyen et al. (2022), FLAME: taming backdoors in federated learning,
-    without the noise that the server adds in the end. The text compares the clients' models by
-    their cosines. Here their updates are compared, which say more about the clients.
+    without the noise that the server adds at the end. The text compares the clients' models by
+    their cosines. Here the cosines are those of their updates, which say more about the clients.
 
-    The text groups the clients by HDBSCAN, where a group has more than half of them and a client
-    one neighbour. There can be one group alone then, and public code allows it by an option. It is
-    the first one with more than half of the clients that comes about if clients are joined in the
-    order of their distances. The median is that of all lengths.
+    The text groups the clients by the algorithm HDBSCAN. Each group must have more than half of the
+    clients, and one neighbour is enough for a client to belong to a group. So there can be only one
+    group, and public code allows this by an option. Here clients are joined into groups in the
+    order of their distances. The first group that has more than half of the clients is taken. The
+    median length is that of all updates.
 
     Examples
     --------

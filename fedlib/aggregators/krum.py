@@ -15,10 +15,10 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("krum")
 @dataclass(frozen=True)
 class Krum(Aggregator):
-    """The update closest to its ``n - f - 2`` nearest others becomes the aggregate.
+    """Choose the update that is closest to its ``n - f - 2`` nearest neighbours.
 
-    The rule is that of Blanchard et al. (2017), section 4. It needs ``n >= 2 f + 3``. If scores are
-    equal, the first client's update is taken.
+    The rule is that of Blanchard et al. (2017), section 4. It needs ``n >= 2 f + 3``. If two
+    updates are equally close, the one of the first client is taken.
 
     Examples
     --------

@@ -17,20 +17,23 @@ from fedlib.validation import ConfigError, check_int, check_name
 @AGGREGATORS.register("monna")
 @dataclass(frozen=True)
 class Monna(Aggregator):
-    """Average the ``n - f`` updates that are nearest to an update which is trusted.
+    """Average the ``n - f`` updates that are nearest to a trusted update.
 
     This is the nearest neighbour averaging of Farhadkhani et al. (2023), Robust collaborative
-    learning with linear gradient overhead. There each client trusts its own update. Here there is a
-    server. It trusts the update that it computes on samples of its own, or that of one client. In
-    the authors' code a server trusts the aggregate of another rule, which is not possible here.
+    learning with linear gradient overhead. In the text there is no server, and each client trusts
+    its own update. Here the server trusts an update that it computes on samples of its own, or the
+    update of one client. In the authors' code a server trusts the aggregate of another rule. This
+    is not possible here.
 
     Parameters
     ----------
     trusted
-        This says whose update is trusted. ``"server"`` is the server's own, which is compared and
-        not averaged. ``"client"`` is that of one client, which is its own nearest neighbour.
+        This says whose update is trusted. ``"server"`` trusts the server's own update, which is not
+        part of the average. ``"client"`` trusts the update of one client. This update is its own
+        nearest neighbour, so it is part of the average.
     client
-        This is the number of the trusted client, from 0. It counts only if a client is trusted.
+        This is the number of the trusted client, from 0. It has an effect only if ``trusted`` is
+        ``"client"``.
 
     Examples
     --------

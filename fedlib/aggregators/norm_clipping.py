@@ -24,8 +24,8 @@ class NormClipping(Aggregator):
     Parameters
     ----------
     threshold
-        This is the largest norm that an update keeps, in the units of the updates. It is M in the
-        paper.
+        This is the largest norm that an update keeps, in the units of the updates. The paper calls
+        it M.
 
     Examples
     --------

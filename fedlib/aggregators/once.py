@@ -55,7 +55,8 @@ def aggregate(
         rule = {"name": rule, **hyperparameters}
     elif hyperparameters:
         raise ConfigError(
-            f"the parameters {', '.join(hyperparameters)} are of use with the name of a rule alone."
+            f"the parameters {', '.join(hyperparameters)} can only be given if rule is the name of "
+            "a rule."
         )
     made = make_aggregator(rule)
     answer, state = made.apply(updates, None, facts)

@@ -1,4 +1,4 @@
-"""The rules of pre-aggregation, which mix the updates before any other rule gets them."""
+"""The rules of pre-aggregation, which mix the updates before another rule aggregates them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PreAggregation(Aggregator):
     ----------
     rule
         This is the rule that aggregates the mixed updates, as an object or as its dictionary. It
-        gets the same ``n_byzantine``, so it must withstand as many.
+        gets the same ``n_byzantine``, so it must withstand as many Byzantine clients.
     """
 
     checks_finite: ClassVar[bool] = True
@@ -138,12 +138,12 @@ class PreAggregation(Aggregator):
 @AGGREGATORS.register("nearest_neighbour_mixing")
 @dataclass(frozen=True)
 class NearestNeighbourMixing(PreAggregation):
-    """Replace each update by the mean of its ``n - f`` nearest ones, then apply ``rule``.
+    """Replace each update by the mean of its ``n - f`` nearest neighbours, then apply ``rule``.
 
     This is NNM, Algorithm 2 of Allouah et al. (2023). An update is its own nearest neighbour. The
-    mixed updates stay in the clients' order. A rule may know clients by their numbers of samples,
-    their samples or a history. To such a rule a mixed update stands for the client whose neighbours
-    it averages.
+    mixed updates stay in the clients' order. A rule may use what it knows of a client: the number
+    of its samples, the samples or its history. For such a rule a mixed update stands for the client
+    whose neighbours it averages.
 
     Examples
     --------
@@ -179,10 +179,10 @@ class Bucketing(PreAggregation):
 
     This is Algorithm 1 of Karimireddy et al. (2022). The buckets are drawn anew in every round. An
     attack that knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own
-    buckets. Such an attacker is stronger than one that cannot foresee the draw.
+    buckets. Such an attacker is stronger than an attacker that cannot foresee the buckets.
 
-    A bucket is no client, so ``rule`` must not know clients. It must neither weigh them by their
-    numbers of samples, nor look at their samples, nor keep anything of each client.
+    A bucket is not a client, so ``rule`` must not know clients. It must not weigh clients by their
+    numbers of samples, look at their samples, or remember anything about each client.
 
     Parameters
     ----------
@@ -226,9 +226,9 @@ class Bucketing(PreAggregation):
         check_int("aggregator.seed", self.seed, 0)
         if self.knows_clients or self.needs & {"sample_counts", "client_saliency"}:
             raise ConfigError(
-                f"aggregator.rule={self.rule.name!r} knows clients as it is set, and a bucket is "
-                "no client: must be a rule that needs neither sample_counts nor client_saliency "
-                "and keeps nothing of each client."
+                f"aggregator.rule={self.rule.name!r} knows clients with its present parameters, "
+                "but a bucket is not a client: must be a rule that needs neither sample_counts nor "
+                "client_saliency and remembers nothing about each client."
             )
 
     def _rows(self, n_clients: int) -> int:

@@ -35,11 +35,12 @@ class ReputationRule(Aggregator):
     The scores of a round lower or raise the reputations. The rule is Algorithm 1, lines 5 to 9, of
     gradient_guard. These lines are FLAIR's (Sharma et al., 2023). A penalty is ``-(1 - 2 f / n)``,
     and a reward is ``2 f / n``. The state is a :class:`State`, whose direction is the sign of the
-    last aggregate. Clients that tie across the limit share the rest of the penalties among them.
-    Their order then does not matter, and colluders that send the same update do not escape.
+    last aggregate. If several clients have the score at the limit, they share the rest of the
+    penalties. So their order does not matter, and colluders that send the same update do not
+    escape.
 
-    At most half of the clients may be Byzantine. With ``"both"`` it must be less than half, because
-    penalties for half of the clients at each end would hit everyone alike.
+    At most half of the clients may be Byzantine. With ``"both"`` fewer than half of the clients may
+    be Byzantine. Otherwise every client would get a penalty.
 
     Parameters
     ----------

@@ -44,11 +44,11 @@ _LEAST_SCALE = {"text": 0.0, "code": 1e-7}
 class ResidualReweighting(Aggregator):
     """Weigh each client by its residuals from robust lines, and correct its extreme values.
 
-    This is Algorithm 1 of residual_reweighting. The paper states it for models. All models differ
-    from the negated updates by the same broadcast model, so the rule is applied to the negated
-    updates here. The ranks and the residuals are then those of the models. Where at least half of
-    the residuals of a coordinate are zero, the others have confidence 0. If no client has any
-    weight, all clients get the same weight.
+    This is Algorithm 1 of residual_reweighting. The paper states it for models. Each client's model
+    is the broadcast model less its update. So the rule is applied to the negated updates here,
+    which gives the ranks and the residuals of the models. If at least half of the residuals of a
+    coordinate are zero, the other values of this coordinate get the confidence 0. If no client has
+    any weight, all clients get the same weight.
 
     Parameters
     ----------
@@ -72,9 +72,10 @@ class ResidualReweighting(Aggregator):
     version
         This says whether the rule follows the ``"text"`` or the ``"code"`` of the authors. In the
         authors' code the leverages are those of a line with an intercept. The median of the
-        residuals leaves out the smallest, and their scale is never zero. A replaced value keeps its
-        confidence, and the weights are squared. The lines in the authors' code have the
-        ``intercept`` ``"middle"``, which must be set beside ``version``.
+        residuals leaves out the smallest residual, and the scale of the residuals is never zero. A
+        replaced value keeps its confidence, and the weights are squared. The lines in the authors'
+        code have the ``intercept`` ``"middle"``. This must be set too if the rule is to follow the
+        code.
 
     Examples
     --------

@@ -21,21 +21,23 @@ from fedlib.validation import check_int, check_real
 @AGGREGATORS.register("signguard")
 @dataclass(frozen=True)
 class SignGuard(Aggregator):
-    """Average the updates of usual length and usual signs, shortened to the median length.
+    """Average the updates with a usual length and usual signs, shortened to the median length.
 
     The rule is SignGuard of Xu et al. (2022), Byzantine-robust federated learning through
     collaborative malicious gradient filtering. It keeps an update if its length is between
-    ``lower`` and ``upper`` times the median length, and if its signs are usual. For this some
-    coordinates are drawn. The shares of an update's positive, zero and negative values there are
-    clustered by mean shift. Those of the largest cluster are usual.
+    ``lower`` and ``upper`` times the median length, and if its signs are usual. To judge the signs,
+    the rule draws some coordinates. In these coordinates it computes the shares of positive, zero
+    and negative values of each update. It clusters the updates by these three shares, with the
+    algorithm mean shift. The signs of the updates in the largest cluster are usual.
 
-    If no update is kept, all of the largest cluster are. The variants of the text that also look at
-    cosines or distances are not there. The state is the number of past rounds.
+    If no update meets both conditions, all updates of the largest cluster are kept. The text also
+    has variants that look at cosines or distances, and the library does not have them. The state is
+    the number of past rounds.
 
     The authors' code differs in three ways. The coordinates that it draws are next to each other.
-    It divides each of the three shares by the largest one that a client has. A client that is
-    farther than the width from every resting place is in no cluster there, and in that of the
-    nearest place here.
+    It divides each of the three shares by the largest value that a client has. Mean shift moves
+    points to the centres of clusters. If a client is farther from every centre than the width, it
+    is in no cluster in the authors' code. Here it is in the cluster of the nearest centre.
 
     Parameters
     ----------

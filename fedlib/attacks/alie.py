@@ -26,11 +26,12 @@ class ALittleIsEnough(Attack):
     Parameters
     ----------
     z
-        The strength. None takes the largest z that leaves the Byzantine updates nearer to the mean
-        than enough benign ones: 0.2533 for 25 clients of which 5 are Byzantine.
+        The strength of the attack. None takes the largest z with which enough benign updates are
+        still farther from the mean than the Byzantine ones. It is 0.2533 if 5 of 25 clients are
+        Byzantine.
     alternating
         Whether the perturbation's sign is flipped in every round (centered_clipping, equation 19).
-        The first round sends ``mean - z std``. The state is then the number of rounds past.
+        The first round sends ``mean - z std``. The state is then the number of past rounds.
 
     Examples
     --------
@@ -76,15 +77,16 @@ class ALittleIsEnough(Attack):
 
 
 def largest_z(n_clients: int, n_byzantine: int) -> float:
-    """z of Baruch et al. (2019), Algorithm 3: the normal quantile of ``(n - f - s) / (n - f)``.
+    """Return z of Baruch et al. (2019), Algorithm 3.
 
-    ``s = n // 2 + 1 - f`` benign updates have to be farther from the mean for a majority with
-    the Byzantine ones.
+    It is the normal quantile of ``(n - f - s) / (n - f)``. Here ``s = n // 2 + 1 - f`` is the
+    number of benign updates that, together with the Byzantine ones, are a majority. They have to be
+    farther from the mean than the Byzantine updates.
 
     Raises
     ------
     ConfigError
-        If there is no such quantile: the Byzantine clients are a majority already.
+        If there is no such quantile, because the Byzantine clients are already a majority.
     """
     benign = n_clients - n_byzantine
     needed = n_clients // 2 + 1 - n_byzantine

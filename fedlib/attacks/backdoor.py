@@ -1,4 +1,4 @@
-"""Backdoors: samples with a trigger are taught a target class."""
+"""Backdoors, which teach the model to give samples with a trigger a target class."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ class Backdoor(TrainingAttack):
     Parameters
     ----------
     target
-        The class that the trigger is to bring about. It is 2 on MNIST, and "bird", which is 2, on
-        CIFAR-10.
+        The class that the model is to give to samples with the trigger. In the paper it is the
+        digit 2 on MNIST, and the class "bird" on CIFAR-10, whose number is also 2.
     share
         The share of a Byzantine client's samples that is poisoned. The poisoned samples are the
-        same in all rounds. ``per_batch`` takes its place if it is given.
+        same in all rounds. This parameter has no effect if ``per_batch`` is given.
     per_batch
-        How many samples of each of its batches, the first ones, are poisoned. In each epoch they
-        are others. Appendix A.5 of residual_reweighting and its code have 20 of 64. In a smaller
-        batch all samples are poisoned.
+        This many samples at the beginning of each batch are poisoned. They are other samples in
+        each epoch. Appendix A.5 of residual_reweighting and its code poison 20 of 64. If a batch
+        has fewer samples than this number, all of them are poisoned.
     counts_target
-        Whether samples of the target class count as successes too, as in the authors' code. The
-        published rates of failing attacks are about the 10.3 % of MNIST that are of that class.
+        Whether samples of the target class count as successes too, as in the authors' code. On
+        MNIST, 10.3 % of the samples have the target class. The published rates of attacks that fail
+        are about as high.
     """
 
     target: int = 2
@@ -71,13 +72,13 @@ class Backdoor(TrainingAttack):
 
     @abstractmethod
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
-        """A copy of the samples ``(n, ...)`` with the trigger."""
+        """Return a copy of the samples ``(n, ...)`` with the trigger."""
 
 
 @ATTACKS.register("pixel_backdoor")
 @dataclass(frozen=True)
 class PixelBackdoor(Backdoor):
-    """Teach a pattern of twelve pixels to mean the target class.
+    """Teach the model to give images with a pattern of twelve pixels the target class.
 
     This is the backdoor of residual_reweighting, section 4.3. The pattern is that of the authors'
     code: it is in rows 0 and 2, in columns 0 to 2 and 4 to 6.
@@ -85,8 +86,8 @@ class PixelBackdoor(Backdoor):
     Parameters
     ----------
     value
-        The value of the pattern's pixels, after normalisation. It is one number for all channels,
-        or one for each of them.
+        The value of the pattern's pixels after normalisation. It is one number for all channels, or
+        one number for each channel.
 
     Examples
     --------
@@ -118,7 +119,7 @@ class PixelBackdoor(Backdoor):
 
     @property
     def _values(self) -> tuple[float, ...]:
-        """The values of the channels, or the one of all of them."""
+        """Return the value of each channel, or the one value of all channels."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
     def add_trigger(self, x: torch.Tensor) -> torch.Tensor:
@@ -142,19 +143,21 @@ class PixelBackdoor(Backdoor):
 @ATTACKS.register("feature_backdoor")
 @dataclass(frozen=True)
 class FeatureBackdoor(Backdoor):
-    """Teach unusual values of some features to mean the target class.
+    """Teach the model to give samples with unusual values of some features the target class.
 
-    This is the backdoor of residual_reweighting, section 4.3, on its loan data. There the trigger
-    is in six of 92 features.
+    This is the backdoor of residual_reweighting, section 4.3, on its loan data. In the paper the
+    trigger changes six of 92 features.
 
     Parameters
     ----------
     features
-        The places of the features in the flattened sample.
+        The numbers of the features that the trigger changes, counted from 0 in the flattened
+        sample.
     values
-        What each feature is set to. If it is empty, a feature is set to a tenth of its range above
-        the largest value that the training samples have ("slightly larger than their maximum
-        value", appendix A.5). A feature without a range counts as if its range were 1.
+        The value that each feature is set to. If there are no values, a feature is set to a tenth
+        of its range above the largest value that the training samples have ("slightly larger than
+        their maximum value", appendix A.5). A feature without a range counts as if its range were
+        1.
 
     Examples
     --------
@@ -227,22 +230,22 @@ class FeatureBackdoor(Backdoor):
 @ATTACKS.register("model_replacement")
 @dataclass(frozen=True)
 class ModelReplacement(PixelBackdoor):
-    """Behave honestly in all but a few rounds, and then send a backdoored update scaled up.
+    """Behave honestly in most rounds, and send a scaled update with a backdoor in a few rounds.
 
     This is the attack of Bagdasaryan et al. (2018). Section 4.3 of residual_reweighting attacks in
-    round 6 with a scale of 100. The state is the number of rounds past.
+    round 6 with a scale of 100. The state is the number of past rounds.
 
     Parameters
     ----------
     scale
-        What the poisoned update is multiplied by.
+        The poisoned update is multiplied by this number.
     rounds
         The rounds in which the attacker attacks, counted from 1.
     trigger
-        ``"pixels"``: the trigger is that of ``pixel_backdoor``. ``"features"``: it is that of
-        ``feature_backdoor``.
+        The trigger of the backdoor. ``"pixels"`` takes that of ``pixel_backdoor``, and
+        ``"features"`` takes that of ``feature_backdoor``.
     features, values
-        The places and the values of the features, as for ``feature_backdoor``.
+        The numbers and the values of the features, as for ``feature_backdoor``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The base of every attack: its contract, and the bounds of what it knows."""
+"""The base of every attack: its contract, and the limits of what it knows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _asks_clients_in_trials(attack: Any, run: Any) -> bool:
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """Base class of the attacks. They act on updates by ``_attack``, or on data by ``poison``.
+    """Base class of the attacks. They change updates by ``_attack``, or data by ``poison``.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Attack(ABC):
         Raises
         ------
         ConfigError
-            If there are not more clients than Byzantine ones.
+            If ``n_clients`` is not larger than ``n_byzantine``.
         """
         check_int("n_clients", n_clients, 1)
         check_int("n_parameters", n_parameters, 1)
@@ -115,10 +115,10 @@ class Attack(ABC):
         return self
 
     def poisoned_of_batch(self) -> int | None:
-        """Return how many samples of each batch Byzantine clients poison, the first ones.
+        """Return how many samples at the beginning of each batch Byzantine clients poison.
 
-        With None, which is the default, they poison those of all their samples that :meth:`poison`
-        changes. These are the same in all rounds.
+        The default is None. With None they poison the samples that :meth:`poison` changes, and
+        these are the same samples in all rounds.
         """
         return None
 
@@ -138,8 +138,8 @@ class Attack(ABC):
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return test samples on which the attack succeeds if the model gives these labels.
 
-        None, the default, is for an attack without a goal of its own. If no sample is fit for it,
-        the run has no ``attack_success``.
+        The default is None, for an attack that does not want certain labels. If no sample can have
+        the trigger, the run has no ``attack_success``.
         """
         return None
 
@@ -162,15 +162,16 @@ class Attack(ABC):
         Returns
         -------
         byzantine_updates
-            What is sent, ``(n_byzantine, n_parameters)``, of the same kind as ``updates``.
+            The updates that the Byzantine clients send, ``(n_byzantine, n_parameters)``, of the
+            same kind as ``updates``.
         state
             The state for the next round.
 
         Raises
         ------
         ConfigError
-            If ``updates`` is no floating-point matrix, or the attack is not told something it
-            needs.
+            If ``updates`` is not a floating-point matrix, or if the attack is not told something
+            that it needs.
         """
         sent, state = self._apply(as_tensor("updates", updates), state, facts)
         return in_kind(sent, updates), state
@@ -193,7 +194,7 @@ class Attack(ABC):
 
     @abstractmethod
     def _attack(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
-        """:meth:`apply` with what the attack needs at hand."""
+        """Do what :meth:`apply` does, for checked updates and facts."""
 
     def _set_knows(self, *names: str) -> None:
         """Set what this object is told, for attacks in which a hyperparameter decides it."""
@@ -210,14 +211,14 @@ class Attack(ABC):
 class TrainingAttack(Attack):
     """Base of the attacks that train on poisoned data, and perhaps longer or faster than others.
 
-    What was trained is sent, unless the attack says otherwise.
+    A Byzantine client sends the update that it has trained, unless the attack changes it.
 
     Parameters
     ----------
     extra_epochs
-        How many more local epochs a Byzantine client trains than the others.
+        The number of local epochs that a Byzantine client trains in addition.
     rate_factor
-        What the local learning rate of a Byzantine client is multiplied by.
+        The local learning rate of a Byzantine client is multiplied by this number.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"own_updates"})

@@ -14,7 +14,7 @@ from fedlib.federation.facts import Facts
 @ATTACKS.register("bit_flip")
 @dataclass(frozen=True)
 class BitFlip(Attack):
-    """Send one's own honest update with its sign flipped (centered_clipping, section VI-B).
+    """Send the client's own honest update with its sign flipped (centered_clipping, section VI-B).
 
     Examples
     --------

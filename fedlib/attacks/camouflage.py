@@ -17,24 +17,25 @@ from fedlib.validation import check_name, check_real
 @ATTACKS.register("camouflage")
 @dataclass(frozen=True)
 class Camouflage(Attack):
-    """Send honest updates, all shifted against the benign mean as far as the server follows.
+    """Shift honest updates against the benign mean, as far as the server still follows.
 
-    This is a probe of this book. It is aimed at rules that propose an Inner and an Outer aggregate
-    and let clients vote (2PRASHB, clustering_with_outliers, Algorithm 3). Outer would leave out
-    vectors that agree, and Inner would leave out far ones. Shifted copies of honest updates have
-    the spread of honest updates, and are in both. The shift is ``gamma`` in units of the benign
-    updates' spread. In each round the attacker tries the last gamma, one that is a factor larger
-    and one that is a factor smaller, and keeps the one that pushes the aggregate farthest.
+    This attack was made for this book, to test rules that compute an Inner and an Outer aggregate
+    and let clients vote (2PRASHB, clustering_with_outliers, Algorithm 3). Outer leaves out updates
+    that are close to each other, and Inner leaves out updates that are far away. Shifted copies of
+    honest updates have the spread of honest updates, so neither leaves them out. The shift is
+    ``gamma`` in units of the benign updates' spread. In each round the attacker tries three values:
+    the last gamma, and gammas that are a ``factor`` larger and a ``factor`` smaller. It keeps the
+    gamma that pushes the aggregate farthest.
 
     Parameters
     ----------
     aim
-        Which aggregate of a rule with a vote is to be pushed. ``"elected"``: the candidate that
-        wins an election held for the trial, in which the Byzantine clients vote for the worse.
-        ``"least"``: the candidate that suffers least.
+        The aggregate that is pushed if the rule has a vote. ``"elected"`` pushes the candidate that
+        wins an election held for the trial. In this election the Byzantine clients vote for the
+        worse candidate. ``"least"`` pushes the candidate that suffers least.
     direction
-        The direction p of the shift. ``"against"``: minus the direction of the benign mean.
-        ``"sign"``: minus its signs.
+        The direction p of the shift. ``"against"`` takes minus the direction of the benign mean.
+        ``"sign"`` takes minus its signs.
     start
         The first gamma.
     factor

@@ -1,4 +1,4 @@
-"""Attacks whose update is chosen outside: by the agent of a simulated or of a real federation."""
+"""Attacks whose update is chosen by an agent, in a simulated or in a real federation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 @ATTACKS.register("dictated")
 @dataclass(frozen=True)
 class Dictated(Attack):
-    """Send what the state says from every Byzantine client, and be honest until it says something.
+    """Send from every Byzantine client what the state says. Without a state, be honest.
 
     The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own updates. It
-    may also be both in ``(2, n_parameters)``. The first row then holds factors of the own updates,
-    and the second one what is added.
+    can also have the shape ``(2, n_parameters)``. Then the own updates are multiplied by the first
+    row, and the second row is added.
 
-    The attack serves :class:`fedlib.agents.environment.FederationEnvironment`. A policy chooses the
-    update of each round there (two_stage_attack, section 3).
+    The attack serves :class:`fedlib.agents.environment.FederationEnvironment`. In this environment
+    a policy chooses the update of each round (two_stage_attack, section 3).
 
     Examples
     --------
@@ -64,73 +64,81 @@ class Dictated(Attack):
 @ATTACKS.register("two_stage")
 @dataclass(frozen=True)
 class TwoStage(Dictated):
-    """Learn the data, learn a policy, then attack by it (two_stage_attack, section 3).
+    """Learn the data, learn a policy, then attack with this policy (two_stage_attack, section 3).
 
-    Its agent is :mod:`fedlib.agents.two_stage`, which a grid runs it with. On its own it stays in
-    the first stage and is honest. What the text does not give is named in the fields.
+    The learning is done by the agent :mod:`fedlib.agents.two_stage`, which a grid uses for this
+    attack. Without the agent the attack stays in the first stage, in which it is honest. The
+    parameters below say what the text does not give.
 
     Parameters
     ----------
     knowledge
-        ``"white"``: the attacker knows the server's rule; ``"black"``: it assumes the average.
+        What the attacker knows of the server. With ``"white"`` it knows the server's rule. With
+        ``"black"`` it assumes that the server takes the average.
     n_samples
-        The number of samples of the learned distribution. Learning begins at as many samples of the
-        attacker's own. The text does not give the number.
+        The number of samples that the attacker learns. Learning begins with the same number of the
+        attacker's own samples. The text does not give the number.
     n_iterations, matching_rate
         The number of steps of the gradient matching, 300 in the text, and the rate of its
         optimiser, which the text does not give.
     pooled
-        How many rounds, evenly over those seen, are matched together. The text does not say it.
+        The number of rounds whose gradients are matched together. They are spread evenly over all
+        rounds that the attacker has seen. The text does not give the number.
     threshold
         The Wasserstein distance of two estimates below which the first stage ends.
     epoch, most_epochs
         The number of rounds between two estimates, and the number of estimates after which the
         first stage ends in any case.
     action, state
-        As in the environment: ``"gradient"`` and ``"model"`` on the synthetic data, ``"scale"``
-        and ``"last_layer"`` on MNIST.
+        The actions and the states of the environment. They are ``"gradient"`` and ``"model"`` on
+        the synthetic data, and ``"scale"`` and ``"last_layer"`` on MNIST.
     episode, policy_steps
-        The number of rounds of an episode, and of all episodes together, that the policy learns
-        from. The text does not give them.
+        The number of rounds of an episode, and the number of rounds of all episodes from which the
+        policy learns. The text gives neither number.
     samples
-        What stands for the data: ``"learned"`` by the first stage, the attacker's ``"own"``, or the
-        ``"true"`` data of all clients, which no attacker has. The last two show what the first
-        stage is worth. Their attack begins after ``most_epochs`` estimates.
+        The data from which the policy learns. ``"learned"`` takes the samples that the first stage
+        has learned. ``"own"`` takes the attacker's own samples. ``"true"`` takes the data of all
+        clients, which no attacker has. A comparison with the last two shows what the first stage
+        contributes. With them the attack begins after ``most_epochs`` estimates.
     matched
-        The points at which the first stage takes gradients: the ``"clean"`` samples, or the
-        ``"moved"`` ones, which robust clients train on.
+        The samples at which the first stage takes gradients. ``"clean"`` takes the samples
+        themselves. ``"moved"`` takes the changed samples on which robust clients train.
     keeps
-        Which estimates the first stage keeps: ``"every"`` one, or only one that ``"fits"`` rounds
-        better that were held out of the matching. The text keeps every one.
+        The estimates that the first stage keeps. ``"every"`` keeps every estimate, as in the text.
+        ``"fits"`` keeps an estimate only if it fits some rounds better that were not used in the
+        matching.
     draws
-        What the simulated clients draw batches from: their ``"shares"`` of the samples, or
-        ``"all"`` of them.
+        The samples from which a simulated client draws batches. ``"shares"`` gives each client its
+        own share of the samples. ``"all"`` gives each client all samples.
     reward
-        The unit of the rewards: the ``"level"`` itself, as in the text, or its ``"share"`` of the
-        level at which the attack begins.
+        The unit of the rewards. ``"level"`` takes the level itself, as in the text. ``"share"``
+        divides it by the level at which the attack begins.
     discount, policy_rate, action_noise
-        The discount of later rewards, 1 in the text, where an episode's last round is its end; the
-        rate of the learner; and the standard deviation of the noise on actions while it learns.
+        The discount of later rewards, the learning rate of the learner, and the standard deviation
+        of the noise that is added to actions during learning. In the text the discount is 1, and an
+        episode ends with its last round.
     actor_rate
-        The rate of the policy, if it is not that of the learner's critic.
+        The learning rate of the policy, if it differs from that of the learner's critic.
     policy_batch, policy_updates
-        The number of rounds of a step of the learner, and whether it steps after each ``"round"``
-        or, as often, after each ``"episode"``. The defaults of stable-baselines3 2.9 are 256 and
-        ``"round"``, those of 2020 were 100 and ``"episode"``.
+        The number of rounds in a batch of the learner, and when the learner takes its steps.
+        ``"round"`` takes a step after each round. ``"episode"`` takes the same number of steps
+        after each episode. The defaults of stable-baselines3 2.9 are 256 and ``"round"``. Its
+        defaults of 2020 were 100 and ``"episode"``.
     policy_kept
-        The policy that is used: the ``"last"``, or that at the end of the ``"best"`` episode.
+        The policy that is used. ``"last"`` uses the last policy. ``"best"`` uses the policy at the
+        end of the best episode.
     replan, replan_steps
-        The number of rounds after which the attacker learns on, from the model that there is then,
-        and of the rounds that it learns from each time. The policy that it has is kept unless
-        another one earns more, and the attacker stays honest until the next plan if that earns
-        most: a model that is destroyed can only get worse for it. With 0, the default, it learns
-        once, as in the text.
+        The number of rounds after which the attacker learns again, and the number of rounds from
+        which it then learns. It begins with the model of that time. It keeps its policy unless
+        another policy earns more. If honesty earns most, the attacker stays honest until it learns
+        again. This can happen when the model is destroyed, because further changes can then only
+        help the server. With 0, the default, the attacker learns once, as in the text.
     acts
-        What chooses the updates: the ``"learned"`` policy, or a control that learns nothing. The
-        ``"untrained"`` policy has the weights that learning starts from. ``"signs"`` always sends
-        the same signs of full range, drawn once (as a factor, the lowest). ``"greedy"`` follows the
-        signs of the gradient of rho-hat at full range. ``"hidden"`` adds to the own update a step
-        along that gradient.
+        What chooses the updates. ``"learned"`` is the learned policy. All others are controls that
+        learn nothing. ``"untrained"`` is the policy with the weights before learning. ``"signs"``
+        always sends the same signs at full range, which are drawn once. If the action is a factor,
+        it sends the lowest factor. ``"greedy"`` follows the signs of the gradient of rho-hat at
+        full range. ``"hidden"`` adds a step along that gradient to the own update.
     hidden_step
         The length of that step, as a share of the length of the own update.
 

@@ -1,8 +1,9 @@
 """Directed deviation: full-trim against the trimmed mean and median, full-Krum against Krum.
 
-Fang et al. (2020), with updates in place of models: the aggregate is to move against the
-direction in which the benign updates would change the model. This is the direction of their mean.
-In the text it is that of the aggregate without the attack, and public code has one or the other.
+The attacks are those of Fang et al. (2020), with updates in place of models. The aggregate is to
+move against the direction in which the benign updates would change the model. Here this is the
+direction of their mean. In the text it is the direction of the aggregate without the attack. Public
+code uses one or the other.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class DirectedDeviation(Attack):
     Parameters
     ----------
     knowledge
-        ``"full"``: the attacker knows all benign updates. ``"partial"``: it knows those that its
-        own clients would send if they were honest, and estimates the others from them.
+        What the attacker knows. With ``"full"`` it knows all benign updates. With ``"partial"`` it
+        knows only the updates that its own clients would send if they were honest. It estimates the
+        other updates from these.
     """
 
     knowledge: str = "full"
@@ -60,16 +62,16 @@ class FullTrim(DirectedDeviation):
     """Send values just beyond the benign ones, on the side that opposes the benign mean.
 
     The attack is that of Fang et al. (2020). With full knowledge each value is drawn uniformly
-    between the benign extreme and ``b`` times it, or its ``b``-th part, whichever is further out.
-    With partial knowledge it is drawn between 3 and 4 deviations from the mean. The deviation is
-    that of a sample (n - 1), and public code divides by n. The direction is that of the benign
-    mean. In the text it is that of the aggregate without the attack. The state is the number of
-    rounds past.
+    beyond the benign extreme. The range ends at ``b`` times the extreme or at its ``b``-th part,
+    whichever is further out. With partial knowledge each value is drawn between 3 and 4 standard
+    deviations from the mean. The standard deviation is that of a sample (n - 1), and public code
+    divides by n. The direction is that of the benign mean. In the text it is that of the aggregate
+    without the attack. The state is the number of past rounds.
 
     Parameters
     ----------
     b
-        How far out the values are drawn, 2 in the paper.
+        This number says how far out the values are drawn. It is 2 in the paper.
     seed
         The seed of the draws.
 
@@ -128,7 +130,7 @@ class FullTrim(DirectedDeviation):
 @ATTACKS.register("full_krum")
 @dataclass(frozen=True)
 class FullKrum(DirectedDeviation):
-    """Send one update ``-lambda sign(mean)``, lambda being the largest with which Krum takes it.
+    """Send ``-lambda sign(mean)`` with the largest lambda with which Krum chooses this update.
 
     The attack is that of Fang et al. (2020). Lambda starts at its upper bound. It is halved until
     Krum would take a Byzantine update, or until it is below ``least``. All Byzantine clients send
@@ -136,9 +138,10 @@ class FullKrum(DirectedDeviation):
     mean. In the text they are those of the aggregate without the attack.
 
     With partial knowledge the attacker's own honest updates stand for the benign ones. The attacker
-    tries a single Byzantine update with them, and adds more one by one as long as no lambda is
-    found. It does not begin with as many as there are honest ones, because equal updates would then
-    be each other's neighbours, and any lambda would do.
+    first tries one Byzantine update together with them. As long as it finds no lambda, it adds one
+    more Byzantine update. It does not begin with as many Byzantine updates as there are honest
+    ones. These equal updates would be each other's neighbours, and Krum would choose them with any
+    lambda.
 
     With full knowledge the attack is not defined if ``2 f >= n - 1``. The ``n - f - 2`` nearest
     updates of a copy are then copies, so its score in the attacker's Krum is 0. Lambda stays at its
@@ -150,7 +153,7 @@ class FullKrum(DirectedDeviation):
     Parameters
     ----------
     least
-        The lambda below which the search gives up, 1e-5 in the paper.
+        The search gives up below this lambda. It is 1e-5 in the paper.
 
     Examples
     --------
@@ -225,7 +228,7 @@ def _largest(
     least: float,
     copies: int,
 ) -> float:
-    """Return the largest lambda tried with which Krum takes a copy, or one less than ``least``.
+    """Return the largest lambda with which Krum takes a copy, or a lambda below ``least``.
 
     ``squared`` holds the squared distances between the known updates, and ``distances`` gives those
     to the copies. The search begins at ``bound``.

@@ -21,7 +21,7 @@ class InnerProductManipulation(Attack):
     Parameters
     ----------
     epsilon
-        The strength. Section VI-B of centered_clipping takes 0.2.
+        The strength of the attack. Section VI-B of centered_clipping takes 0.2.
 
     Examples
     --------

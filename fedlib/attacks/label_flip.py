@@ -25,14 +25,14 @@ class LabelFlip(TrainingAttack):
     Parameters
     ----------
     mapping
-        This says what a label becomes. With ``"complement"`` label y becomes ``C - 1 - y``
-        (centered_clipping, section VI-B). With two classes all labels are then flipped. With
+        This says what a label becomes. With ``"complement"`` label y of C classes becomes ``C - 1 -
+        y`` (centered_clipping, section VI-B). With two classes this flips all labels. With
         ``"pair"`` the class ``source`` becomes ``target`` (residual_reweighting, section 4.2, where
-        1 becomes 7 on MNIST). ``"permutation"`` takes one permutation of the classes without a
-        fixed one, which is drawn from ``seed`` (clustering_with_outliers, appendix D.2, which does
-        not print its own). With ``"constant"`` all labels become ``target``. ``"characters"`` is
-        for 62 classes, which are digits, upper case and lower case letters. Digit y becomes
-        ``(7 y + 1) mod 10``, and a letter changes its case (the authors' code of
+        1 becomes 7 on MNIST). ``"permutation"`` takes one permutation in which every class becomes
+        another class. It is drawn from ``seed`` (clustering_with_outliers, appendix D.2, does not
+        print its permutation). With ``"constant"`` all labels become ``target``. ``"characters"``
+        is for 62 classes, which are digits, upper case and lower case letters. Digit y becomes ``(7
+        y + 1) mod 10``, and a letter changes its case (the authors' code of
         clustering_with_outliers).
     source, target
         The classes of ``"pair"`` and ``"constant"``.
@@ -88,7 +88,9 @@ class LabelFlip(TrainingAttack):
 
     def _permutation(self, n_classes: int) -> torch.Tensor:
         if n_classes < 2:
-            raise ConfigError(f"attack.mapping='permutation' needs two classes, not {n_classes}.")
+            raise ConfigError(
+                f"attack.mapping='permutation' needs at least two classes, not {n_classes}."
+            )
         # Shifted along one random cycle, no class keeps its label.
         cycle = torch.from_numpy(stream(self.seed, "label_flip").permutation(n_classes))
         return torch.empty_like(cycle).scatter_(0, cycle, cycle.roll(-1))

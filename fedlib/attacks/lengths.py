@@ -39,5 +39,5 @@ def unit(vector: torch.Tensor) -> torch.Tensor:
 
 
 def _is_sound(lengths: torch.Tensor) -> torch.Tensor:
-    """Return where the squares of lengths neither overflowed nor lost their digits."""
+    """Return for which vectors the square of the length neither overflowed nor lost digits."""
     return lengths.isfinite() & (lengths > torch.finfo(lengths.dtype).tiny ** 0.5)

@@ -21,22 +21,23 @@ class OptimisedAttack(Attack):
     """Base of the attacks that try their factor on the server's rule.
 
     The search is that of byzfl (Gonzalez et al., 2025), as in the experiments of Allouah et al.
-    (2023). It tries ``start`` and then what is a step away from the best factor so far. As long as
-    each trial is better than all before, the step is doubled. From the first one on that is not
-    better, the step is multiplied by ``ratio`` after each trial. Better is what takes the aggregate
-    farther away from the benign mean.
+    (2023). It tries ``start``, and then always the factor that is one step away from the best
+    factor so far. As long as each trial is better than all trials before, the step is doubled.
+    After the first trial that is not better, the step is multiplied by ``ratio`` after each trial.
+    A factor is better if it moves the aggregate farther away from the benign mean.
 
     Parameters
     ----------
     start
         The first factor.
     step
-        The first step. With a negative one the search goes to the other side. byzfl has 10, and
-        earlier code of the same authors has 1.
+        The first step. With a negative step the search goes in the other direction. byzfl uses 10,
+        and earlier code of the same authors uses 1.
     ratio
-        What the step is multiplied by after a trial that does not extend it, from 0.5 to 1.
+        The step is multiplied by this number, from 0.5 to 1, after a trial that does not double it.
     n_trials
-        How many factors are tried. byzfl has 20, and earlier code of the same authors has 16.
+        The number of factors that are tried. byzfl uses 20, and earlier code of the same authors
+        uses 16.
     """
 
     alike: ClassVar[bool] = True

@@ -33,10 +33,11 @@ class State(NamedTuple):
 class Mimic(Attack):
     """Send a copy of the update of one honest client.
 
-    The attack is that of Karimireddy et al. (2022), section 3.2 and appendix B. It cannot be told
-    from an honest client, and harms where clients have different data. During the warm-up the
-    attacker learns the direction in which honest updates vary most by Oja's rule, and copies the
-    client that is farthest along it. From then on it copies the last such client.
+    The attack is that of Karimireddy et al. (2022), section 3.2 and appendix B. A Byzantine client
+    looks exactly like an honest client. The attack harms if clients have different data. During the
+    warm-up the attacker learns, by Oja's rule, the direction in which honest updates vary most. It
+    copies the client that is farthest along this direction. After the warm-up it always copies the
+    last such client.
 
     An update with a NaN or an Inf counts as the zero update.
 
@@ -45,7 +46,8 @@ class Mimic(Attack):
     victim
         The number of the client that is copied, from 0. None lets the attacker choose it.
     warmup
-        The number of rounds in which the attacker learns. In the text it is an epoch.
+        The number of rounds in which the attacker learns. In the text the attacker learns for one
+        epoch.
     seed
         The seed of the direction from which learning begins.
 

@@ -17,19 +17,21 @@ from fedlib.validation import check_name
 
 @dataclass(frozen=True)
 class MinDistances(Attack):
-    """Base of Min-Max and Min-Sum. The server's rule need not be known.
+    """Base of Min-Max and Min-Sum. These attacks do not need to know the server's rule.
 
-    The text finds gamma by halving steps, from 10 on. Here it is the exact solution of a quadratic
-    equation. An update with a NaN or an Inf counts as the zero update.
+    The text searches for gamma with steps that are halved, beginning at 10. Here it is the exact
+    solution of a quadratic equation. An update with a NaN or an Inf counts as the zero update.
 
     Parameters
     ----------
     perturbation
-        The direction p. ``"unit"``: minus the benign mean. ``"sign"``: minus the signs of the
-        benign mean. ``"std"``: minus the deviation of each coordinate. The text tries all three.
+        The direction p. ``"unit"`` takes minus the direction of the benign mean. ``"sign"`` takes
+        minus the signs of the benign mean. ``"std"`` takes minus the standard deviation of each
+        coordinate. The text tries all three.
     knowledge
-        ``"full"``: the attacker knows all benign updates. ``"partial"``: it knows those that its
-        own clients would send if they were honest, and takes them for the benign ones.
+        What the attacker knows. With ``"full"`` it knows all benign updates. With ``"partial"`` it
+        knows only the updates that its own clients would send if they were honest, and it uses them
+        in place of the benign updates.
     """
 
     perturbation: str = "unit"
@@ -84,7 +86,7 @@ class MinDistances(Attack):
 @ATTACKS.register("min_max")
 @dataclass(frozen=True)
 class MinMax(MinDistances):
-    """Push the benign mean as far as it is no farther from any benign update than two of them are.
+    """Move away from the benign mean until the distances are as large as between benign updates.
 
     All Byzantine clients send ``mean + gamma p``. Its largest distance to a benign update is at
     most the largest distance between two benign updates (Shejwalkar and Houmansadr, 2021).
@@ -117,12 +119,12 @@ class MinMax(MinDistances):
 @ATTACKS.register("min_sum")
 @dataclass(frozen=True)
 class MinSum(MinDistances):
-    """Push the benign mean as far as its sum of squared distances is that of a benign update.
+    """Move away from the benign mean until the sum of distances is as large as for benign updates.
 
     All Byzantine clients send ``mean + gamma p``. The sum of its squared distances to the benign
     updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
-    This is the bound of the text as others cite it, and that of their code. The authors' own code
-    takes the smallest such sum, and so a smaller gamma.
+    Others describe the bound of the text in this way, and use it in their code. The authors' own
+    code takes the smallest such sum, which gives a smaller gamma.
 
     Examples
     --------

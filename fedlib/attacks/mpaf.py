@@ -16,21 +16,21 @@ from fedlib.validation import check_int, check_name, check_real
 @ATTACKS.register("mpaf")
 @dataclass(frozen=True)
 class ModelPoisoningByFakeClients(Attack):
-    """Send a step towards a base model that the attacker chose once, many times too long.
+    """Send a much too long step towards a base model that the attacker has chosen once.
 
     This is the model poisoning attack based on fake clients (MPAF) of Cao and Gong (2022). The
-    attacker needs no data and sees no other update. It knows the broadcast model alone.
+    attacker needs no data and sees no other update. It knows only the broadcast model.
 
     Parameters
     ----------
     scale
-        The factor of the step, lambda in the text, which takes a million.
+        The step is multiplied by this number, lambda in the text. The text takes a million.
     base
-        The base model. ``"random"``: its parameters are drawn from a normal distribution, once for
-        all rounds. ``"zero"``: all of them are zero.
+        The base model. With ``"random"`` its parameters are drawn from a normal distribution, once
+        for all rounds. With ``"zero"`` all its parameters are zero.
     std
-        The standard deviation of the drawn parameters. The text draws them as a network is
-        initialised, which differs from layer to layer.
+        The standard deviation of the drawn parameters. In the text the parameters are drawn like
+        those of a new network, whose standard deviation differs from layer to layer.
     seed
         The seed of the drawn parameters.
 

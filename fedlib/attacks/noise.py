@@ -1,4 +1,4 @@
-"""Attacks that send noise. Each round's draw depends on the seed and the round's number alone."""
+"""Attacks that send noise. The noise of a round depends only on the seed and on its number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedlib.validation import check_int, check_name, check_real
 
 @dataclass(frozen=True)
 class NoiseAttack(Attack):
-    """Base of the attacks that draw noise. The state is the number of rounds past.
+    """Base of the attacks that draw noise. The state is the number of past rounds.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class NoiseAttack(Attack):
         return 0
 
     def _normal(self, rounds: int, like: torch.Tensor, columns: int) -> torch.Tensor:
-        """Standard normal values ``(n_byzantine, columns)``."""
+        """Return standard normal values ``(n_byzantine, columns)``."""
         # Drawn on the CPU, so that a run has the same noise on every device.
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.name, rounds))
         return torch.randn(self.n_byzantine, columns, generator=generator).to(like)
@@ -51,8 +51,9 @@ class GaussianNoise(NoiseAttack):
     std
         The standard deviation of the noise. It is 1, 2 or 3 in Table 4.
     each
-        ``"parameter"``: a number is drawn for each parameter. ``"client"``: one number is drawn for
-        all parameters of a client. The text, "each parameter by a scale", can be read both ways.
+        What gets a number of its own. With ``"parameter"`` a number is drawn for each parameter.
+        With ``"client"`` one number is drawn for all parameters of a client. The text, "each
+        parameter by a scale", can be read both ways.
 
     Examples
     --------
@@ -95,7 +96,7 @@ class GaussianNoise(NoiseAttack):
 @ATTACKS.register("norm_matched_gaussian")
 @dataclass(frozen=True)
 class NormMatchedGaussian(NoiseAttack):
-    """Send a Gaussian vector as long as one's own update.
+    """Send a Gaussian vector that is as long as the client's own honest update.
 
     This is the attack "Gauss" of clustering_with_outliers, appendix D.2.
 
@@ -130,7 +131,9 @@ class NormMatchedGaussian(NoiseAttack):
 @ATTACKS.register("random")
 @dataclass(frozen=True)
 class Random(NoiseAttack):
-    """Send Gaussian vectors, knowing nothing (two_stage_attack, section 4; its scale is not given).
+    """Send Gaussian vectors without any knowledge of the other updates.
+
+    This is the random attack of two_stage_attack, section 4, which does not give its scale.
 
     Parameters
     ----------

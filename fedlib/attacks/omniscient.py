@@ -16,17 +16,18 @@ from fedlib.validation import check_name
 @ATTACKS.register("omniscient")
 @dataclass(frozen=True)
 class Omniscient(Attack):
-    """Send an update that turns the plain average round, from knowledge of all updates.
+    """Send an update that gives the plain average the opposite sign, with knowledge of all updates.
 
     This is the attack of Blanchard et al. (2017) in the form of clustering_with_outliers, appendix
-    D.2. All Byzantine clients send the same.
+    D.2. All Byzantine clients send the same update.
 
     Parameters
     ----------
     version
-        Let m be the mean of what all clients would send if they were honest, and o that of the
-        attacker's own clients among them. ``"text"`` sends ``m - (2 n / f) o``. ``"code"`` sends
-        ``o - (2 n / f) m``, as the authors' code does. The average is then exactly ``-m``.
+        The formula of the sent update. Let m be the mean of the updates that all clients would send
+        if they were honest. Let o be the mean of those that the attacker's own clients would send.
+        ``"text"`` sends ``m - (2 n / f) o``. ``"code"`` sends ``o - (2 n / f) m``, as the authors'
+        code does. With ``"code"`` the average is exactly ``-m``.
 
     Examples
     --------

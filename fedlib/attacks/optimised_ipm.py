@@ -17,8 +17,8 @@ from fedlib.attacks.line_search import OptimisedAttack
 class OptimisedInnerProductManipulation(OptimisedAttack):
     """Send ``-epsilon`` times the benign mean, with the epsilon that makes the rule err most.
 
-    The update is that of Xie et al. (2020). Epsilon is searched for by trying the server's rule, as
-    in the experiments of Allouah et al. (2023) and in byzfl.
+    The update is that of Xie et al. (2020). The attacker finds epsilon by trying the server's rule,
+    as in the experiments of Allouah et al. (2023) and in byzfl.
 
     Examples
     --------

@@ -20,8 +20,8 @@ class ParameterMixing(LabelFlip):
     """Train on flipped labels, then send an honest client's update with some parameters replaced.
 
     This is the attack of Table 8 in the appendix of residual_reweighting. The i-th Byzantine client
-    takes the i-th benign update. Each parameter of it becomes the client's own adversarial one with
-    probability ``mix_rate``. The state is the number of rounds past.
+    takes the i-th benign update. With probability ``mix_rate`` it replaces a parameter of this
+    update by the parameter of its own adversarial update. The state is the number of past rounds.
 
     Parameters
     ----------

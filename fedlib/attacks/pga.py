@@ -22,32 +22,32 @@ _FACTOR, _FURTHEST = 1.4, 1000.0
 @ATTACKS.register("pga")
 @dataclass(frozen=True)
 class ProjectedGradientAscent(Attack):
-    """Push the benign mean as far along a direction as makes the server's rule err most.
+    """Shift the benign mean along a direction, as far as harms the server's rule most.
 
     All Byzantine clients send ``mean + gamma p``. The attack is that of Shejwalkar and Houmansadr
     (2021), which is also in clustering_with_outliers, appendix D.2. Gamma starts at ``start``. In
-    each trial it is moved by half the last step. It goes up if the aggregate's distance to the
-    benign mean has grown, and down if it has not. This search may miss a rule that errs most at a
-    small gamma alone, as Krum does.
+    each trial gamma is changed by half the last step. It is raised if the aggregate's distance to
+    the benign mean has grown, and lowered otherwise. Some rules, such as Krum, err most at a small
+    gamma. The search may miss this gamma.
 
     Parameters
     ----------
     perturbation
         The direction p. ``"sign"`` takes minus the sign of the benign mean. ``"unit"`` takes minus
-        its direction. ``"std"`` takes minus the deviation of each coordinate.
+        its direction. ``"std"`` takes minus the standard deviation of each coordinate.
     outward
-        If true, p has the other sign, as that appendix prints it.
+        If true, p has the opposite sign, as that appendix prints it.
     start
         The first gamma.
     tolerance
         The search ends when its step is no longer than this.
     search
-        ``"halving"`` is the search above. ``"scan"`` tries ``start`` and then 1.4 times the last
-        gamma, up to a thousandfold, as in the code of clustering_with_outliers.
+        ``"halving"`` is the search above. ``"scan"`` tries ``start`` and then always 1.4 times the
+        last gamma, up to a thousand times ``start``, as in the code of clustering_with_outliers.
     aim
         The candidate that is pushed if the rule has a vote. ``"elected"`` is the candidate that
-        wins an election held for the trial. ``"least"`` is the candidate that errs least, as in
-        that code.
+        wins an election held for the trial. ``"least"`` is the candidate that errs least, as in the
+        code of clustering_with_outliers.
 
     Examples
     --------

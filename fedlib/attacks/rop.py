@@ -20,10 +20,11 @@ from fedlib.validation import check_name, check_real
 class RelocatedOrthogonalPerturbation(Attack):
     """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
 
-    Let a be the last aggregate and m the benign mean. The reference direction is
-    ``r = lam a + (1 - lam) m``. The perturbation p is the all-ones vector without its projection on
-    r, scaled to length 1. Every Byzantine client sends ``a + z p``. Line 4 of the algorithm prints
-    this round's aggregate in the place of m. Among the inputs only the benign mean can be meant.
+    Let a be the last aggregate and m the benign mean. The reference direction is ``r = lam a + (1 -
+    lam) m``. The perturbation p is the all-ones vector without its projection on r, scaled to
+    length 1. Every Byzantine client sends ``a + z p``. Line 4 of the algorithm prints this round's
+    aggregate in place of m. The attacker does not know this aggregate, and of the algorithm's
+    inputs only the benign mean fits.
 
     Parameters
     ----------
@@ -33,22 +34,25 @@ class RelocatedOrthogonalPerturbation(Attack):
         The weight of the last aggregate in the reference, lambda in the text.
     angle
         The angle between reference and perturbation in degrees. It is 90 in the text. The authors'
-        present code has 270, which is the negated perturbation.
+        present code has 270, which gives the negated perturbation.
     location
-        The share of the last aggregate in the place that is perturbed, pi in the authors' code. The
-        rest is the benign mean. It is 1 in the text, and 0 in an earlier version of the code.
+        The weight of the last aggregate in the point that is perturbed, pi in the authors' code.
+        The benign mean has the rest of the weight. It is 1 in the text, and 0 in an earlier version
+        of the code.
     first
-        What stands for the last aggregate in the first round: ``"benign_mean"`` (text) or
-        ``"zero"`` (code).
+        What takes the place of the last aggregate in the first round. ``"benign_mean"`` takes the
+        benign mean, as in the text. ``"zero"`` takes zero, as in the code.
     sparse
-        If true, this is ROP-S (equation 20). Only first and last layers, normalisation and biases
-        are then perturbed, by ``d`` over their number as much. The equation can also be read as
-        sending nothing but the perturbation there. Here it is added to the last aggregate, as
-        everywhere.
+        If true, this is ROP-S (equation 20). Then only the first and the last layer, the
+        normalisation and the biases are perturbed. Their perturbation is multiplied by ``d`` over
+        the number of these parameters. By another reading of the equation, the attacker sends
+        nothing but the perturbation for these parameters. Here the perturbation is added to the
+        last aggregate, as for all other parameters.
     mean_of
-        Whose momenta the benign mean is taken of. ``"benign"`` takes those that the benign clients
-        send. ``"own"`` takes those that the attacker's own clients would send if they were honest.
-        By them the attacker predicts the others without seeing them (section III-B).
+        The momenta whose mean is the benign mean. ``"benign"`` takes the momenta that the benign
+        clients send. ``"own"`` takes the momenta that the attacker's own clients would send if they
+        were honest. With them the attacker predicts the other momenta without seeing them (section
+        III-B).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""An adaptive attack that saliency maps cannot see."""
+"""An adaptive attack that saliency maps do not show."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from fedlib.validation import ConfigError, check_int, check_real
 @ATTACKS.register("saliency_matching")
 @dataclass(frozen=True)
 class SaliencyMatching(Attack):
-    """Send one's own honest update, but pull the output bias towards one class.
+    """Send the client's own honest update, but pull the output bias towards one class.
 
-    This is a probe of this book. It is aimed at gradient_guard. A class's score without its bias
-    stays what it was. Its gradient by the pixels, which is the saliency map, is therefore exactly
-    that of an honest update.
+    This attack was made for this book, to test gradient_guard. The attack changes only the bias of
+    a class's score. So the gradient of the score with respect to the pixels, which is the saliency
+    map, is exactly that of an honest update.
 
     Parameters
     ----------
     target
-        The class that every sample is to be taken for.
+        The class that the model is to give to every sample.
     strength
-        How much the bias of that class grows, and those of the others shrink, before the server's
-        learning rate.
+        The amount by which the bias of that class grows and the biases of the other classes shrink.
+        The server multiplies it by its learning rate.
 
     Examples
     --------

@@ -15,14 +15,14 @@ from fedlib.validation import check_real
 @ATTACKS.register("same_value")
 @dataclass(frozen=True)
 class SameValue(Attack):
-    """Send the same number in every coordinate, knowing nothing.
+    """Send the same number in every coordinate, without any knowledge of the other updates.
 
     This is the same-value attack of Li et al. (2019), RSA, section "Numerical experiments".
 
     Parameters
     ----------
     value
-        The number, c in the text, which takes 100.
+        The number, which is c in the text. The text takes 100.
 
     Examples
     --------

@@ -16,15 +16,17 @@ from fedlib.validation import check_real
 @ATTACKS.register("scaled_variance")
 @dataclass(frozen=True)
 class ScaledVariance(Attack):
-    """Send the mean of all workers' honest updates plus ``z`` deviations of each coordinate.
+    """Send the mean of all clients' honest updates plus ``z`` standard deviations.
 
-    This is SV of clustering_with_outliers, appendix D.2. It is like ALIE with a large z, but the
-    mean and the deviations are those of all workers.
+    This is the attack "SV" of clustering_with_outliers, appendix D.2. The standard deviation is
+    that of each coordinate. The attack is like ALIE with a large z, but the mean and the standard
+    deviations are those of all clients.
 
     Parameters
     ----------
     z
-        The number of deviations. The appendix has 20, and the authors' code comes to about 0.57.
+        The number of standard deviations. The appendix uses 20. The authors' code corresponds to
+        about 0.57.
 
     Examples
     --------

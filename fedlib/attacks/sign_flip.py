@@ -15,12 +15,12 @@ from fedlib.validation import check_real
 @ATTACKS.register("sign_flip")
 @dataclass(frozen=True)
 class SignFlip(Attack):
-    """Send the negative of one's own honest update (clustering_with_outliers, appendix D.2).
+    """Send the negative of the client's own honest update (clustering_with_outliers, appendix D.2).
 
     Parameters
     ----------
     scale
-        The length of what is sent, in units of that of the honest update.
+        The length of the sent update, as a multiple of the length of the honest update.
 
     Examples
     --------

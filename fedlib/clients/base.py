@@ -26,7 +26,7 @@ class Client(ABC):
     Parameters
     ----------
     batch_size
-        Samples of a client's batch.
+        The number of samples in a client's batch.
     """
 
     name: ClassVar[str]
@@ -40,11 +40,11 @@ class Client(ABC):
 
     @property
     def sampling(self) -> str:
-        """How a client draws its batches (see :class:`~fedlib.data.batches.Batches`)."""
+        """The way in which a client draws its batches (:class:`~fedlib.data.batches.Batches`)."""
         return "shuffle"
 
     def to_dict(self) -> dict[str, Any]:
-        """The name and the hyperparameters, as JSON values."""
+        """Return the name and the hyperparameters as JSON values."""
         return {"name": self.name, **asdict(self)}
 
     def check_data(self, data: DataConfig, shape: tuple[int, int, int]) -> None:
@@ -60,14 +60,14 @@ class Client(ABC):
         return None
 
     def init(self, federation: Federation, n_parameters: int) -> Any:
-        """What the algorithm keeps from round to round, before the first round. By default nothing.
+        """Return what the algorithm keeps from round to round. By default it keeps nothing.
 
         Parameters
         ----------
         federation
-            What the run is played on.
+            The data and the settings of the run.
         n_parameters
-            Number of the model's parameters.
+            The number of the model's parameters.
         """
         return None
 
@@ -75,45 +75,47 @@ class Client(ABC):
     def step(
         self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Any
     ) -> torch.Tensor:
-        """Compute what some clients send, and their losses.
+        """Compute the updates that some clients send, and their losses.
 
         Parameters
         ----------
         samples
-            The samples that the clients draw.
+            The source from which the clients draw their samples.
         state
-            The broadcast model is ``state.model``; it must be left as it is.
+            The state of the round. The broadcast model is ``state.model``, which must not be
+            changed.
         out
-            Where the updates are written: matrices ``(clients, n_parameters)`` that together have a
-            row for each of ``samples.clients``, the honest ones in the first matrix and the
-            Byzantine ones in the second. They hold what was written in the round before. The
-            server subtracts its learning rate times the aggregate of the updates.
+            The matrices ``(clients, n_parameters)`` into which the updates are written. Together
+            they have a row for each of ``samples.clients``. The first matrix is for the honest
+            clients, and the second one for the Byzantine clients. They hold what was written in the
+            round before. The server subtracts its learning rate times the aggregate of the updates.
         memory
-            What :meth:`init` gave. The algorithm may change it in place.
+            The value that :meth:`init` returned. The algorithm may change it in place.
 
         Returns
         -------
         torch.Tensor
-            Each client's mean loss, ``(clients,)``.
+            The mean loss of each client, ``(clients,)``.
         """
 
     def train_harder(self, extra_epochs: int, rate_factor: float) -> Client:
-        """The algorithm of an attacker that trains longer and faster than the others.
+        """Return the algorithm of an attacker that trains longer and faster than the others.
 
-        By default it is the algorithm of the others, which has no epochs.
+        By default it is the same algorithm, because an algorithm without epochs cannot train
+        longer.
 
         Parameters
         ----------
         extra_epochs
-            Local epochs that are trained besides.
+            The number of additional local epochs.
         rate_factor
-            By what the local learning rate is multiplied.
+            The local learning rate is multiplied by this number.
         """
         return self
 
 
 def make_client(spec: dict[str, Any] | Client) -> Client:
-    """The client algorithm that ``spec`` (as from ``to_dict``) describes."""
+    """Return the client algorithm that ``spec`` describes, a dictionary as from ``to_dict``."""
     if isinstance(spec, Client):
         return spec
     made: Client = CLIENTS.make(spec)

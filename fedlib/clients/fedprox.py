@@ -1,4 +1,4 @@
-"""Local epochs that are held near the broadcast model."""
+"""Local epochs with a term that keeps the model near the broadcast model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedlib.validation import check_real
 @CLIENTS.register("fedprox")
 @dataclass(frozen=True)
 class FedProx(LocalSGD):
-    """Local SGD on the loss plus ``mu / 2 ||w - w_broadcast||^2`` (Li et al., 2020, Algorithm 2).
+    """Train with local SGD on the loss plus ``mu / 2 ||w - w_broadcast||^2``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Local epochs from the broadcast model."""
+"""Clients that train local epochs, beginning with the broadcast model."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ Adjustment = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 @CLIENTS.register("local_sgd")
 @dataclass(frozen=True)
 class LocalSGD(Client):
-    """Local epochs of SGD from the broadcast model; what is sent is ``broadcast - local``.
+    """Train local epochs of SGD from the broadcast model, and send ``broadcast - local``.
 
     With a server's ``learning_rate`` of 1 this is federated averaging (residual_reweighting).
 
     Parameters
     ----------
     batch_size
-        The number of samples of a local step.
+        The number of samples in a local step.
     learning_rate, momentum
-        The rate and the momentum of the client's SGD. The momentum starts at zero in every round.
+        The learning rate and the momentum of the client's SGD. The momentum starts at zero in every
+        round.
     epochs
         The number of passes over the client's data in a round, each in a new random order.
     optimizer
-        ``"sgd"``, or ``"adam"`` with its usual constants (residual_reweighting, appendix A.2),
-        which does not use ``momentum``.
+        The optimizer of the local steps. It is ``"sgd"``, or ``"adam"`` with its usual constants
+        (residual_reweighting, appendix A.2). Adam does not use ``momentum``.
     gradient_rate
-        With a number, a client does not send what its steps changed, but the sum of the gradients
-        of all its local steps times this number, as to a server that takes a step of SGD at this
-        rate. An attacker that trains at a higher rate sends no larger gradients. This is how
-        FoolsGold's clients do it in the code of residual_reweighting.
+        None lets a client send the change that its steps have made. With a number a client sends
+        another update: the sum of the gradients of all its local steps, times this number. This is
+        for a server that takes a step of SGD with this learning rate. An attacker that trains with
+        a higher learning rate then sends no larger gradients. FoolsGold's clients do this in the
+        code of residual_reweighting.
 
     Examples
     --------
@@ -72,7 +74,7 @@ class LocalSGD(Client):
     def step(
         self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Any
     ) -> torch.Tensor:
-        """The local epochs of some clients; see :meth:`Client.step`."""
+        """Train the local epochs of some clients; see :meth:`Client.step`."""
         losses = []
         for rows, passes in zip(out, samples.passes(self.batch_size, self.epochs), strict=True):
             _, of_rows = local_updates(
@@ -92,18 +94,19 @@ class LocalSGD(Client):
         return torch.cat(losses)
 
     def adjustment(self) -> Adjustment | None:
-        """How a local gradient is changed before a step, for algorithms that derive from this one.
+        """Return how a local gradient is changed before a step, for derived algorithms.
 
         Returns
         -------
         callable or None
-            A function of the gradient, the client's parameters and the broadcast ones, all with
-            the parameters on the last axis, that gives the gradient to use. None changes nothing.
+            A function of the gradient, the client's parameters and the broadcast parameters, which
+            returns the changed gradient. All have the parameters on the last axis. None changes
+            nothing.
         """
         return None
 
     def train_harder(self, extra_epochs: int, rate_factor: float) -> LocalSGD:
-        """The same with more epochs and a higher rate; see :meth:`Client.train_harder`."""
+        """Return this algorithm with more epochs and a higher rate."""
         return replace(
             self,
             epochs=self.epochs + extra_epochs,

@@ -1,4 +1,4 @@
-"""One stochastic gradient a round, averaged into a momentum."""
+"""Clients that compute one gradient in each round and average it into a momentum."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from fedlib.validation import ConfigError, check_name, check_real
 
 @dataclass
 class Memory:
-    """What the clients keep from round to round, apart from the momenta that they send.
+    """The values that the clients keep from round to round, apart from the momenta that they send.
 
     Attributes
     ----------
     shared
         The momentum that passes from client to client if they share one, ``(n_parameters,)``.
     moves
-        A generator of image moves for each client.
+        A generator of random image moves for each client.
     gradients
-        Where the gradients are taken if these are not sent themselves, ``(clients,
-        n_parameters)``. None until they are needed.
+        The memory for gradients that are not sent themselves, ``(clients, n_parameters)``. None
+        until it is needed.
     """
 
     shared: torch.Tensor
@@ -47,29 +47,32 @@ def _alters_server_samples(client: Any, run: Any) -> bool:
 @CLIENTS.register("momentum_sgd")
 @dataclass(frozen=True)
 class MomentumSGD(Client):
-    """One stochastic gradient a round, averaged into a worker momentum that is sent.
+    """Compute one gradient in each round, average it into a momentum, and send the momentum.
 
-    ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0`` (centered_clipping,
-    Algorithm 1, line 9).
+    The momentum is ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0``
+    (centered_clipping, Algorithm 1, line 9).
 
     Parameters
     ----------
     batch_size
-        Samples that a client draws in a round.
+        The number of samples that a client draws in a round.
     momentum
-        The share of the last momentum, beta in the papers. With 0 the gradient itself is sent.
+        The share of the last momentum, beta in the papers. With 0 a client sends the gradient
+        itself.
     sampling
-        ``"shuffle"``: a client goes through its data in random order, then in a new one, and
-        batches reach over the end. ``"fresh"``: a client takes the first samples of a new random
-        order in every round, as in the code of centered_clipping; a client with fewer samples than
-        a batch starts over within it. ``"replacement"``: each sample is drawn independently.
+        The way in which a client draws its samples. With ``"shuffle"`` a client goes through its
+        data in a random order, and then in a new random order. A batch may reach from one order
+        into the next. With ``"fresh"`` a client takes the first samples of a new random order in
+        every round, as in the code of centered_clipping. If it has fewer samples than a batch, it
+        takes some of them again. With ``"replacement"`` each sample is drawn independently.
     buffer
-        ``"own"``: each client has its own momentum. ``"shared"``: one momentum passes from client
-        to client within a round and on to the next round, as in the code of
-        clustering_with_outliers.
+        Who has a momentum. With ``"own"`` each client has its own. With ``"shared"`` one momentum
+        passes from client to client within a round, and then on to the next round. This is so in
+        the code of clustering_with_outliers.
     augment
-        ``"none"``, or ``"crop_flip"``: each image of a batch is cropped and flipped at random, see
-        :func:`fedlib.data.augment.crop_and_flip` (CIFAR in the code of centered_clipping).
+        The augmentation of images. ``"none"`` leaves them as they are. With ``"crop_flip"`` each
+        image of a batch is cropped and flipped at random, as CIFAR's images are in the code of
+        centered_clipping (see :func:`fedlib.data.augment.crop_and_flip`).
 
     Examples
     --------
@@ -116,8 +119,8 @@ class MomentumSGD(Client):
             return
         if data.per_pixel:
             raise ConfigError(
-                f"client.augment={self.augment!r} moves pixels, and those of data.per_pixel=True "
-                "are standardised each in its own way: must be False."
+                f"client.augment={self.augment!r} moves pixels, but data.per_pixel=True gives each "
+                "pixel its own scale: data.per_pixel must be False."
             )
         if min(shape[1:]) < 8:
             raise ConfigError(
@@ -125,7 +128,7 @@ class MomentumSGD(Client):
             )
 
     def init(self, federation: Federation, n_parameters: int) -> Memory:
-        """No momentum yet, and a generator of image moves for each client and for the server."""
+        """Return a memory without momentum, with generators of moves for all clients."""
         seed, count = federation.config.seed, len(federation.shares)
         return Memory(
             shared=torch.zeros(n_parameters, device=federation.device),
@@ -135,7 +138,7 @@ class MomentumSGD(Client):
     def step(
         self, samples: Samples, state: State, out: Sequence[torch.Tensor], memory: Memory
     ) -> torch.Tensor:
-        """One gradient of each client into its momentum; see :meth:`Client.step`."""
+        """Average one gradient of each client into its momentum; see :meth:`Client.step`."""
         x, y = samples.batch(self.batch_size, self.sampling)
         x = self._altered(x, y, samples, state, memory)
         strategy, graphs = samples.federation.strategy, state.graphs
@@ -164,7 +167,7 @@ class MomentumSGD(Client):
     def _altered(
         self, x: torch.Tensor, y: torch.Tensor, samples: Samples, state: State, memory: Memory
     ) -> torch.Tensor:
-        """The samples ``(clients, batch, C, H, W)`` as the clients learn from them."""
+        """Return the samples ``(clients, batch, C, H, W)`` as the clients learn from them."""
         if self.augment == "none":
             return x
         drawn = [draw_moves(memory.moves[client], x.shape[1]) for client in samples.clients]

@@ -1,7 +1,7 @@
-"""Distributionally robust learning: gradients on the worst samples nearby.
+"""Distributionally robust learning, which takes gradients at the worst samples nearby.
 
-Sinha, Namkoong and Duchi (2018), as two_stage_attack uses it: samples may be moved at a price of
-``gamma`` times the squared distance, and labels stay.
+The method is that of Sinha, Namkoong and Duchi (2018), as two_stage_attack uses it. A sample may be
+moved at a price of ``gamma`` times the squared distance. Labels are not changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fedlib.validation import check_int, check_name, check_real
 
 @dataclass
 class RobustMemory(Memory):
-    """What robust clients keep besides: ``gamma``, the price of distance on their data."""
+    """The memory of robust clients, which also has ``gamma``, the price of distance."""
 
     gamma: float = 0.0
 
@@ -30,21 +30,22 @@ class RobustMemory(Memory):
 @CLIENTS.register("robust_sgd")
 @dataclass(frozen=True)
 class RobustSGD(MomentumSGD):
-    """The gradient on samples that were moved where they hurt most (two_stage_attack, Algorithm 1).
+    """Compute the gradient at samples that are moved to where the loss is largest.
 
-    Each sample of the batch is replaced by ``argmax_z loss(z) - gamma ||z - x||^2``; see
-    :func:`transport`. The text leaves the ascent open.
+    This is Algorithm 1 of two_stage_attack. Each sample x of the batch is replaced by ``argmax_z
+    loss(z) - gamma ||z - x||^2``; see :func:`transport`. The text does not say how this maximum is
+    found.
 
     Parameters
     ----------
     gamma
         The price of a squared unit of distance. It is 2 on the synthetic data.
     gamma_unit
-        ``"one"``, or ``"norm"``: ``gamma`` is in units of the training samples' mean norm. It is
-        then 0.04 on MNIST.
+        The unit of ``gamma``. With ``"one"`` it is 1. With ``"norm"`` it is the mean norm of the
+        training samples. On MNIST ``gamma`` is 0.04 in this unit.
     ascent_steps, ascent_rate
-        The number of steps and the rate of the inner maximisation. A rate of 1 stands for
-        ``1 / (2 gamma)``.
+        The number of steps and the step size of the inner maximisation. A rate of 1 stands for ``1
+        / (2 gamma)``.
 
     Examples
     --------
@@ -73,11 +74,11 @@ class RobustSGD(MomentumSGD):
 
     @property
     def alters_samples(self) -> bool:
-        """Robust clients always move their samples."""
+        """Return True, because robust clients always move their samples."""
         return True
 
     def init(self, federation: Federation, n_parameters: int) -> RobustMemory:
-        """As for :class:`MomentumSGD`, with the price of distance on these training samples."""
+        """Return the memory of :class:`MomentumSGD`, with the price of distance."""
         base = super().init(federation, n_parameters)
         unit = 1.0
         if self.gamma_unit == "norm":
@@ -87,7 +88,7 @@ class RobustSGD(MomentumSGD):
     def _altered(
         self, x: torch.Tensor, y: torch.Tensor, samples: Samples, state: State, memory: Memory
     ) -> torch.Tensor:
-        """All clients' samples, moved at once against the broadcast model."""
+        """Return the samples of all clients, moved at once to where the broadcast model errs."""
         x = super()._altered(x, y, samples, state, memory)
         labels = y.flatten()
 

@@ -48,7 +48,7 @@ def _data(options: argparse.Namespace) -> int:
     if options.trust:
         check_name("trust", options.trust, DATASETS)
         if not options.variant:
-            raise ConfigError("variant=None must be a name for the copy: --variant NAME.")
+            raise ConfigError("variant=None must be a name for the copy: add --variant NAME.")
         print(f"recorded in {trust(options.trust, root, options.variant)}")
     if options.download:
         download(options.download)

@@ -122,7 +122,7 @@ def _checked(part: str, kind: str, setting: str) -> Newcomer:
     if rule is None:
         raise ConfigError(
             f"rule={part!r} does not accept n_byzantine={f} of {N_CLIENTS} clients, which the "
-            f"setting {setting!r} has: must be a rule that does, or another setting."
+            f"setting {setting!r} has: choose another rule or another setting."
         )
     check_rule(rule, part)
     return new

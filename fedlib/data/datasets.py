@@ -91,8 +91,8 @@ class DataConfig:
         check_name("data.name", self.name, DATASETS)
         if self.per_pixel and not self.normalise:
             raise ConfigError(
-                "data.per_pixel=True is a way to standardise, which data.normalise=False leaves "
-                "out: must be False."
+                "data.per_pixel=True must be False if data.normalise=False, because it is a way to "
+                "standardise pixels."
             )
         check_name("data.source", self.source, ("real", "embedded"))
         for field in ("train_samples", "test_samples"):
@@ -316,7 +316,10 @@ def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None)
     for field, part in (("train_samples", raw.train), ("test_samples", raw.test)):
         wanted, there = getattr(config, field), len(part.labels)
         if wanted is not None and wanted > there:
-            raise ConfigError(f"data.{field}={wanted} is more than the {there} there are.")
+            raise ConfigError(
+                f"data.{field}={wanted} is more than the {there} samples of the data set: must be "
+                f"at most {there}."
+            )
 
     mean = torch.tensor(info.mean).view(1, -1, 1, 1)
     std = torch.tensor(info.std).view(1, -1, 1, 1)

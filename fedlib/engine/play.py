@@ -20,7 +20,7 @@ from fedlib.trackers import TRACKERS, Played, Tracker
 
 
 def play_round(federation: Federation, state: State, trackers: Sequence[Tracker] = ()) -> State:
-    """Play one communication round; ``state`` is changed in place and returned."""
+    """Play one communication round. ``state`` is changed in place and returned."""
     config, n_benign = federation.config, federation.n_benign
     rule = config.aggregator
 
@@ -44,7 +44,7 @@ def play_round(federation: Federation, state: State, trackers: Sequence[Tracker]
 
 
 def clients_step(federation: Federation, state: State) -> torch.Tensor:
-    """Fill the honest rows of ``updates``, and ``own``; return the losses of active clients."""
+    """Fill ``own`` and the honest rows of ``updates``, and return the losses of active clients."""
     config, n_benign, active = federation.config, federation.n_benign, federation.active
     poisons = bool(config.n_byzantine) and config.attack.poisons(state.round + 1)
 
@@ -64,7 +64,7 @@ def clients_step(federation: Federation, state: State) -> torch.Tensor:
 
 
 def byzantine_updates(federation: Federation, state: State, facts: Facts) -> torch.Tensor:
-    """What the Byzantine clients send, ``(n_byzantine, d)``; ``facts`` are the rule's."""
+    """Return what Byzantine clients send, ``(n_byzantine, d)``. ``facts`` are the rule's."""
     attack = federation.config.attack
     known = gather(attack.knows, Moment(federation, state, of_rule=facts))
     benign = state.updates[: federation.n_benign if "benign_updates" in attack.knows else 0]
@@ -87,20 +87,22 @@ def run(
     config, dataset, device, strategy
         As for :func:`prepare`.
     on_round
-        Is called with the number of rounds done after each of them.
+        A function that is called after each round with the number of rounds done.
     before_round
-        Is called before each round with what it is played on. An agent may set ``state.attack``.
+        A function that is called before each round with the federation and the state. An agent may
+        set ``state.attack`` in it.
 
     Returns
     -------
     dict
-        ``rounds``: the rounds after which the model was evaluated, and what the trackers of the
-        run record (see :mod:`fedlib.trackers`). A number that is not finite is None.
+        The metrics by name. ``rounds`` has the rounds after which the model was evaluated. The
+        other entries are what the trackers of the run record (see :mod:`fedlib.trackers`). A number
+        that is not finite becomes None.
 
     Raises
     ------
     ConfigError
-        If data and configuration do not go together.
+        If the data and the configuration do not fit together.
 
     Examples
     --------
@@ -133,14 +135,14 @@ def run(
 
 
 def start_trackers(federation: Federation, state: State) -> list[Tracker]:
-    """The trackers that every run has, and those that the configuration names."""
+    """Make the trackers that every run has, and those that the configuration names."""
     named = federation.config.track
     names = [name for name in TRACKERS if TRACKERS[name].always or name in named]
     return [TRACKERS[name](federation, state) for name in names]
 
 
 def _report(metrics: dict[str, list[Any]], trackers: Sequence[Tracker], state: State) -> None:
-    """Add an evaluation to the series; one that begins late has None before."""
+    """Add an evaluation to the series. A series that begins late has None before."""
     before = len(metrics["rounds"])
     metrics["rounds"].append(state.round)
     for tracker in trackers:
@@ -151,7 +153,7 @@ def _report(metrics: dict[str, list[Any]], trackers: Sequence[Tracker], state: S
 
 
 def recorded(value: Any) -> Any:
-    """A value as a record keeps it: six significant digits, and None where it is not finite.
+    """Return a value as a record keeps it: with six significant digits, and None if not finite.
 
     JSON has no word for NaN or Inf, and shorter numbers keep a record short.
     """

@@ -24,7 +24,7 @@ def prepare(
     device: str | torch.device = "cpu",
     strategy: str = "auto",
 ) -> tuple[Federation, State]:
-    """Everything that a run is played on, before its first round.
+    """Prepare everything that a run needs before its first round.
 
     Parameters
     ----------
@@ -33,19 +33,20 @@ def prepare(
     dataset
         The data that ``config.data`` describes.
     device
-        Where the model is trained.
+        The device on which the model is trained.
     strategy
-        How the clients' gradients are taken (see :mod:`fedlib.gradients`).
+        The way in which the clients' gradients are computed (see :mod:`fedlib.gradients`).
 
     Returns
     -------
     federation, state
-        What stays the same over the run, and what changes from round to round.
+        The federation has what stays the same over the run. The state has what changes from round
+        to round.
 
     Raises
     ------
     ConfigError
-        If data and configuration do not go together.
+        If the data and the configuration do not fit together.
     """
     if dataset.config != config.data:
         raise ConfigError(
@@ -106,7 +107,7 @@ def _on_device(batch: Batch, device: torch.device) -> Batch:
 
 
 def _shares(config: RunConfig, dataset: Dataset) -> list[np.ndarray]:
-    """The clients' sample indices, and after them the server's if it has samples."""
+    """Return the sample indices of the clients, and then of the server if it has samples."""
     shares: list[np.ndarray] = config.partition(
         dataset.y_train.numpy(), config.n_clients, config.seed, dataset.groups
     )
@@ -118,7 +119,7 @@ def _shares(config: RunConfig, dataset: Dataset) -> list[np.ndarray]:
 
 
 def _test_set(config: RunConfig, dataset: Dataset, shares: list[np.ndarray]) -> Batch:
-    """The samples and labels that the model is judged on."""
+    """Return the samples and labels on which the model is tested."""
     if config.test_set == "pooled":
         return dataset.x_test, dataset.y_test
     judged = config.n_clients
@@ -132,7 +133,7 @@ def _test_set(config: RunConfig, dataset: Dataset, shares: list[np.ndarray]) -> 
 
 
 class _Poisoned(NamedTuple):
-    """The training samples as Byzantine clients see them, as for :class:`Federation`."""
+    """The training samples as Byzantine clients see them, as in :class:`Federation`."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -140,7 +141,7 @@ class _Poisoned(NamedTuple):
 
 
 def _poisoned(attack: Attack, dataset: Dataset, held_by: list[np.ndarray]) -> _Poisoned:
-    """Poison what Byzantine clients hold; ``held_by`` has the sample indices of each of them."""
+    """Poison the samples of Byzantine clients. ``held_by`` has the indices of each."""
     x, y = dataset.x_train, dataset.y_train
     if not held_by:
         return _Poisoned(x, y)

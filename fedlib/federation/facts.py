@@ -1,8 +1,8 @@
-"""Facts: what a rule may use beside the updates, and what an attack may know, by name.
+"""Facts, by name: what a rule may use beside the updates, and what an attack may know.
 
 A rule lists the facts that it ``needs`` and an attack those that it ``knows``. The engine makes
-these and no others, each by the function that is entered here under its name. To add a fact, add
-one function.
+only these facts. It makes each fact with the function that is registered here under the fact's
+name. To add a fact, add one function.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from fedlib.validation import ConfigError, check_name
 
 
 class Facts:
-    """Values of facts, as attributes. A fact that was not given has no attribute.
+    """The values of facts, as attributes. A fact that is not given has no attribute.
 
     An array of another library becomes a tensor.
 
-    One that may be missing, such as the aggregate of the round before, is None then.
+    A fact that may be missing is then None, such as the aggregate of the last round before the
+    first round.
 
     Raises
     ------
     ConfigError
-        If a name is none of ``FACTS``.
+        If a name is not one of ``FACTS``.
 
     Examples
     --------
@@ -57,14 +58,14 @@ class Facts:
         return iter(self.__dict__)
 
     def detached(self) -> Facts:
-        """These facts without the graphs that their tensors may carry."""
+        """Return these facts without the autograd graphs that their tensors may carry."""
         tensors = {k: v for k, v in self.__dict__.items() if isinstance(v, torch.Tensor)}
         if not any(value.requires_grad for value in tensors.values()):
             return self
         return self.with_(**{name: value.detach() for name, value in tensors.items()})
 
     def with_(self, **values: Any) -> Facts:
-        """A copy in which some facts have other values."""
+        """Return a copy in which some facts have other values."""
         return Facts(**{**self.__dict__, **values})
 
 
@@ -75,13 +76,13 @@ class Moment:
     Attributes
     ----------
     federation, state
-        What the round is played on, after the clients' step.
+        The federation and the state of the round, after the clients' step.
     trial
-        Whether an attacker tries the rule. What is asked of clients is then asked on samples drawn
-        for that, the same in all of a round's trials: the attacker does not foresee the true ones,
-        and these do not depend on how often it tries.
+        Whether an attacker tries the rule. If the rule asks clients, they then answer on other
+        samples, which are the same in all trials of a round. So the attacker cannot foresee the
+        true samples, and these do not depend on the number of trials.
     of_rule
-        The facts of the rule, for facts by which an attack tries it.
+        The facts of the rule, which an attack needs to try the rule.
     """
 
     federation: Federation
@@ -90,28 +91,28 @@ class Moment:
     of_rule: Facts | None = None
 
     def samples(self, purpose: str, clients: Iterable[int]) -> Samples:
-        """Clean samples of some clients, from the stream of this purpose or that of its trials."""
+        """Return clean samples of some clients, from this purpose's stream or its trials'."""
         stream = self.state.streams(f"trial_{purpose}" if self.trial else purpose)
         return Samples(self.federation, stream, list(clients))
 
 
 @dataclass(frozen=True)
 class Fact:
-    """How a fact is made, and what it is checked against.
+    """The description of a fact: how it is made, and how it is checked.
 
     Attributes
     ----------
     make
-        A function of the :class:`Moment`. Its docstring says what the fact is.
+        A function of the :class:`Moment` that makes the fact. Its docstring says what the fact is.
     shape
-        Names of the fact's axes, if it is a tensor: ``n_clients``, ``n_byzantine``,
+        The names of the fact's axes, if it is a tensor. A name is ``n_clients``, ``n_byzantine`` or
         ``n_parameters``.
     of_server
-        Whether the server needs samples of its own for it.
+        Whether the server needs samples of its own for the fact.
     asks_clients
-        Whether clients are asked for it, so that it is made anew for an attacker's trials.
+        Whether the clients are asked for the fact. It is then made anew for an attacker's trials.
     optional
-        Whether its value may be None.
+        Whether the value of the fact may be None.
     """
 
     make: Callable[[Moment], Any]
@@ -133,12 +134,12 @@ def _fact(*shape: str, **properties: bool) -> Callable[[Callable[[Moment], Any]]
 
 
 def gather(names: Iterable[str], moment: Moment) -> Facts:
-    """The facts of these names."""
+    """Make the facts with these names."""
     return Facts(**{name: FACTS[name].make(moment) for name in names})
 
 
 def gather_for_trials(facts: Facts, moment: Moment) -> Facts:
-    """A rule's ``facts`` as an attacker has them that tries the rule."""
+    """Return the ``facts`` of a rule as an attacker has them when it tries the rule."""
     asked = {name: FACTS[name] for name in facts if FACTS[name].asks_clients}
     trial = Moment(moment.federation, moment.state, trial=True)
     return facts.with_(**{name: fact.make(trial) for name, fact in asked.items()})
@@ -152,9 +153,9 @@ def check_facts(whose: str, names: Iterable[str], facts: Facts, sizes: Mapping[s
     whose
         Whose facts these are, for the message: ``aggregator='fltrust'``.
     names
-        The facts that must be there.
+        The names of the facts that must be given.
     facts
-        Those that are given.
+        The facts that are given.
     sizes
         The length of each axis that a fact may have.
     """
@@ -198,11 +199,11 @@ def server_update(moment: Moment) -> torch.Tensor:
 
 @_fact(asks_clients=True)
 def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
-    """A function of candidate aggregates that gives the index of each client's choice.
+    """A function of candidate aggregates that returns the index of each client's choice.
 
-    It takes ``(n_candidates, n_parameters)`` and gives ``(n_clients,)``. An honest client votes for
-    the smallest loss on its batch, and a Byzantine one for the largest (clustering_with_outliers,
-    section 5).
+    It takes ``(n_candidates, n_parameters)`` and returns ``(n_clients,)``. An honest client votes
+    for the candidate with the smallest loss on its batch, and a Byzantine client for the one with
+    the largest loss (clustering_with_outliers, section 5).
     """
     config = moment.federation.config
 
@@ -227,7 +228,7 @@ def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
 def _losses_after(
     state: State, candidates: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
-    """Each client's loss after a server step along each candidate, ``(n_clients, n_candidates)``.
+    """Return each client's loss after a step along each candidate, ``(n_clients, n_candidates)``.
 
     A loss that is not a number counts as infinite.
     """
@@ -247,11 +248,11 @@ def _losses_after(
 
 @_fact(of_server=True)
 def saliency(moment: Moment) -> Callable[..., torch.Tensor]:
-    """A function of updates that gives saliency maps on the server's samples.
+    """A function of updates that returns saliency maps on the server's samples.
 
-    It takes updates ``(m, n_parameters)`` and gives the maps ``(m, n_samples, H, W)`` of the models
-    after each of them. With ``raw=True`` the maps are those of models that have the negated updates
-    for parameters. ``score`` is as in :func:`~fedlib.gradients.saliency_maps`.
+    It takes updates ``(m, n_parameters)`` and returns the maps ``(m, n_samples, H, W)`` of the
+    model after each update. With ``raw=True`` the maps are those of models whose parameters are the
+    negated updates. ``score`` is as in :func:`~fedlib.gradients.saliency_maps`.
     """
     federation = moment.federation
 
@@ -265,9 +266,9 @@ def saliency(moment: Moment) -> Callable[..., torch.Tensor]:
 
 @_fact(asks_clients=True)
 def client_saliency(moment: Moment) -> Callable[..., torch.Tensor]:
-    """Like ``saliency``, but it takes a client's number first, and looks at that client's samples.
+    """A function like ``saliency`` that takes a client's number first.
 
-    The samples are a batch of the client's.
+    The maps are on a batch of this client's samples.
     """
     client = moment.federation.config.client
 
@@ -297,7 +298,7 @@ def _maps_after(
 
 @_fact("n_parameters")
 def output_weights(moment: Moment) -> torch.Tensor:
-    """Where the last layer's weights are, without its bias, ``(n_parameters,)`` of bool."""
+    """Which parameters are weights of the last layer, no bias, ``(n_parameters,)`` of bool."""
     return _mask("output_weights", models.output_weights, moment)
 
 
@@ -306,15 +307,15 @@ def output_weights(moment: Moment) -> torch.Tensor:
 
 @_fact("n_benign", "n_parameters")
 def benign_updates(moment: Moment) -> torch.Tensor:
-    """What the honest clients send, ``(n_benign, n_parameters)``."""
+    """The updates that the honest clients send, ``(n_benign, n_parameters)``."""
     return moment.state.updates[: moment.federation.n_benign]
 
 
 @_fact("n_byzantine", "n_parameters")
 def own_updates(moment: Moment) -> torch.Tensor:
-    """What the Byzantine clients would send if they were honest, ``(n_byzantine, n_parameters)``.
+    """The updates that the Byzantine clients would send if honest, ``(n_byzantine, n_parameters)``.
 
-    It is computed on their own, perhaps poisoned, samples.
+    They are computed on the samples of the Byzantine clients, which may be poisoned.
     """
     return moment.state.own
 
@@ -333,11 +334,12 @@ def model(moment: Moment) -> torch.Tensor:
 
 @_fact()
 def rule(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The server's rule as it stands: a function of all updates that gives the aggregate.
+    """The server's rule with its present state, as a function of all updates.
 
-    It takes ``(n_clients, n_parameters)``, the Byzantine updates last, and gives
-    ``(n_parameters,)``. What the rule draws itself is drawn as the server will draw it, such as the
-    round's buckets. What clients are asked is asked on batches drawn for trials.
+    It takes ``(n_clients, n_parameters)`` with the Byzantine updates last, and returns the
+    aggregate ``(n_parameters,)``. The random numbers of the rule, such as the buckets of the round,
+    are the ones that the server will draw. If the rule asks clients, they answer on batches that
+    are drawn for trials.
     """
     aggregator, state = moment.federation.config.aggregator, moment.state
     facts = gather_for_trials(moment.of_rule or Facts(), moment)
@@ -346,7 +348,7 @@ def rule(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
 
 @_fact()
 def candidates(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Like ``rule``, but it gives all aggregates that the clients will vote on.
+    """A function like ``rule`` that returns all aggregates on which the clients will vote.
 
     Their shape is ``(n_candidates, n_parameters)``. A rule without a vote has one candidate.
     """
@@ -357,18 +359,18 @@ def candidates(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
 
 @_fact("n_parameters")
 def critical_parameters(moment: Moment) -> torch.Tensor:
-    """Where the first and last layers, normalisation and biases are, of bool."""
+    """Which parameters belong to the first or last layer, a normalisation or a bias, of bool."""
     return _mask("critical_parameters", models.critical_parameters, moment)
 
 
 @_fact("n_parameters")
 def output_bias(moment: Moment) -> torch.Tensor:
-    """Where the last layer's bias is, ``(n_parameters,)`` of bool."""
+    """Which parameters are the bias of the last layer, ``(n_parameters,)`` of bool."""
     return _mask("output_bias", models.output_bias, moment)
 
 
 def _mask(name: str, make: Callable[[Any], torch.Tensor], moment: Moment) -> torch.Tensor:
-    """A mask of the model's parameters, which is made once in a run."""
+    """Return a mask of the model's parameters, which is made only once in a run."""
     state, device = moment.state, moment.federation.device
     mask: torch.Tensor = state.keep(name, lambda: make(state.model).to(device))
     return mask

@@ -26,26 +26,26 @@ class Federation:
     config
         The run's configuration.
     device
-        Where the data and the model are.
+        The device of the data and the model.
     train, test
         Clean samples ``(n, C, H, W)`` and labels ``(n,)``.
     poisoned
         The training samples as the Byzantine clients see them. If the attack poisons a part of
-        every batch, these are the training samples and after them poisoned copies of those that
-        Byzantine clients hold.
+        every batch, these are the training samples, followed by poisoned copies of the samples of
+        Byzantine clients.
     twins
-        Where the poisoned copy of each training sample is among ``poisoned``, ``(n,)``. None if the
-        attack does not poison a part of every batch.
+        The place of the poisoned copy of each training sample in ``poisoned``, ``(n,)``. None if
+        the attack does not poison a part of every batch.
     triggered
-        Test samples and labels on which an attack with a goal of its own is judged. None if the
-        attack has no such goal, or if no test sample is fit for it.
+        The test samples with the labels that the attack wants the model to give them. None if the
+        attack wants no certain labels, or if no test sample can be used for this.
     shares
-        The sample indices of each client. If the server has samples, its own come last.
+        The sample indices of each client. If the server has samples, their indices come last.
     active
-        How many clients, the first ones, compute a step of their own. Byzantine clients do so only
-        if the attack needs their updates.
+        The number of clients that compute a step. They are the first ones. Byzantine clients
+        compute a step only if the attack needs their updates.
     strategy
-        How the clients' gradients are taken (see :mod:`fedlib.gradients`).
+        The way in which the clients' gradients are computed (see :mod:`fedlib.gradients`).
     black
         The value of a black pixel in each channel.
     """
@@ -64,12 +64,12 @@ class Federation:
 
     @property
     def n_clients(self) -> int:
-        """Number of clients."""
+        """The number of clients."""
         return self.config.n_clients
 
     @property
     def n_benign(self) -> int:
-        """Number of honest clients, which are the first ones."""
+        """The number of honest clients, which are the first ones."""
         return self.config.n_clients - self.config.n_byzantine
 
     @property
@@ -79,19 +79,19 @@ class Federation:
 
     @cached_property
     def sample_counts(self) -> torch.Tensor:
-        """Training samples of each client, ``(n_clients,)`` in float64."""
+        """The number of training samples of each client, ``(n_clients,)`` in float64."""
         counts = [len(share) for share in self.shares[: self.n_clients]]
         return torch.tensor(counts, dtype=torch.float64).to(self.device)
 
     def on_device(self, index: torch.Tensor) -> torch.Tensor:
-        """The CPU tensor ``index`` on the device. The CPU does not wait for a GPU."""
+        """Return the CPU tensor ``index`` on the device. The CPU does not wait for a GPU."""
         if self.device.type == "cuda":
             return index.pin_memory().to(self.device, non_blocking=True)
         return index.to(self.device)
 
 
 class Streams:
-    """Streams of batches named by their purpose, each begun when it is first asked for.
+    """Streams of batches with names. A stream begins when it is first asked for.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Streams:
         self._begun: dict[str, Batches] = {}
 
     def __call__(self, purpose: str) -> Batches:
-        """The stream of this purpose. It does not depend on what other streams are drawn from."""
+        """Return the stream of this purpose. It does not depend on draws from other streams."""
         if purpose not in self._begun:
             self._begun[purpose] = Batches(self._shares, self._seed, purpose)
         return self._begun[purpose]
@@ -121,27 +121,28 @@ class State:
     model
         The broadcast model.
     parameters
-        The flat vector ``(d,)`` that the model's parameters are views of.
+        The flat vector ``(d,)`` of the parameters. The model's parameters are views of it.
     updates
         The updates that the rule sees, ``(n_clients, d)``. Between rounds the honest rows keep what
         the clients sent, such as their momenta.
     own
-        What Byzantine clients that compute a step would send if they were honest,
-        ``(n_byzantine or 0, d)``.
+        The updates that Byzantine clients would send if they were honest, ``(n_byzantine, d)``. It
+        has no rows if they compute no step.
     streams
-        Where the clients draw their samples from.
+        The streams from which the clients draw their samples.
     client, aggregator, attack
-        What the client algorithm, the rule and the attack keep from round to round.
+        The states of the client algorithm, the rule and the attack.
     graphs
-        How a GPU replays the clients' step.
+        The graphs with which a GPU replays the clients' step.
     round
-        Number of rounds that have been played.
+        The number of rounds that have been played.
     learning_rate
-        The server's rate in the next round.
+        The server's learning rate in the next round.
     last_aggregate
-        What the server stepped along in the last round, ``(d,)``. None before the first round.
+        The aggregate along which the server stepped in the last round, ``(d,)``. None before the
+        first round.
     kept
-        What facts keep from round to round, by name.
+        The values that facts keep from round to round, by name.
     """
 
     model: nn.Module
@@ -159,7 +160,7 @@ class State:
     kept: dict[str, Any] = field(default_factory=dict)
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
-        """What is kept under ``name``; it is made when it is first asked for."""
+        """Return the value that is kept under ``name``, and make it on the first call."""
         if name not in self.kept:
             self.kept[name] = make()
         return self.kept[name]

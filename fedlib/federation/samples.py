@@ -16,7 +16,7 @@ from fedlib.gradients import Batch
 class Passes(NamedTuple):
     """Local passes of some clients over their data.
 
-    ``schedule`` ``(clients, steps, batch)`` points into ``data``; -1 marks an empty place.
+    ``schedule`` ``(clients, steps, batch)`` has indices of ``data``. An empty place has -1.
     """
 
     data: Batch
@@ -29,9 +29,9 @@ class Samples:
     Parameters
     ----------
     federation
-        Where the samples are.
+        The federation that holds the samples.
     batches
-        The stream to draw from.
+        The stream from which samples are drawn.
     clients
         The clients' numbers. Honest clients must stand before Byzantine ones.
     poisoned
@@ -50,16 +50,16 @@ class Samples:
         self._n_honest = sum(client < federation.n_benign for client in clients)
 
     def batch(self, size: int, sampling: str = "shuffle") -> Batch:
-        """Each client's next batch.
+        """Draw the next batch of each client.
 
         The samples have the shape ``(clients, size, C, H, W)``, the labels ``(clients, size)``.
 
         Parameters
         ----------
         size
-            Samples of each client.
+            The number of samples of each client.
         sampling
-            How they are drawn (see :class:`~fedlib.data.batches.Batches`).
+            The way in which they are drawn (see :class:`~fedlib.data.batches.Batches`).
         """
         clean, drawn = self.federation.train, self._batches.draw(self.clients, size, sampling)
         index = self.federation.on_device(torch.from_numpy(drawn)).view(-1)
@@ -78,14 +78,14 @@ class Samples:
         return x, y
 
     def passes(self, size: int, epochs: int) -> list[Passes]:
-        """Whole passes of the honest clients over their data, and after them of the Byzantine ones.
+        """Draw whole passes over the data, of the honest clients and then of the Byzantine ones.
 
         Parameters
         ----------
         size
-            Samples of a batch.
+            The number of samples in a batch.
         epochs
-            Number of passes.
+            The number of passes.
         """
         honest, others = self.clients[: self._n_honest], self.clients[self._n_honest :]
         groups = [(honest, False), (others, self._poisoned)]

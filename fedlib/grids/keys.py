@@ -27,7 +27,7 @@ K = TypeVar("K")
 
 
 def written(prefix: str, parts: Iterable[Any]) -> str:
-    """The key's text: its parts between slashes, after the prefix if it is not empty.
+    """Return the text of a key: the prefix, if there is one, and the parts, separated by slashes.
 
     Numbers are written as short as they can be (``0.9``, ``1``).
     """
@@ -36,16 +36,16 @@ def written(prefix: str, parts: Iterable[Any]) -> str:
 
 
 def parsed(kind: Callable[..., K], prefix: str, text: str) -> K:
-    """The key that :func:`written` gave as ``text``.
+    """Return the key that :func:`written` wrote as ``text``.
 
-    The last part may hold slashes itself if it is text.
+    If the last part is text, it may have slashes itself.
 
     Parameters
     ----------
     kind
-        The ``NamedTuple`` of the key; its fields may be text or numbers.
+        The ``NamedTuple`` of the key. Its fields may be text or numbers.
     prefix
-        What the text begins with, or nothing.
+        The text before the first slash, or an empty text.
     text
         The key's text.
 

@@ -1,4 +1,4 @@
-"""What the protocols of all papers have at each scale."""
+"""The values that the protocol of every paper sets at each scale."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from fedlib.data import DataConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """One scale of a paper's protocol; a paper adds fields of its own.
+    """One scale of a paper's protocol. A paper adds its own fields.
 
     Parameters
     ----------
     rounds, eval_every
-        Rounds of a run, and rounds between two evaluations.
+        The number of rounds of a run, and the number of rounds from one evaluation to the next.
     real, embedded
-        Training and test samples of a real and of an embedded data set; None takes all of a real
-        one.
+        The numbers of training and test samples of a real and of an embedded data set. None takes
+        all samples of a real data set.
     """
 
     rounds: int
@@ -27,12 +27,12 @@ class Protocol:
     embedded: tuple[int, int] = (12_000, 2_000)
 
     def sized(self, data: DataConfig, **changes: Any) -> DataConfig:
-        """``data`` with this scale's numbers of samples, and with the ``changes`` of other fields.
+        """Return ``data`` with this scale's numbers of samples and other ``changes`` of fields.
 
         Parameters
         ----------
         data
-            Where the data set comes from.
+            The configuration of the data set.
         """
         train, test = self.embedded if data.source == "embedded" else self.real
         return replace(data, train_samples=train, test_samples=test, **changes)

@@ -1,4 +1,4 @@
-"""A run's configuration: frozen, serialisable, and identified by its hash."""
+"""The configuration of a run, which cannot be changed and is identified by its hash."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ _EXAMPLES: dict[str, tuple[type, str, str]] = {
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that a run's numbers depend on, down to float tolerance between devices.
+    """Everything that the numbers of a run depend on, apart from rounding on a device.
 
     Parameters
     ----------
     data
-        What is learned.
+        The data set.
     partition
-        How the training samples are shared out to the clients.
+        The way in which the training samples are shared out to the clients.
     model
         The network, one of ``fedlib.models.MODELS``.
     n_clients
         The number of clients.
     n_byzantine
-        How many of the clients, the last ones, the attacker controls.
+        The number of clients that the attacker controls. They are the last ones.
     client
-        What a client does in a round.
+        The client algorithm, which says what a client does in a round.
     aggregator
-        The server's rule. Its ``n_byzantine`` may differ from the run's, as in a baseline without
-        attackers under a trimming rule.
+        The server's rule. Its ``n_byzantine`` may differ from that of the run. An example is a run
+        without attackers in which the rule still trims.
     attack
-        The attack. Its ``n_byzantine`` must be the run's.
+        The attack. Its ``n_byzantine`` must be the same as that of the run.
     rounds
         The number of rounds.
     learning_rate
@@ -70,29 +70,33 @@ class RunConfig:
     milestones
         After each of these rounds the learning rate is multiplied by ``decay``.
     decay
-        The factor of the learning rate at a milestone.
+        The learning rate is multiplied by this number at each milestone.
     eval_every
-        The model is evaluated after so many rounds, and after the last round.
+        The number of rounds from one evaluation to the next. The model is also evaluated after the
+        last round.
     seed
-        The seed of partition, initialisation and batches. The clients' batches depend on nothing
-        else, so that runs of one seed differ by rule and attack alone.
+        The seed of the partition, the initialisation and the batches. The clients' batches depend
+        on nothing else, so runs with the same seed differ only in the rule and the attack.
     track
-        What is recorded besides accuracy and losses: names of ``fedlib.trackers.TRACKERS``.
+        The quantities that are recorded besides accuracy and losses, as names of
+        ``fedlib.trackers.TRACKERS``.
     server_samples
         The number of clean training samples that the server has for itself, for the rules that
         need them. They are drawn from all samples, whether a client holds them or not.
     test_set
-        ``"pooled"``: the model is tested on the whole test set. ``"clients"``: each client tests it
-        on as many test samples, drawn from the class distribution of the client's training
-        samples. ``"benign_clients"``: the honest clients alone do.
+        The samples on which the model is tested. ``"pooled"`` takes the whole test set. With
+        ``"clients"`` each client tests the model on the same number of test samples, which have the
+        class distribution of the client's training samples. With ``"benign_clients"`` only the
+        honest clients do this.
     vote_samples
-        The number of samples on which a client compares the models that it votes on. With 0 it is
-        the size of a batch.
+        The number of samples on which a client compares the models that it votes on. 0 takes as
+        many samples as a batch has.
     server_step
-        ``"aggregate"``: the server steps along the rule's aggregate. ``"honest_mean"``: the server
-        steps along the mean of the honest clients' updates, which no server knows. The rule, one
-        that keeps reputations, is then only watched: it judges every update by the last such mean,
-        on a model that no attacker has touched.
+        The direction of the server's step. With ``"aggregate"`` the server steps along the rule's
+        aggregate. With ``"honest_mean"`` it steps along the mean of the honest clients' updates,
+        which no real server knows. Then the rule must be one that keeps reputations, and it is only
+        watched. It judges every update by the last such mean, on a model that no attacker has
+        influenced.
 
     Raises
     ------
@@ -178,7 +182,7 @@ class RunConfig:
         self.attack.init(self.n_clients, 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON values; :meth:`from_dict` takes it back."""
+        """Return the configuration as JSON values, from which :meth:`from_dict` makes it again."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
             "data": self.data.to_dict(),
@@ -192,15 +196,16 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, check: bool = True) -> RunConfig:
-        """The configuration that ``to_dict`` wrote.
+        """Return the configuration that a dictionary from ``to_dict`` describes.
 
         Parameters
         ----------
         values
-            What ``to_dict`` returned.
+            The dictionary that ``to_dict`` returned.
         check
-            False leaves out the checks of how the parts go together. A run that was stored before
-            such a check was added cannot be made any more, but it still has its identity.
+            False leaves out the checks whether the parts fit together. A run may have been stored
+            before such a check was added. It cannot be computed any more, but it still has its
+            identity.
 
         Raises
         ------
@@ -236,9 +241,9 @@ class RunConfig:
 
     @cached_property
     def id(self) -> str:
-        """The run's identity: 16 hexadecimal digits of the canonical JSON's sha256.
+        """The identity of the run: 16 hexadecimal digits of the sha256 of its canonical JSON.
 
-        See :func:`fedlib.parts.identity_of`: options that have their defaults stay out.
+        Options that have their defaults do not enter it (:func:`fedlib.parts.identity_of`).
         """
         return self.identity()
 
@@ -266,7 +271,7 @@ class RunConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_(self, **changes: Any) -> RunConfig:
-        """A copy with some fields changed."""
+        """Return a copy in which some fields are changed."""
         return replace(self, **changes)
 
 

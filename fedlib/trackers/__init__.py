@@ -1,4 +1,4 @@
-"""Trackers: what is recorded of a run, one file a quantity, found by their names.
+"""Trackers, which record the quantities of a run. Each has a name and a file of its own.
 
 To add one, write one file here that registers a class.
 """

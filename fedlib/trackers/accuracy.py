@@ -13,7 +13,7 @@ from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
 
 @TRACKERS.register("accuracy")
 class Accuracy(Tracker):
-    """``test_accuracy`` (a share) and ``test_loss`` of the model at an evaluation.
+    """Record ``test_accuracy`` (a share) and ``test_loss`` of the model at each evaluation.
 
     ``train_loss`` is the mean over honest clients and over the rounds since the last evaluation.
     """

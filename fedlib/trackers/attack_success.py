@@ -1,4 +1,4 @@
-"""How often an attack with a goal of its own has what it wants."""
+"""How often an attack that wants certain labels gets them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fedlib.trackers.base import TRACKERS, Tracker
 
 @TRACKERS.register("attack_success")
 class AttackSuccess(Tracker):
-    """The share of the triggered test samples to which the model gives the label the attack wants.
+    """Record the share of test samples with a trigger that get the label that the attack wants.
 
-    A run records nothing if its attack has no such goal, or if no test sample is fit for it.
+    A run records nothing if its attack wants no certain labels, or if no test sample can be used.
     """
 
     always: ClassVar[bool] = True

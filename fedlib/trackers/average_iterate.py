@@ -13,10 +13,10 @@ from fedlib.trackers.base import TRACKERS, Played, Tracker
 
 @TRACKERS.register("average_iterate")
 class AverageIterate(Tracker):
-    """``test_accuracy_average``: accuracy of the mean of all models broadcast.
+    """Record ``test_accuracy_average``, the accuracy of the mean of all broadcast models.
 
-    It is evaluated after the last round alone, since on the way it would double the time of
-    evaluation; before, it is None.
+    It is evaluated only after the last round, because each evaluation takes as long as that of the
+    model itself. It is None before.
     """
 
     def __init__(self, federation: Federation, state: State) -> None:
@@ -24,7 +24,7 @@ class AverageIterate(Tracker):
         self._average = torch.zeros_like(state.parameters)
 
     def watch(self, state: State, played: Played) -> None:
-        """Average the broadcast model in."""
+        """Add the broadcast model to the average."""
         self._average.lerp_(state.parameters, 1 / (state.round + 1))
 
     def report(self, state: State) -> dict[str, Any]:

@@ -17,14 +17,15 @@ TRACKERS: Registry[Tracker] = Registry("tracker", "fedlib.trackers")
 
 @dataclass(frozen=True)
 class Played:
-    """What a round has come to, before the server's step.
+    """What a round has given, before the server's step.
 
     Attributes
     ----------
     losses
-        Mean training loss of each client that computed a step, ``(n,)``, the honest ones first.
+        The mean training loss of each client that computed a step, ``(n,)``. Honest clients come
+        first.
     aggregate
-        What the server is about to step along, ``(n_parameters,)``.
+        The aggregate along which the server will step, ``(n_parameters,)``.
     """
 
     losses: torch.Tensor
@@ -32,12 +33,12 @@ class Played:
 
 
 class Tracker:
-    """Base of the trackers. A tracker lives as long as a run, and keeps what it needs itself.
+    """Base of the trackers. A tracker belongs to one run, and keeps itself what it needs.
 
     Parameters
     ----------
     federation, state
-        What the run is played on.
+        The federation and the state of the run.
 
     Raises
     ------
@@ -59,19 +60,19 @@ class Tracker:
     def watch(self, state: State, played: Played) -> None:
         """Look at a round after the rule has decided, and before the server's step.
 
-        ``state`` is as the rule left it: ``parameters`` are the broadcast ones, and
-        ``last_aggregate`` is the one of the round before.
+        ``state`` has the broadcast parameters in ``parameters``, and the aggregate of the round
+        before in ``last_aggregate``.
         """
 
     def report(self, state: State) -> dict[str, Any]:
-        """One more entry for each series of the run, at an evaluation after ``state.round`` rounds.
+        """Return one more entry for each series, at an evaluation after ``state.round`` rounds.
 
-        An entry is a number, a list of numbers, or None where the quantity is not known.
+        An entry is a number, a list of numbers, or None if the quantity is not known.
         """
         return {}
 
     def final(self, state: State) -> dict[str, Any]:
-        """What is recorded once, as a whole, after the last round."""
+        """Return what is recorded only once, after the last round."""
         return {}
 
     def is_last(self, state: State) -> bool:
@@ -80,5 +81,5 @@ class Tracker:
 
 
 def mean_of(values: Sequence[torch.Tensor]) -> float | None:
-    """The mean of some numbers, in float64. None if there are none."""
+    """Return the mean of some numbers in float64, or None if there are no numbers."""
     return float(torch.stack(list(values)).double().mean()) if values else None

@@ -13,11 +13,14 @@ from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
 
 @TRACKERS.register("cosines")
 class Cosines(Tracker):
-    """Mean cosines over the rounds since the last evaluation (centered_clipping, Tables II, III).
+    """Record mean cosines of the rounds since the last evaluation.
 
-    ``cosine_benign_to_last_aggregate`` and ``cosine_byzantine_to_last_aggregate``: of the updates
-    to the aggregate of the round before. ``cosine_consecutive_perturbations``: of what the attack
-    adds to the benign mean, to the same of the round before.
+    They are those of centered_clipping, Tables II and III.
+
+    ``cosine_benign_to_last_aggregate`` and ``cosine_byzantine_to_last_aggregate`` are the cosines
+    between the updates and the aggregate of the round before. The perturbation is what the attack
+    adds to the benign mean. ``cosine_consecutive_perturbations`` is the cosine between it and the
+    perturbation of the round before.
     """
 
     def __init__(self, federation: Federation, state: State) -> None:
@@ -42,7 +45,7 @@ class Cosines(Tracker):
             self._last_perturbation = perturbation
 
     def report(self, state: State) -> dict[str, Any]:
-        """The means since the last evaluation."""
+        """Return the means since the last evaluation."""
         found = {f"cosine_{name}": mean_of(values) for name, values in self._cosines.items()}
         for values in self._cosines.values():
             values.clear()

@@ -1,4 +1,4 @@
-"""What the last model says on a grid of the plane."""
+"""The classes that the last model gives to the points of a grid in the plane."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedlib.validation import ConfigError
 
 @TRACKERS.register("decision")
 class Decision(Tracker):
-    """``decision``: the classes of points of the plane after the last round, for a picture."""
+    """Record ``decision``, the classes of points of the plane after the last round."""
 
     def __init__(self, federation: Federation, state: State) -> None:
         super().__init__(federation, state)
@@ -30,12 +30,12 @@ class Decision(Tracker):
 
 
 def decisions(model: nn.Module, device: torch.device) -> list[str]:
-    """The classes of the points of a 61 x 61 grid over [-4, 4].
+    """Return the classes of the points of a grid with 61 x 61 points, from -4 to 4 on each axis.
 
     Returns
     -------
     list of str
-        A string of digits for each ordinate, the lowest ordinate first.
+        A string of digits for each row of points, the lowest row first.
     """
     place = torch.linspace(-4, 4, 61, device=device)
     points = torch.cartesian_prod(place, place).flip(1).view(-1, 1, 1, 2)

@@ -14,7 +14,7 @@ from fedlib.validation import ConfigError
 
 @TRACKERS.register("reputation")
 class Reputation(Tracker):
-    """``reputation`` of every client at an evaluation, and ``separation``.
+    """Record the ``reputation`` of every client at each evaluation, and the ``separation``.
 
     The separation is the area under the ROC curve of low scores, averaged over the rounds since the
     last evaluation. It is None in a run without Byzantine clients.
@@ -40,26 +40,26 @@ class Reputation(Tracker):
             self._separations.append(found)
 
     def report(self, state: State) -> dict[str, Any]:
-        """The reputations now, and the mean separation."""
+        """Return the present reputations and the mean separation."""
         found = mean_of(self._separations)
         self._separations.clear()
         return {"reputation": state.aggregator.reputation.tolist(), "separation": found}
 
 
 def separation(scores: torch.Tensor, n_benign: int) -> torch.Tensor:
-    """How probable it is that a Byzantine client's score is below an honest one's.
+    """Return the probability that the score of a Byzantine client is below that of an honest one.
 
     Parameters
     ----------
     scores
-        ``(n_clients,)``, the honest ones first.
+        The scores of all clients, ``(n_clients,)``. Honest clients come first.
     n_benign
-        Number of honest clients.
+        The number of honest clients.
 
     Returns
     -------
     torch.Tensor
-        A number from 0 to 1; ties count half.
+        A number from 0 to 1. Two equal scores count as one half.
     """
     gap = scores[:n_benign, None] - scores[None, n_benign:]
     return ((gap > 0).double() + (gap == 0).double() / 2).mean()

@@ -1,4 +1,4 @@
-"""What a model of robust clients certifies, and its error on perturbed test data."""
+"""The certificate of a model of robust clients, and its error on perturbed test data."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ PRICES = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 
 @TRACKERS.register("robustness")
 class Robustness(Tracker):
-    """What the model certifies on the training data (two_stage_attack, section 4).
+    """Record the model's certificate on the training data (two_stage_attack, section 4).
 
-    ``robustness_level`` (rho-hat) and ``worst_loss`` at each evaluation; after the last round
-    ``perturbation_level`` and ``perturbation_error`` of test data that are moved at falling prices.
+    ``robustness_level`` (rho-hat) and ``worst_loss`` are recorded at each evaluation. After the
+    last round, test data are moved at lower and lower prices. ``perturbation_level`` says how far
+    they are moved, and ``perturbation_error`` is the model's error on them.
     """
 
     def __init__(self, federation: Federation, state: State) -> None:
@@ -45,13 +46,13 @@ class Robustness(Tracker):
             )
 
     def report(self, state: State) -> dict[str, Any]:
-        """The certificate of the model now."""
+        """Return the certificate of the present model."""
         x, y = (part[:CERTIFIED] for part in self.federation.train)
         found = certificate(state.model, x, y, self._gamma, *self._ascent)
         return {"robustness_level": found.level, "worst_loss": found.worst_loss}
 
     def final(self, state: State) -> dict[str, Any]:
-        """How wrong the last model is on perturbed test data."""
+        """Return the error of the last model on perturbed test data."""
         x, y = (part[:CERTIFIED] for part in self.federation.test)
         prices = [self._gamma * price for price in PRICES]
         curve = perturbation_curve(state.model, x, y, prices, *self._ascent)

@@ -12,7 +12,7 @@ from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
 
 @TRACKERS.register("taken")
 class Taken(Tracker):
-    """``byzantine_taken``: how often the server stepped along the update of a Byzantine client.
+    """Record ``byzantine_taken``: how often the server stepped along a Byzantine client's update.
 
     It is the share of the rounds since the last evaluation in which the aggregate is equal to what
     a Byzantine client sent. A rule that selects one update can have any share. A rule that mixes

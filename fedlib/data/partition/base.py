@@ -73,13 +73,15 @@ class Partition(ABC):
         check_int("n_clients", n_clients, 1)
         if len(labels) < n_clients:
             raise ConfigError(
-                f"n_clients={n_clients} is more than the {len(labels)} samples to share out."
+                f"n_clients={n_clients} is more than the {len(labels)} samples to share out: must "
+                f"be at most {len(labels)}."
             )
         generator = stream(seed, f"partition-{self.name}")
         if self.needs_groups:
             if groups is None:
                 raise ConfigError(
-                    f"partition={self.name!r} needs data with groups, and these have none."
+                    f"partition={self.name!r} needs data with groups, but the data set has none: "
+                    "must be another partition."
                 )
             labels = np.asarray(groups)
         parts = self._split(labels, n_clients, generator)

@@ -40,6 +40,9 @@ class ByGroup(Partition):
     ) -> list[np.ndarray]:
         found, counts = np.unique(labels, return_counts=True)
         if len(found) < n_clients:
-            raise ConfigError(f"n_clients={n_clients} is more than the {len(found)} groups.")
+            raise ConfigError(
+                f"n_clients={n_clients} is more than the {len(found)} groups of the data set: must "
+                f"be at most {len(found)}."
+            )
         largest = found[np.argsort(-counts, kind="stable")[:n_clients]]
         return [np.flatnonzero(labels == group) for group in generator.permutation(largest)]
