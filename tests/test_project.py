@@ -266,6 +266,27 @@ def test_kernels_of_networks_are_compared_with_torch(tmp_path):
         assert lines[2:] == [f"| gradients, `cnn_4_8` | {expected} |"]
 
 
+def test_the_page_says_where_another_library_is_faster(tmp_path):
+    measured = [
+        {"kind": "aggregator", "name": name, "size": [25, 10_000], "seconds": seconds}
+        for name, seconds in (
+            ("krum", {"fedlib": 0.004, "byzfl": 0.02, "krum": 0.005}),
+            ("mean", {"fedlib": 0.002, "byzfl": 0.001, "flower": 0.0015, "torch": 0.0005}),
+            ("one read", {"memory": 0.001}),
+        )
+    ]
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
+    said, _, lines = fill(Page("{measured:slower}", tmp_path)).partition("\n\n")
+    assert said == "Another library is faster in 2 of 4 comparisons of a rule at a size."
+    assert lines.splitlines()[2:] == [
+        "| `mean` | 25 × 10,000 | byzfl | 0.50 | 1000 |",
+        "| `mean` | 25 × 10,000 | Flower | 0.75 | 500 |",
+    ]
+    (tmp_path / "measured.json").write_text(json.dumps({"measured": measured[:1]}))
+    said = fill(Page("{measured:slower}", tmp_path))
+    assert said == "Another library is faster in 0 of 2 comparisons of a rule at a size."
+
+
 def test_the_figure_of_reads_has_a_row_for_each_rule(tmp_path):
     measured = [
         {"kind": "aggregator", "name": name, "size": size, "seconds": seconds}

@@ -11,10 +11,12 @@ from fedlib.validation import check_name
 
 CPU_FILE = "measured.json"
 
+_PEERS = {"byzfl": "byzfl", "flower": "Flower", "krum": "krum"}
+
 _BY_NETWORK = ("jobs", "bfloat16", "local", "nnpack")
 """The kinds of benchmark whose tables have a row for each network and a column for each way."""
 
-_KINDS = ("machine", "aggregator", "goal", "round", "network", "run", *_BY_NETWORK)
+_KINDS = ("machine", "aggregator", "slower", "goal", "round", "network", "run", *_BY_NETWORK)
 
 
 @page_mark("measured:KIND")
@@ -26,8 +28,9 @@ def measured(page: Page, kind: str) -> str:
     page
         It knows where the benchmarks' results are.
     kind
-        ``machine`` for the machine, otherwise a kind of benchmark: ``aggregator``, ``goal``,
-        ``round``, ``network``, ``run``, ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
+        ``machine`` for the machine, ``slower`` for the rules that another library computes faster,
+        otherwise a kind of benchmark: ``aggregator``, ``goal``, ``round``, ``network``, ``run``,
+        ``jobs``, ``bfloat16``, ``local`` or ``nnpack``.
     """
     check_name("measured", kind, _KINDS)
     summary: dict[str, Any] = json.loads(page.benchmark(CPU_FILE))
@@ -37,7 +40,38 @@ def measured(page: Page, kind: str) -> str:
             f"Measured {when(summary)} on {summary['cores']} cores ({summary['processor']}), "
             f"{summary['threads']} threads, with {versions}."
         )
+    if kind == "slower":
+        return slower(summary)
     return ratios(kind, summary)
+
+
+def slower(summary: dict[str, Any]) -> str:
+    """Say at which sizes another library computes a rule faster, and return a table of them.
+
+    Parameters
+    ----------
+    summary
+        What ``benchmarks/summarise.py`` wrote.
+    """
+    rows, compared = [], 0
+    for entry in summary["measured"]:
+        seconds = entry["seconds"]
+        if entry["kind"] != "aggregator" or "fedlib" not in seconds:
+            continue
+        n, d = entry["size"]
+        for key, library in _PEERS.items():
+            if key in seconds:
+                compared += 1
+                saved = seconds["fedlib"] - seconds[key]
+                if saved > 0:
+                    place = (f"`{entry['name']}`", f"{n} × {d:,}", library)
+                    ratio = f"{seconds[key] / seconds['fedlib']:.2f}"
+                    rows.append((*place, ratio, f"{1e6 * saved:.0f}"))
+    said = (
+        f"Another library is faster in {len(rows)} of {compared} comparisons of a rule at a size."
+    )
+    heads = ("rule", "n × d", "library", "library / fedlib", "saved, µs")
+    return f"{said}\n\n{table(heads, rows, numbers=2)}" if rows else said
 
 
 def when(summary: dict[str, Any]) -> str:
