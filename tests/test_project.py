@@ -277,14 +277,14 @@ def test_the_page_says_where_another_library_is_faster(tmp_path):
     ]
     (tmp_path / "measured.json").write_text(json.dumps({"measured": measured}))
     said, _, lines = fill(Page("{measured:slower}", tmp_path)).partition("\n\n")
-    assert said == "Another library is faster in 2 of 4 comparisons of a rule at a size."
+    assert said == "Another library is faster in 2 of 4 comparisons."
     assert lines.splitlines()[2:] == [
         "| `mean` | 25 × 10,000 | byzfl | 0.50 | 1000 |",
         "| `mean` | 25 × 10,000 | Flower | 0.75 | 500 |",
     ]
     (tmp_path / "measured.json").write_text(json.dumps({"measured": measured[:1]}))
     said = fill(Page("{measured:slower}", tmp_path))
-    assert said == "Another library is faster in 0 of 2 comparisons of a rule at a size."
+    assert said == "Another library is faster in 0 of 2 comparisons."
 
 
 def test_the_figure_of_reads_has_a_row_for_each_rule(tmp_path):
