@@ -67,9 +67,7 @@ def slower(summary: dict[str, Any]) -> str:
                     place = (f"`{entry['name']}`", f"{n} × {d:,}", library)
                     ratio = f"{seconds[key] / seconds['fedlib']:.2f}"
                     rows.append((*place, ratio, f"{1e6 * saved:.0f}"))
-    said = (
-        f"Another library is faster in {len(rows)} of {compared} comparisons of a rule at a size."
-    )
+    said = f"Another library is faster in {len(rows)} of {compared} comparisons."
     heads = ("rule", "n × d", "library", "library / fedlib", "saved, µs")
     return f"{said}\n\n{table(heads, rows, numbers=2)}" if rows else said
 
