@@ -257,5 +257,5 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
         "numbers too. Only agreement with high numbers shows that the change is the cause."
     )
     assert str(recovery(compared(archive, {}), MOMENTUM, "Table 1")) == (
-        "Table 1, momentum: 0.9: no printed number is computed in both ways yet."
+        "Table 1, momentum: 0.9. No printed number is computed in both ways yet."
     )

@@ -39,10 +39,11 @@ def test_the_summary_counts_paper_cells(tmp_path):
     archive = Archive(grid, Store(grid.slug, tmp_path))
     assert tables.summary(archive).text == (
         "0 of 0 cells of Table IV in which the attack shows agree with the paper. The attack shows "
-        "if a run of ours without any attack would not agree. 0 of 1 cell that can be compared "
-        "agree in all. 0 more cells tell nothing, because their printed spread is so wide that "
+        "if a run of ours without any attack would not agree. In all, 0 of 1 cell that can be "
+        "compared agree. 0 more cells tell nothing, because their printed spread is so wide that "
         "nearly every run would agree, or because our seeds are unstable. Of all 1 computed cells, "
-        "0 are within 2 points. 359 of 360 cells are not computed at paper scale. Computed are: "
+        "0 are within 2 points. 359 of 360 cells are not computed at paper scale. The computed "
+        "cells of each setting are: "
         "MNIST* 1 of 60, FMNIST 0 of 60, FMNIST* 0 of 60, "
         "CIFAR-10 0 of 60, CIFAR-10* 0 of 60, CIFAR-100 0 of 60."
     )
@@ -149,7 +150,7 @@ def test_the_last_training_loss_of_a_diverged_run_is_where_the_figures_end(tmp_p
 
 def test_sparse_rop_aims_at_few_parameters():
     first = tables.sparse_table().rows[0]
-    assert first == ("ResNet-20, as used", "272,474", "2,650", "0.97 %", "103")
+    assert first == ("ResNet-20 of this book's runs", "272,474", "2,650", "0.97 %", "103")
 
 
 def test_a_stated_cost_fits_table_iv_or_does_not():
@@ -169,7 +170,7 @@ def test_the_networks_are_compared_where_the_scale_has_them(tmp_path):
     assert models == {"smoke": {"resnet20_code"}, "quick": set(), "paper": {"resnet20_code"}}
     archive = Archive(grid, Store(grid.slug, tmp_path))
     # What is not computed shares a row.
-    (row,) = (row for row in tables.variants_table(archive).rows if row[0] == "ResNet-20")
+    (row,) = (row for row in tables.variants_table(archive).rows if row[0] == "size of ResNet-20")
     assert {
         "CIFAR-10, CC, τ = 1, sparse ROP", "CIFAR-10, CC, τ = 1, ROP, β = 0.99",
     } <= set(row[1].split("\n"))  # fmt: skip
@@ -412,8 +413,8 @@ def test_the_summary_says_first_where_the_attack_shows(tmp_path):
     archive = store_by_place(tmp_path, {}, accuracies)
     assert tables.summary(archive).text.startswith(
         "1 of 2 cells of Table IV in which the attack shows agree with the paper. The attack shows "
-        "if a run of ours without any attack would not agree. 2 of 3 cells that can be compared "
-        "agree in all. 0 more cells tell nothing"
+        "if a run of ours without any attack would not agree. In all, 2 of 3 cells that can be "
+        "compared agree. 0 more cells tell nothing"
     )
 
 
@@ -559,7 +560,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert first.links[1].target.endswith("#cell-table_iv/fmnist_noniid/rop/cc_tau1/0.99")
     assert agreement.startswith("Of Table IV, 13 accuracies are")
     assert "Of these, 5 agree with the paper. In " in agreement
-    assert "5 of 13 cells that can be compared agree in all" in tables.summary(archive).text
+    assert "In all, 5 of 13 cells that can be compared agree." in tables.summary(archive).text
     assert "None of the 16 settings is decided yet" in strongest
     assert "τ = 0.1 10.0 %, centered clipping with τ = 1 65.4 %" in momentum
     assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum

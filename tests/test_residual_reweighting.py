@@ -420,7 +420,7 @@ def test_about_half_is_what_the_table_prints_within_the_margin_on_both_sides():
 def test_the_shares_of_classes_are_of_the_test_samples():
     shares = {row[1]: row[2] for row in tables.class_shares("embedded").rows}
     labels = load_dataset(DataConfig("amazon_reviews", "embedded", EMBEDDED_VARIANT)).y_test
-    assert shares["positive"] == f"{100 * float(labels.float().mean()):.1f} %"
+    assert shares["positive reviews"] == f"{100 * float(labels.float().mean()):.1f} %"
     assert shares["digit 2, the backdoor's target"] == "10.0 %"
     (mnist,) = (row for row in tables.class_shares().rows if row[0] == "MNIST")
     assert mnist[2] == "10.3 %"

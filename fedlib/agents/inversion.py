@@ -122,7 +122,7 @@ def _add_moved_gradients(
     y: torch.Tensor,
     ascent: Ascent,
 ) -> None:
-    """Add to the gradient of the samples that of the distance of moved gradients to seen ones.
+    """Add the gradient of the distance between moved and seen gradients to that of the samples.
 
     Several rounds are computed together, as many as the memory for the graph of the ascent allows.
     """

@@ -98,7 +98,7 @@ class StageOne:
         return self._estimate
 
     def _learn(self, state: State) -> bool:
-        """Learn a new estimate, and say whether it is one that the stage ends with."""
+        """Learn a new estimate, and return whether the stage ends with it."""
         assert self._estimate is not None
         x, y = self._estimate
         ascent = None
@@ -137,7 +137,7 @@ class StageOne:
         return self._chosen(self.seen[::2]), self._chosen(self.seen[1::2])
 
     def _chosen(self, seen: list[tuple[torch.Tensor, torch.Tensor]]) -> Samples:
-        """Return models and gradients of as many rounds as are pooled, evenly over these."""
+        """Return the models and gradients of the pooled rounds, evenly spread over those seen."""
         places = np.linspace(0, len(seen) - 1, min(self.attack.pooled, len(seen)))
         pooled = [seen[int(place)] for place in places]
         return (

@@ -219,7 +219,7 @@ class Agent:
             self.found["reference_reward"] = self._references(self._environment, state.client.gamma)
 
     def _references(self, environment: FederationEnvironment, gamma: float) -> list[float]:
-        """Return what an honest and a greedy attacker earn, and the least that there is to earn."""
+        """Return the rewards of an honest and a greedy attacker, and the lowest possible reward."""
 
         def greedy(_: Any) -> torch.Tensor:
             return self._greedy(environment.model, environment.parameters, gamma)

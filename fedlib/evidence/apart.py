@@ -280,7 +280,7 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
 
 
 def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:
-    """Say what a choice gives in a cell, beside the runs of the cell with the same seeds."""
+    """Say what a cell gives if a choice is taken the other way, compared over the same seeds."""
     name, cell = f"{variant.question}: {variant.other}", variant.cell(base.key)
     result = compared.result(cell)
     if result is None:
@@ -315,7 +315,7 @@ def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, C
 
 
 def _raised_floor(compared: Compared, variant: Variant, key: str) -> float | None:
-    """Return by how many points a choice raises the number of models that nobody attacked.
+    """Return by how many points a choice raises what is measured on models without an attack.
 
     It is 0 if the grid does not take the choice the other way without an attack, and None if such
     runs are not stored.

@@ -124,7 +124,7 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     count, name = len(found.before), f"{variant.question}: {variant.other}"
     name = f"{title}, {name}" if title else name[:1].upper() + name[1:]
     if not count:
-        return Note(f"{name}: no printed number is computed in both ways yet.")
+        return Note(f"{name}. No printed number is computed in both ways yet.")
     both = list(zip(found.within_before, found.within_after, strict=True))
     before, after = (sum(values) / count for values in (found.before, found.after))
     return Note(

@@ -11,6 +11,12 @@ from fedlib.evidence.statistics import estimate
 from fedlib.evidence.table import Table, plural
 from fedlib.grids import Variant
 
+_HOW_TO_READ = (
+    "An arrow leads from the way that is used here to the other way. The change in points stands "
+    "in brackets"
+)
+"""What the caption says of the numbers."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -113,6 +119,5 @@ def choices_table(
         cells = [cell for choice in untried for cell in (choice.cell, choice.other_cell)]
         absent = archive.linked("not computed", *cells)
         rows.append((question, places, way, another, absent, "–"))
-    return Table(
-        ("choice", "where", "used here", "other way", "accuracy, %", "runs"), tuple(rows), caption
-    )
+    heads = ("choice", "where", "used here", "other way", "accuracy, %", "runs")
+    return Table(heads, tuple(rows), f"{caption}. {_HOW_TO_READ}")

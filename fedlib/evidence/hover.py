@@ -158,7 +158,7 @@ def _lines_of(axis: Axes) -> list[Line]:
 
 
 def _entry(axis: Axes, line: Line, box: Bbox) -> dict[str, Any] | None:
-    """Return what the JSON has of a line, or None if none of its points can be seen."""
+    """Return the entry of a line in the JSON. It is None if none of the points can be seen."""
     if not len(line.places):
         return None
     shown = axis.transData.transform(line.places)

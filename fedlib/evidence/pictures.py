@@ -95,7 +95,7 @@ class Picture(Figure):
         return self
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return what a notebook shows, and as its metadata what the page says of it."""
+        """Return what a notebook shows, and metadata with the picture's text and points."""
         if self.vector:
             drawing, points = self._saved("svg")
             kind, content = "image/svg+xml", _rounded(drawing.decode())
@@ -135,7 +135,7 @@ class Picture(Figure):
 
 
 def _show_once() -> None:
-    """Keep a notebook from storing a picture once more, as the points of any other figure."""
+    """Keep a notebook from storing each picture a second time, as a PNG like any other figure."""
     try:
         from IPython import get_ipython
     except ModuleNotFoundError:

@@ -211,7 +211,7 @@ def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) 
 
 
 def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
-    """Return what it takes to know whether each choice explains a paper's largest differences."""
+    """Return the runs that decide whether each choice explains a paper's largest differences."""
     tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
     bundles = []
     # A paper that prints no numbers has nothing to be apart from.
@@ -310,7 +310,7 @@ _ANY = "any way to compute gradients"
 
 
 def _likeness(config: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return what makes runs alike, the closest first."""
+    """Return the properties that similar runs share, with the closest similarity first."""
     client = {name: config["client"].get(name) for name in ("name", "batch_size", "epochs")}
     clients = (str(client), config["model"], str(config["n_clients"]))
     round_of = (config["data"]["name"], *clients)

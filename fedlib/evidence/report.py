@@ -313,7 +313,7 @@ class Archive:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Let Python look for no garbage meanwhile.
+    """Switch off Python's garbage collection within this context.
 
     Records and cells are many small objects that stay, so that each search of them finds nothing.
     The searches take a tenth of the time that it takes to open an archive.
@@ -328,7 +328,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _made_from(source: str, variant: str) -> Callable[[str], DataConfig]:
-    """Return a function that takes the name of a data set and says that it comes from there."""
+    """Return a function that makes the configuration of a data set of this source from its name."""
     return lambda name: DataConfig(name, source, variant)
 
 

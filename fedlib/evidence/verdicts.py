@@ -118,7 +118,7 @@ def said_of_unstable(count: int) -> str:
 
 
 def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float) -> bool:
-    """Whether a verdict on few seeds stands, however far these disagree.
+    """Return whether a verdict on few seeds stands although they may disagree.
 
     It stands if two of the seeds or more give it without being unstable, and all the others agree
     with it. Otherwise the seed that is nearest to the limit must give it alone, with the spread
@@ -190,5 +190,5 @@ def _evidence(seed: SeedValue, needed: Range) -> float:
 
 
 def _needed_evidence(freedom: float) -> float:
-    """Return the quantile of Student's t that is as rare as the threshold under normal noise."""
+    """Return the value of Student's t whose tail probability is that of the normal threshold."""
     return float(stats.t.isf(stats.norm.sf(THRESHOLD), freedom))

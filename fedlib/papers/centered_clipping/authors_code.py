@@ -12,7 +12,7 @@ from fedlib.attacks.rop import RelocatedOrthogonalPerturbation
 from fedlib.data import PARTITIONS
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.centered_clipping.keys import table_iv
-from fedlib.papers.centered_clipping.variants import ROP_OF_CODE
+from fedlib.papers.centered_clipping.variants import ROP_OF_CODE, SLICED
 from fedlib.runs import RunConfig
 
 
@@ -62,42 +62,42 @@ _OTHER_FARTHEST = (
 
 CODE = Variant(
     "code",
-    "all choices of the authors' code",
-    "by the text",
-    "together",
+    "choices that the authors' code makes differently",
+    "as in the text",
+    "all of them as in the code",
     as_code,
     _keys((*_ROP_FARTHEST, ("fmnist_iid", "rop", "cc_tau0.1", 0.9), *_OTHER_FARTHEST)),
 )
 SINGLE_CHOICES = (
     Variant(
         "rop_code",
-        "all three of ROP",
-        "text",
-        "code",
+        "ROP's angle, length and first round, all changed",
+        "as in the text",
+        "as in the code",
         with_changes("attack", **ROP_OF_CODE),
         _keys(_ROP_FARTHEST),
     ),
     Variant(
         "partition_sliced",
         "non-IID partition",
-        "classes split by Dirichlet shares (text)",
-        "pools cut at wrong places (code)",
+        "each class is divided among the clients by Dirichlet shares (text)",
+        SLICED,
         _sliced,
         _keys(_OTHER_FARTHEST),
     ),
     Variant(
         "rop_predicts",
-        "the benign mean that ROP knows",
-        "seen",
-        "predicted from its own clients",
+        "how ROP knows the benign mean",
+        "it sees the benign momenta",
+        "it predicts the mean from its own clients",
         with_changes("attack", mean_of="own"),
         _keys(_ROP_FARTHEST),
     ),
     Variant(
         "rop_location",
-        "ROP's place",
-        "last aggregate (text)",
-        "benign mean (earlier code)",
+        "point that ROP perturbs",
+        "the last aggregate (text)",
+        "the benign mean (earlier code)",
         with_changes("attack", location=0.0),
         _keys(_ROP_FARTHEST),
     ),

@@ -26,36 +26,47 @@ _FMNIST_IID = ("fmnist_iid",)
 ROP_OF_CODE = {"angle": 270.0, "z": 0.2533, "first": "zero"}
 """What the authors' present code has for ROP in place of the text's values."""
 
+_PASSES = "each client goes through its own samples in random order"
+_SHARES = "each class is divided among the clients by Dirichlet shares (text)"
+SLICED = (
+    "each client has its own distribution over classes, and the samples of a class are cut out of "
+    "the sorted data at wrong places (code)"
+)
+"""The partition of the authors' code in words."""
+
 VARIANTS = (
     Variant(
         "rop_angle", "angle of ROP", "90° (text)", "270° (code)",
         with_changes("attack", angle=270.0), _ROP,
     ),
     Variant(
-        "rop_z", "length of ROP", "1 (text)", "0.2533 (code)",
+        "rop_z", "length of ROP's perturbation", "1 (text)", "0.2533 (code)",
         with_changes("attack", z=0.2533), _ROP,
     ),
     Variant(
-        "rop_first", "ROP's first place", "benign mean (text)", "zero (code)",
+        "rop_first", "what ROP takes for the last aggregate in the first round",
+        "the benign mean (text)", "zero (code)",
         with_changes("attack", first="zero"), _ROP,
     ),
     Variant(
-        "rop_code", "all three of ROP", "text", "code", with_changes("attack", **ROP_OF_CODE), _ROP
+        "rop_code", "ROP's angle, length and first round, all changed", "as in the text",
+        "as in the code", with_changes("attack", **ROP_OF_CODE), _ROP,
     ),
     Variant(
-        "rfa_start", "RFA's first point", "zero (code)", "mean",
+        "rfa_start", "point at which RFA's iteration starts", "zero (code)", "the mean",
         with_changes("aggregator", start="mean"), _shown_on("rop", "rfa"),
     ),
     Variant(
-        "rfa_nu", "RFA's smoothing", "0.1 (code)", "1e-6",
+        "rfa_nu", "smoothing constant of RFA", "0.1 (code)", "1e-6",
         with_changes("aggregator", nu=1e-6), _shown_on("rop", "rfa"),
     ),
     Variant(
-        "normalise", "Fashion-MNIST's pixels", "in [0, 1] (code)", "standardised",
+        "normalise", "values of Fashion-MNIST's pixels", "from 0 to 1 (code)", "standardised",
         with_changes("data", normalise=True), _shown_on("rop", "cc_tau1", _FMNIST_IID),
     ),
     Variant(
-        "rop_location", "ROP's place", "last aggregate (text)", "benign mean (earlier code)",
+        "rop_location", "point that ROP perturbs", "the last aggregate (text)",
+        "the benign mean (earlier code)",
         with_changes("attack", location=0.0),
         (*_shown_on("rop", "cc_tau1", _FMNIST_IID), *_shown_on("rop", "tm", _FMNIST_IID)),
     ),
@@ -65,35 +76,36 @@ VARIANTS = (
         (*_shown_on("alie", "cc_tau1", _FMNIST_IID), *_shown_on("alie", "tm", _FMNIST_IID)),
     ),
     Variant(
-        "sampling_fresh", "batches", "shuffled passes", "a new shuffle every round (code)",
+        "sampling_fresh", "how clients draw batches", _PASSES,
+        "each client shuffles its samples anew in every round (code)",
         with_changes("client", sampling="fresh"), _ROP,
     ),
     Variant(
-        "sampling", "batches", "shuffled passes", "with replacement",
+        "sampling", "how clients draw batches", _PASSES, "each client draws with replacement",
         with_changes("client", sampling="replacement"), _ROP,
     ),
     Variant(
-        "partition", "non-IID partition", "classes split by Dirichlet shares (text)",
-        "by a class distribution a client (code)",
+        "partition", "non-IID partition", _SHARES,
+        "each client has its own distribution over classes (code)",
         lambda run: run.with_(partition=PARTITIONS["dirichlet_normalised"](alpha=1.0)),
         _shown_on("none", "cc_tau1", ("mnist_noniid",)),
     ),
     # Where ours and Table IV are farthest apart without an explanation: ROP without momentum.
     Variant(
-        "partition_sliced", "non-IID partition", "classes split by Dirichlet shares (text)",
-        "pools cut at wrong places (code)",
+        "partition_sliced", "non-IID partition", _SHARES, SLICED,
         lambda run: run.with_(partition=PARTITIONS["dirichlet_sliced"](alpha=1.0)),
         tuple(key for rule in RULES for key in _shown_on("rop", rule, ("mnist_noniid",), 0.0)),
     ),
     Variant(
-        "rop_predicts", "the benign mean that ROP knows", "seen", "predicted from its own clients",
+        "rop_predicts", "how ROP knows the benign mean", "it sees the benign momenta",
+        "it predicts the mean from its own clients",
         with_changes("attack", mean_of="own"), _ROP,
     ),
 )  # fmt: skip
 
 # At quick scale a small network stands in for either, and there is nothing to compare.
 NETWORK_VARIANT = Variant(
-    "network", "ResNet-20", "0.27 million parameters (text)", "0.70 million (code)",
+    "network", "size of ResNet-20", "0.27 million parameters (text)", "0.70 million (code)",
     lambda run: run.with_(model="resnet20_code"),
     (
         *(str(sparse_rop(rule, VARIANT_MOMENTUM)) for rule in CLIPPING),

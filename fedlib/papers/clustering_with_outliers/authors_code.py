@@ -111,9 +111,9 @@ _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULE
 
 CODE = Variant(
     "code",
-    "all choices of the authors' code",
-    "by the text and the appendix",
-    "together",
+    "choices that the authors' code makes differently",
+    "as in the text and the appendix",
+    "all of them as in the code",
     as_code,
     (
         *cells_of(UNIFORM, "0.4", *TABLE_1_FARTHEST),
@@ -125,7 +125,7 @@ CODE = Variant(
 SINGLE_CHOICES = (
     Variant(
         "factor",
-        "factor of the filtered mean",
+        "factor by which the filtered mean is multiplied",
         "1 (Algorithm 2)",
         "(n - f) / n (code)",
         _scaled_down,
@@ -133,17 +133,17 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "fresh",
-        "batches",
-        "through the own images in random order",
-        "every round drawn anew (code)",
+        "how clients draw batches",
+        "each client goes through its own images in random order",
+        "each client draws anew in every round (code)",
         with_changes("client", sampling="fresh"),
         cells_of(UNIFORM, "0.4", ("sf", "avg"), ("empire", "cwm"), ("omn", "cwm")),
     ),
     Variant(
         "undamped",
         "momentum buffer",
-        "each client's own, new gradients times 0.01 (text)",
-        "one for all, new gradients as they are (code, but with the text's 0.99)",
+        "each client has its own, and new gradients are multiplied by 0.01 (text)",
+        "all clients share one, and new gradients are not scaled (code, but with the text's 0.99)",
         _undamped,
         (
             *cells_of(UNIFORM, "0.4", ("sf", "avg"), ("omn", "cwm"), ("empire", "cwtm")),
@@ -152,17 +152,17 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "code_momentum",
-        "all choices of the authors' code but the momentum",
-        "by the text and the appendix",
-        "together",
+        "choices that the authors' code makes differently, without the momentum",
+        "as in the text and the appendix",
+        "all of them as in the code",
         lambda run: with_changes("client", momentum=0.99)(as_code(run)),
         cells_of(UNIFORM, "0.4", ("omn", "cwm"), ("empire", "cwm"), ("sv", "cwm"), ("sf", "avg")),
     ),
     Variant(
         "labels",
-        "LF",
-        "one permutation of ours",
-        "digits y to 7 y + 1 mod 10, letters change case (code)",
+        "how the attack LF changes labels",
+        "by one random permutation of the classes",
+        "a digit y becomes 7 y + 1 mod 10, and letters change case (code)",
         with_changes("attack", mapping="characters"),
         cells_of(UNIFORM, "0.4", ("lf", "krum"), ("lf", "cwm")),
     ),

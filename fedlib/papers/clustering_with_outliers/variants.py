@@ -27,9 +27,9 @@ def _all_classes_alike(run: RunConfig) -> RunConfig:
 VARIANTS: tuple[Variant, ...] = (
     Variant(
         "classes",
-        '"uniform distribution over 62 classes"',
-        "of the pooled images",
-        "all classes alike",
+        'meaning of "uniform distribution over 62 classes"',
+        "each client draws from the pooled images",
+        "all classes are equally likely for each client",
         _all_classes_alike,
         cells_of(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
     ),
@@ -44,8 +44,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "buffer",
         "momentum buffer",
-        "each client's own (text)",
-        "one for all, passed on (code, but with the text's 0.99)",
+        "each client has its own (text)",
+        "all clients share one and pass it on (code, but with the text's 0.99)",
         with_changes("client", buffer="shared"),
         cells_of(
             UNIFORM,
@@ -100,9 +100,9 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "pixels",
-        "pixels standardised",
-        "all by one mean and deviation",
-        "each by its own (code)",
+        "how pixels are standardised",
+        "all pixels by one mean and one standard deviation",
+        "each pixel by its own mean and standard deviation (code)",
         with_changes("data", per_pixel=True),
         cells_of(
             UNIFORM,
@@ -121,8 +121,8 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "votes",
-        "samples a client votes by",
-        "a batch of 3 (text)",
+        "number of samples by which a client votes",
+        "3, one batch (text)",
         "64",
         lambda run: run.with_(vote_samples=64),
         (
@@ -132,9 +132,9 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "omn",
-        "Omn",
-        "appendix",
-        "code",
+        "formula of the attack Omn",
+        "as in the appendix",
+        "as in the code",
         with_changes("attack", version="code"),
         (
             *cells_of(
@@ -146,7 +146,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "sv",
-        "deviations of SV",
+        "number of standard deviations in the attack SV",
         "20 (appendix)",
         "0.57 (code)",
         with_changes("attack", z=0.57),
@@ -159,17 +159,17 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "gm_start",
-        "GM's first point",
-        "mean",
+        "point at which GM's iteration starts",
+        "the mean",
         "zero",
         _with_rule("geometric_median", n_iterations=1, nu=1e-5, start="zero"),
         cells_of(UNIFORM, "0.4", ("sf", "gm"), ("sv", "gm")),
     ),
     Variant(
         "cclip_centre",
-        "CClip's centre",
+        "point around which CClip clips",
         "zero (text)",
-        "last aggregate (the paper it refers to)",
+        "the last aggregate (the paper that the text refers to)",
         _with_rule("centered_clipping", tau=TAU),
         cells_of(UNIFORM, "0.4", ("sf", "cclip"), ("sv", "cclip")),
     ),
@@ -184,8 +184,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "honest_tests",
         "clients whose test sets count",
-        "all (code)",
-        "honest ones",
+        "all clients (code)",
+        "only the honest clients",
         lambda run: run.with_(test_set="benign_clients"),
         cells_of(DIRICHLET, "0.2", ("sv", "cent2p"), ("empire", "avg")),
     ),
@@ -199,17 +199,18 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "pga",
-        "PGA",
-        "along the benign mean's signs (appendix), gamma searched by halving",
-        "against them, gamma scanned from 10 up for the candidate that errs least (code)",
+        "direction of PGA, and how it finds gamma",
+        "along the signs of the benign mean (appendix); gamma is searched in halved steps",
+        "against these signs; growing values of gamma from 10 on are tried, "
+        "on the candidate that errs least (code)",
         with_changes("attack", outward=False, search="scan", aim="least"),
         cells_of(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
     ),
     Variant(
         "pga_against",
         "direction of PGA",
-        "along the benign mean's signs (appendix)",
-        "against them (code)",
+        "along the signs of the benign mean (appendix)",
+        "against these signs (code)",
         with_changes("attack", outward=False),
         cells_of(DIRICHLET, "0.2", ("pga", "avg"), ("pga", "gm"), ("pga", "cent2p")),
     ),

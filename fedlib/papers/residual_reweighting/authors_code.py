@@ -93,9 +93,9 @@ _FLIPPED = (
 
 CODE = Variant(
     "all_code",
-    "all choices of the authors' code",
-    "by the text",
-    "together",
+    "choices that the authors' code makes differently",
+    "as in the text",
+    "all of them as in the code",
     as_code,
     (
         *every(LoanBackdoor, APPROACHES, ("fedavg", "repeated_median", "trimmed_mean", "ours")),
@@ -109,25 +109,25 @@ CODE = Variant(
 SINGLE_CHOICES = (
     Variant(
         "attacker_rate",
-        "label flippers' rate",
-        "that of all (text)",
-        "10 times (code)",
+        "learning rate of the label flippers",
+        "the same as that of the others (text)",
+        "10 times as high (code)",
         with_changes("attack", rate_factor=CODES_RATE_FACTOR),
         _FLIPPED,
     ),
     Variant(
         "middle",
-        "Repeated Median's value",
-        "equation (2)'s line at the mean rank",
-        "its middle set to the median (code)",
+        "value that Repeated Median returns",
+        "the value of equation (2)'s line at the mean rank",
+        "the same, but the line goes through the median there (code)",
         with_changes("aggregator", intercept="middle"),
         every(Comparison, "table_2", ("3", "4"), "repeated_median"),
     ),
     Variant(
         "trigger",
-        "loans' trigger: features and values",
-        "the loan's amount among them, just above the largest value (text)",
-        "inquiries in its place; 20 bankruptcies, 100 records, ... (code)",
+        "features and values of the trigger on loans",
+        "the loan's amount is one of them; values lie just above the largest (text)",
+        "inquiries replace the amount; values such as 20 bankruptcies, 100 records (code)",
         with_changes("attack", features=LOAN_STAND_INS, values=tuple(LOAN_TRIGGER.values())),
         (
             *every(LoanBackdoor, "naive", ("median", "trimmed_mean", "repeated_median")),

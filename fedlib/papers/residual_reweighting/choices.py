@@ -59,15 +59,15 @@ VARIANTS = (
     ),
     Variant(
         "attacker_rate",
-        "label flippers' rate",
-        "that of all (text)",
-        "10 times (code)",
+        "learning rate of the label flippers",
+        "the same as that of the others (text)",
+        "10 times as high (code)",
         with_changes("attack", rate_factor=10.0),
         every(Comparison, "figure_3", "10", ("fedavg", "ours")),
     ),
     Variant(
         "delta",
-        "threshold of the confidence",
+        "threshold δ of the confidence",
         "0.01 (text)",
         "0.1 (code)",
         with_changes("aggregator", delta=0.1),
@@ -77,7 +77,7 @@ VARIANTS = (
         "intercept",
         "intercept of the line",
         "equation (2)",
-        "median - slope (K - 1) / 2 (code)",
+        "the line goes through the median: median - slope (K - 1) / 2 (code)",
         with_changes("aggregator", intercept="middle"),
         (
             *every(Comparison, "figure_3", "10", "ours"),
@@ -86,9 +86,9 @@ VARIANTS = (
     ),
     Variant(
         "code",
-        "reweighting",
+        "formulas of reweighting",
         "equations (1) to (11)",
-        "the code's: leverages, scale, kept confidences, squared weights",
+        "those of the code: other leverages and scale, kept confidences, squared weights",
         with_changes("aggregator", version="code", intercept="middle"),
         (
             *every(Comparison, "figure_3", ("0", "10"), "ours"),
@@ -114,9 +114,9 @@ VARIANTS = (
     ),
     Variant(
         "middle",
-        "Repeated Median's value",
-        "equation (2)'s line at the mean rank",
-        "its middle set to the median (code)",
+        "value that Repeated Median returns",
+        "the value of equation (2)'s line at the mean rank",
+        "the same, but the line goes through the median there (code)",
         with_changes("aggregator", intercept="middle"),
         (
             *every(Comparison, "figure_3", "10", "repeated_median"),
@@ -125,9 +125,11 @@ VARIANTS = (
     ),
     Variant(
         "foolsgold",
-        "FoolsGold: what it compares, what its sum is divided by, what participants send",
-        "the last layer's weights, the participants, summed gradients (code)",
-        "all parameters, the weights, models",
+        "FoolsGold: what it compares, by what it divides its sum, and what participants send",
+        "it compares the last layer's weights, divides by the number of participants, "
+        "and participants send summed gradients (code)",
+        "it compares all parameters, divides by the sum of the weights, "
+        "and participants send models",
         _first_foolsgold,
         (
             *every(Comparison, "table_2", FEW, "foolsgold"),
@@ -149,9 +151,9 @@ VARIANTS = (
     ),
     Variant(
         "stand_ins",
-        "loans' trigger: the fourth feature that stands in for one that lacks",
+        "trigger on loans: the fourth feature that replaces a missing one",
         "the loan's amount",
-        "inquiries of the last six months",
+        "the number of inquiries in the last six months",
         with_changes("attack", features=LOAN_STAND_INS),
         (
             *every(LoanBackdoor, APPROACHES, (*COORDINATE_WISE, "fedavg", "ours")),
@@ -160,9 +162,9 @@ VARIANTS = (
     ),
     Variant(
         "trigger",
-        "loans' trigger: features and values",
-        "the loan's amount among them, just above the largest value (text)",
-        "inquiries in its place; 20 bankruptcies, 100 records, ... (code)",
+        "features and values of the trigger on loans",
+        "the loan's amount is one of them; values lie just above the largest (text)",
+        "inquiries replace the amount; values such as 20 bankruptcies, 100 records (code)",
         with_changes("attack", features=LOAN_STAND_INS, values=tuple(LOAN_TRIGGER.values())),
         (
             *every(LoanBackdoor, "naive", ("fedavg", "ours")),
@@ -172,7 +174,7 @@ VARIANTS = (
     ),
     Variant(
         "grey",
-        "grey of the trigger's pixels on MNIST",
+        "grey value of the trigger's pixels on MNIST",
         "255, white (text)",
         "112 of 255 (code)",
         with_changes("attack", value=1.0),
@@ -183,7 +185,7 @@ VARIANTS = (
     ),
     Variant(
         "scale",
-        "scale of the replaced model",
+        "factor by which model replacement scales its update",
         "100 (text)",
         "10 (code)",
         with_changes("attack", scale=10.0),
@@ -191,9 +193,9 @@ VARIANTS = (
     ),
     Variant(
         "noise",
-        "Gaussian noise",
-        "a draw for each parameter",
-        "one for each client",
+        "draws of the Gaussian noise",
+        "one draw for each parameter",
+        "one draw for each client",
         with_changes("attack", each="client"),
         every(Comparison, "table_4", "1", ("fedavg", "ours")),
     ),

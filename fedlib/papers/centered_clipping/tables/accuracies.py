@@ -120,7 +120,9 @@ def table_iv(archive: Archive, setting: str) -> Table:
     return Table(
         ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
         tuple(rows),
-        f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %, on {data_named(data)}",
+        f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %, on {data_named(data)}. "
+        "β is the clients' momentum. In brackets stands our accuracy minus the published one. ✓ "
+        "means that the two agree, and ✗ that they differ",
         classes,
         compact=True,
     )
@@ -141,12 +143,12 @@ def summary(archive: Archive) -> Note:
     return Note(
         f"{_agreeing(showing)} of Table IV in which the attack shows agree with the paper. The "
         "attack shows if a run of ours without any attack would not agree. "
-        f"{_agreeing(telling)} that can be compared agree in all. "
+        f"In all, {_agreeing(telling)} that can be compared agree. "
         f"{len(found_all) - len(telling)} more cells tell nothing, because their printed spread is "
         "so wide that nearly every run would agree, or because our seeds are unstable. Of all "
         f"{len(found_all)} computed cells, {close} are within {MARGIN:g} points. "
         f"{len(published) - len(found_all)} of {len(published)} cells are not computed at paper "
-        f"scale. Computed are: {', '.join(parts)}."
+        f"scale. The computed cells of each setting are: {', '.join(parts)}."
     )
 
 
@@ -173,9 +175,10 @@ def apart_table(archive: Archive) -> Table:
         for found in far
     )
     return Table(
-        ("setting", "rule", "attack", "ours", "published", "difference", "by the margin"),
+        ("setting", "rule", "attack", "ours", "published", "difference", "verdict by the margin"),
         rows,
-        f"Cells more than {MARGIN:g} points apart: test accuracy in %",
+        f"Cells of Table IV in which ours and the published accuracy are more than {MARGIN:g} "
+        "points apart: test accuracy in %",
         {(i, 6): _SHADES.get(row[6], "untold") for i, row in enumerate(rows)},
         compact=True,
     )
@@ -238,7 +241,7 @@ def table_iv_in_words(archive: Archive, setting: str) -> Note:
                 left = [result.accuracy.mean for result in known]
                 lowest += left[0] < min(left[1:])
     return Note(
-        f"{_agreeing(telling)} that can be compared agree with the paper (green). Against centered "
-        f"clipping, ROP leaves the least accuracy of the {len(ATTACKS_IV)} attacks in {lowest} of "
-        f"the {places} pairs of τ and β."
+        f"{_agreeing(telling)} that can be compared agree with the paper (green). Of the "
+        f"{len(ATTACKS_IV)} attacks, ROP leaves centered clipping the lowest accuracy in {lowest} "
+        f"of the {places} pairs of τ and β."
     )

@@ -37,7 +37,7 @@ SHORT_RUNS = f"{ten_epochs.KEYS[0].item}/*"
 
 
 def curves(archive: Archive, setting: str, quantity: str = "test_accuracy") -> Picture | Note:
-    """Figures 5, 6 and 9 to 11: a row a momentum, a column a rule, a line an attack.
+    """Draw Figures 5, 6 and 9 to 11, with a row for each momentum and a line for each attack.
 
     Parameters
     ----------

@@ -22,10 +22,16 @@ _LINES = (
         "alie",
         "tm",
         "cosine_consecutive_perturbations",
-        "perturbation to the last one",
+        "perturbation and the last one",
     ),
     *(
-        ("Table III", "rop", rule, f"cosine_{who}_to_last_aggregate", f"{who} to reference")
+        (
+            "Table III",
+            "rop",
+            rule,
+            f"cosine_{who}_to_last_aggregate",
+            f"{who} momenta and reference",
+        )
         for rule in CLIPPING
         for who in ("benign", "byzantine")
     ),
@@ -55,11 +61,12 @@ def cosines_table(archive: Archive) -> Table:
         (
             "item",
             "setting",
-            "cosine",
+            "cosine between",
             *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA),
         ),
         tuple(rows),
-        f"Tables II and III: cosines, averaged over the run, on {data_named(data)}",
+        f"Tables II and III: cosines, averaged over the rounds of a run, on {data_named(data)}. "
+        "The reference is the last aggregate, around which centered clipping clips",
         compact=True,
     )
 
@@ -92,6 +99,6 @@ def cosines_in_words(archive: Archive) -> Note:
         return Note("None of these cosines is computed yet.")
     return Note(
         "Compare the rows of Table III: in "
-        f"{higher} of the {places} computed places ROP's Byzantine momenta point closer to the "
+        f"{higher} of the {places} computed cells ROP's Byzantine momenta point closer to the "
         "reference than the benign ones do."
     )

@@ -49,12 +49,17 @@ def stated_costs_table() -> Table:
     heads = (
         "where",
         "setting",
-        "ROP costs (text)",
-        "ROP leaves (Table IV)",
-        "their sum, without attack",
-        "without attack if the cost is a share",
-        "highest of the setting (Table IV)",
-        "",
+        "what ROP costs (text)",
+        "what ROP leaves (Table IV)",
+        "accuracy without attack, as their sum",
+        "accuracy without attack, if the cost is a share of it",
+        "highest accuracy of the setting (Table IV)",
+        "does the sum fit?",
     )
-    caption = "Costs that the text states, beside Table IV; in %"
+    caption = (
+        "Whether the costs of ROP that the text states fit the accuracies of Table IV. All numbers "
+        "are in %. The paper does not print the accuracy without an attack, so it is computed from "
+        f"the two. The sum fits if it is at most {MARGIN:g} points above the highest accuracy that "
+        "Table IV has for the setting"
+    )
     return Table(heads, tuple(rows), caption, classes)

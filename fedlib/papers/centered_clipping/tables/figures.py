@@ -31,7 +31,10 @@ FIGURE_13 = searches.FIGURE_13.labels
 
 
 def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
-    """Panels of Figures 4 to 11: a row a momentum, a column a rule, a line an attack.
+    """Return the panels of Figures 4 to 11.
+
+    There is a row for each momentum and a column for each rule. Each panel has a
+    line for each attack.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def accuracy_rows(archive: Archive, setting: str) -> list[list[Panel]]:
 
 
 def figure_1_panels(archive: Archive, setting: str) -> list[Panel]:
-    """ALIE with fixed and with alternating sign against the trimmed mean: a row of panels.
+    """Return a row of panels of ALIE, with fixed and alternating sign, against the trimmed mean.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def figure_1_panels(archive: Archive, setting: str) -> list[Panel]:
 
 
 def partition_counts(seed: int = 1) -> dict[str, np.ndarray]:
-    """Figure 2: 50,000 samples, 5,000 a class, over 25 clients.
+    """Divide 50,000 samples, 5,000 of each class, among 25 clients, as in Figure 2.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def partition_counts(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def figure_3_rows(archive: Archive) -> list[list[Panel]]:
-    """Sparse ROP against centered clipping on CIFAR-10: a row a radius."""
+    """Return panels of sparse ROP on CIFAR-10, with a row for each radius of centered clipping."""
     return [
         [
             _panel(
@@ -114,7 +117,10 @@ def figure_3_rows(archive: Archive) -> list[list[Panel]]:
 
 
 def search_rows(archive: Archive, figure: str) -> list[list[Panel]]:
-    """Panels of Figures 12 to 14: a row a momentum, a column a rule, a line a value.
+    """Return the panels of Figures 12 to 14.
+
+    There is a row for each momentum and a column for each rule. Each panel has a
+    line for each value of the parameter.
 
     Parameters
     ----------

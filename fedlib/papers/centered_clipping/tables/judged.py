@@ -54,8 +54,15 @@ def margins_table(archive: Archive) -> Table:
                 ours.verdict,
             )
         )
-    heads = ("claim", "here", "by 2 points", "verdict", "by the book's margin", "verdict")
-    caption = "Stated costs, judged by a margin of 2 points and by the margin of this book"
+    heads = (
+        "claim",
+        "cost here",
+        "range by 2 points",
+        "verdict",
+        "range by this book's margin",
+        "verdict",
+    )
+    caption = "Costs that the text states, judged by a margin of 2 points and by this book's margin"
     return Table(heads, tuple(rows), caption, classes)
 
 
@@ -80,7 +87,10 @@ def _inside(archive: Archive, claim: evidence.Claim) -> str:
 
 def variants_table(archive: Archive) -> Table:
     """What each choice changes: accuracy as used and taken the other way, at a shared scale."""
-    caption = f"What the choices change, at β = {VARIANT_MOMENTUM:g} where no other is named"
+    caption = (
+        "What the choices change. The clients' momentum β is "
+        f"{VARIANT_MOMENTUM:g} where no other value is named"
+    )
     shown = (*VARIANTS, *SINGLE_CHOICES, NETWORK_VARIANT)
     return evidence.variants_table(archive, shown, _where, caption)
 

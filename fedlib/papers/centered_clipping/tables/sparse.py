@@ -6,7 +6,7 @@ from fedlib.evidence.report import Table
 from fedlib.models import critical_parameters, make_model
 
 _NETWORKS = {
-    "resnet20": "ResNet-20, as used",
+    "resnet20": "ResNet-20 of this book's runs",
     "resnet20_code": "ResNet-20 of the authors' code",
 }
 
@@ -21,7 +21,14 @@ def sparse_table() -> Table:
         rows.append((title, f"{total:,}", f"{aimed:,}", share, f"{total / aimed:.0f}"))
     rows.append(("ResNet-20 of the text (section VII)", "–", "–", "≈ 0.5 %", "≈ 200"))
     return Table(
-        ("network", "parameters", "parameters changed", "share", "strength times"),
+        (
+            "network",
+            "parameters",
+            "parameters that sparse ROP changes",
+            "their share",
+            "factor of the strength there",
+        ),
         tuple(rows),
-        "Sparse ROP on CIFAR-10, computed from the networks",
+        "How many parameters sparse ROP changes on CIFAR-10, and by what factor its perturbation "
+        "is stronger there. Both are computed from the networks",
     )

@@ -83,7 +83,9 @@ def accuracy_table(
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
         tuple(rows),
-        f"{item + ', ' if item else ''}{title_of(scenario)}, on {data_named(data)}",
+        f"{item + ', ' if item else ''}{title_of(scenario)}, on {data_named(data)}. Test "
+        "accuracies are shares of 1. Each cell has our accuracy, its scale and number of seeds, "
+        "and below them the published accuracy",
         classes,
         compact=True,
     )
@@ -173,14 +175,14 @@ def nearness(archive: Archive) -> Note:
         return Note("No published value is computed at paper scale yet.")
     return Note(
         f"{len(gaps)} of {len(values)} published values are computed at paper scale. They "
-        f"are {sum(map(abs, gaps)) / len(gaps) / 100:.2f} apart on average "
+        f"differ from ours by {sum(map(abs, gaps)) / len(gaps) / 100:.2f} on average "
         f"({near} of them within the margin). The images are another sample than the paper's, so "
         "this is for orientation and is no verdict."
     )
 
 
 def figure_2_rows(archive: Archive, setting: str, rate: str) -> list[list[Panel]]:
-    """Accuracy over training: a panel an attack, a line a rule."""
+    """Return a panel of the accuracy over training for each attack, with a line for each rule."""
     scenario = Scenario(setting, rate)
     panels = [
         Panel(
@@ -213,7 +215,7 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Last model → average of all models: test accuracy, {title_of(scenario)}, on "
+        f"Test accuracy of the last model → of the average of all models, {title_of(scenario)}, on "
         f"{data_named(data)}",
         compact=True,
     )

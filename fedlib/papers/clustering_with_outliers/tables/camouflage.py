@@ -36,11 +36,16 @@ def camouflage_table(archive: Archive) -> Table:
     heads = [
         head
         for scenario in CAMOUFLAGED
-        for head in (f"{heading_of(scenario)}\nno attack", "\nworst of six", "\ncamouflage")
+        for head in (
+            f"{heading_of(scenario)}\nno attack",
+            "\nworst of the six attacks",
+            "\ncamouflage",
+        )
     ]
     return Table(
         ("rule", *heads),
         tuple(rows),
-        f"An attacker that sits in both candidates: test accuracy on {data_named(data)}",
+        f"Test accuracy under an attacker whose updates are part of both candidates (camouflage), "
+        f"under the worst of the paper's six attacks, and without an attack, on {data_named(data)}",
         compact=True,
     )

@@ -112,6 +112,7 @@ def dilemma_table() -> Table:
     return Table(
         ("rule", "sneak", "siege"),
         tuple(rows),
-        "Distance of each rule's answer to the honest mean (green: nearer than the average)",
+        "Distance from each rule's answer to the mean of the honest vectors (green: nearer to it "
+        "than the plain average)",
         classes,
     )

@@ -23,5 +23,6 @@ def constants_table() -> Table:
     return Table(
         ("rule", "definition", "constant", *heads),
         tuple(rows),
-        f"Theorem 2 as printed, with n = {N_CLIENTS}, δ = f / n and ν = 1/2 − δ",
+        f"Constants of Theorem 2 as printed, for n = {N_CLIENTS} clients of which f are Byzantine, "
+        "with δ = f / n and ν = 1/2 − δ",
     )

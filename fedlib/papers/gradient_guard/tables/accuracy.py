@@ -178,7 +178,8 @@ def break_table(archive: Archive, data: str) -> Table:
     return Table(
         ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        "Smallest malicious share that leaves less than half of the clean accuracy, for each seed "
-        f"(means of the last {LAST} evaluations), on {basis_of(basis)}",
+        "The smallest malicious share at which less than half of the accuracy without attackers is "
+        f"left, for each seed. Accuracies are means of the last {LAST} evaluations, on "
+        f"{basis_of(basis)}",
         compact=True,
     )

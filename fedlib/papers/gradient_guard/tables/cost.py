@@ -36,10 +36,10 @@ def cost_table(archive: Archive, data: str = "mnist", share: str = "20") -> Tabl
         rows.append((title, shown, f"{own / usual:.1f}" if usual else "–"))
     scales = {f", {result.scale} scale" for result in found if result is not None}
     return Table(
-        ("defence", "a round", "times FedSGD's"),
+        ("defence", "time of one round", "as a multiple of FedSGD's"),
         tuple(rows),
-        f"Time of a round with {N_CLIENTS} clients, {share} % of them sending full-trim, attack "
-        f"and evaluation included, {DATA_TITLES[data]}" + "".join(scales),
+        f"Time of one round with {N_CLIENTS} clients, of which {share} % send full-trim, on "
+        f"{DATA_TITLES[data]}{''.join(scales)}. The attack and the evaluation are included",
     )
 
 

@@ -52,6 +52,6 @@ def probe_table(archive: Archive) -> Table:
     return Table(
         ("data", "defence", *(f"{share} %" for share in SHARES), "scale"),
         tuple(rows),
-        f"Accuracy in % (mean of the last {LAST} evaluations) under saliency matching, by "
-        f"malicious share, {basis_of(basis)}",
+        "Accuracy in % under the attack saliency matching, by the share of malicious clients. Each "
+        f"is the mean of the last {LAST} evaluations. The runs: {basis_of(basis)}",
     )

@@ -63,9 +63,10 @@ def readings_table(archive: Archive) -> Table:
         tuple(rows),
         f"Readings of the text. Accuracy is the mean of the last {LAST} evaluations. Separation "
         "uses the rule's own reference, which is the last aggregate, or the server's update in "
-        "the readings with a trusted reference. Watched is the separation if the server takes the "
-        f"{HONEST}. A reading that penalises the highest scores needs a separation near 0, and "
-        f"one that penalises the lowest needs a separation near 1. {basis_of(held)}",
+        "the readings with a trusted reference. Watched is the separation if scores are taken "
+        f"against the {HONEST}, in runs in which the honest clients alone make the model. A "
+        "reading that penalises the highest scores needs a separation near 0, and one that "
+        f"penalises the lowest needs a separation near 1. The runs: {basis_of(held)}",
     )
 
 

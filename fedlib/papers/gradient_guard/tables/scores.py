@@ -134,9 +134,10 @@ def separation_table(archive: Archive, data: str = "mnist") -> Table:
     return Table(
         ("attack", "scores of", "against", *(f"{share} %" for share in SHARES[1:]), "scale"),
         tuple(rows),
-        "Probability that a malicious client's score is below an honest one's (0.5 tells "
-        "nothing), as a mean over all rounds. Against the last aggregate: as the rule itself "
-        f"judges, on the model that it makes. Against the {HONEST}: watched, on the model that "
-        f"the honest clients make alone. {basis_of(basis)}",
+        "Probability that a malicious client's score is lower than an honest client's, as a mean "
+        "over all rounds. A probability of 0.5 tells nothing. Scores against the last aggregate "
+        "are those of the rule itself, which makes the model from all updates. Scores against "
+        f"the {HONEST} are only watched, while the honest clients alone make the model. "
+        f"The runs: {basis_of(basis)}",
         compact=True,
     )

@@ -80,7 +80,10 @@ class TableCells:
 
     def table(self, header: Iterable[str], rows: Sequence[tuple[str, ...]], title: str) -> Table:
         """The table of these rows, with the data of the cells that were shown in its caption."""
-        caption = f"{title}, on {data_named(self.data)}"
+        caption = (
+            f"{title}, on {data_named(self.data)}. Each cell has our number, its scale and the "
+            "number of its seeds, and below them the published number"
+        )
         return Table(tuple(header), tuple(rows), caption, self.classes, compact=True)
 
 

@@ -48,7 +48,7 @@ def figure_2(n_clients: int = 10, lam: float = 2.0, delta: float = 0.1) -> Pictu
         axis.plot(residual, confidence, color="black")
         for low, high, colour, label in (
             (0, bound, PALETTE[2], "trusted"),
-            (bound, bound / delta, PALETTE[4], "less and less"),
+            (bound, bound / delta, PALETTE[4], "trusted less and less"),
             (bound / delta, 20, PALETTE[0], "replaced by the line"),
         ):
             for sign in (1, -1):
@@ -110,7 +110,9 @@ def _final_results(
 
 
 def success_over_rounds(archive: Archive, item: str, place: str) -> Picture:
-    """Figures 4 and 7: an attack's success over training, a line a rule, and FedAvg's unattacked.
+    """Draw an attack's success over training with a line for each rule (Figures 4 and 7).
+
+    One more line shows FedAvg without an attack.
 
     Parameters
     ----------
@@ -155,7 +157,7 @@ def figure_6(data: str = "auto") -> Picture:
 
 
 def figure_8(archive: Archive) -> Picture:
-    """Accuracy and attack success over training, a panel a rule."""
+    """Draw accuracy and attack success over training, with a panel for each rule."""
     results = {
         rule: archive.best(str(ImageBackdoor("cifar10", "naive", rule))) for rule in RULE_TITLES
     }

@@ -57,7 +57,7 @@ def class_shares(data: str = "auto") -> Table:
     for name, label, what in (
         ("mnist", 2, "digit 2, the backdoor's target"),
         ("lending_club", LOAN_TARGET, "the status that is the backdoor's target"),
-        ("amazon_reviews", 1, "positive"),
+        ("amazon_reviews", 1, "positive reviews"),
     ):
         counts = counts_of(resolve_source(name, data)) if data == "embedded" else stored[name]
         rows.append((counts.data, what, f"{counts.share(label):.1f} %"))

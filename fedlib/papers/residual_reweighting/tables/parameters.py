@@ -48,7 +48,7 @@ def _search_table(
         row = [cells.text(key, len(rows), i, short=True) for i, key in enumerate(keys, 2)]
         rows.append((lam, delta, *row))
     heads = [f"{title}\n{count}" for title, count in product(groups.values(), counts)]
-    title = f"Table {number}: accuracy in % with so many label flippers"
+    title = f"Table {number}: accuracy in %, by the number of label flippers in the heads"
     return cells.table((symbol, "δ", *heads), rows, title)
 
 
@@ -57,5 +57,5 @@ def table_8(archive: Archive) -> Table:
     cells = TableCells(archive)
     keys = every(Mixing, (*MIX_RATES, "none"))
     row = tuple(cells.text(key, 0, column) for column, key in enumerate(keys))
-    title = "Table 8: accuracy in % by mix rate, 4 attackers of 10"
+    title = "Table 8: accuracy in % for each mix rate, with 4 attackers among 10 participants"
     return cells.table((*MIX_RATES, "no attack"), (row,), title)

@@ -57,15 +57,19 @@ def _average(cells: TableCells, keys: Sequence[str], row: int, column: int) -> s
 
 def table_1(archive: Archive) -> Table:
     """Label flips on CIFAR-10."""
-    return rules_table(archive, "table_1", FEW, _FEW_HEADS, "Table 1: accuracy in %, label flips")
+    return rules_table(
+        archive, "table_1", FEW, _FEW_HEADS, "Table 1: accuracy in % if attackers flip labels"
+    )
 
 
 def table_2(archive: Archive) -> Table:
     """Label flips on reviews."""
-    return rules_table(archive, "table_2", FEW, _FEW_HEADS, "Table 2: accuracy in %, label flips")
+    return rules_table(
+        archive, "table_2", FEW, _FEW_HEADS, "Table 2: accuracy in % if attackers flip labels"
+    )
 
 
 def table_4(archive: Archive) -> Table:
     """Gaussian noise."""
-    title = "Table 4: accuracy in %, Gaussian noise"
+    title = "Table 4: accuracy in % if an attacker sends Gaussian noise"
     return rules_table(archive, "table_4", STDS, _STD_HEADS, title)

@@ -115,7 +115,7 @@ def variants_table(archive: Archive) -> Table:
 def success_variants_table(archive: Archive) -> Table:
     """What each choice changes of the attack's success, where the attack has a goal of its own."""
     shown = [replace(v, cells=tuple(filter(_has_goal, v.cells))) for v in _CHOICES]
-    caption = "What the choices change of the attack's success"
+    caption = "How the choices change the success of the attack"
     table = claims.variants_table(archive, shown, where, caption, success)
     return replace(table, header=tuple(h.replace("accuracy", "success") for h in table.header))
 

@@ -69,7 +69,7 @@ def accuracy_table(
         for place, head in enumerate(measured)
     ]
     batches = ", batches of 10" if small else ""
-    caption = f"{ALL_TITLES[data]}{batches}: {basis_of(known)}"
+    caption = f"What the attacks leave. {ALL_TITLES[data]}{batches}: {basis_of(known)}"
     if data == "circle":
         caption += (
             ". The boundary is given by its average distance from the circle, and a model without "
@@ -131,7 +131,10 @@ def sweep_table(archive: Archive) -> Table:
         for title in RULE_TITLES.values()
         for head in (f"{title}\ncertified level", "\nboundary")
     ]
-    caption = f"The baselines at other strengths, on the synthetic data: {basis_of(known)}"
+    caption = (
+        "What is left under the simple attacks at several strengths, on the synthetic data: "
+        f"{basis_of(known)}"
+    )
     return Table(("attack", *heads), tuple(rows), caption)
 
 
@@ -162,8 +165,9 @@ def krum_table(archive: Archive) -> Table:
     return Table(
         ("attack", "batches of 50\n% of rounds", "batches of 10\n% of rounds"),
         tuple(rows),
-        "In how many of the rounds Krum takes the attacker's update. A client that is taken as "
-        f"often as the nine others is taken in 10 % of them. Shown: {basis_of(known)}",
+        "The share of the rounds in which Krum takes the attacker's update. If Krum took all ten "
+        f"clients equally often, it would take each in 10 % of the rounds. The runs: "
+        f"{basis_of(known)}",
     )
 
 

@@ -30,7 +30,9 @@ _KINDS = {
 
 
 def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Picture:
-    """Decision boundaries, synthetic data: a row a rule, a column an attack, a line a seed.
+    """Draw decision boundaries on the synthetic data, with a row for each rule.
+
+    Each attack has a column, and each seed a line.
 
     Parameters
     ----------

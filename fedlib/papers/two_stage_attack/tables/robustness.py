@@ -29,7 +29,9 @@ _SEEN_FROM = 1e-5
 
 
 def figure_3(archive: Archive, data: str) -> Picture | Note:
-    """Test error against the level of perturbation: a panel a rule, a line a seed of an attack.
+    """Draw the test error against the level of perturbation, with a panel for each rule.
+
+    Each seed of an attack has a line.
 
     A model that no small perturbation can move, as one that always gives the same answer, has all
     its points left of the axis. Its error is drawn as a level line. A diverged model has none.
@@ -73,7 +75,7 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
 
 
 def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None:
-    """Draw the error against the level, a line a seed, of the models that have not diverged."""
+    """Draw the error against the level, with a line for each seed that has not diverged."""
     for seed in result.seeds:
         if diverged(result.of_seed(seed)):
             continue
@@ -94,10 +96,12 @@ def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None
 
 
 def certificate_curves(archive: Archive, data: str) -> Picture:
-    """What a model certifies over training: the level above, the worst loss up to it below.
+    """Draw what a model certifies over training.
 
-    A panel a rule, a colour an attack, a line a seed; it ends, in a cross, where its model has
-    diverged.
+    The level is in the upper row, and the worst loss up to this level is in the lower row.
+
+    There is a column for each rule, a colour for each attack and a line for each seed. A line ends
+    in a cross where its model has diverged.
     """
     known: list[CellResult] = []
     with plt.rc_context(STYLE):

@@ -83,7 +83,7 @@ def _loaded(config: DataConfig) -> Dataset | None:
 
 
 def stage_one_table(archive: Archive) -> Table:
-    """What the first stage makes of the attacker's own samples, a row a run."""
+    """Show what the first stage makes of the attacker's own samples, with a row for each run."""
     rows = []
     of_now: list[tuple[Truth, Truth]] = []
     for data, data_title in ALL_TITLES.items():
@@ -109,15 +109,16 @@ def stage_one_table(archive: Archive) -> Table:
         (
             "data",
             "rule",
-            "distance to the estimate before\nafter each epoch",
-            "misfit on rounds held out\nbefore → after",
+            "distance to the last estimate\nafter each epoch",
+            "misfit on held-out rounds\nbefore → after",
             "distance to the truth\nown → learned",
             "right labels, %\nown → learned",
             "run",
         ),
         tuple(rows),
-        "What the first stage learns. All distances are Wasserstein distances. The text ends the "
-        f"stage when the distance to the estimate before is below 0.005. {_answer(of_now)}".strip(),
+        "What the first stage learns. All distances are Wasserstein distances. By the text, the "
+        "stage ends when the distance to the last estimate is below 0.005. "
+        f"{_answer(of_now)}".strip(),
     )
 
 

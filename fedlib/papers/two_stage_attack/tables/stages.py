@@ -29,7 +29,8 @@ from fedlib.papers.two_stage_attack.tables.samples import Samples, learners_on, 
 def stage_one_figure(archive: Archive) -> Picture:
     """What the first stage starts from, what it makes of that, and the data as they are.
 
-    Above the synthetic data, below images; of the first seed whose samples are stored.
+    The synthetic data are above and the images below. Both are of the first seed whose samples are
+    stored.
     """
     points, basis = _learned_samples(archive, "circle")
     images, basis_below = _learned_samples(archive, "pixels")
@@ -109,7 +110,9 @@ def _draw_images(figure: Any, samples: Samples, basis: str) -> None:
 
 
 def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Picture | Note:
-    """What the policy earned in each episode it learned from: a panel a rule, a line a seed.
+    """Draw what the policy earned in each episode of learning, with a panel for each rule.
+
+    Each seed has a line.
 
     Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
     greedy one earns. Below is what each later plan earned, with a cross where the policy has

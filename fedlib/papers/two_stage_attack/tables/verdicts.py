@@ -46,7 +46,14 @@ def variants_table(archive: Archive) -> Table:
         "choice", "where", "used here", "other way", "accuracy, %", "certified level", "boundary",
         "runs",
     )  # fmt: skip
-    return Table(heads, tuple(rows), "What the choices change, on the synthetic data")
+    return Table(
+        heads,
+        tuple(rows),
+        (
+            "What the choices change, on the synthetic data. The arrows lead from the way that is "
+            "used here to the other way"
+        ),
+    )
 
 
 def _of_seeds(result: CellResult, seeds: list[int]) -> CellResult:
