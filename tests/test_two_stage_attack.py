@@ -286,30 +286,9 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     assert row.verdict == "does not hold"
 
 
-def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path, quiet):
-    store = Store(GRID.slug, tmp_path)
-    levels = {"none/mean": 0.04, "random/mean": 0.043, "none/median": 0.04, "random/median": 0.039}
-    harmful = {"variants/random/circle/random/mean": 0.001}
-    harmful["variants/random/circle/random/median"] = 0.039
-    known = {f"circle/{place}": found for place, found in levels.items()} | harmful
-    for seed in (1, 2, 3):
-        for cell in GRID.cells("paper", seed, real):
-            if cell.key in known:
-                found = known[cell.key] * (1 + seed / 1000)
-                put(
-                    store, cell, "paper", 0.9, robustness_level=[0.1, found], test_loss=[1.0, 1.0],
-                    decision=grid(lambda x, y: np.hypot(x, y) <= 2),
-                )  # fmt: skip
-    rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
-    text = "Synthetic, median: random lowers the certified level less than without a defence"
-    assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
-    stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
-    assert stronger.here.startswith("+95.0 %") and stronger.verdict == "holds"
-
-
-def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):
-    store = Store(GRID.slug, tmp_path)
-    levels = {"circle/greedy/mean": 1e-17, "circle/learned/mean": 3e-4}
+def judged_by_levels(levels, folder):
+    """The judged claims by their texts, where three seeds leave about these certified levels."""
+    store = Store(GRID.slug, folder)
     for seed in (1, 2, 3):
         for cell in GRID.cells("paper", seed, real):
             if cell.key in levels:
@@ -320,7 +299,24 @@ def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, qu
                     perturbation_level=[1e-3, 0.1], perturbation_error=[0.1, 0.1],
                     stage_one_distance=[0.1],
                 )  # fmt: skip
-    rows = {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
+    return {row.text: row for row in tables.claims_table(Archive(GRID, store)).judged}
+
+
+def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path, quiet):
+    levels = {"none/mean": 0.04, "random/mean": 0.043, "none/median": 0.04, "random/median": 0.039}
+    harmful = {"variants/random/circle/random/mean": 0.001}
+    harmful["variants/random/circle/random/median"] = 0.039
+    known = {f"circle/{place}": found for place, found in levels.items()} | harmful
+    rows = judged_by_levels(known, tmp_path)
+    text = "Synthetic, median: random lowers the certified level less than without a defence"
+    assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
+    stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
+    assert stronger.here.startswith("+95.0 %") and stronger.verdict == "holds"
+
+
+def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):
+    levels = {"circle/greedy/mean": 1e-17, "circle/learned/mean": 3e-4}
+    rows = judged_by_levels(levels, tmp_path)
     row = rows["Synthetic, no defence: two-stage lowers the certified level more than greedy"]
     assert (row.here, row.verdict) == ("–", "undecided: nothing to measure")
 
