@@ -243,6 +243,22 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
     assert row.verdict == "holds, provisional: one seed; other data than the paper's"
 
 
+def test_a_claim_is_tested_again_with_the_choices_of_the_code(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    for cell in GRID.cells("paper", 1, sample):
+        if "femnist_uniform/0.2/omn/" in cell.key:
+            fails = cell.key.startswith("variants/code/") and "cent1p" in cell.key
+            put(store, cell, "paper", 0.2 if fails else 0.8)
+    rows = tables.claims_table(Archive(GRID, store)).judged
+    text, code = (row for row in rows if "Cent1P fails under Omn" in row.text)
+    assert (text.kind, text.claim.reading) == ("tie", "")
+    assert (code.kind, code.here) == ("holds", "+60.0 points from one phase to two")
+    assert code.text.endswith("[all choices of the authors' code]")
+    # The paper prints its numbers under the grid's own cells.
+    assert code.in_print == text.in_print == "+68.0 points from one phase to two"
+    assert code.claim.anchor(GRID.slug) != text.claim.anchor(GRID.slug)
+
+
 @pytest.mark.parametrize(
     ("average", "kind"), [(0.85, "holds"), (0.024, "does not hold"), (0.95, "does not hold")]
 )
@@ -264,7 +280,8 @@ def test_statistics_of_the_claims_by_hand():
     assert claims.lead(2)([7, 9, 3, 6.5]) == 0.5
     assert claims.second_lowest_below([8, 9, 1, 3]) == 8 - 3
     # A rule that is far above Avg is not comparable to it, no more than one that is far below.
-    (comparable,) = (c for c in tables.CLAIMS if "are comparable to Avg" in c.text)
+    comparable, in_code = (c for c in tables.CLAIMS if "are comparable to Avg" in c.text)
+    assert (comparable.reading, in_code.reading) == ("", "all choices of the authors' code")
     assert comparable.value([80, 78, 81, 79]) in comparable.needed
     assert comparable.value([80, 80, 90, 80]) not in comparable.needed
     assert comparable.value([80, 80, 70, 80]) not in comparable.needed
@@ -272,7 +289,7 @@ def test_statistics_of_the_claims_by_hand():
 
 def test_the_papers_own_numbers_are_as_it_claims(tmp_path):
     table = tables.claims_table(Archive(GRID, Store(GRID.slug, tmp_path)))
-    printed = {row.text: row.in_print for row in table.judged}
+    printed = {row.claim.text: row.in_print for row in table.judged if not row.claim.reading}
     assert not [text for text, value in printed.items() if value.endswith("not as claimed")]
     shown = {
         "CClip is the third method": "+18.0",  # 0.20, and 0.02 of CWM and CWTM
@@ -344,7 +361,21 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert worst.endswith("None of the 7 settings is decided yet.")
     assert "prints an accuracy of 0.12 for the rule with one phase and 0.80 with two" in phases
     assert "the second phase helps: 0.31 with one phase and 0.79 with two" in phases
-    assert "1 were also run" in code and "goes from 40.0 to 2.0 points" in code
+    assert phases.endswith("with two (one seed, at the paper's scale).")
+    assert "1 of the runs that have a printed accuracy were also played" in code
+    assert "goes from 40.0 to 2.0 points" in code
+    put_cells(
+        store,
+        {
+            "variants/code/femnist_uniform/0.2/omn/cent1p": 0.07,
+            "variants/code/femnist_uniform/0.2/omn/cent2p": 0.77,
+        },
+    )
+    *_, phases, _ = found(Archive(GRID, store))
+    assert phases.endswith(
+        " In runs with all choices of the authors' code it helps: 0.07 with one phase and 0.77 "
+        "with two (one seed, at the paper's scale)."
+    )
 
 
 def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):

@@ -310,7 +310,7 @@ def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
     texts = ("Loans, naive: the backdoor succeeds against FedAvg",
              "Loans, naive: the backdoor has no success against reweighting, medians and "
              "trimmed mean")  # fmt: skip
-    numbers = [i for i, c in enumerate(tables.CLAIMS) if c.text in texts]
+    numbers = [i for i, c in enumerate(tables.CLAIMS) if c.text in texts and not c.reading]
     for seed in (1, 2, 3):
         for cell in GRID.cells("paper", seed, real):
             if cell.key.startswith(("loan/naive/", "unattacked/loan/")):

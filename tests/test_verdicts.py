@@ -17,6 +17,7 @@ from fedlib.data.catalogue import DATASETS
 from fedlib.evidence.agreement import attack_shows, informative, verdict
 from fedlib.evidence.claims import (
     Claim,
+    Former,
     PrintedNumber,
     above,
     at_least,
@@ -24,6 +25,7 @@ from fedlib.evidence.claims import (
     drop,
     near,
     percent_left,
+    retested,
     stated,
 )
 from fedlib.evidence.judging import Judge, claims_table, propagated
@@ -33,7 +35,7 @@ from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.evidence.tally import kind_of, tally
 from fedlib.evidence.verdicts import SeedValue, decide, unstable
-from fedlib.grids import load_grid, paper_slugs
+from fedlib.grids import Variant, load_grid, paper_slugs, varied
 
 ROOT = Path(__file__).resolve().parent.parent
 MNIST = "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
@@ -465,6 +467,43 @@ def test_a_sentence_counts_once_whatever_its_readings_and_settings(store, toy, s
         "3 sentences: 1 holds, 1 holds in some readings or settings, 1 does not hold "
         "(5 rows: 2 hold, 2 do not hold, 1 tie)"
     )
+
+
+def test_claims_are_tested_again_in_the_runs_of_a_variant(store, toy, steady):
+    bases = ("table/mean", "table/median")
+
+    def slower(run):
+        return run.with_(learning_rate=0.01)
+
+    variant = Variant("other", "a choice", "one way", "the other way", slower, bases)
+
+    def cells(*arguments):
+        own = toy.cells(*arguments)
+        return [*own, *varied([variant], {cell.key: cell.config for cell in own})]
+
+    grid = replace(toy, cells=cells)
+    better, worse, partly = lead("mean", "median"), lead("median", "mean"), lead("mean", "krum")
+    reading = replace(better, reading="a reading", former=Former("older words"))
+    numbers = {"table/mean": PrintedNumber(80, 1), "table/median": PrintedNumber(70, 1)}
+
+    again = retested((better, worse, partly, reading), variant, "the other way")
+    assert [claim.reading for claim in again] == [
+        "the other way", "the other way", "a reading; the other way",
+    ]  # fmt: skip
+    assert again[0].cells == ("variants/other/table/mean", "variants/other/table/median")
+    assert again[2].at_first.text == "mean beats median"
+
+    def lookup(cell, quantity):
+        return numbers.get(cell)
+
+    # The paper's numbers are those of the grid's own cells. They contradict one claim, which is
+    # listed once.
+    rows = claims_table(Archive(grid, store), (better, worse, *again[:2]), lookup).judged
+    assert [(row.text, row.in_print, row.kind) for row in rows] == [
+        ("mean beats median", "+10.0", "undecided"),
+        ("median beats mean", "-10.0: not as claimed", "contradicted in print"),
+        ("mean beats median [the other way]", "+10.0", "undecided"),
+    ]
 
 
 def test_a_small_lead_on_one_seed_is_a_tie_and_a_large_one_is_not(store, toy, steady):

@@ -79,6 +79,8 @@ class Claim:
         What the paper says without the setting. Claims of one place that have it in common test one
         sentence of the paper in several settings or readings. If it is empty, it is what stands in
         ``text`` after the first colon and space.
+    printed_cells
+        The keys of the cells under which the paper prints its numbers, if these are not ``cells``.
     former
         The words that the anchors of the claim are made of, if these are not the present ones.
         Whoever rewords a claim gives the old words here, so that links to the claim stay right.
@@ -99,6 +101,7 @@ class Claim:
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""
+    printed_cells: tuple[str, ...] = ()
     former: Former | None = None
 
     @property
@@ -165,7 +168,8 @@ class Claim:
         """
         usual = self.quantity if self.measure is not None else "test_accuracy"
         names = self.quantities or (usual,) * len(self.cells)
-        values = [lookup(cell, name) for cell, name in zip(self.cells, names, strict=True)]
+        cells = self.printed_cells or self.cells
+        values = [lookup(cell, name) for cell, name in zip(cells, names, strict=True)]
         known = [value for value in values if value is not None]
         return known if known and len(known) == len(values) else None
 

@@ -21,6 +21,7 @@ from fedlib.evidence.judging import (
     linked_statistic,
 )
 from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
+from fedlib.evidence.retested import retested
 from fedlib.evidence.tally import tally
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "linked_statistic",
     "near",
     "percent_left",
+    "retested",
     "stated",
     "tally",
     "variants_table",

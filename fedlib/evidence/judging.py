@@ -126,7 +126,8 @@ def claims_table(
     The verdict is that of :func:`fedlib.evidence.verdicts.decide`. It needs all cells by the
     paper's protocol on real data. Data other than the paper's own are named beside the verdict.
     Cells are never compared across scales, and only the seeds that all cells have count. A claim
-    that the paper's own numbers contradict gets no verdict from the runs.
+    that the paper's own numbers contradict gets no verdict from the runs, and is not tested once
+    more in the runs of a variant.
 
     Parameters
     ----------
@@ -139,7 +140,12 @@ def claims_table(
         numbers, for each claim of which the paper prints them all. None leaves the column out.
     """
     judge = Judge(archive, claims, printed)
-    judged = tuple(map(judge.judgement, claims))
+    # What the paper's own numbers contradict is listed once, however often runs test it.
+    judged = tuple(
+        row
+        for row in map(judge.judgement, claims)
+        if row.kind != CONTRADICTED or not row.claim.printed_cells
+    )
     rows: list[tuple[str, ...]] = []
     classes, anchors = {}, {}
     for number, row in enumerate(sorted(judged, key=lambda row: row.own)):

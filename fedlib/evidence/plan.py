@@ -198,11 +198,11 @@ def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) 
     table = module.claims_table(archive)
     judge = Judge(archive, module.CLAIMS)
     bundles = []
-    for claim, row in zip(module.CLAIMS, table.judged, strict=True):
+    for row in table.judged:
         firm = row.decided and not row.provisional
         if firm or row.kind == CONTRADICTED or "chance" in row.remark:
             continue
-        wanted = judge.next_runs(claim)
+        wanted = judge.next_runs(row.claim)
         known = frozenset((slug, *run) for run in wanted if run in missing)
         if known and len(known) == len(wanted):
             value = CONFIRMING if row.decided else 1.0

@@ -15,7 +15,7 @@ from fedlib.attacks.omniscient import Omniscient
 from fedlib.attacks.scaled_variance import ScaledVariance
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
-from fedlib.papers.clustering_with_outliers.methods import PUBLISHED_ATTACKS, RULES, TAU
+from fedlib.papers.clustering_with_outliers.methods import PUBLISHED_ATTACKS, RULES, TAU, TWO_PHASE
 from fedlib.papers.clustering_with_outliers.settings import DIRICHLET, UNIFORM
 from fedlib.runs import RunConfig
 
@@ -107,6 +107,12 @@ _DIRICHLET_FARTHEST = (
     ("sv", "cwm"),
     ("empire", "cclip"),
 )
+# The claims on these settings compare the cells above with these.
+_ONE_PHASE_OTHERS = tuple((attack, rule) for attack in ("omn", "sv") for rule in TWO_PHASE)
+_DIRICHLET_OTHERS = (
+    *(("sv", rule) for rule in TWO_PHASE),
+    *(("empire", rule) for rule in ("avg", *TWO_PHASE, "gm")),
+)
 _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULES)
 
 CODE = Variant(
@@ -120,6 +126,8 @@ CODE = Variant(
         *cells_of(UNIFORM, "0.2", *_ONE_PHASE_FARTHEST),
         *cells_of(DIRICHLET, "0.2", *_DIRICHLET_FARTHEST),
         *cells_of(UNIFORM, "0.4", *(pair for pair in _TABLE_1 if pair not in TABLE_1_FARTHEST)),
+        *cells_of(UNIFORM, "0.2", *_ONE_PHASE_OTHERS),
+        *cells_of(DIRICHLET, "0.2", *_DIRICHLET_OTHERS),
     ),
 )
 SINGLE_CHOICES = (

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fedlib.evidence.claims import OWN, Claim, Former, Range, above, at_least, at_most, drop
+from fedlib.evidence.claims import (
+    OWN,
+    Claim,
+    Former,
+    Range,
+    above,
+    at_least,
+    at_most,
+    drop,
+    retested,
+)
 from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.clustering_with_outliers.authors_code import CODE
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
@@ -363,7 +374,7 @@ _FIGURE_2_CLAIMS = (
     ),
 )
 
-CLAIMS = (
+_OF_TEXT = (
     *_WORST_CASES,
     *_UNIFORM_WORST_CASES,
     *_CAMOUFLAGE,
@@ -372,3 +383,6 @@ CLAIMS = (
     *_ONE_PHASE_AND_TWO,
     *_FIGURE_2_CLAIMS,
 )
+
+CLAIMS = (*_OF_TEXT, *retested(_OF_TEXT, CODE))
+"""Each claim in runs that follow the text, and then those that runs of the code's choices test."""

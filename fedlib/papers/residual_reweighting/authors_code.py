@@ -98,11 +98,11 @@ CODE = Variant(
     "all of them as in the code",
     as_code,
     (
-        *every(LoanBackdoor, APPROACHES, ("fedavg", "repeated_median", "trimmed_mean", "ours")),
+        *every(LoanBackdoor, APPROACHES, RULE_TITLES),
         *every(Comparison, "table_2", ("2", "3", "4"), ("repeated_median", "ours")),
         *every(Comparison, "figure_3", "10", ("fedavg", "repeated_median", "trimmed_mean", "ours")),
         *every(ImageBackdoor, "mnist", APPROACHES, RULE_TITLES),
-        *every(Unattacked, "loan", ("fedavg", "repeated_median", "trimmed_mean", "ours")),
+        *every(Unattacked, "loan", RULE_TITLES),
         *every(Unattacked, "mnist", RULE_TITLES),
     ),
 )
