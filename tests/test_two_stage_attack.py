@@ -330,7 +330,7 @@ def test_every_claim_about_a_baseline_is_tested_at_two_strengths():
         and not baselines.isdisjoint(claim.cells) and not claim.reading
     ]  # fmt: skip
     assert len(about) > 20
-    texts = [claim.text for claim in tables.CLAIMS if claim.reading]
+    texts = [c.text for c in tables.CLAIMS if c.reading and "batches" not in c.reading]
     for claim in about:
         strengths = {cell.split("/")[1] for cell in claim.cells} & {"random", "ipm"}
         assert texts.count(claim.text) == len(strengths), claim.text

@@ -28,6 +28,12 @@ def _subsets(n: int, size: int) -> torch.Tensor:
     return torch.tensor(list(combinations(range(n), size)))
 
 
+@lru_cache(maxsize=4)
+def _masks(n: int, size: int) -> torch.Tensor:
+    """Return each of these subsets as an integer whose bits are its members, ``(count,)``."""
+    return (1 << _subsets(n, size)).sum(1)
+
+
 @dataclass(frozen=True)
 class SubsetRule(Aggregator):
     """Base class of the rules that average the ``n - f`` updates with the least ``_spread``.
@@ -105,7 +111,7 @@ class MinimumDiameterAveraging(SubsetRule):
         # The subsets that hold the farthest pair are left out, then those with the next pair, until
         # none would be left. This looks at few pairs, where the diameters of all take every pair.
         n = len(squared)
-        masks = (1 << subsets).sum(1)
+        masks = _masks(n, subsets.shape[1]).to(subsets.device)
         first, second = torch.triu_indices(n, n, 1, device=squared.device)
         lengths = torch.maximum(squared, squared.T)[first, second]
         pairs = (1 << first) | (1 << second)

@@ -215,14 +215,9 @@ def _sweep(attack: str, field: str, name: str, values: tuple[float, ...]) -> tup
 
 
 _ALL_ATTACKS = tuple(_on_circle(*((name, rule) for name in ATTACK_TITLES for rule in RULES)))
-BATCH = Variant(
-    "batch",
-    _SMALL.question,
-    _SMALL.used,
-    _SMALL.other,
-    _SMALL.change,
-    tuple(cell for cell in _ALL_ATTACKS if cell not in _SMALL.cells),
-)
+IN_SMALL_BATCHES = replace(_SMALL, cells=_ALL_ATTACKS)
+"""Batches of ten for every attack under every rule."""
+BATCH = replace(_SMALL, cells=tuple(cell for cell in _ALL_ATTACKS if cell not in _SMALL.cells))
 """Batches of ten for the attacks and rules that ``VARIANTS`` does not have them for."""
 SWEEPS = (
     BATCH,
