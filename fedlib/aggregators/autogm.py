@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib import kernels
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.blocks import pairwise_squared_distances, weighted_sum
 from fedlib.federation.facts import Facts
@@ -89,6 +90,11 @@ class AutoWeightedGeometricMedian(Aggregator):
 
         ``squared`` holds the squared distances between all updates, ``(n, n)``.
         """
+        if kernels.available() and bool(squared.isfinite().all()):
+            from fedlib.kernels.neighbours import auto_weighted_shares
+
+            settings = (float(self.lam), self.n_iterations, float(self.nu), float(self.tolerance))
+            return torch.from_numpy(auto_weighted_shares(squared.numpy(), *settings))
         n = len(squared)
         weights = torch.full((n,), 1 / n, dtype=torch.float64)
         shares, before = self._median(squared, weights), torch.inf
