@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage, to_tree
 from scipy.spatial.distance import squareform
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
@@ -112,6 +112,9 @@ class ClippedClustering(Aggregator):
         if len(distances) == 1:
             return np.ones(1, dtype=bool)
         joins = linkage(squareform(distances), method=self.join)
-        first = cut_tree(joins, n_clusters=2)[:, 0] == 0
-        sides = [first, ~first]
+        # The last join is that of the two clusters.
+        members = to_tree(joins).left.pre_order()
+        first = np.isin(np.arange(len(distances)), members)
+        # If the clusters are alike in all, the first client's is taken.
+        sides = [first == first[0], first != first[0]]
         return max(sides, key=lambda side: (side.sum(), -distances[side][:, side].mean()))
