@@ -283,7 +283,7 @@ def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
     shown = {row.text: row.in_print for row in rows}
     # Table IV, FMNIST*, beta = 0.99, tau = 0.1: ALIE leaves 10.0, ROP 42.
     alie = "FMNIST*, CC, τ = 0.1, β = 0.99: ROP is the strongest of the attacks"
-    assert shown[alie] == "next strongest attack leaves -32.0 points: not as claimed"
+    assert shown[alie] == "the next strongest attack leaves -32.0 points more: not as claimed"
     # No accuracy without an attack is printed.
     assert shown["FMNIST, CC, τ = 1, β = 0.99: ROP costs 7 points"] == "–"
 
@@ -316,7 +316,8 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
     alie = rows["FMNIST, CC, τ = 0.1, β = 0: ROP is the strongest of the attacks"]
     assert (alie.kind, alie.in_print) == (
         "contradicted in print",
-        "next strongest attack leaves -8.4 points: not as claimed, within the printed spread",
+        "the next strongest attack leaves -8.4 points more: not as claimed, within the printed "
+        "spread",
     )
     assert sum(row.kind == "contradicted in print" for row in rows.values()) == 5
     # 20 to 25 points are stated once, of the rule with a printed spread of 5.16.

@@ -281,7 +281,7 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     # IPM has diverged in every seed: it has no level to compare with.
     assert rows[f"{name}IPM"].verdict == "undecided: nothing to measure"
     row = rows["Synthetic, median: random lowers the certified level less than without a defence"]
-    assert row.here.startswith("+37.5") and row.verdict == "holds"
+    assert row.here.startswith("the defence leaves +37.5") and row.verdict == "holds"
     row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
     assert row.verdict == "does not hold"
 
@@ -311,7 +311,7 @@ def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path
     text = "Synthetic, median: random lowers the certified level less than without a defence"
     assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
     stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
-    assert stronger.here.startswith("+95.0 %") and stronger.verdict == "holds"
+    assert stronger.here.startswith("the defence leaves +95.0 %") and stronger.verdict == "holds"
 
 
 def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):

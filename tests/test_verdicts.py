@@ -607,7 +607,8 @@ def test_a_number_of_which_only_bounds_are_printed_can_contradict(
 
 DECIDED_AT_CHANCE = {
     "MNIST, full-Krum, 30 %: malicious clients' maps are clearly less like that of the last "
-    "aggregate, as the rule itself judges [default reading]": "The claim is about the scores of "
+    "aggregate than honest clients' maps are, as the rule itself judges [default reading]": "The "
+    "claim is about the scores of "
     "all rounds. They are the reason for which the model ends at chance.",
     "Synthetic, no defence: the estimate of the data converges within 3 epochs": "The claim is "
     "about what the attacker learns before it attacks. The model ends at chance by the attack.",

@@ -23,7 +23,8 @@ class GradientGuard(ReputationRule):
 
     The rule is Algorithm 1 of gradient_guard. A client's score is the structural similarity of two
     saliency maps, averaged over some samples. One map is that of the client's update, and the other
-    is that of the last direction.
+    is that of the last direction. In the formula M is the map of a model, d is the last direction,
+    and the factor before d makes the step as long as the median update.
 
     The text does not say what the map of an update or of a direction is, or on which samples it is
     taken. It does not say what happens in the first round, which has no direction, or which window

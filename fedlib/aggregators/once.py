@@ -39,8 +39,9 @@ def aggregate(
     Raises
     ------
     ConfigError
-        If the rule remembers something of the rounds before. Its state must then be kept, which
-        :meth:`Aggregator.apply` gives. Or as for :meth:`Aggregator.apply`.
+        If the rule remembers something of the rounds before. Such a rule needs its state, which
+        :meth:`Aggregator.apply` takes and returns. All errors of :meth:`Aggregator.apply` are
+        raised too.
 
     Examples
     --------

@@ -39,8 +39,8 @@ class PreAggregation(Aggregator):
     Parameters
     ----------
     rule
-        This is the rule that aggregates the mixed updates, as an object or as its dictionary. It
-        gets the same ``n_byzantine``, so it must withstand as many Byzantine clients.
+        This is the rule that comes after this step, as an object or as its dictionary. It gets the
+        same ``n_byzantine``, so it must withstand as many Byzantine clients.
     """
 
     checks_finite: ClassVar[bool] = True

@@ -48,7 +48,8 @@ class ResidualReweighting(Aggregator):
     is the broadcast model less its update. So the rule is applied to the negated updates here,
     which gives the ranks and the residuals of the models. If at least half of the residuals of a
     coordinate are zero, the other values of this coordinate get the confidence 0. If no client has
-    any weight, all clients get the same weight.
+    any weight, all clients get the same weight. In the formula e_ik is the residual of a value in
+    units of the residuals' scale, and h_ii is the leverage of its rank.
 
     Parameters
     ----------

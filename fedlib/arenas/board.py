@@ -88,8 +88,8 @@ def _knowing(standing: Standing, names: Names) -> str:
     rows = [row for row in standing.ranked if row.worst]
     adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
     return (
-        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack knows the rule. For the "
-        "other rules the most harmful attack does not know it."
+        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack is one that knows the "
+        "rule."
     )
 
 

@@ -18,7 +18,7 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 class Backdoor(TrainingAttack):
     """Base of the attacks that train on data with a trigger and the target's label.
 
-    This is the naive approach of Bagdasaryan et al. (2018), and of residual_reweighting, section
+    This is the naive approach of Bagdasaryan et al. (2020), and of residual_reweighting, section
     4.3. The poisoned update is sent as it is, in every round.
 
     Parameters
@@ -232,7 +232,7 @@ class FeatureBackdoor(Backdoor):
 class ModelReplacement(PixelBackdoor):
     """Behave honestly in most rounds, and send a scaled update with a backdoor in a few rounds.
 
-    This is the attack of Bagdasaryan et al. (2018). Section 4.3 of residual_reweighting attacks in
+    This is the attack of Bagdasaryan et al. (2020). Section 4.3 of residual_reweighting attacks in
     round 6 with a scale of 100. The state is the number of past rounds.
 
     Parameters

@@ -130,7 +130,7 @@ class Attack(ABC):
         return client
 
     def poisons(self, number: int) -> bool:
-        """Return whether Byzantine clients train on poisoned samples in a round, from 1."""
+        """Return whether Byzantine clients poison their samples in round ``number``, from 1."""
         return True
 
     def triggered(

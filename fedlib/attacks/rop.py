@@ -20,11 +20,11 @@ from fedlib.validation import check_name, check_real
 class RelocatedOrthogonalPerturbation(Attack):
     """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
 
-    Let a be the last aggregate and m the benign mean. The reference direction is ``r = lam a + (1 -
-    lam) m``. The perturbation p is the all-ones vector without its projection on r, scaled to
-    length 1. Every Byzantine client sends ``a + z p``. Line 4 of the algorithm prints this round's
-    aggregate in place of m. The attacker does not know this aggregate, and of the algorithm's
-    inputs only the benign mean fits.
+    Let a be the last aggregate and m the benign mean. The reference direction is ``lam a + (1 -
+    lam) m``, and u is this vector, scaled to length 1. The perturbation p is the all-ones vector
+    without its projection on u, scaled to length 1. Every Byzantine client sends ``a + z p``. Line
+    4 of the algorithm prints this round's aggregate in place of m. The attacker does not know this
+    aggregate, and of the algorithm's inputs only the benign mean fits.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class RelocatedOrthogonalPerturbation(Attack):
 
     alike: ClassVar[bool] = True
     formula: ClassVar[str] = (
-        r"b = \tilde m + z p, \quad p \propto \mathbf 1 - \langle \mathbf 1, u \rangle u, "
-        r"\quad u \propto \lambda \tilde m + (1 - \lambda) \bar x"
+        r"b = a + z p, \quad p \propto \mathbf 1 - \langle \mathbf 1, u \rangle u, "
+        r"\quad u \propto \lambda a + (1 - \lambda) m, \quad m = \bar x"
     )
 
     knows: ClassVar[frozenset[str]] = frozenset({"benign_updates", "last_aggregate"})

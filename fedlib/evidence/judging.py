@@ -354,7 +354,8 @@ def _named(noise: Noise, found: Sequence[SeedValue]) -> str:
     """Say the noise of the statistic and what it rests on."""
     sd = max(seed.noise for seed in found)
     origin = f" {noise.origin}" if noise.origin else ""
-    return f"noise {sd:.2g} ({noise.freedom} df{origin})"
+    two_digits = float(f"{sd:.2g}")  # 440 in place of 4.4e+02
+    return f"noise {two_digits:g} ({noise.freedom} df{origin})"
 
 
 def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:

@@ -24,12 +24,11 @@ from fedlib.validation import ConfigError, check_name
 
 
 class Facts:
-    """The values of facts, as attributes. A fact that is not given has no attribute.
+    """The values of facts, as attributes.
 
-    An array of another library becomes a tensor.
-
-    A fact that may be missing is then None, such as the aggregate of the last round before the
-    first round.
+    An array of another library becomes a tensor. A fact that is not given has no attribute. But
+    some facts may be missing, such as the aggregate of the last round before the first round. If
+    such a fact is not given, its attribute is None.
 
     Raises
     ------

@@ -64,8 +64,10 @@ def run_grid(
     ----------
     cells
         The runs to compute.
-    store, scale
+    store
         Where the records are kept.
+    scale
+        The scale of the runs, one of ``SCALES``, under which the records are kept.
     device
         ``auto``, ``cpu``, ``cuda``, or another name of a device.
     jobs

@@ -71,7 +71,7 @@ def attack_parameters(name: str, n_byzantine: int, rounds: int) -> dict[str, Any
     """Return the parameters of an attack that the protocol sets. All others have their defaults.
 
     Model replacement multiplies an update by ``n / f``. With this factor ``f`` attackers together
-    outweigh the other clients exactly (Bagdasaryan et al., 2018). The update is sent in the last
+    outweigh the other clients exactly (Bagdasaryan et al., 2020). The update is sent in the last
     rounds, because the model forgets an early one.
 
     Parameters

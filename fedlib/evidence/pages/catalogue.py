@@ -79,9 +79,12 @@ def section(kind: str, name: str, cls: Any, defined: dict[str, Any]) -> str:
 
 
 def _hyperparameters(cls: Any) -> list[str]:
-    """Return a line on each field of a class but ``n_byzantine``, which every entry has."""
+    """Return a line on the fields of a class but ``n_byzantine``, which every entry has.
+
+    Fields that the docstring describes together share a line.
+    """
     documented = _documented_fields(cls)
-    lines = []
+    shown: dict[str, list[str]] = {}
     for field in dataclasses.fields(cls):
         if field.name == "n_byzantine":
             continue
@@ -92,8 +95,8 @@ def _hyperparameters(cls: Any) -> list[str]:
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        lines.append(f"- `{field.name}={default!r}`: {documented[field.name]}")
-    return lines
+        shown.setdefault(documented[field.name], []).append(f"`{field.name}={default!r}`")
+    return [f"- {', '.join(fields)}: {said}" for said, fields in shown.items()]
 
 
 def _arguments(kind: str, part: Any) -> str:

@@ -201,7 +201,9 @@ _OMN_AND_SV = (
 )
 
 
-def _one_phase_below(one: str, two: str, attack: str, text: str, least: float) -> Claim:
+def _one_phase_below(
+    one: str, two: str, attack: str, text: str, least: float, former: str = ""
+) -> Claim:
     return Claim(
         "Table 5",
         f"Uniform, rate 0.2: {text}",
@@ -210,6 +212,7 @@ def _one_phase_below(one: str, two: str, attack: str, text: str, least: float) -
         above(least),
         "{:+.1f} points from one phase to two",
         equal=0,
+        former=Former(f"Uniform, rate 0.2: {former}") if former else None,
     )
 
 
@@ -244,7 +247,12 @@ _ONE_PHASE_AND_TWO = (
     ),
     *(
         _one_phase_below(
-            one, two, "omn", f"{RULE_TITLES[one]} fails under Omn beside {RULE_TITLES[two]}", 30
+            one,
+            two,
+            "omn",
+            f"{RULE_TITLES[one]} fails under Omn, compared with {RULE_TITLES[two]}",
+            30,
+            f"{RULE_TITLES[one]} fails under Omn beside {RULE_TITLES[two]}",
         )
         for one, two in _PHASES
     ),

@@ -225,7 +225,7 @@ _FIGURE_2_CLAIMS = (
                  *_cells("circle", rule, "none", attack)),
                 _weakened,
                 above(0),
-                "{:+.1f} % of the level more is left",
+                "the defence leaves {:+.1f} % of the level more",
                 measure=level,
             ),
         )

@@ -54,7 +54,7 @@ SEARCH_OVER_LAMBDA = (
         searched(FIGURE_12, (0.9, 0.0, 0.5, 1.0), RULES_IV),
         statistics.first_group_lowest(4),
         above(0),
-        "next strongest λ leaves {:+.1f} points, mean of all",
+        "the next strongest λ leaves {:+.1f} points more, mean of all",
     ),
     claim(
         "appendix B, Fig. 12",

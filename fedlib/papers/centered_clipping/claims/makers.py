@@ -198,5 +198,5 @@ def first_are_strongest(
         by_attack(setting, rule, momentum),
         statistics.strongest(n_first),
         above(0),
-        "next strongest attack leaves {:+.1f} points",
+        "the next strongest attack leaves {:+.1f} points more",
     )

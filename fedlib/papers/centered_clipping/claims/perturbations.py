@@ -80,7 +80,7 @@ CLOSER_TO_REFERENCE = tuple(
         (cosines(setting, "rop", rule, momentum),) * 2,
         drop,
         above(0),
-        "cosine {:+.2f} to the benign",
+        "cosine larger by {:+.2f} than that of benign ones",
         quantities=("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
     )
     for setting in FMNIST_AND_CIFAR

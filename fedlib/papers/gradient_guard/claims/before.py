@@ -209,11 +209,15 @@ def _undermined() -> tuple[Claim, ...]:
         *(
             on_accuracy(
                 OWN,
-                f"{where(data, attack)}: FedSGD has broken at 10 % malicious clients of the "
-                "attack as it is, two that amplify little or not",
+                f"{where(data, attack)}: FedSGD has broken under the attack as it is at 10 % "
+                "malicious clients (two clients that amplify little or not at all)",
                 comparisons(data, attack, ("fedsgd",), ("0", "10")),
                 below(BREAKS),
                 "{:.0f} % of the clean accuracy left",
+                former=Former(
+                    f"{where(data, attack)}: FedSGD has broken at 10 % malicious clients of the "
+                    "attack as it is, two that amplify little or not"
+                ),
             )
             for data in GREY
             for attack in FULL

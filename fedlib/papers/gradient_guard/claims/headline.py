@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import OWN, Claim, above, at_least
+from fedlib.evidence.claims import OWN, Claim, Former, above, at_least
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.gradient_guard.claims.makers import (
     caution,
@@ -85,10 +85,15 @@ WITHSTANDS = (
     *(
         on_accuracy(
             OWN,
-            f"{DATA_TITLES[data]}: Gradient Guard withstands up to 30 % that match honest saliency",
+            f"{DATA_TITLES[data]}: Gradient Guard withstands up to 30 % malicious clients that "
+            "match honest saliency maps",
             line(data, "saliency_matching", reading, SHARES[:4]),
             at_least(BREAKS),
             reading=named(reading),
+            former=Former(
+                f"{DATA_TITLES[data]}: Gradient Guard withstands up to 30 % that match honest "
+                "saliency"
+            ),
         )
         for reading in ("default", PROBED)
         for data in GREY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fedlib.evidence.claims import OWN, Claim, Former, above, below
 from fedlib.evidence.report import CellResult
@@ -25,8 +26,15 @@ def _separation(result: CellResult) -> float:
     return measures.separation(result).mean
 
 
+class _Words(NamedTuple):
+    """What a claim says, and what it said when it got its anchors."""
+
+    now: str
+    formerly: str
+
+
 def _less_alike(
-    place: str, data: str, attack: str, share: str, said: str, cell: str, reading: str
+    place: str, data: str, attack: str, share: str, said: _Words, cell: str, reading: str
 ) -> Claim:
     """That malicious clients' maps are clearly less like the reference than honest ones'.
 
@@ -36,7 +44,7 @@ def _less_alike(
     at = f"{where(data, attack)}, {share} %{caution(attack, share)}"
     return Claim(
         place,
-        f"{at}: {said.replace('less like', 'clearly less like')}",
+        f"{at}: {said.now}",
         (cell,),
         min,
         above(TELLS),
@@ -44,19 +52,25 @@ def _less_alike(
         measure=_separation,
         equal=0.5,
         reading=named(reading),
-        former=Former(f"{at}: {said}"),
+        former=Former(f"{at}: {said.formerly}"),
     )
 
 
-_BENIGN = (
+_BENIGN = _Words(
+    f"malicious clients' maps are clearly less like a benign one (that of the {HONEST}) than "
+    "honest clients' maps are, on a model that only honest clients train",
     f"malicious clients' maps are less like a benign one (of the {HONEST}) than honest ones', on "
-    "a model that the honest make alone"
+    "a model that the honest make alone",
 )
-_AS_JUDGED = (
-    "malicious clients' maps are less like that of the last aggregate, as the rule itself judges"
+_AS_JUDGED = _Words(
+    "malicious clients' maps are clearly less like that of the last aggregate than honest clients' "
+    "maps are, as the rule itself judges",
+    "malicious clients' maps are less like that of the last aggregate, as the rule itself judges",
 )
-_TRUSTED = (
-    "malicious clients' maps are less like that of a trusted update, as the rule itself judges"
+_TRUSTED = _Words(
+    "malicious clients' maps are clearly less like that of a trusted update than honest clients' "
+    "maps are, as the rule itself judges",
+    "malicious clients' maps are less like that of a trusted update, as the rule itself judges",
 )
 _MAPS = (
     "one window",
@@ -71,7 +85,7 @@ _MAPS = (
 
 def _maps_differ() -> tuple[Claim, ...]:
     """That maps differ: in the default at several shares, in other readings where all are tried."""
-    references: dict[str, tuple[str, Callable[[str], str]]] = {
+    references: dict[str, tuple[_Words, Callable[[str], str]]] = {
         "section 2.2": (_BENIGN, lambda cell: str(Watched(cell))),
         OWN: (_AS_JUDGED, lambda cell: cell),
     }
