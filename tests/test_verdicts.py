@@ -625,6 +625,8 @@ DECIDED_AT_CHANCE = {
             ("random", " [random attack of scale 10 in place of 1]"),
             ("IPM", ""),
             ("two-stage", ""),
+            ("IPM", " [batches of 10 in place of 50]"),
+            ("two-stage", " [batches of 10 in place of 50]"),
         )
     },
 }
