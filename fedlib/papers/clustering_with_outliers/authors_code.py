@@ -164,7 +164,22 @@ SINGLE_CHOICES = (
         "as in the text and the appendix",
         "all of them as in the code",
         lambda run: with_changes("client", momentum=0.99)(as_code(run)),
-        cells_of(UNIFORM, "0.4", ("omn", "cwm"), ("empire", "cwm"), ("sv", "cwm"), ("sf", "avg")),
+        (
+            *cells_of(
+                UNIFORM, "0.4", ("omn", "cwm"), ("empire", "cwm"), ("sv", "cwm"), ("sf", "avg")
+            ),
+            *cells_of(UNIFORM, "0.2", ("omn", "cent1p"), ("sv", "cent1p")),
+        ),
+    ),
+    Variant(
+        "attack_no_momentum",
+        "clients' momentum, and the formula of the attack",
+        "0.99, and as in the appendix",
+        "0, and as in the code",
+        lambda run: with_changes("client", momentum=0.0)(
+            run.with_(attack=_attack_of_code(run.attack))
+        ),
+        cells_of(UNIFORM, "0.2", ("omn", "cent1p"), ("sv", "cent1p")),
     ),
     Variant(
         "labels",
