@@ -350,7 +350,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             "variants/code/femnist_uniform/0.4/omn/krum": 0.08,
         },
     )
-    attack, fewer, worst, phases, code = found(Archive(GRID, store))
+    attack, phases, fewer, worst, code = found(Archive(GRID, store))
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
     assert attack.endswith("without a vote, keeps 0.66 under the same attack.")
@@ -371,11 +371,15 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             "variants/code/femnist_uniform/0.2/omn/cent2p": 0.77,
         },
     )
-    *_, phases, _ = found(Archive(GRID, store))
+    phases = found(Archive(GRID, store))[1]
     assert phases.endswith(
         " In runs with all choices of the authors' code it helps: 0.07 with one phase and 0.77 "
         "with two (one seed, at the paper's scale)."
     )
+    put_cells(store, {"variants/pixels_attack_no_momentum/femnist_uniform/0.2/omn/cent1p": 0.08})
+    phases = found(Archive(GRID, store))[1]
+    assert " Three of these choices suffice: no momentum, " in phases
+    assert phases.endswith(" standardise pixels leave 0.08 with one phase.")
 
 
 def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
@@ -390,7 +394,7 @@ def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
     for cell in GRID.cells("paper", 2, sample):
         if cell.key in keys:
             put(store, cell, "paper", keys[cell.key] + 0.001)
-    attack, _, worst, _, _ = found(Archive(GRID, store))
+    attack, _, _, worst, _ = found(Archive(GRID, store))
     assert "and an attacker that knows the rule leaves it 0.21" in attack
     assert "down" not in attack and "first phase" not in attack
     assert "in the only setting that is decided so far. 6 settings are not" in worst

@@ -10,7 +10,7 @@ from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.clustering_with_outliers.authors_code import CODE
+from fedlib.papers.clustering_with_outliers.authors_code import CODE, THREE_OF_CODE
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
@@ -51,9 +51,9 @@ def found(archive: Archive) -> list[str]:
     """
     return [
         _camouflage(archive),
+        _one_phase(archive),
         _fewer_attackers(archive),
         _worst_cases(archive),
-        _one_phase(archive),
         _code(archive),
     ]
 
@@ -198,6 +198,22 @@ def _one_phase_of_code(archive: Archive, keys: Sequence[str]) -> Linked | str:
         " In runs with all choices of the authors' code it ",
         *_second_phase(archive, *known),
         f" ({resting_on(known)}).",
+        _enough_of_code(archive, keys[0], known[0]),
+    )
+
+
+def _enough_of_code(archive: Archive, key: str, whole: CellResult) -> Linked | str:
+    """Say whether three choices of the code do to one phase what all of them do."""
+    few = archive.common([THREE_OF_CODE.cell(key), whole.key])
+    if few is None or few[0].scale != whole.scale:
+        return ""
+    three = few[0]
+    enough = abs(_accuracy(three) - _accuracy(whole)) <= _LITTLE
+    return joined(
+        f" Three of these choices {'suffice' if enough else 'do not suffice'}: no momentum, the "
+        "code's formula of the attack, and another way to standardise pixels leave ",
+        _shown(archive, three),
+        " with one phase.",
     )
 
 
