@@ -12,6 +12,7 @@ from test_store import record
 from fedlib.runs import known
 from fedlib.runs import store as store_module
 from fedlib.runs.files import FULL, files_of
+from fedlib.runs.records import SCHEMA
 from fedlib.runs.store import Store, StoreError
 
 
@@ -189,9 +190,83 @@ def test_a_file_that_has_not_changed_is_not_read_again(store, small_files, files
         True, True, True, False,
     ]  # fmt: skip
     assert files_read == []
-    # The last file says whether the next record begins a line, so that it is read.
+    # This process has written the end of the last file, so that it knows how the next line begins.
     store.append("smoke", record(4))
-    assert files_read == ["smoke.3.jsonl"]
+    assert files_read == []
+
+
+def test_a_record_is_added_without_reading_those_before_it(store, monkeypatch):
+    """This holds for files that have just changed, whatever the clock of the file system is."""
+    read, content = [], store_module._content
+    monkeypatch.setattr(store_module, "_content", lambda path: read.append(path) or content(path))
+    assert store.append("smoke", record(1))
+    read.clear()
+    for seed in range(2, 12):
+        assert not store.holds("smoke", record(seed)["id"])
+        assert store.append("smoke", record(seed))
+        assert store.holds("smoke", record(1)["id"]) and store.holds("smoke", record(seed)["id"])
+        assert not store.append("smoke", record(seed))
+    assert read == []
+    assert seeds(store) == list(range(1, 12))
+
+
+def test_a_record_of_another_process_is_seen_between_ones_own(store):
+    assert store.append("smoke", record(1))
+    _in_another_process(store, 2, 3)
+    assert not store.append("smoke", record(2))
+    assert store.append("smoke", record(4))
+    _in_another_process(store, 4, 5)
+    assert store.append("smoke", record(6))
+    assert seeds(store) == [1, 2, 3, 4, 5, 6]
+
+
+def _in_another_process(store, *to_add):
+    process = multiprocessing.Process(target=_append_all, args=(store.folder.parent, to_add))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _append_all(root, to_add):
+    target = Store("toy", root)
+    for seed in to_add:
+        target.append("smoke", record(seed))
+
+
+def test_what_this_process_has_added_is_read_again_if_the_end_of_the_file_is_another(
+    store, monkeypatch
+):
+    """Two changes in one step of the clock leave the same size and the same times behind."""
+    for seed in (1, 2):
+        store.append("smoke", record(seed))
+    path = store.path("smoke")
+    mark = known._mark(path)
+    monkeypatch.setattr(known, "_mark", lambda _: mark)
+    other = Store(store.slug, store.folder.parent.parent / "other")
+    other.append("smoke", record(3))
+    path.write_bytes(other.path("smoke").read_bytes().rstrip(b"\n"))
+    assert known.written_size(path) is None
+    assert not store.holds("smoke", record(2)["id"])
+    assert store.append("smoke", record(2))
+    assert seeds(store) == [3, 2]
+
+
+def test_a_file_that_somebody_without_the_lock_changes_meanwhile_is_read_again(store, monkeypatch):
+    store.append("smoke", record(1))
+    write = store_module._write
+
+    def write_more(handle, line):
+        write(handle, line)
+        with store.path("smoke").open("ab") as other:
+            other.write(added)
+
+    added = json.dumps({"schema": SCHEMA, **record(3)}).encode() + b"\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "_write", write_more)
+        store.append("smoke", record(2))
+    assert known.written_size(store.path("smoke")) is None
+    assert not store.append("smoke", record(3))
+    assert seeds(store) == [1, 2, 3]
 
 
 def test_a_file_that_another_process_has_changed_is_read_again(store, small_files, files_read):

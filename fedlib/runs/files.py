@@ -7,7 +7,9 @@ The records of a scale go on in a next file when a file is full: ``paper.jsonl``
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,29 @@ def whole_length(data: bytes) -> int:
     if not last or not begins or is_json(last):
         return len(data)
     return len(data) - len(last)
+
+
+def cut_torn_line(path: Path, data: bytes) -> int:
+    """Cut a torn last line off a file, with a warning, and return how many bytes are left.
+
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        Its content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    end = whole_length(data)
+    if end < len(data):
+        torn = len(data) - end
+        warnings.warn(f"{path}: a torn last line of {torn} bytes is cut off.", stacklevel=3)
+        os.truncate(path, end)
+    return end
 
 
 def lines_of(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:

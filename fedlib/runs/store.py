@@ -22,8 +22,8 @@ from typing import Any
 
 from fedlib import hardware
 from fedlib.runs.claims import claim
-from fedlib.runs.files import FULL, files_of, lines_of, numbered, whole_length
-from fedlib.runs.known import identities_in
+from fedlib.runs.files import FULL, cut_torn_line, files_of, lines_of, numbered, whole_length
+from fedlib.runs.known import identities_in, note_written, written_size
 from fedlib.runs.records import (
     MissingFileError,
     RecordError,
@@ -194,7 +194,8 @@ class Store:
     def holds(self, scale: str, run_id: str) -> bool:
         """Return whether a run is stored.
 
-        This looks only into files that have changed since this process last looked into them.
+        This looks only into files that another process has changed since this one last looked into
+        them.
 
         Raises
         ------
@@ -243,22 +244,20 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The lock of the first file covers all of them, and which of them is the last.
             with path.open("ab") as first, _locked(first):
-                if self.holds(scale, record["id"]):
+                paths = self.paths(scale)
+                stored = [self._identities(scale, each) for each in paths]
+                if any(record["id"] in identities for identities in stored):
                     return False
-                path = self.paths(scale)[-1]
-                data = _content(path)
-                end = whole_length(data)
-                if end < len(data):
-                    warnings.warn(
-                        f"{path}: a torn last line of {len(data) - end} bytes is cut off.",
-                        stacklevel=2,
-                    )
-                    os.truncate(path, end)
-                if data[:end] and not data[:end].endswith((b"\n", b"\r")):
-                    line = b"\n" + line  # An editor has left the last record without its newline.
+                path, end = paths[-1], written_size(paths[-1])
+                if end is None:
+                    data = _content(path)
+                    end = cut_torn_line(path, data)
+                    if data[:end] and not data[:end].endswith((b"\n", b"\r")):
+                        # An editor has left the last record without its newline.
+                        line = b"\n" + line
                 if end >= FULL:
-                    path = numbered(self.path(scale), len(self.paths(scale)) + 1)
-                    line, end = line.lstrip(b"\n"), 0
+                    path = numbered(self.path(scale), len(paths) + 1)
+                    line, end, stored = line.lstrip(b"\n"), 0, [frozenset()]
                 # The file has no buffer, in which bytes that failed would wait for a second try.
                 with path.open("ab", buffering=0) as handle:
                     try:
@@ -266,6 +265,7 @@ class Store:
                     except OSError:
                         handle.truncate(end)
                         raise
+                note_written(path, line, end + len(line), stored[-1] | {record["id"]})
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be written ({error.strerror or error}); run {record['id']} is not "
