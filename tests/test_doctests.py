@@ -17,6 +17,7 @@ from fedlib.attacks import ATTACKS, Attack
 from fedlib.clients import CLIENTS
 from fedlib.data import PARTITIONS
 from fedlib.evidence.pages import Page, fill
+from fedlib.grids import OnRay
 
 ROOT = Path(__file__).parent.parent
 # Code that is shown on a page is no example of a docstring.
@@ -31,6 +32,7 @@ NAMED = [getattr(fedlib, name) for name in fedlib.__all__]
 PUBLIC = [
     Aggregator,
     Attack,
+    OnRay,
     *PARTS,
     *(n for n in NAMED if inspect.isroutine(n) or type(n) is type),
 ]
@@ -81,6 +83,7 @@ def test_the_reference_has_every_part_and_every_name_that_the_package_names():
         assert f"{part.__module__}.{part.__name__}" in shown
     last = {name.rpartition(".")[2] for name in shown}
     registries = {"AGGREGATORS", "ATTACKS", "CLIENTS", "PARTITIONS", "MODELS", "TRACKERS"}
+    assert "OnRay" in last
     assert set(fedlib.__all__) - registries - {"__version__"} <= last
     for name in shown:
         module, _, attribute = name.rpartition(".")

@@ -45,6 +45,14 @@ class OnRay:
     gpu_share
         The share of a GPU that a run takes, above 0 and at most 1. None computes on CPUs, with one
         core for each run.
+
+    Examples
+    --------
+    Two runs share a GPU of the cluster that this machine belongs to.
+
+    >>> from fedlib.grids import OnRay
+    >>> OnRay("auto", gpu_share=0.5)
+    OnRay(address='auto', gpu_share=0.5)
     """
 
     address: str | None = None
