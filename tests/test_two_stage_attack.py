@@ -439,10 +439,10 @@ def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
     assert rows["Krum"]["greedy"] == "2 diverged"
     assert (
         "No defence: in the seeds that both have, the learned policy leaves 2.5 %, and the best "
-        "control (greedy) leaves 5.0 %. The policy is ahead in 2 of 2 seeds, so learning is worth "
-        "something. Median: in the seeds that both have, the learned policy leaves 75.0 %, and the "
-        "best control (greedy) leaves 50.0 %. The policy is ahead in 0 of 2 seeds, so learning is "
-        "worth nothing."
+        "control (greedy) leaves 5.0 %. The policy is ahead in 2 of 2 seeds, so in these seeds "
+        "learning is worth something. Median: in the seeds that both have, the learned "
+        "policy leaves 75.0 %, and the best control (greedy) leaves 50.0 %. The policy is ahead in "
+        "0 of 2 seeds, so in these seeds learning is worth nothing."
     ) in table.caption
     assert "Krum:" not in table.caption  # the only control has diverged
 

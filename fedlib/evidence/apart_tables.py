@@ -100,9 +100,11 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
     )
     return (
         f"{title}: {stable} of {found.compared} numbers are outside the margin. The table has "
-        f"{which}{besides}. All numbers are percentages. A difference is ours minus the printed "
-        "number, in points. The sign ×2 means the mean of two seeds. Each choice was changed "
-        "alone. It explains a difference if our number then comes within the margin "
+        f"{which}{besides}. If a number and the printed one "
+        "are both at chance, it does not count as outside. All numbers are percentages. A "
+        "difference is ours minus the printed number, in points. The sign ×2 means the mean of "
+        "two seeds. Each choice was changed alone. It explains a difference if our number "
+        "then comes within the margin "
         f"({MARGIN:g} points, or twice the printed spread if that is more), or if then both "
         f"numbers are at chance. It moves it if our number comes nearer by more than {MARGIN:g} "
         "points and by more than twice the noise between seeds. The share of the difference that "

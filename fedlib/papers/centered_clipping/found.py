@@ -116,7 +116,8 @@ def _strongest(archive: Archive) -> str:
     return joined(
         f"The paper says {says}. This holds in ",
         archive.linked(f"{held} of {len(decided)} decided settings", *keys),
-        f". The other {len(rows) - len(decided)} settings are undecided or not computed.",
+        f". The other {len(rows) - len(decided)} settings have no verdict yet, or the paper "
+        "contradicts itself there.",
         f"{provisional} on one seed." if one_seed else "",
     )
 

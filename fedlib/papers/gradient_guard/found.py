@@ -188,7 +188,8 @@ def _who_withstands(archive: Archive) -> str:
         return f"{start}. None of the {judged} defences that are computed does so {where}."
     titles = [RULE_TITLES[rule] for rule in kept]
     blind = len(kept) > 1 and set(kept) <= set(BLIND)
-    remark = " None of them needs the number of malicious clients." if blind else ""
+    none = "Neither" if len(kept) == 2 else "None"
+    remark = f" {none} of them needs the number of malicious clients." if blind else ""
     return joined(
         f"{start}. Of the {judged} defences that are computed, ",
         archive.linked(_listed(titles), *cells),

@@ -55,7 +55,8 @@ def _flipped_reviews(archive: Archive) -> str:
         _percent(archive, clean),
         " to ",
         _percent(archive, attacked),
-        f". The paper prints {in_print:.1f} % on its own reviews ({resting_on(known)}).",
+        f". Under this attack the paper prints {in_print:.1f} % on its own reviews "
+        f"({resting_on(known)}).",
     )
 
 
@@ -149,10 +150,13 @@ def _standing_of_the_tables(archive: Archive) -> str:
     """Say how few of the printed numbers can be compared."""
     counts = standings(archive)
     compared = counts["agrees"] + counts["differs"]
+    if compared == 1:
+        agreeing = "it agrees" if counts["agrees"] else "it does not agree"
+    else:
+        agreeing = f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}"
     return (
         f"The paper prints {counts.total()} numbers. By its protocol and on its data, "
-        f"{plural(compared, 'number')} can be compared so far, and "
-        f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}. "
+        f"{plural(compared, 'number')} can be compared so far, and {agreeing}. "
         f"{counts['other data']} numbers are computed on other data than the paper's, and "
         f"{counts['missing']} are not computed at the paper's scale yet."
     )

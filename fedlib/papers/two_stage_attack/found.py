@@ -60,6 +60,9 @@ def _without_defence(archive: Archive, attack: str, name: str) -> str:
         archive.linked(f"{before.accuracy.mean:.1f} %", clean),
         " to ",
         archive.linked(f"{after.accuracy.mean:.1f} %", attacked),
+        " on average, with what diverged models answer"
+        if any(map(diverged, _by_seed(after)))
+        else "",
         f" ({resting_on(known)}).",
     )
 

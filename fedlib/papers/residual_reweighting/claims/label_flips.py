@@ -192,7 +192,7 @@ LABEL_FLIPS = (
             every(Comparison, "table_2", "4", rule),
             min,
             below(-MARGIN),
-            "{:+.1f} points to it",
+            "{:+.1f} points compared with it",
             measure=over_majority,
             of_level=True,
         )

@@ -48,7 +48,7 @@ def _search_table(
         row = [cells.text(key, len(rows), i, short=True) for i, key in enumerate(keys, 2)]
         rows.append((lam, delta, *row))
     heads = [f"{title}\n{count}" for title, count in product(groups.values(), counts)]
-    title = f"Table {number}: accuracy in %, by the number of label flippers in the heads"
+    title = f"Table {number}: accuracy in % (a number in a column head counts the label flippers)"
     return cells.table((symbol, "δ", *heads), rows, title)
 
 

@@ -166,9 +166,9 @@ def answer(rule: str, found: Mapping[str, Left]) -> str:
         float(np.mean([left.shares[seed] for seed in shared])) for left in (learned, controls[best])
     )
     if ahead == len(shared):
-        verdict = "learning is worth something"
+        verdict = "in these seeds learning is worth something"
     elif ahead == 0:
-        verdict = "learning is worth nothing"
+        verdict = "in these seeds learning is worth nothing"
     else:
         verdict = "the seeds do not agree on whether learning is worth anything"
     return (
