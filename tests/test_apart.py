@@ -186,7 +186,7 @@ def test_five_seeds_that_disagree_are_averaged(fill, monkeypatch):
 @pytest.mark.parametrize(
     ("floor", "kind", "said"),
     [
-        ([84], "tells nothing", ", without an attack 83 points more than as used"),
+        ([84], "tells nothing", ", without an attack it is 83 points above the choice as used"),
         ([11], "explains", ""),
         ([], "not computed", ", without an attack not computed"),
     ],

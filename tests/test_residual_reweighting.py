@@ -478,7 +478,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
                 put(store, cell, "paper", 0.9, attack_success=[0.0, share + seed / 100])
     first, others, backdoor, replaced, numbers = found_in(GRID.slug, Archive(GRID, store)).sentences
     assert "does not withstand four of ten participants" in first
-    assert "goes from 97.0 % to 51.0 %. The paper prints 91.4 %" in first
+    assert "to 51.0 %. Under this attack the paper prints 91.4 %" in first
     assert first.links[1].target.endswith("#cell-table_2/4/ours")
     assert "2 of the 5 other rules keep more" in others
     assert "Median has 72.0 %, plain averaging has 60.0 %, and FoolsGold has 30.0 %" in others

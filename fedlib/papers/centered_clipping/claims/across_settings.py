@@ -122,7 +122,7 @@ def _as_strong(
         ),
         statistics.lead_in_half,
         at_most(MARGIN),
-        "at most {:+.1f} points weaker in half of the cells",
+        "{:+.1f} points weaker or less in half of the cells",
         reading="at most 2 points weaker in at least half of the cells",
     )
 

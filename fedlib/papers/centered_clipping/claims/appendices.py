@@ -63,7 +63,7 @@ SEARCH_OVER_LAMBDA = (
         searched(FIGURE_12, (0.9, 1.0), RULES_IV),
         statistics.largest_rise,
         at_most(MARGIN),
-        "at most {:+.1f} points weaker",
+        "{:+.1f} points weaker or less",
     ),
 )
 
