@@ -463,9 +463,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     reading_cells(store, "no decay", at)
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
-    assert "2 of 20 clients that send the attack full-Krum bring" in krum
+    assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
     assert "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of it is left" in krum
-    assert "without any defence keeps 85.0 % (2 seeds, at the paper's scale)" in krum
+    assert ". Under the same attack, the plain average without any defence keeps 85.0 % (2" in krum
     assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
     assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings
     assert "of 0.10 under full-Krum, so that mostly honest clients are penalised" in maps
@@ -483,7 +483,7 @@ def test_a_defence_is_named_if_it_never_breaks(tmp_path, quiet):
                 shares(store, "krum", kept, attack=attack, data=data)
     said = found(Archive(GRID, store))[3]
     assert "Of the 1 defences that are computed, FLTrust does so up to 50 %" in said
-    assert said.endswith("Neither attack is made against them.")
+    assert said.endswith("Neither of the two attacks is made against them.")
     for data, values in (("mnist", kept), ("fashion_mnist", lost)):
         shares(store, "krum", values, attack="full_krum", data=data)
     said = found(Archive(GRID, store))[3]

@@ -105,10 +105,9 @@ def test_smoke_cells_run_from_end_to_end(tmp_path):
     assert rows[1][5].startswith("100 → ")  # the own samples are among the data
     assert rows[4][:4] == ("Synthetic", "median, superseded", rows[4][2], "–")
     assert rows[0][2] == "not computed"
-    assert "the attacker's own." in tables.stage_one_table(archive).caption
-    # In words it is the same, from the two runs of now that these cells have.
+    # The numbers of a data set are not mixed with those of another.
     said = tables.stage_one_in_words(archive).text
-    assert said.startswith("In ") and tables.stage_one_table(archive).caption.endswith(said)
+    assert said.startswith("Synthetic: in ") and "the attacker's own." in said
     assert tables.krum_table(archive).rows[-1][1:] == ("–", "–")
     table = tables.accuracy_table(archive, "circle")
     assert [row[0] for row in table.rows][-1].endswith("(superseded)")
@@ -410,7 +409,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert "nothing, destroys the model in the only seed that is stored: it diverges" in ipm
     assert "goes from 94.0 % to 14.0 % (one seed, at the paper's scale)" in ipm
     assert [link.shown for link in ipm.links] == ["94.0 %", "14.0 %"]
-    assert "without an attack, the median keeps 75 % under IPM" in defended
+    assert "Under IPM, the median keeps 75 % of the certified level" in defended
     assert len(unknown) == 2 and all(text.endswith(" is not computed yet.") for text in unknown)
 
 

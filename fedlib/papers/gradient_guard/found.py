@@ -80,12 +80,14 @@ def _full_krum(archive: Archive) -> str:
     lower = _mean(attacked) < _mean(clean) - MARGIN
     return joined(
         f"{start}. In the reading of its text that this book takes as the default, {who} that send "
-        f"the attack full-Krum {'bring' if lower else 'do not bring'} its test accuracy on MNIST "
+        "the attack full-Krum (made against the defence Krum) "
+        f"{'bring' if lower else 'do not bring'} its test accuracy on MNIST "
         f"{'down from' if lower else 'down. Without an attack it is'} ",
         _percent(archive, clean),
         " to " if lower else ", and under the attack ",
         _percent(archive, attacked),
-        f". {count}. The plain average without any defence {'keeps' if better else 'has'} ",
+        f". {count}. Under the same attack, the plain average without any defence "
+        f"{'keeps' if better else 'has'} ",
         _percent(archive, undefended),
         f" ({resting_on(known)}).",
     )
@@ -181,8 +183,8 @@ def _who_withstands(archive: Archive) -> str:
     if not judged:
         return f"{start}. Which defences do so at every share up to 50 % is not computed yet."
     where = (
-        "up to 50 % on MNIST and Fashion-MNIST under full-trim and full-Krum, with full and with "
-        "partial knowledge"
+        "up to 50 % on MNIST and Fashion-MNIST under full-trim and full-Krum, whether the attacker "
+        "sees all updates or only those of its own clients"
     )
     if not kept:
         return f"{start}. None of the {judged} defences that are computed does so {where}."
@@ -194,7 +196,7 @@ def _who_withstands(archive: Archive) -> str:
         f"{start}. Of the {judged} defences that are computed, ",
         archive.linked(_listed(titles), *cells),
         f" {'does' if len(kept) == 1 else 'do'} so {where} ({resting_on(results)}).{remark}"
-        " Neither attack is made against them."
+        " Neither of the two attacks is made against them."
         if _AIMED_AT.isdisjoint(kept)
         else "",
     )

@@ -26,19 +26,26 @@ def found(archive: Archive) -> list[str]:
     archive
         The stored runs.
     """
+    learned = _without_defence(archive, "learned", "the paper's learned two-stage attack")
+    # The setting is said once, in the first of the two sentences that is known.
+    said = not learned.endswith(_UNKNOWN)
+    ipm = (
+        "the simple attack IPM, which sends a negative multiple of the honest mean and learns "
+        "nothing,"
+    )
     sentences = [
-        _without_defence(archive, "learned", "the paper's learned two-stage attack"),
+        learned,
         _controls(archive),
         _defended(archive, "learned", "the learned attack"),
-        _without_defence(archive, "ipm", "the simple attack IPM, which learns nothing,"),
+        _without_defence(archive, "ipm", ipm, said),
         _defended(archive, "ipm", "IPM"),
     ]
     # What is known comes first, because the first sentence stands on the front page.
     return sorted(sentences, key=lambda sentence: sentence.endswith(_UNKNOWN))
 
 
-def _without_defence(archive: Archive, attack: str, name: str) -> str:
-    """Say what one attacker does to a server that averages."""
+def _without_defence(archive: Archive, attack: str, name: str, said: bool = False) -> str:
+    """Say what one attacker does to a server that averages; the setting may have been said."""
     clean, attacked = _keys("mean", "none", attack)
     known = _of_same_seeds(archive, clean, attacked)
     where = (
@@ -53,16 +60,19 @@ def _without_defence(archive: Archive, attack: str, name: str) -> str:
         seeds = "in the only seed that is stored" if destroyed else "not in the only seed stored"
     else:
         seeds = f"in {destroyed or 'none'} of {count} seeds"
+    setting = f"On the paper's synthetic data ({where})"
+    if said:
+        setting = "On the same data, without a defence"
+    lost = any(map(diverged, _by_seed(after)))
     return joined(
-        f"On the paper's synthetic data ({where}), {name} destroys the model {seeds}",
+        f"{setting}, {name} destroys the model {seeds}",
         ": it diverges or gives every point the same answer" if destroyed else "",
-        ". The test accuracy goes from ",
+        ". The mean test accuracy",
+        " (of all seeds, also of those that diverged)" if lost else "",
+        " goes from ",
         archive.linked(f"{before.accuracy.mean:.1f} %", clean),
         " to ",
         archive.linked(f"{after.accuracy.mean:.1f} %", attacked),
-        " on average, with what diverged models answer"
-        if any(map(diverged, _by_seed(after)))
-        else "",
         f" ({resting_on(known)}).",
     )
 
@@ -110,10 +120,11 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
         parts.append(joined(f"{titles[rule]} keeps ", archive.linked(text, *keys[rule])))
     results = [result for pair in stored.values() for result in pair]
     return joined(
-        "Of the certified level of robustness without an attack, ",
+        f"Under {name}, ",
         *(part for text in parts[:-1] for part in (text, " and ")),
         parts[-1],
-        f" under {name}, on the synthetic data ({resting_on(results)}).",
+        " of the certified level of robustness that the model has without an attack (synthetic "
+        f"data; {resting_on(results)}).",
     )
 
 

@@ -31,7 +31,7 @@ def shown_separation(result: CellResult | None) -> str:
 
 
 def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") -> Picture:
-    """Draw reputations over rounds, of honest clients in blue and of malicious ones in red.
+    """Draw reputations over rounds, of honest clients in blue and of malicious ones in orange.
 
     Parameters
     ----------

@@ -80,8 +80,9 @@ class TableCells:
 
     def table(self, header: Iterable[str], rows: Sequence[tuple[str, ...]], title: str) -> Table:
         """The table of these rows, with the data of the cells that were shown in its caption."""
+        where = f"on {data_named(self.data)}" if self.data else "not computed yet"
         caption = (
-            f"{title}, on {data_named(self.data)}. Each cell has our number, its scale and the "
+            f"{title}, {where}. Each cell has our number, its scale and the "
             "number of its seeds, and below them the published number"
         )
         return Table(tuple(header), tuple(rows), caption, self.classes, compact=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +84,6 @@ def _loaded(config: DataConfig) -> Dataset | None:
 def stage_one_table(archive: Archive) -> Table:
     """Show what the first stage makes of the attacker's own samples, with a row for each run."""
     rows = []
-    of_now: list[tuple[Truth, Truth]] = []
     for data, data_title in ALL_TITLES.items():
         for attack in learners_on(data):
             for rule, title in RULE_TITLES.items():
@@ -100,8 +98,6 @@ def stage_one_table(archive: Archive) -> Table:
                 for record in result.records:
                     samples = samples_of(archive, record, data)
                     truth = _of_run(record, samples)
-                    if truth is not None and attack not in SUPERSEDED_TITLES:
-                        of_now.append(truth)
                     basis = f"{result.scale}, {result.data}, seed {record['seed']}"
                     shown = [archive.linked(text, key) for text in _shown(record["metrics"], truth)]
                     rows.append((data_title, named, *shown, basis))
@@ -117,40 +113,41 @@ def stage_one_table(archive: Archive) -> Table:
         ),
         tuple(rows),
         "What the first stage learns. All distances are Wasserstein distances. By the text, the "
-        "stage ends when the distance to the last estimate is below 0.005. "
-        f"{_answer(of_now)}".strip(),
+        "stage ends when the distance to the last estimate is below 0.005",
     )
 
 
 def stage_one_in_words(archive: Archive) -> Note:
-    """Say in a sentence how the first stage moves the data, without the superseded runs.
+    """Say for each data set how the first stage moves the data, without the superseded runs.
 
     Parameters
     ----------
     archive
         The stored runs.
     """
-    truths = [
-        _of_run(record, samples_of(archive, record, data))
-        for data, rule in product(DATA_TITLES, RULE_TITLES)
-        if (result := best(archive, data, "learned", rule)) is not None
-        for record in result.records
-    ]
-    said = _answer([truth for truth in truths if truth is not None])
-    return Note(said or "Whether the first stage learns the data is not computed yet.")
+    said = []
+    for data, title in DATA_TITLES.items():
+        truths = [
+            _of_run(record, samples_of(archive, record, data))
+            for rule in RULE_TITLES
+            if (result := best(archive, data, "learned", rule)) is not None
+            for record in result.records
+        ]
+        runs = [truth for truth in truths if truth is not None]
+        if runs:
+            said.append(_answer(title, runs))
+    return Note(" ".join(said) or "Whether the first stage learns the data is not computed yet.")
 
 
-def _answer(runs: list[tuple[Truth, Truth]]) -> str:
+def _answer(title: str, runs: list[tuple[Truth, Truth]]) -> str:
     """Say how the first stage moves the data, from the own and the learned samples of each run."""
-    if not runs:
-        return ""
     nearer = sum(learned.distance < own.distance for own, learned in runs)
     own, learned = (np.mean([run[place] for run in runs], axis=0) for place in (0, 1))
     return (
-        f"In {nearer} of {plural(len(runs), 'run')}, not counting the superseded ones, the learned "
-        "samples are nearer to the truth than the attacker's own. On average the distance to the "
-        f"truth goes from {own[0]:.2f} to {learned[0]:.2f}, and the share of right labels goes "
-        f"from {100 * own[1]:.0f} to {100 * learned[1]:.0f} %."
+        f"{title}: in {nearer} of {plural(len(runs), 'run')}, not counting the superseded ones, "
+        "the learned samples are nearer to the truth than the attacker's own. On average the "
+        f"Wasserstein distance to the truth goes from {own[0]:.2f} to {learned[0]:.2f}, and the "
+        f"share of right labels goes from {100 * own[1]:.0f} to {100 * learned[1]:.0f} %."
     )
 
 
