@@ -254,8 +254,11 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
         "one in the runs above (0), and 1 agree after the change. The change gains 1 and loses 1. "
         "The mean distance from the printed number goes from 10.0 to 4.0 points. The printed "
         "numbers lie between 50 and 50 %. A change that breaks every run would agree with low "
-        "numbers too. Only agreement with high numbers shows that the change is the cause."
+        "numbers too. Only agreement with high numbers shows that the change is the cause. Of the "
+        "2 printed numbers of 50 % or more, 1 agree before the change, and 1 agree after it."
     )
+    low = compared(archive, dict.fromkeys(CELLS, 49))
+    assert str(recovery(low, MOMENTUM)).endswith("No printed number is 50 % or more.")
     assert str(recovery(compared(archive, {}), MOMENTUM, "Table 1")) == (
         "Table 1, momentum: 0.9. No printed number is computed in both ways yet."
     )

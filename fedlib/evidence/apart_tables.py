@@ -26,6 +26,9 @@ __all__ = ["MOST", "Compared", "farthest_table", "recovery"]
 MOST = 10
 """How many cells a table shows. Unstable cells come in addition."""
 
+_HIGH = 50.0
+"""Printed numbers of so many percent or more are high. A run that breaks hardly reaches them."""
+
 _CSS = {EXPLAINS: "agrees", MOVES: "tie", NO_HELP: "differs"}
 _HEADS = ("cell", "runs", "printed", "here", "difference", "choices taken the other way", "outcome")
 
@@ -129,6 +132,7 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         return Note(f"{name}. No printed number is computed in both ways yet.")
     both = list(zip(found.within_before, found.within_after, strict=True))
     before, after = (sum(values) / count for values in (found.before, found.after))
+    high = [pair for pair, value in zip(both, found.printed, strict=True) if value >= _HIGH]
     return Note(
         f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
         f"{sum(found.within_before)} agree with the printed one in the runs above "
@@ -137,5 +141,12 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         f"distance from the printed number goes from {before:.1f} to {after:.1f} points. The "
         f"printed numbers lie between {min(found.printed):.0f} and {max(found.printed):.0f} %. A "
         "change that breaks every run would agree with low numbers too. Only agreement with high "
-        "numbers shows that the change is the cause."
+        "numbers shows that the change is the cause. "
+        + (
+            f"Of the {len(high)} printed numbers of {_HIGH:.0f} % or more, "
+            f"{sum(first for first, _ in high)} agree before the change, and "
+            f"{sum(second for _, second in high)} agree after it."
+            if high
+            else f"No printed number is {_HIGH:.0f} % or more."
+        )
     )
