@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import operator
 import os
 import queue
 import signal
@@ -346,6 +347,38 @@ def test_a_queue_whose_lock_died_with_a_worker_holds_nobody_up():
 
     threading.Thread(target=follow, daemon=True).start()
     assert ended.wait(timeout=30)
+
+
+def test_workers_that_a_killed_one_holds_up_are_killed_too():
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    lock.acquire()  # as an idle worker holds it that is killed: nobody ever opens it again
+    holder = context.Process(target=time.sleep, args=(600,), daemon=True)
+    acquire = operator.methodcaller("acquire")
+    waiting = [context.Process(target=acquire, args=(lock,), daemon=True) for _ in range(2)]
+    for process in [holder, *waiting]:
+        process.start()
+    holder.kill()
+    ended = threading.Event()
+
+    def wait():
+        workers.wait_for_end([holder, *waiting])
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert ended.wait(timeout=30)
+    assert [process.exitcode for process in waiting] == [-signal.SIGKILL] * 2
+
+
+def test_workers_that_end_by_themselves_are_waited_for():
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=time.sleep, args=(seconds,), daemon=True) for seconds in (0, 0.5)
+    ]
+    for process in processes:
+        process.start()
+    workers.wait_for_end(processes)
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 def test_a_run_is_played_by_one_thread(toy, store, monkeypatch):

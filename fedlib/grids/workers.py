@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fedlib.grids.compute import NotStarted, Task, compute
@@ -182,4 +184,31 @@ def _in_pool(
         stopped.set()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # The pool itself would wait for ever for the workers that a killed one holds up.
+        workers = list(pool._processes.values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait_for_end(workers)
+
+
+def wait_for_end(workers: Sequence[BaseProcess]) -> None:
+    """Wait until the workers of a pool have ended, where the pool was told to shut down.
+
+    An idle worker holds the lock of the queue of tasks. If it is killed then, the lock stays
+    closed, and the other workers never read that they may end. They have nothing left to do, so
+    this function kills them too.
+
+    Parameters
+    ----------
+    workers
+        The processes of the pool.
+    """
+    alive = {worker.sentinel: worker for worker in workers}
+    while alive:
+        for sentinel in connection.wait(list(alive)):
+            ended = alive.pop(sentinel)  # type: ignore[arg-type]
+            ended.join()
+            while ended.exitcode is None:  # the pool's own thread has noticed the end first
+                time.sleep(0.001)
+            if ended.exitcode < 0:
+                for worker in alive.values():
+                    worker.kill()
