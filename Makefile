@@ -19,7 +19,7 @@ PARAMETERS = --parameter scale "$$SCALE" --parameter seeds "$$SEEDS" --parameter
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 
-.PHONY: help setup book site chapters test lint unit notebooks browse bench clean
+.PHONY: help setup book site chapters test lint unit notebooks browse extras bench clean
 
 help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(HTML)"
@@ -27,6 +27,7 @@ help:
 	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
 	@echo "make lint, make unit, make notebooks, make browse    parts of make test"
 	@echo "make chapters   execute the chapters in place, to commit them"
+	@echo "make extras     the tests of Flower and Ray, in an environment of their own beside $(VENV)"
 	@echo "make bench      measure speed side by side with byzfl (ONLY=... some of it)"
 	@echo "make setup      only make the virtual environment in $(VENV), as all others do first"
 	@echo "make clean      remove what was built; results stay"
@@ -72,6 +73,12 @@ notebooks: setup
 browse: export FEDLIB_SITE ?= $(BUILD)/html-committed
 browse: setup
 	$(PY) -m pytest -q -n 2 tests/test_site.py
+
+# Flower does not work with all versions of constraints.txt, so that it has its own environment.
+extras: export OMP_NUM_THREADS = 1
+extras:
+	@"$(PYTHON)" tools/set_up.py "$(VENV)-extras" flower,ray,rl,test
+	"$(VENV)-extras/bin/python" -m pytest -q tests/test_flower.py tests/test_ray.py
 
 # Side by side with byzfl, on a quiet machine.
 bench: setup

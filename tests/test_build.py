@@ -355,6 +355,16 @@ def test_an_environment_is_made_once_and_again_when_what_it_needs_changes(bare):
     assert len(bare) == 4
 
 
+def test_the_pins_that_flower_does_not_work_with_are_left_out_for_flower_alone(bare):
+    Path("constraints.txt").write_text("# pins\ncertifi==1\nnumpy==2\npackaging==3\n")
+    for folder, extras in (("one", "flower,ray"), ("two", set_up.EXTRAS)):
+        set_up.set_up(Path(folder), extras)
+        assert bare[-1][-2:] == ["-e", f".[{extras}]"]
+        assert bare[-1][-3] == str(Path(folder, "constraints.txt"))
+    assert Path("one", "constraints.txt").read_text() == "# pins\nnumpy==2\n"
+    assert Path("two", "constraints.txt").read_text() == Path("constraints.txt").read_text()
+
+
 def test_two_that_set_up_at_once_do_it_once(bare, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
 
@@ -404,8 +414,7 @@ def test_what_is_required_what_is_pinned_and_what_conda_takes_agree():
         ((_, version),) = [(spec.operator, spec.version) for spec in pin.specifier]
         assert version in wanted.specifier, f"{text} but {pin}"
     conda = (ROOT / "environment.yml").read_text()
-    source = (ROOT / "tools" / "set_up.py").read_text()
-    assert re.search(r'"-e", "(\S+)"', source)[1] == re.search(r"- -e (\S+)", conda)[1]
+    assert re.search(r"- -e (\S+)", conda)[1] == f".[{set_up.EXTRAS}]"
     python = re.search(r"- python=(\S+)", conda)[1]
     assert python in SpecifierSet(project["requires-python"])
     assert set_up.OLDEST == (3, 11) and set_up.TOO_NEW == (3, 14)

@@ -1,5 +1,7 @@
 """The rules and attacks in Flower. Flower is an extra, which ``make test`` does not install."""
 
+import doctest
+import importlib
 import logging
 import os
 import re
@@ -31,6 +33,12 @@ QUIET = {"fraction_evaluate": 0.0}
 D = 10
 F = 2
 INNER = {"name": "flair", "n_byzantine": F}
+
+
+@pytest.mark.parametrize("name", ["attacked", "facts", "layout", "mod", "replies", "strategy"])
+def test_examples_give_what_they_show(name):
+    result = doctest.testmod(importlib.import_module(f"fedlib.integrations.flower.{name}"))
+    assert result.attempted and not result.failed
 
 
 def server_update(played):

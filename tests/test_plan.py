@@ -138,6 +138,24 @@ def test_a_time_is_that_of_the_most_alike_runs_on_the_device(stored):
     assert on_gpu.minutes(config) == 0.1
 
 
+def test_a_time_knows_that_an_attack_may_take_longer_than_a_rule(stored):
+    record = next(iter(stored.read("paper").values()))
+    cells = {c.key: c.config for c in GRID.cells("paper", 1, real)}
+    wanted = cells["circle/learned/krum"]
+
+    def taken(key, seconds):
+        made = {**record["provenance"], "wall_time_s": seconds}
+        return {"provenance": made, "config": cells[key].to_dict()}
+
+    times = StoredTimes("cpu")
+    times.add([taken("circle/none/krum", 6)])
+    assert times.minutes(wanted) == 0.1
+    times.add([taken("circle/learned/median", 300)])
+    assert times.minutes(wanted) == 5.0
+    times.add([taken("circle/learned/krum", 120)])
+    assert times.minutes(wanted) == 2.0
+
+
 def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):
     record = next(iter(stored.read("paper").values()))
 

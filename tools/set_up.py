@@ -1,7 +1,8 @@
 """Make a virtual environment with the library in it, unless it is there and up to date.
 
-usage: set_up.py VENV
+usage: set_up.py VENV [EXTRAS]
 
+EXTRAS are those of pyproject.toml, with commas between them; by default those of make test.
 This program runs under whatever Python is at hand, before anything is installed: it needs the
 standard library alone, and says so itself if that Python is too old.
 """
@@ -15,9 +16,12 @@ from pathlib import Path
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 # A change of these files makes an environment out of date.
 NAMED_IN = ("pyproject.toml", "constraints.txt")
+EXTRAS = "book,rl,test"
+# Flower asks for other versions of these packages than the book was made with.
+NOT_PINNED = {"flower": ("certifi", "packaging")}
 
 
-def set_up(venv: Path) -> None:
+def set_up(venv: Path, extras: str = EXTRAS) -> None:
     """Make the environment, or bring it up to date.
 
     A lock beside the environment lets one process at a time do it, so that several commands may be
@@ -27,6 +31,8 @@ def set_up(venv: Path) -> None:
     ----------
     venv
         The folder of the environment. The library is that of the working directory.
+    extras
+        The extras of the library, with commas between them.
 
     Raises
     ------
@@ -47,9 +53,18 @@ def set_up(venv: Path) -> None:
             return  # another process made it meanwhile
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
         install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command = [str(venv / "bin" / "python"), *install, "-c", "constraints.txt"]
-        subprocess.run([*command, "-e", ".[book,rl,test]"], check=True)
+        constraints = venv / "constraints.txt"
+        constraints.write_text(pinned(Path("constraints.txt").read_text(), extras))
+        command = [str(venv / "bin" / "python"), *install, "-c", str(constraints)]
+        subprocess.run([*command, "-e", f".[{extras}]"], check=True)
         (venv / ".installed").touch()
+
+
+def pinned(constraints: str, extras: str) -> str:
+    """Leave out the lines of constraints that an extra does not work with."""
+    free = [name for extra in extras.split(",") for name in NOT_PINNED.get(extra, ())]
+    lines = constraints.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("==")[0] not in free)
 
 
 def _is_up_to_date(venv: Path) -> bool:
@@ -63,7 +78,7 @@ def _is_up_to_date(venv: Path) -> bool:
 def main(arguments: list) -> int:
     """Make the environment, and return 1 if that is not possible, otherwise 0."""
     try:
-        set_up(Path(arguments[0]))
+        set_up(Path(arguments[0]), *arguments[1:])
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"fedlib cannot be set up: {error}", file=sys.stderr)
         return 1

@@ -328,6 +328,11 @@ def make_aggregator(spec: dict[str, Any] | Aggregator) -> Aggregator:
     ------
     ConfigError
         If the name or a parameter in the dictionary is unknown, or a value is not allowed.
+
+    Examples
+    --------
+    >>> make_aggregator({"name": "trimmed_mean", "n_byzantine": 2}).n_byzantine
+    2
     """
     if isinstance(spec, Aggregator):
         return spec

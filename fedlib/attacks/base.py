@@ -251,6 +251,11 @@ def make_attack(spec: dict[str, Any] | Attack) -> Attack:
     ------
     ConfigError
         If the name or a parameter in the dictionary is unknown, or a value is not allowed.
+
+    Examples
+    --------
+    >>> make_attack({"name": "ipm", "n_byzantine": 2, "epsilon": 0.5}).epsilon
+    0.5
     """
     if isinstance(spec, Attack):
         return spec

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from fedlib.data import DataConfig, DataError, resolve_source
@@ -277,7 +278,7 @@ class StoredTimes:
             device, strategy = made.get("device", "cpu"), made.get("strategy", "")
             started = made.get("started", "")
             time = (started, float(made["wall_time_s"]), config["rounds"])
-            for level in _likeness(config):
+            for level in chain.from_iterable(_likeness(config)):
                 for way in (strategy, _ANY):
                     self._seconds.setdefault((device, way, *level), []).append(time)
             network = device, config["model"]
@@ -287,36 +288,42 @@ class StoredTimes:
         """Return the expected minutes of a run, or None if no run like it is stored.
 
         It is the median of the five latest runs that are most alike, on the device or, if there
-        are none, on any other. Runs whose gradients were computed as in the newest run of the same
-        network come first, because another way may take several times as long. The time of runs
-        with another number of rounds is scaled by it.
+        are none, on any other. If no run has both the rule and the attack, those with the rule and
+        those with the attack are looked at apart, and the longer time counts: a learned attack
+        takes minutes under every rule. Runs whose gradients were computed as in the newest run of
+        the same network come first, because another way may take several times as long. The time of
+        runs with another number of rounds is scaled by it.
         """
         devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
         for device in devices:
             _, newest = self._newest.get((device, config.model), ("", ""))
             for way in (newest, _ANY):
-                for level in _likeness(config.to_dict()):
-                    known = self._seconds.get((device, way, *level))
-                    if known:
-                        latest = [
-                            seconds * (config.rounds / rounds)
-                            for _, seconds, rounds in sorted(known)[-5:]
-                        ]
-                        return statistics.median(latest) / 60
+                for levels in _likeness(config.to_dict()):
+                    found = [self._seconds.get((device, way, *level)) for level in levels]
+                    if any(found):
+                        return max(_typical(known, config.rounds) for known in found if known) / 60
         return None
+
+
+def _typical(known: list[tuple[str, float, int]], rounds: int) -> float:
+    """The median seconds of the five latest runs, scaled to a number of rounds."""
+    return statistics.median(seconds * (rounds / of) for _, seconds, of in sorted(known)[-5:])
 
 
 _ANY = "any way to compute gradients"
 
 
-def _likeness(config: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the properties that similar runs share, with the closest similarity first."""
+def _likeness(config: dict[str, Any]) -> list[list[tuple[str, ...]]]:
+    """Return the properties that similar runs share, with the closest similarity first.
+
+    Properties that are as close as each other stand together.
+    """
     client = {name: config["client"].get(name) for name in ("name", "batch_size", "epochs")}
     clients = (str(client), config["model"], str(config["n_clients"]))
     round_of = (config["data"]["name"], *clients)
     work = (*round_of, str(config["rounds"]))
     rule, attack = config["aggregator"]["name"], config["attack"]["name"]
     return [
-        ("all", *work, rule, attack), ("rule", *work, rule), ("work", *work), ("round", *round_of),
-        ("clients", *clients),
+        [("all", *work, rule, attack)], [("rule", *work, rule), ("attack", *work, attack)],
+        [("work", *work)], [("round", *round_of)], [("clients", *clients)],
     ]  # fmt: skip

@@ -44,6 +44,13 @@ def approximation(points: torch.Tensor, f: int, cost: str) -> float:
     ------
     ConfigError
         If an argument is not allowed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> points = torch.tensor([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
+    >>> round(approximation(points, 1, "center"), 6)  # the best centre is (1, 0)
+    2.0
     """
     check_name("cost", cost, COSTS)
     x = points.double().numpy()
@@ -126,6 +133,12 @@ def search_approximation(cost: str, n: int, f: int, *, tries: int = 400, seed: i
     -------
     Worst
         The largest ratio, and the points that have it.
+
+    Examples
+    --------
+    >>> worst = search_approximation("center", n=4, f=1, tries=30)
+    >>> 1 <= worst.ratio <= 2 + 1e-9, tuple(worst.points.shape)
+    (True, (4, 2))
     """
     check_int("tries", tries, 3)
     generator = stream(seed, "search_approximation", n, f)

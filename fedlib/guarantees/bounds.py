@@ -34,6 +34,14 @@ class Bound:
     appendix
         The constant that the paper's own proof gives, as a function of n, f and d, if the theorem
         prints another one. None if they are the same.
+
+    Examples
+    --------
+    >>> bound = next(bound for bound in BOUNDS if bound.rule == "trimmed_mean")
+    >>> bound.formula, bound.constant(10, 2, 3)
+    ('f / (n − 2f)', 0.3333333333333333)
+    >>> bound.make(2).name
+    'trimmed_mean'
     """
 
     rule: str

@@ -45,6 +45,14 @@ def breakdown_point(
     -------
     int
         The smallest number of hostile vectors that carries the aggregate away, ``n`` if none does.
+
+    Examples
+    --------
+    One hostile vector of nine carries the mean away. The median needs five.
+
+    >>> from fedlib import AGGREGATORS
+    >>> breakdown_point(AGGREGATORS["mean"](), 9), breakdown_point(AGGREGATORS["median"](), 9)
+    (1, 5)
     """
     generator = stream(seed, "breakdown_point", n, d)
     for hostile in range(1, n):

@@ -84,6 +84,15 @@ def violations(
     dict of str to float
         The ratio of each of the ``DEFINITIONS``. It is ``inf`` if the vectors of a subset are all
         equal and the aggregate differs from their mean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> updates = torch.tensor([[0.0], [1.0], [2.0], [100.0]])
+    >>> round(violations(updates, updates.mean(0), f=1)["resilient"], 2)
+    12.38
+    >>> round(violations(updates, updates.median(0).values, f=1)["resilient"], 2)
+    0.34
     """
     points = updates.double()
     # Ratios do not depend on the scale, but squares of huge or tiny values would not be finite

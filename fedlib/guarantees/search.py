@@ -42,6 +42,13 @@ def draw_points(kind: str, n: int, f: int, d: int, generator: np.random.Generato
     -------
     torch.Tensor
         The vectors, float64 of shape ``(n, d)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> points = draw_points("collinear", 5, 1, 3, np.random.default_rng(0))
+    >>> tuple(points.shape), int(np.linalg.matrix_rank(points))
+    ((5, 3), 1)
     """
     check_name("kind", kind, KINDS)
     points = generator.normal(size=(n, d))
@@ -70,6 +77,12 @@ class Worst:
         The largest ratio.
     points
         The vectors that have it, ``(n, d)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Worst(2.0, torch.zeros(3, 2)).ratio
+    2.0
     """
 
     ratio: float
@@ -118,6 +131,16 @@ def search_worst(
     ------
     ConfigError
         If the rule cannot serve n vectors, or an argument is not allowed.
+
+    Examples
+    --------
+    No set of vectors exceeds the constant of the trimmed mean, f / (n − 2f), which is 1/3 here.
+
+    >>> from fedlib import AGGREGATORS
+    >>> rule = AGGREGATORS["trimmed_mean"](n_byzantine=1)
+    >>> worst = search_worst(rule, "robust", n=5, tries=60)
+    >>> 0 < worst.ratio <= 1 / 3
+    True
     """
     check_name("definition", definition, DEFINITIONS)
     check_int("tries", tries, 3)

@@ -28,6 +28,15 @@ class ParameterLayout:
     """Where each parameter of a model lies in its flat vector of ``size`` values.
 
     Each parameter begins at its offset, and is flattened row by row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layout = ParameterLayout.of(torch.nn.Linear(3, 2))
+    >>> layout.names, layout.offsets, layout.size
+    (('weight', 'bias'), (0, 6), 8)
+    >>> layout.views(torch.arange(8.0))["bias"]
+    tensor([6., 7.])
     """
 
     names: tuple[str, ...]
@@ -62,6 +71,16 @@ def flatten_parameters(model: nn.Module) -> torch.Tensor:
     """Move a model's parameters into one flat vector ``(n_parameters,)``, and return it.
 
     The parameters become views of the vector, so a change of one is a change of the other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Linear(3, 2)
+    >>> flat = flatten_parameters(model)
+    >>> flat.zero_()
+    tensor([0., 0., 0., 0., 0., 0., 0., 0.])
+    >>> model(torch.ones(1, 3)).tolist()
+    [[0.0, 0.0]]
     """
     layout = ParameterLayout.of(model)
     first = next(model.parameters())
@@ -75,7 +94,14 @@ def flatten_parameters(model: nn.Module) -> torch.Tensor:
 
 
 def batch_norms(model: nn.Module) -> list[nn.Module]:
-    """Return the batch-norm layers of a model."""
+    """Return the batch-norm layers of a model.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+    >>> [type(layer).__name__ for layer in batch_norms(model)]
+    ['BatchNorm2d']
+    """
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
@@ -84,6 +110,14 @@ def critical_parameters(model: nn.Module) -> torch.Tensor:
 
     The mask ``(n_parameters,)`` of bool marks the first and the last layer, normalisations and all
     biases.
+
+    Examples
+    --------
+    The middle layer has no mark but for its bias:
+
+    >>> model = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1))
+    >>> critical_parameters(model).tolist()
+    [True, True, False, True, True, True]
     """
     layers = [
         layer
@@ -100,6 +134,11 @@ def output_bias(model: nn.Module) -> torch.Tensor:
     """Mark the bias of the last layer, in a mask ``(n_parameters,)`` of bool.
 
     Nothing is marked if the last layer has no bias.
+
+    Examples
+    --------
+    >>> output_bias(nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1))).int().tolist()
+    [0, 0, 0, 0, 0, 0, 1]
     """
     parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
     if list(model.parameters())[-1].dim() == 1:
@@ -108,7 +147,13 @@ def output_bias(model: nn.Module) -> torch.Tensor:
 
 
 def output_weights(model: nn.Module) -> torch.Tensor:
-    """Mark the weights of the last layer, not its bias, in a mask ``(n_parameters,)`` of bool."""
+    """Mark the weights of the last layer, not its bias, in a mask ``(n_parameters,)`` of bool.
+
+    Examples
+    --------
+    >>> output_weights(nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1))).int().tolist()
+    [0, 0, 0, 0, 1, 1, 0]
+    """
     parts = [torch.zeros(p.numel(), dtype=torch.bool) for p in model.parameters()]
     last = max(i for i, p in enumerate(model.parameters()) if p.dim() > 1)
     parts[last].fill_(True)
@@ -315,6 +360,15 @@ def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int
     ------
     ConfigError
         If ``name`` is unknown, or the model is not for data of this shape or with so many classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = make_model("cnn_4_8", (1, 28, 28), 10, seed=1)
+    >>> sum(parameter.numel() for parameter in model.parameters())
+    3146
+    >>> tuple(model(torch.zeros(5, 1, 28, 28)).shape)
+    (5, 10)
     """
     check_name("model", name, MODELS)
     with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):

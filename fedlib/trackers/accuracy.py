@@ -16,6 +16,20 @@ class Accuracy(Tracker):
     """Record ``test_accuracy`` (a share) and ``test_loss`` of the model at each evaluation.
 
     ``train_loss`` is the mean over honest clients and over the rounds since the last evaluation.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> sorted(metrics)
+    ['rounds', 'test_accuracy', 'test_loss', 'train_loss']
+    >>> metrics["rounds"]
+    [20, 40]
     """
 
     always: ClassVar[bool] = True

@@ -14,6 +14,19 @@ class AttackSuccess(Tracker):
     """Record the share of test samples with a trigger that get the label that the attack wants.
 
     A run records nothing if its attack wants no certain labels, or if no test sample can be used.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, DataConfig, RunConfig, load_dataset, run
+    >>> data = DataConfig("mnist", "embedded", "glyphs-1", train_samples=400, test_samples=200)
+    >>> config = RunConfig(
+    ...     data=data, model="softmax_regression", n_clients=5, n_byzantine=2, rounds=4,
+    ...     eval_every=2, aggregator=AGGREGATORS["mean"](),
+    ...     attack=ATTACKS["model_replacement"](n_byzantine=2),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> len(metrics["attack_success"])
+    2
     """
 
     always: ClassVar[bool] = True

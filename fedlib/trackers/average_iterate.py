@@ -17,6 +17,20 @@ class AverageIterate(Tracker):
 
     It is evaluated only after the last round, because each evaluation takes as long as that of the
     model itself. It is None before.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ...     track=("average_iterate",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> before, after = metrics["test_accuracy_average"]
+    >>> before is None, after > 0.8
+    (True, True)
     """
 
     def __init__(self, federation: Federation, state: State) -> None:

@@ -26,6 +26,16 @@ class Played:
         first.
     aggregate
         The aggregate along which the server will step, ``(n_parameters,)``.
+
+    Examples
+    --------
+    The norm of the aggregate, as a tracker finds it:
+
+    >>> import torch
+    >>> from fedlib.trackers import Played
+    >>> played = Played(losses=torch.tensor([0.5, 0.7]), aggregate=torch.tensor([3.0, 4.0]))
+    >>> float(played.aggregate.norm())
+    5.0
     """
 
     losses: torch.Tensor
@@ -44,6 +54,12 @@ class Tracker:
     ------
     ConfigError
         If the quantity cannot be measured on these data.
+
+    Examples
+    --------
+    >>> from fedlib.trackers import TRACKERS
+    >>> TRACKERS["accuracy"].always, TRACKERS["cosines"].always
+    (True, False)
     """
 
     name: ClassVar[str]

@@ -21,6 +21,21 @@ class Cosines(Tracker):
     between the updates and the aggregate of the round before. The perturbation is what the attack
     adds to the benign mean. ``cosine_consecutive_perturbations`` is the cosine between it and the
     perturbation of the round before.
+
+    Examples
+    --------
+    The attack IPM sends the negative of what honest clients agree on:
+
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ...     track=("cosines",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> metrics["cosine_byzantine_to_last_aggregate"][0] < -0.9
+    True
     """
 
     def __init__(self, federation: Federation, state: State) -> None:

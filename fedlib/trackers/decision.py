@@ -14,7 +14,22 @@ from fedlib.validation import ConfigError
 
 @TRACKERS.register("decision")
 class Decision(Tracker):
-    """Record ``decision``, the classes of points of the plane after the last round."""
+    """Record ``decision``, the classes of points of the plane after the last round.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["median"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ...     track=("decision",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> rows = metrics["decision"]
+    >>> len(rows), len(rows[0]), set("".join(rows)) <= {"0", "1"}
+    (61, 61, True)
+    """
 
     def __init__(self, federation: Federation, state: State) -> None:
         super().__init__(federation, state)

@@ -18,6 +18,21 @@ class Reputation(Tracker):
 
     The separation is the area under the ROC curve of low scores, averaged over the rounds since the
     last evaluation. It is None in a run without Byzantine clients.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["flair"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ...     track=("reputation",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> len(metrics["reputation"][-1])  # one of each client
+    10
+    >>> 0 <= metrics["separation"][-1] <= 1
+    True
     """
 
     def __init__(self, federation: Federation, state: State) -> None:

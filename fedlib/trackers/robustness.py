@@ -29,6 +29,19 @@ class Robustness(Tracker):
     ``robustness_level`` (rho-hat) and ``worst_loss`` are recorded at each evaluation. After the
     last round, test data are moved at lower and lower prices. ``perturbation_level`` says how far
     they are moved, and ``perturbation_error`` is the model's error on them.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from fedlib import CLIENTS, RunConfig, load_dataset, resolve_source, run
+    >>> data = replace(resolve_source("circle"), train_samples=200, test_samples=50)
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=4, rounds=2, eval_every=1,
+    ...     client=CLIENTS["robust_sgd"](), track=("robustness",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> len(metrics["robustness_level"]), len(metrics["perturbation_error"])
+    (2, 8)
     """
 
     def __init__(self, federation: Federation, state: State) -> None:

@@ -17,6 +17,19 @@ class Taken(Tracker):
     It is the share of the rounds since the last evaluation in which the aggregate is equal to what
     a Byzantine client sent. A rule that selects one update can have any share. A rule that mixes
     updates has 0, unless they are equal.
+
+    Examples
+    --------
+    >>> from fedlib import AGGREGATORS, ATTACKS, RunConfig, load_dataset, resolve_source, run
+    >>> data = resolve_source("circle")
+    >>> config = RunConfig(
+    ...     data=data, model="elu_4_2", n_clients=10, n_byzantine=2, rounds=40, eval_every=20,
+    ...     aggregator=AGGREGATORS["krum"](n_byzantine=2), attack=ATTACKS["ipm"](n_byzantine=2),
+    ...     track=("taken",),
+    ... )
+    >>> metrics = run(config, load_dataset(data))
+    >>> all(0 <= share <= 1 for share in metrics["byzantine_taken"])
+    True
     """
 
     def __init__(self, federation: Federation, state: State) -> None:

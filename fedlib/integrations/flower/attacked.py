@@ -61,6 +61,15 @@ class UnderAttack(Strategy):
     ------
     ConfigError
         If the attack acts on data, or needs to know what is not known here.
+
+    Examples
+    --------
+    The last two clients send what ALIE makes of the honest updates, and the median aggregates:
+
+    >>> median = RuleStrategy({"name": "median", "n_byzantine": 2})
+    >>> attacked = UnderAttack(median, {"name": "alie"}, attackers=2)
+    >>> attacked.attack.name, attacked.strategy.rule.name
+    ('alie', 'median')
     """
 
     def __init__(

@@ -41,6 +41,12 @@ def facts_of_model(
     -------
     dict
         ``output_weights``, and ``saliency`` if there are samples, each as a function of the round.
+
+    Examples
+    --------
+    >>> facts = facts_of_model(models.make_model("softmax_regression", (1, 2, 2), 2, seed=1))
+    >>> sorted(facts)
+    ['output_weights']
     """
     facts: dict[str, Callable[[FlowerRound], Any]] = {
         "output_weights": lambda _: models.output_weights(model)

@@ -30,6 +30,16 @@ class Layout:
         The shape of each array by its name.
     types
         The NumPy type of each array by its name.
+
+    Examples
+    --------
+    >>> from flwr.app import Array, ArrayRecord
+    >>> weight, count = Array(np.ones((2, 3), np.float32)), Array(np.array(5))
+    >>> layout = Layout.of(ArrayRecord({"weight": weight, "count": count}))
+    >>> layout.floats, layout.size
+    (['weight'], 6)
+    >>> layout.vector(ArrayRecord({"weight": weight, "count": count}))
+    tensor([1., 1., 1., 1., 1., 1.])
     """
 
     shapes: dict[str, tuple[int, ...]]

@@ -52,6 +52,21 @@ class AttackMod:
     ------
     ConfigError
         If the attack acts on data, or needs to know what one client cannot know.
+
+    Examples
+    --------
+    >>> from flwr.clientapp import ClientApp
+    >>> mod = AttackMod({"name": "sign_flip"}, attackers={0, 1})
+    >>> app = ClientApp(mods=[mod])
+    >>> mod.attack.name, sorted(mod.attackers)
+    ('sign_flip', [0, 1])
+
+    An attack that has to see what others send says so at once:
+
+    >>> AttackMod({"name": "alie"})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    fedlib.validation.ConfigError: ...
     """
 
     def __init__(

@@ -44,6 +44,15 @@ class FlowerRound:
         The arrays of the broadcast model.
     layout
         How arrays become vectors.
+
+    Examples
+    --------
+    >>> from flwr.app import Array, ArrayRecord
+    >>> arrays = ArrayRecord({"weight": Array(np.array([3.0, 5.0]))})
+    >>> layout = Layout.of(arrays)
+    >>> played = FlowerRound(1, [7], torch.zeros(1, 2), layout.vector(arrays), arrays, layout)
+    >>> played.update_of(ArrayRecord({"weight": Array(np.array([2.0, 5.5]))}))
+    tensor([ 1.0000, -0.5000], dtype=torch.float64)
     """
 
     number: int

@@ -71,6 +71,19 @@ class RuleStrategy(FedAvg):
     ------
     ConfigError
         If a fact that the rule needs is not given, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> strategy = RuleStrategy({"name": "trimmed_mean", "n_byzantine": 3}, fraction_evaluate=0.0)
+    >>> strategy.rule.name, strategy.rule.n_byzantine
+    ('trimmed_mean', 3)
+
+    A rule that needs more than the updates says so at once:
+
+    >>> RuleStrategy({"name": "fltrust"})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    fedlib.validation.ConfigError: rule='fltrust' needs the fact 'server_update', ...
     """
 
     def __init__(
