@@ -464,7 +464,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
-    assert "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of it is left" in krum
+    assert (
+        "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of its accuracy is left" in krum
+    )
     assert ". Under the same attack, the plain average without any defence keeps 85.0 % (2" in krum
     assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
     assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings

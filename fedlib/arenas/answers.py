@@ -34,8 +34,8 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
     if row.backdoor:
         backdoor, excess = row.backdoor
         text += (
-            f" {names.attack(backdoor)} succeeds {percent(excess)} points more often than without "
-            "an attack."
+            f" Under the backdoor {names.attack(backdoor)} the trigger works {percent(excess)} "
+            "points more often than without an attack."
         )
     return text
 
@@ -72,7 +72,7 @@ def of_attack(standing: Standing, name: str, names: Names) -> str:
         f"{names.attack(name)} leaves {left:.1f} % accuracy on average over {len(rows)} rules. "
         f"{len(stronger)} of {others} other attacks leave less. For {len(worst)} rules "
         f"{names.attack(name)} is the most harmful attack. {names.rule(weakest.name)} suffers "
-        f"most: it keeps {percent(weakest.results[name].accuracy)} %."
+        f"most from it and keeps {percent(weakest.results[name].accuracy)} %."
     )
 
 
@@ -81,8 +81,8 @@ def _of_backdoor(standing: Standing, name: str, names: Names) -> str:
     rows = [row for row in standing.rows if row.backdoor and name in row.results]
     first = [row for row in rows if row.backdoor and row.backdoor[0] == name]
     return (
-        f"{names.attack(name)} is a backdoor. It succeeds most of all backdoors under "
-        f"{len(first)} of {len(rows)} rules."
+        f"{names.attack(name)} is a backdoor. Of all backdoors it succeeds most often "
+        f"under {len(first)} of {len(rows)} rules."
     )
 
 

@@ -48,13 +48,13 @@ def _best(standing: Standing, names: Names) -> str:
         attack, left = worsts[0]
         clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
         return (
-            f"{titles} has the best worst case: it keeps {percent(left)} % accuracy under "
+            f"{titles} has the best worst case. It keeps {percent(left)} % accuracy under "
             f"{names.attack(attack)}, the attack that harms it most.{clean}"
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} are the best: they keep {low:.1f} to {high:.1f} % accuracy under the attack "
-        "that harms each of them most. The differences between them may be chance."
+        f"{titles} are the best rules. Each keeps between {low:.1f} and {high:.1f} % accuracy "
+        "under the attack that harms it most. The differences between them may be chance."
     )
 
 
@@ -65,8 +65,9 @@ def _broken(standing: Standing) -> str:
     broken = sum(value < _BROKEN for value in worsts)
     stood = sum(value >= 60 for value in worsts)
     return (
-        f"Of {len(rows)} ranked rules, {broken} {'is' if broken == 1 else 'are'} broken: some "
-        f"attack leaves less than {_BROKEN:.0f} % accuracy, and guessing would give 10 %. "
+        f"Of {len(rows)} ranked rules, {broken} {'is' if broken == 1 else 'are'} broken. This "
+        f"means that some attack leaves less than {_BROKEN:.0f} % accuracy. (Guessing would give "
+        "10 %.) "
         f"{plural(stood, 'rule')} {'keeps' if stood == 1 else 'keep'} 60 % or more under every "
         "attack."
     )
@@ -100,8 +101,9 @@ def _backdoors(standing: Standing, names: Names) -> str:
         return "No backdoor is computed yet."
     open_ = [row for row in rows if row.backdoor and row.backdoor[1].mean >= 50]
     return (
-        f"Under {len(open_)} of {len(rows)} rules a backdoor succeeds at least 50 points more "
-        "often than its trigger works without an attack."
+        "A backdoor makes the model give the answer that the attacker wants if a trigger is in the "
+        f"image. For {len(open_)} of {len(rows)} rules, a backdoor raises the share of images with "
+        "the trigger that get this answer by at least 50 points."
     )
 
 

@@ -56,7 +56,11 @@ def first(page: Page) -> str:
     setting = _main_setting()
     standing = _standing(setting)
     found = _module("board").findings(standing, _names(setting))
-    return f"In the arena every defence meets every attack. {found[0]} (Runs: {standing.basis}.)"
+    title = _settings().SETTINGS[setting].title
+    return (
+        f"In the arena every defence meets every attack. {found[0]} (Setting: {title}. Runs: "
+        f"{standing.basis}.)"
+    )
 
 
 @page_mark("arena_basis:SETTING")

@@ -74,7 +74,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         f". {'Even the' if strongest else 'The'} strongest of the {len(ALL_BUT_ROP)} other attacks "
         f"({ATTACK_NAMES[other]}) leaves ",
         _percent(archive, next_best),
-        f" (clients with unequal data, τ = 1, momentum 0.99; {resting_on(known)}).",
+        f" (clients with unequal data, clipping radius τ = 1, momentum 0.99; {resting_on(known)}).",
     )
 
 

@@ -32,7 +32,7 @@ from fedlib.papers.clustering_with_outliers.tables.shares import share
 from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, printed
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
-"""The rule of the sentences, and its first phase alone."""
+"""The rule of the sentences, and the rule that has only its first phase."""
 _MOST, _FEW = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
 _UNEQUAL = Scenario(DIRICHLET, "0.2")
 _LOW = 10.0
@@ -91,7 +91,7 @@ def _camouflage(archive: Archive) -> str:
 
 
 def _alone(archive: Archive, adaptive: CellResult) -> str:
-    """Say what the same attacker leaves the first phase alone."""
+    """Say what the same attacker leaves a rule that has only the first phase."""
     (key,) = _MOST.cells((_ONE,), ("camouflage",))
     pair = archive.common((key, adaptive.key))
     if pair is None or pair[1].scale != adaptive.scale:
@@ -99,7 +99,7 @@ def _alone(archive: Archive, adaptive: CellResult) -> str:
     one = pair[0]
     more = _accuracy(one) > _accuracy(adaptive) + _LITTLE
     return joined(
-        f" The rule's first phase alone, without a vote, {'keeps' if more else 'has'} ",
+        f" A rule that stops after the first phase, without a vote, {'keeps' if more else 'has'} ",
         _shown(archive, one),
         " under the same attack.",
     )

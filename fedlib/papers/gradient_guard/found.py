@@ -73,9 +73,9 @@ def _full_krum(archive: Archive) -> str:
     limit = BREAKS / 100 * _mean(clean)
     broken = sum(value < limit for value in each)
     if len(each) == 1:
-        count = f"{'Less' if broken else 'More'} than half of it is left"
+        count = f"{'Less' if broken else 'More'} than half of its accuracy is left"
     else:
-        count = f"In {broken} of {len(each)} seeds less than half of it is left"
+        count = f"In {broken} of {len(each)} seeds less than half of its accuracy is left"
     better = _mean(undefended) > _mean(attacked) + MARGIN
     lower = _mean(attacked) < _mean(clean) - MARGIN
     return joined(

@@ -165,7 +165,7 @@ LABEL_FLIPS = (
         every(Comparison, "table_1", FEW, OURS_FIRST),
         mean_lead(len(OURS_FIRST)),
         above(0),
-        "{:+.1f} points to the best other",
+        "{:+.1f} points compared with the best other rule",
     ),
     Claim(
         "section 4.2, Table 2",

@@ -191,7 +191,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "figure_5", "15", _ROBUST_OURS_FIRST),
         least_lead(len(_ROBUST_OURS_FIRST)),
         at_least(-MARGIN),
-        "{:+.1f} points to the best of them",
+        "{:+.1f} points compared with the best of them",
     ),
     Claim(
         "appendix A.4, Fig. 5",
