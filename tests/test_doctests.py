@@ -87,7 +87,7 @@ def test_every_rule_answers_and_every_attack_sends_in_its_example():
 def _named_by_the_reference():
     pages = [page.read_text() for page in sorted((ROOT / "book" / "api").glob("*.md"))]
     text = "\n".join(fill(Page(page)) for page in pages)
-    return re.findall(r"^\.\. auto\w+:: ([\w.]+)$", text, re.MULTILINE)
+    return re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE)
 
 
 def test_the_reference_has_every_part_and_every_name_that_the_package_names():

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import logging
 import os
 import re
@@ -29,6 +30,7 @@ from fedlib.integrations.flower import AttackMod, RuleStrategy, UnderAttack
 from fedlib.models import make_model
 from fedlib.validation import ConfigError
 
+ROOT = Path(__file__).parents[1]
 QUIET = {"fraction_evaluate": 0.0}
 D = 10
 F = 2
@@ -39,6 +41,15 @@ INNER = {"name": "flair", "n_byzantine": F}
 def test_examples_give_what_they_show(name):
     result = doctest.testmod(importlib.import_module(f"fedlib.integrations.flower.{name}"))
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("strategy", [RuleStrategy, UnderAttack])
+def test_the_reference_shows_the_parameters_that_a_strategy_has(strategy):
+    # The page gives them itself, because it is made without Flower.
+    page = (ROOT / "book" / "api" / "flower.md").read_text()
+    shown = re.search(rf"flower\.{strategy.__name__}\((.*)\)$", page, re.MULTILINE)[1]
+    names = re.findall(r"(\w+)(?:=[^,]+)?(?:, |$)", shown)
+    assert names == list(inspect.signature(strategy).parameters)
 
 
 def server_update(played):
@@ -515,8 +526,6 @@ def test_the_mean_is_what_an_unweighted_fedavg_gives_under_attack():
 
 
 # --- Flower's own engine ------------------------------------------------------------------
-
-ROOT = Path(__file__).parents[1]
 
 
 def of_the_page():

@@ -44,18 +44,20 @@ class UnderAttack(Strategy):
     Parameters
     ----------
     strategy
-        The strategy that aggregates. Attacks that try the server's rule (``rule`` or
-        ``candidates`` of what they know) need a :class:`RuleStrategy`.
+        The strategy that aggregates. An attack that tries the server's rule (it knows ``rule`` or
+        ``candidates``) needs a :class:`RuleStrategy`.
     attack
         The attack, as an object or as its dictionary. Its ``n_byzantine`` is set to the number of
         attackers that have answered in a round.
     attackers
-        The names of the attacking clients, as ``client_of`` gives them, or their number. A number
-        takes the last ones of the nodes that are there in the first round.
+        The names of the attacking clients, as ``client_of`` gives them, or how many attack. In the
+        second case, the last of the nodes that are there in the first round attack.
     client_of
-        As for :class:`RuleStrategy`. None takes that of the strategy, or the node's number.
+        As for :class:`RuleStrategy`. With None, it is that of the strategy if there is one, and
+        otherwise the number of the node.
     model
-        A model of PyTorch of the form that is trained. Attacks on certain layers need it.
+        A model of PyTorch with the layers of the model that is trained. Attacks on certain layers
+        need it.
 
     Raises
     ------

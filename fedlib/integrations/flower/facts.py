@@ -32,10 +32,10 @@ def facts_of_model(
     Parameters
     ----------
     model
-        A model of the form that is trained. Its parameters are not read.
+        A model with the layers of the model that is trained. Its parameters are not read.
     x, y
-        Samples ``(n, C, H, W)`` of the server and their labels ``(n,)``. With them there is
-        ``saliency`` too.
+        Samples ``(n, C, H, W)`` of the server and their labels ``(n,)``. They are needed for the
+        fact ``saliency``.
 
     Returns
     -------

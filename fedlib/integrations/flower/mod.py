@@ -31,7 +31,7 @@ class AttackMod:
     ``ClientApp(mods=[AttackMod({"name": "sign_flip"}, attackers={0, 1})])`` lets two clients of a
     simulation attack. The mod calls the app, so that the client trains as usual, and replaces the
     model in its reply. It knows the broadcast models, and the update that the client would send if
-    it were honest. What the attack keeps from round to round lies in the client's context.
+    it were honest. The client's context holds what the attack keeps from round to round.
 
     A client does not see what others send. An attack that knows ``benign_updates``, such as ALIE,
     or tries the server's rule, therefore needs :class:`UnderAttack`. Each attacking client acts
@@ -40,13 +40,14 @@ class AttackMod:
     Parameters
     ----------
     attack
-        The attack, as an object or as its dictionary. Its ``n_byzantine`` is set to 1. The clients
-        draw apart if it has a ``seed``.
+        The attack, as an object or as its dictionary. Its ``n_byzantine`` is set to 1. If it has a
+        ``seed``, each client draws its own random numbers.
     attackers
         The ``partition-id`` of each client that attacks, as a simulation gives them to clients.
         None lets every client attack whose app has the mod.
     model
-        A model of PyTorch of the form that is trained. Attacks on certain layers need it.
+        A model of PyTorch with the layers of the model that is trained. Attacks on certain layers
+        need it.
 
     Raises
     ------

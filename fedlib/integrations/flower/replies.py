@@ -36,8 +36,8 @@ class FlowerRound:
     clients
         Who has sent each row of the updates, in the order of the rows.
     updates
-        What the broadcast model is more than each client's, ``(n, n_parameters)``. A row is zero
-        if what the client sent had another shape or could not be read.
+        The broadcast model minus each client's model, ``(n, n_parameters)``. A row is zero if what
+        the client sent had another shape or could not be read.
     model
         The floating-point values of the broadcast model, ``(n_parameters,)``.
     arrays

@@ -31,15 +31,15 @@ _log = getLogger("flwr").log
 class RuleStrategy(FedAvg):
     """Flower's FedAvg with a rule of the catalogue in the place of the weighted average.
 
-    The rule gets one row for each client that has answered: what the broadcast model is more than
-    the client's. The server subtracts the rule's aggregate from the broadcast model. Rows are in
-    the order of the clients' numbers, which clients keep from round to round. A rule that remembers
-    clients keeps what it knows of a client that does not take part in a round.
+    The rule gets one row for each client that has answered. The row is the broadcast model minus
+    the client's model. The server subtracts the rule's aggregate from the broadcast model. Rows are
+    in the order of the clients' numbers, which clients keep from round to round. If a client does
+    not take part in a round, a rule that remembers clients keeps what it knows of this client.
 
-    A client that fails or does not answer in time has no row. A client that sends another shape, or
-    something that cannot be read, has the zero update for a row, as one has that sends NaN. If the
-    rule cannot serve the number of rows, the model stays as it is in this round. All of this is
-    logged, and counted in the metrics of the round: ``fedlib-rows``, ``fedlib-failed``,
+    A client that fails or does not answer in time has no row. If a client sends another shape,
+    something that cannot be read, or NaN, its row is the zero update. If the rule cannot serve the
+    number of rows, the model stays as it is in this round. All of this is logged, and it is counted
+    in the metrics of the round: ``fedlib-rows``, ``fedlib-failed``,
     ``fedlib-malformed``, ``fedlib-non-finite``, ``fedlib-metrics-left-out`` and
     ``fedlib-skipped``.
 
@@ -48,22 +48,24 @@ class RuleStrategy(FedAvg):
     rule
         The rule, as an object or as its dictionary, such as ``{"name": "krum", "n_byzantine": 2}``.
     facts
-        What the rule needs beside the updates: by the fact's name, a function of the
-        :class:`FlowerRound` that gives it. ``sample_counts`` is taken from the replies.
+        What the rule needs beside the updates. Each entry has the name of a fact, and a function
+        that takes the :class:`FlowerRound` and returns the fact. ``sample_counts`` is taken from
+        the replies.
     absent
-        What stands for a client that was asked and has not answered. ``"left_out"`` gives it no
-        row. ``"zero"`` gives it the zero update, so that ``n_byzantine`` of the rule counts it, and
-        attackers cannot stop the rule from working by saying nothing. It needs ``client_of`` to be
-        the node.
+        What happens with a client that was asked and has not answered. With ``"left_out"`` it has
+        no row. With ``"zero"`` its row is the zero update. The rule's ``n_byzantine`` then counts
+        it, so attackers cannot stop the rule by not answering. ``"zero"`` needs the default of
+        ``client_of``.
     server_learning_rate
-        What the aggregate is multiplied by before it is subtracted.
+        The aggregate is multiplied by this number before it is subtracted.
     client_of
-        A function of a reply that gives the client's name. By default it is the node's number,
-        which a client cannot feign. Flower draws these numbers anew in every simulation. A
-        simulation whose rows must be in the same order every time may use
+        A function that takes a reply and returns the client's name. By default the name is the
+        number of the node, which a client cannot forge. Flower draws these numbers anew in every
+        simulation. If the rows must be in the same order in every simulation, use
         ``lambda reply: reply.content["metrics"]["partition-id"]``, for clients that report it.
     watch
-        Is called in each round with the :class:`FlowerRound` and the aggregate ``(n_parameters,)``.
+        A function that is called in each round with the :class:`FlowerRound` and the aggregate
+        ``(n_parameters,)``.
     **options
         The options of ``flwr.serverapp.strategy.FedAvg``.
 
