@@ -300,6 +300,17 @@ def test_rank_plays_a_rule_from_a_file_beside_the_stored_rules(few, capsys):
     assert math.isfinite(found.row("mean").worst[1].mean)
 
 
+def test_rank_takes_a_rule_whose_annotations_are_texts(few, capsys):
+    text = RULE.format(name="texts", cls="Texts", result="self.factor * updates.mean(0), state")
+    text = "from __future__ import annotations\nfrom typing import ClassVar\n" + text.replace(
+        "    def _aggregate",
+        '    cost: ClassVar[str] = "n d"\n    factor: float = 1.0\n\n    def _aggregate',
+    )
+    for _ in range(2):  # The second time the file has been read already.
+        assert main(["rank", written(few, text), "--quick", "--data", "embedded"]) == 0
+        assert "put mine.py into fedlib/aggregators/" in capsys.readouterr().out
+
+
 def test_rank_plays_an_attack_against_all_rules(few, capsys):
     text = """
 from dataclasses import dataclass

@@ -19,6 +19,9 @@ from fedlib.validation import ConfigError, check_name
 _TRIAL = (25, 40)
 """The clients and parameters of the matrix on which a newcomer is tried."""
 
+_PREFIX = "fedlib_newcomer_"
+"""How the names of the modules begin that are read from a reader's files."""
+
 
 @dataclass(frozen=True)
 class Newcomer:
@@ -78,7 +81,9 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
     path = path.resolve()
     for name in registry:
         module = sys.modules.get(registry[name].__module__)
-        if module is not None and Path(module.__file__ or "").resolve() == path:
+        if module is None or module.__name__.startswith(_PREFIX):
+            continue
+        if Path(module.__file__ or "").resolve() == path:
             return Newcomer(name, kind)  # The file lies in the library, which has read it.
     module_name = _import(path, kind, asked)
     found = [name for name in registry if registry[name].__module__ == module_name]
@@ -94,13 +99,17 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
 
 def _import(path: Path, kind: str, asked: str) -> str:
     """Import a file that somebody else has written, and return the name of its module."""
-    name = f"fedlib_newcomer_{path.stem}"
+    name = _PREFIX + path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{kind}={asked!r} cannot be read: must be a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    # A dataclass whose annotations are texts looks for its module there.
+    sys.modules[name] = module
     try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         said = " ".join(str(error).split())
         raise ConfigError(
             f"{kind}={asked!r} cannot be imported: {type(error).__name__}: {said}"
