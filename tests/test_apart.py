@@ -250,15 +250,16 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
     )
     table = compared(archive, dict.fromkeys(CELLS, 50))
     assert str(recovery(table, MOMENTUM)) == (
-        "Momentum: 0.9. Of 2 numbers that are computed in both ways, 1 agree with the printed "
-        "one in the runs above (0), and 1 agree after the change. The change gains 1 and loses 1. "
-        "The mean distance from the printed number goes from 10.0 to 4.0 points. The printed "
-        "numbers lie between 50 and 50 %. A change that breaks every run would agree with low "
-        "numbers too. Only agreement with high numbers shows that the change is the cause. Of the "
-        "2 printed numbers of 50 % or more, 1 agree before the change, and 1 agree after it."
+        '2 printed numbers can be compared with two kinds of runs. The runs above have "momentum: '
+        '0", and 1 of them agree with the printed number. The other runs have "momentum: 0.9", and '
+        "1 of them agree. So the change gains 1 numbers that agree, and loses 1. The mean distance "
+        "from the printed number goes from 10.0 to 4.0 points. The printed numbers lie between 50 "
+        "and 50 %. A change that breaks every run would agree with low numbers too. Only agreement "
+        "with high numbers shows that the change is the cause. Of the 2 printed numbers of 50 % or "
+        "more, 1 agree with the runs above, and 1 agree with the other runs."
     )
     low = compared(archive, dict.fromkeys(CELLS, 49))
     assert str(recovery(low, MOMENTUM)).endswith("No printed number is 50 % or more.")
     assert str(recovery(compared(archive, {}), MOMENTUM, "Table 1")) == (
-        "Table 1, momentum: 0.9. No printed number is computed in both ways yet."
+        'Table 1: no run with "momentum: 0.9" can be compared yet.'
     )

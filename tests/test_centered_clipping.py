@@ -38,12 +38,12 @@ def test_the_summary_counts_paper_cells(tmp_path):
     put_one_real_cell(tmp_path, accuracy=0.5)
     archive = Archive(grid, Store(grid.slug, tmp_path))
     assert tables.summary(archive).text == (
-        "0 of 0 cells of Table IV in which the attack shows agree with the paper. The attack shows "
-        "if a run of ours without any attack would not agree. In all, 0 of 1 cell that can be "
-        "compared agree. 0 more cells tell nothing, because their printed spread is so wide that "
-        "nearly every run would agree, or because our seeds are unstable. Of all 1 computed cells, "
-        "0 are within 2 points. 359 of 360 cells are not computed at paper scale. The computed "
-        "cells of each setting are: "
+        "In 0 cells of Table IV the attack shows, which means that a run of ours without any "
+        "attack would not agree with the paper there. Of these cells 0 agree. In all, 0 of 1 cell "
+        "that can be compared agree. 0 more cells tell nothing, because their printed spread is so "
+        "wide that nearly every run would agree, or because our seeds are unstable. Of all 1 "
+        "computed cells, 0 are within 2 points. 359 of 360 cells are not computed at paper scale. "
+        "The computed cells of each setting are: "
         "MNIST* 1 of 60, FMNIST 0 of 60, FMNIST* 0 of 60, "
         "CIFAR-10 0 of 60, CIFAR-10* 0 of 60, CIFAR-100 0 of 60."
     )
@@ -80,7 +80,7 @@ def test_claims_are_decided_at_paper_scale_alone(tmp_path, quiet):
             if cell.key in first.cells:
                 put(store, cell, scale, 0.95 if "/none/" in cell.key else 0.90)
         row = tables.claims_table(Archive(grid, store)).judged[number]
-        assert row.here == "drop 5.0 points"
+        assert row.here == "the drop is 5.0 points"
         # The test set of 10,000 images gives the drop an error of 0.37 points. The margin is 2.
         said = "reduced scale" if scale == "quick" else "provisional: one seed"
         assert said in row.verdict
@@ -297,7 +297,7 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
     # ROP leaves 75.16, and no accuracy of the setting is above 90.77: 92.77 - 75.16 = 17.61.
     almost = rows["FMNIST*, CC, τ = 1, β = 0.99: ROP costs 20 points"]
     assert (almost.kind, almost.in_print) == (
-        "contradicted in print", "drop 17.6 points at best: not as claimed",
+        "contradicted in print", "the drop is 17.6 points at best: not as claimed",
     )  # fmt: skip
     # 57.6 of at most 86.99 is left.
     trimmed = rows["CIFAR-10*, TM: ROP makes the rule diverge at every β"]
@@ -310,7 +310,10 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
         "undecided", "undecided", "undecided", "contradicted in print",
     ]  # fmt: skip
     (never,) = (row for text, row in from_the_start.items() if text.startswith("CIFAR-10*, TM"))
-    assert never.in_print == "best evaluation: 66 % of the best clean one at best: not as claimed"
+    assert (
+        never.in_print
+        == "the best evaluation has 66 % of the best clean one at best: not as claimed"
+    )
     assert len({row.claim.says for row in from_the_start.values()}) == 1
     # ALIE leaves 60.14 ± 17.0, and ROP 68.52.
     alie = rows["FMNIST, CC, τ = 0.1, β = 0: ROP is the strongest of the attacks"]
@@ -370,16 +373,16 @@ def test_what_an_attack_can_do_it_need_not_do_at_every_momentum(tmp_path, quiet)
     )
     assert rows_on(archive, "FMNIST*, RFA: ALIE can make RFA diverge") == {
         "FMNIST*, RFA: ALIE can make RFA diverge [at some β]": (
-            "holds", "10 % of the clean accuracy left",
+            "holds", "10 % of the clean accuracy is left",
         ),
     }  # fmt: skip
     reading = "[costs more than 2 points at some β]"
     assert rows_on(archive, "can make RFA's convergence sub-optimal") == {
         f"FMNIST*, RFA: ROP can make RFA's convergence sub-optimal {reading}": (
-            "holds", "costs up to 20.0 points",
+            "holds", "it costs up to 20.0 points",
         ),
         f"FMNIST*, RFA: IPM can make RFA's convergence sub-optimal {reading}": (
-            "does not hold", "costs up to 0.1 points",
+            "does not hold", "it costs up to 0.1 points",
         ),
     }  # fmt: skip
 
@@ -413,9 +416,9 @@ def test_the_summary_says_first_where_the_attack_shows(tmp_path):
     }
     archive = store_by_place(tmp_path, {}, accuracies)
     assert tables.summary(archive).text.startswith(
-        "1 of 2 cells of Table IV in which the attack shows agree with the paper. The attack shows "
-        "if a run of ours without any attack would not agree. In all, 2 of 3 cells that can be "
-        "compared agree. 0 more cells tell nothing"
+        "In 2 cells of Table IV the attack shows, which means that a run of ours without any "
+        "attack would not agree with the paper there. Of these cells 1 agree. In all, 2 of 3 cells "
+        "that can be compared agree. 0 more cells tell nothing"
     )
 
 
@@ -443,7 +446,7 @@ def test_a_verdict_that_depends_on_the_margin_is_shown_by_both(tmp_path, monkeyp
     row = next(row for row in table.rows if "costs 7 points" in row[0])
     # The drop of 4 is 3 from the stated 7. The spread of the cell is 1.71, its margin 3.42.
     assert row[1:] == (
-        "drop 4.0 points", "5 to 9: outside", "does not hold, provisional: one seed",
+        "the drop is 4.0 points", "5 to 9: outside", "does not hold, provisional: one seed",
         "3.58 to 10.42: inside", "holds, provisional: one seed",
     )  # fmt: skip
     assert list(table.classes.values()) == ["untold"]
@@ -559,11 +562,13 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "strongest of the 4 other attacks (IPM) leaves 83.3 %" in first
     assert "one seed, at the paper's scale" in first
     assert first.links[1].target.endswith("#cell-table_iv/fmnist_noniid/rop/cc_tau1/0.99")
-    assert agreement.startswith("Of Table IV, 13 accuracies are")
-    assert "Of these, 5 agree with the paper. In " in agreement
+    assert "For 13 of its accuracies there are runs by the" in agreement
+    assert " 5 of these 13 agree with the paper. In " in agreement
     assert "In all, 5 of 13 cells that can be compared agree." in tables.summary(archive).text
     assert "None of the 16 settings is decided yet" in strongest
-    assert "τ = 0.1 10.0 %, centered clipping with τ = 1 65.4 %" in momentum
+    assert (
+        "10.0 % for centered clipping with τ = 0.1, 65.4 % for centered clipping with" in momentum
+    )
     assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum
     assert "from 84.5 % to 10.3 % on Fashion-MNIST (one seed" in angle
 

@@ -143,18 +143,18 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
     [
         (
             lambda archive: tables.curves(archive, "cifar10_iid"),
-            "CIFAR-10 with the paper's network is stored yet. This computes them (32 runs of 10 of "
-            f"100 epochs each): {COMMAND} 'ten_epochs/*'",
+            "CIFAR-10 with the paper's network is stored yet. This command computes them (32 "
+            f"runs of 10 of 100 epochs each): {COMMAND} 'ten_epochs/*'",
         ),
         (
             lambda archive: tables.curves(archive, "cifar100_iid"),
-            "CIFAR-100 with the paper's network is stored yet. This computes them (long runs, "
-            f"best on a GPU): {COMMAND} 'table_iv/cifar100_iid/*'",
+            "CIFAR-100 with the paper's network is stored yet. This command computes them (long "
+            f"runs, best on a GPU): {COMMAND} 'table_iv/cifar100_iid/*'",
         ),
         (
             lambda archive: tables.search(archive, "figure_14"),
             "other values of ROP's z on CIFAR-10* with the paper's network is stored yet. This "
-            f"computes them (long runs, best on a GPU): {COMMAND} 'figure_14/*'",
+            f"command computes them (long runs, best on a GPU): {COMMAND} 'figure_14/*'",
         ),
         (tables.short_runs_table, f"{COMMAND} 'ten_epochs/*'"),
     ],
@@ -231,20 +231,23 @@ def test_short_runs_decide_what_they_can(store, steady):
     assert first.runs.startswith("paper, 10 of 100 epochs, CIFAR-10, 1 seed")
     # 50 of 60 are 83 % of the clean accuracy.
     both = judged(store, f"{at}0.9 and 0.99: CC converges under every attack but ROP")
-    assert (both.here, both.kind) == ("83 % of the clean accuracy left", "holds")
+    assert (both.here, both.kind) == ("83 % of the clean accuracy is left", "holds")
     alone = judged(store, f"{at}0.9 and 0.99: ROP alone prevents a healthy convergence")
-    assert (alone.here, alone.kind) == ("+20.0 to spare", "holds")
+    assert (alone.here, alone.kind) == (
+        "the condition that is nearest to failing has +20.0 to spare",
+        "holds",
+    )
     # The claims about long runs wait.
     for row in (first, both, alone):
         long = judged(store, row.claim.text, "")
         assert (long.here, long.verdict) == ("–", "undecided: not computed")
     put_short(store, {"none": 0.6, "rop": 0.59, "alie": 0.5}, "cc_tau0.1")
     cost = judged(store, "CIFAR-10: ROP overcomes the robustness of CC regardless of τ and β")
-    assert (cost.here, cost.kind) == ("costs 1.0 points at least", "does not hold")
+    assert (cost.here, cost.kind) == ("it costs at least 1.0 points", "does not hold")
     put_short(store, {"none": 0.6, "rop": 0.3, "alie": 0.5}, "tm")
     put_short(store, {"none": 0.6, "rop": 0.5, "alie": 0.4}, "rfa")
     elsewhere = judged(store, "CIFAR-10: ROP is also effective against TM and RFA")
-    assert (elsewhere.here, elsewhere.kind) == ("costs 10.0 points at least", "holds")
+    assert (elsewhere.here, elsewhere.kind) == ("it costs at least 10.0 points", "holds")
 
 
 def test_accuracies_near_chance_decide_nothing_on_cifar(store, steady):
@@ -258,7 +261,7 @@ def test_accuracies_near_chance_decide_nothing_on_cifar(store, steady):
     put_short(store, {"none": 0.18, "rop": 0.11, "alie": 0.15, "ipm": 0.15}, "cc_tau0.1")
     put_short(store, {"none": 0.6, "rop": 0.2}, momenta=(0.9,))
     cost = judged(store, "CIFAR-10: ROP overcomes the robustness of CC regardless of τ and β")
-    assert (cost.here, cost.kind) == ("costs 7.0 points at least", "undecided")
+    assert (cost.here, cost.kind) == ("it costs at least 7.0 points", "undecided")
 
 
 def test_a_clear_lead_over_chance_decides_on_cifar(store, steady):

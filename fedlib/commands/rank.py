@@ -47,7 +47,7 @@ def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     rank.add_argument(
         "--quick",
         action="store_true",
-        help="play short runs: one seed, and 200 rounds in place of 1,000 (one or two minutes)",
+        help="play short runs: one seed, and 200 rounds in place of 1,000 (one to three minutes)",
     )
     settings = "; ".join(f"{name}: {setting.title}" for name, setting in SETTINGS.items())
     rank.add_argument(

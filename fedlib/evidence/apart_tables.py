@@ -106,12 +106,14 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         f"{which}{besides}. If a number and the printed one "
         "are both at chance, it does not count as outside. All numbers are percentages. A "
         "difference is ours minus the printed number, in points. The sign ×2 means the mean of "
-        "two seeds. Each choice was changed alone. It explains a difference if our number "
-        "then comes within the margin "
-        f"({MARGIN:g} points, or twice the printed spread if that is more), or if then both "
-        f"numbers are at chance. It moves it if our number comes nearer by more than {MARGIN:g} "
-        "points and by more than twice the noise between seeds. The share of the difference that "
-        f"has then gone stands in brackets.{sample}"
+        "two seeds. Each line in the column of choices is about runs of its own. They change what "
+        'the line names, and all else is as in the runs whose number stands in the column "here". '
+        "The line ends with the number that they give. The change explains a difference if this "
+        "number is "
+        f"within the margin ({MARGIN:g} points, or twice the printed spread if that is more), or "
+        "if it and the printed number are at chance. The change moves a difference if the number "
+        f"comes nearer by more than {MARGIN:g} points and by more than twice the noise between "
+        f"seeds. The share of the difference that has then gone stands in brackets.{sample}"
     )
 
 
@@ -126,26 +128,28 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         What the note begins with.
     """
     found = recovered(compared, variant)
-    count, name = len(found.before), f"{variant.question}: {variant.other}"
-    name = f"{title}, {name}" if title else name[:1].upper() + name[1:]
+    count = len(found.before)
+    used, other = (f'"{variant.question}: {way}"' for way in (variant.used, variant.other))
+    start = f"{title}: " if title else ""
     if not count:
-        return Note(f"{name}. No printed number is computed in both ways yet.")
+        return Note(f"{start}{'no' if title else 'No'} run with {other} can be compared yet.")
     both = list(zip(found.within_before, found.within_after, strict=True))
     before, after = (sum(values) / count for values in (found.before, found.after))
     high = [pair for pair, value in zip(both, found.printed, strict=True) if value >= _HIGH]
     return Note(
-        f"{name}. Of {plural(count, 'number')} that are computed in both ways, "
-        f"{sum(found.within_before)} agree with the printed one in the runs above "
-        f"({variant.used}), and {sum(found.within_after)} agree after the change. The change gains "
-        f"{both.count((False, True))} and loses {both.count((True, False))}. The mean "
-        f"distance from the printed number goes from {before:.1f} to {after:.1f} points. The "
-        f"printed numbers lie between {min(found.printed):.0f} and {max(found.printed):.0f} %. A "
-        "change that breaks every run would agree with low numbers too. Only agreement with high "
-        "numbers shows that the change is the cause. "
+        f"{start}{plural(count, 'printed number')} can be compared with two kinds of runs. The "
+        f"runs above have {used}, and {sum(found.within_before)} of them agree with the printed "
+        f"number. The other runs have {other}, and {sum(found.within_after)} of them agree. So "
+        f"the change gains {both.count((False, True))} numbers that agree, and loses "
+        f"{both.count((True, False))}. The mean distance from the printed number goes from "
+        f"{before:.1f} to {after:.1f} points. The printed numbers lie between "
+        f"{min(found.printed):.0f} and {max(found.printed):.0f} %. A change that breaks every run "
+        "would agree with low numbers too. Only agreement with high numbers shows that the change "
+        "is the cause. "
         + (
             f"Of the {len(high)} printed numbers of {_HIGH:.0f} % or more, "
-            f"{sum(first for first, _ in high)} agree before the change, and "
-            f"{sum(second for _, second in high)} agree after it."
+            f"{sum(first for first, _ in high)} agree with the runs above, and "
+            f"{sum(second for _, second in high)} agree with the other runs."
             if high
             else f"No printed number is {_HIGH:.0f} % or more."
         )

@@ -12,7 +12,8 @@ from fedlib.evidence.table import Table, plural
 from fedlib.grids import Variant
 
 _HOW_TO_READ = (
-    "An arrow leads from the way that is used here to the other way. The change in points stands "
+    "Each row changes what it names and nothing else. Before the arrow stands the accuracy with "
+    "the way that is used here, and after it that with the other way. The change in points stands "
     "in brackets"
 )
 """What the caption says of the numbers."""

@@ -62,16 +62,16 @@ _OTHER_FARTHEST = (
 
 CODE = Variant(
     "code",
-    "choices that the authors' code makes differently",
+    "all choices together",
     "as in the text",
-    "all of them as in the code",
+    "as in the authors' code",
     as_code,
     _keys((*_ROP_FARTHEST, ("fmnist_iid", "rop", "cc_tau0.1", 0.9), *_OTHER_FARTHEST)),
 )
 SINGLE_CHOICES = (
     Variant(
         "rop_code",
-        "ROP's angle, length and first round, all changed",
+        "ROP's angle, length and first round together",
         "as in the text",
         "as in the code",
         with_changes("attack", **ROP_OF_CODE),

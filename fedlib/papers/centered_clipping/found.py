@@ -65,7 +65,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
     lower = rop.accuracy.mean < clean.accuracy.mean
     strongest = rop.accuracy.mean < next_best.accuracy.mean
     return joined(
-        "ROP is an attack that is made against the defence centered clipping. On Fashion-MNIST, "
+        "ROP is an attack that was made against the defence centered clipping. On Fashion-MNIST, "
         f"five of 25 clients that send ROP {'bring' if lower else 'do not bring'} its test "
         f"accuracy {'down from' if lower else 'down. Without an attack it is'} ",
         _percent(archive, clean),
@@ -86,15 +86,16 @@ def _agreement(archive: Archive) -> str:
     showing = [at for at in telling if at.shows]
     agreed, shown = (sum(at.verdict == AGREES for at in group) for group in (telling, showing))
     beside = (
-        f" In {len(showing)} of them the attack makes a visible difference, and {shown} of these "
-        "agree."
+        f" In {len(showing)} of the {len(telling)} the attack makes a visible difference, and "
+        f"{shown} of these {len(showing)} agree."
         if showing
         else ""
     )
     return (
-        f"Of Table IV, {len(telling)} accuracies are computed by the paper's protocol and have a "
-        "printed spread that is narrow enough for a comparison. Of these, "
-        f"{agreed} agree with the paper.{beside}"
+        "Table IV of the paper has the accuracy of each rule under each attack. For "
+        f"{len(telling)} of its accuracies there are runs by the paper's protocol, and the printed "
+        f"spread is narrow enough for a comparison. {agreed} of these {len(telling)} agree with "
+        f"the paper.{beside}"
     )
 
 
@@ -113,9 +114,16 @@ def _strongest(archive: Archive) -> str:
         provisional = " All of these verdicts rest"
     one_seed = any(row.provisional for row in decided)
     keys = [cell for row in decided for cell in row.claim.cells]
+    if len(decided) == 1:
+        does, where = (
+            "holds" if held else "does not hold",
+            "the only setting that is decided so far",
+        )
+    else:
+        does, where = "holds", f"{held} of {len(decided)} decided settings"
     return joined(
-        f"The paper says {says}. This holds in ",
-        archive.linked(f"{held} of {len(decided)} decided settings", *keys),
+        f"The paper says {says}. This {does} in ",
+        archive.linked(where, *keys),
         f". The other {len(rows) - len(decided)} settings have no verdict yet, or the paper "
         "contradicts itself there.",
         f"{provisional} on one seed." if one_seed else "",
@@ -130,7 +138,7 @@ def _momentum(archive: Archive) -> str:
         return "What momentum does against the attack ALIE is not computed yet."
     without, with_momentum = known[: len(_RULES)], known[len(_RULES) :]
     each = [
-        joined(f"{name} ", _percent(archive, result))
+        joined(_percent(archive, result), f" for {name}")
         for name, result in zip(_RULES.values(), without, strict=True)
     ]
     least = min(with_momentum, key=lambda result: result.accuracy.mean)
@@ -140,11 +148,11 @@ def _momentum(archive: Archive) -> str:
     )
     return joined(
         "How much the attack ALIE harms depends on the clients' momentum. On Fashion-MNIST with "
-        "similar data and without momentum it leaves these accuracies: ",
+        "similar data and without momentum it leaves a test accuracy of ",
         *(part for text in each[:-1] for part in (text, ", ")),
         "and ",
         each[-1],
-        ". With momentum 0.9 ",
+        ". With a momentum of 0.9 ",
         "every rule does better, and " if better else "",
         "the lowest accuracy is ",
         _percent(archive, least),

@@ -49,7 +49,7 @@ VARIANTS = (
         with_changes("attack", first="zero"), _ROP,
     ),
     Variant(
-        "rop_code", "ROP's angle, length and first round, all changed", "as in the text",
+        "rop_code", "ROP's angle, length and first round together", "as in the text",
         "as in the code", with_changes("attack", **ROP_OF_CODE), _ROP,
     ),
     Variant(

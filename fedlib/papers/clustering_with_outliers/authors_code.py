@@ -121,9 +121,9 @@ _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULE
 
 CODE = Variant(
     "code",
-    "choices that the authors' code makes differently",
+    "all choices together",
     "as in the text and the appendix",
-    "all of them as in the code",
+    "as in the authors' code",
     as_code,
     (
         *cells_of(UNIFORM, "0.4", *TABLE_1_FARTHEST),
@@ -138,9 +138,9 @@ _ONE_PHASE = cells_of(UNIFORM, "0.2", ("omn", "cent1p"), ("sv", "cent1p"))
 """The cells in which one phase fails in print and in runs of the code, but not by the text."""
 THREE_OF_CODE = Variant(
     "pixels_attack_no_momentum",
-    "clients' momentum, the formula of the attack, and how pixels are standardised",
-    "0.99, as in the appendix, and all pixels alike",
-    "0, as in the code, and each pixel by its own mean and standard deviation",
+    "momentum, formula of the attack, and standardisation of pixels together",
+    "as in the text and the appendix, with all pixels alike",
+    "as in the authors' code",
     lambda run: with_changes("data", per_pixel=True)(_attack_without_momentum(run)),
     _ONE_PHASE,
 )
@@ -174,9 +174,9 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "code_momentum",
-        "choices that the authors' code makes differently, without the momentum",
+        "all choices but the momentum",
         "as in the text and the appendix",
-        "all of them as in the code",
+        "as in the authors' code",
         lambda run: with_changes("client", momentum=0.99)(as_code(run)),
         (
             *cells_of(
@@ -187,9 +187,9 @@ SINGLE_CHOICES = (
     ),
     Variant(
         "attack_no_momentum",
-        "clients' momentum, and the formula of the attack",
-        "0.99, and as in the appendix",
-        "0, and as in the code",
+        "momentum and formula of the attack together",
+        "as in the text and the appendix",
+        "as in the authors' code",
         _attack_without_momentum,
         _ONE_PHASE,
     ),

@@ -91,7 +91,7 @@ def _highest_worst_case(place: str, scenario: Scenario, large: bool = False) -> 
         scenario.cells((*TWO_PHASE, *BASELINES), attacks),
         worst_lead(len(attacks), len(TWO_PHASE)),
         above(LARGE if large else 0),
-        "{:+.1f} points to the best other rule",
+        "their lead over the best other rule is {:+.1f} points",
         equal=0,
     )
 
@@ -136,7 +136,7 @@ _UNIFORM_WORST_CASES = (
             _TABLE_1,
             rule,
             PUBLISHED_ATTACKS,
-            "worst {:.1f} %",
+            "its lowest accuracy is {:.1f} %",
         )
         for rule in TWO_PHASE
     ),
@@ -149,7 +149,7 @@ _UNIFORM_WORST_CASES = (
         ),
         worst_lead(len(PUBLISHED_ATTACKS), 1),
         above(0),
-        "{:+.1f} points to the next",
+        "its lead over the next is {:+.1f} points",
     ),
 )
 
@@ -176,7 +176,7 @@ _OMN_AND_SV = (
             _TABLE_1.cells(TWO_PHASE, (attack,)),
             min,
             at_least(74.5),
-            "the lower of them {:.1f} %",
+            "the lower of the two has {:.1f} %",
             of_level=True,
         )
         for attack in ("omn", "sv")
@@ -189,7 +189,7 @@ _OMN_AND_SV = (
             _TABLE_1.cells(BASELINES, (attack,)),
             max,
             at_most(100 * most + 0.5),  # two digits are printed
-            "the best of them {:.1f} %",
+            "the best of them has {:.1f} %",
             of_level=True,
             former=Former(
                 f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: all other rules stay at or below "
@@ -210,7 +210,7 @@ def _one_phase_below(
         _TABLE_5.cells((two, one), (attack,)),
         drop,
         above(least),
-        "{:+.1f} points from one phase to two",
+        "the second phase adds {:+.1f} points",
         equal=0,
         former=Former(f"Uniform, rate 0.2: {former}") if former else None,
     )
@@ -224,7 +224,7 @@ _LESS_INFORMATION = tuple(
         scenario.cells((*ONE_PHASE, "cwtm"), ("none",)),
         lead(len(ONE_PHASE)),
         above(MARGIN),
-        "the lower of them {:+.1f} points to CWTM",
+        "the lead of the lower of the two over CWTM is {:+.1f} points",
         equal=0,
         reading="CWTM is more than 2 points less accurate; the text says potentially",
     )
@@ -274,7 +274,7 @@ _ONE_PHASE_AND_TWO = (
             _TABLE_5.cells((two, one), (attack,)),
             distance,
             at_most(2 * MARGIN),
-            "{:.1f} points apart",
+            "they are {:.1f} points apart",
         )
         for attack in ("lf", "sf", "gauss", "empire")
         for one, two in _PHASES
@@ -319,7 +319,7 @@ def _ahead_in_figure_2(
     former: str = "",
 ) -> Claim:
     rules = (*ahead, *others)
-    shown = "{:+.1f} points to the best other"
+    shown = "the lead over the best of the others is {:+.1f} points"
     return _figure_2_claim(attack, text, rules, lead(len(ahead)), needed, shown, 0, former)
 
 
@@ -359,7 +359,7 @@ _FIGURE_2_CLAIMS = (
         BASELINES,
         second_lowest_below,
         above(2 * MARGIN),
-        "the second lowest {:.1f} points below",
+        "the second lowest is {:.1f} points below Avg",
     ),
     _figure_2_claim(
         "empire",
@@ -368,7 +368,7 @@ _FIGURE_2_CLAIMS = (
         # On both sides: a rule that is far above Avg is not comparable to it either.
         lambda values: max(abs(value - values[0]) for value in values[1:]),
         at_most(2 * MARGIN),
-        "the farthest of them {:.1f} points from Avg",
+        "the farthest of them is {:.1f} points from Avg",
     ),
     *(
         _ahead_in_figure_2(

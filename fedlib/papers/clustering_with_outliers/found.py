@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from fedlib.evidence.apart import Compared, recovered
@@ -10,6 +11,7 @@ from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.table import plural
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, THREE_OF_CODE
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
@@ -107,16 +109,20 @@ def _alone(archive: Archive, adaptive: CellResult) -> str:
 
 def _fewer_attackers(archive: Archive) -> str:
     """Say how the same attack fares with fewer attackers, on equal and on unequal clients."""
-    start = f"How much harm the attacker that knows {RULE_TITLES[_RULE]} does"
+    attacker = f"n attacker that knows {RULE_TITLES[_RULE]} leaves"
     keys = [scenario.cells((_RULE,), ("camouflage",))[0] for scenario in (_FEW, _UNEQUAL)]
     known = archive.common(keys)
     if known is None:
-        return f"{start} with {_attackers(_FEW)} is not computed yet."
+        return f"What a{attacker} with {_attackers(_FEW)} is not computed yet."
     equal, unequal = known
-    apart = abs(_accuracy(equal) - _accuracy(unequal)) > _LITTLE
-    verb = "depends on the data" if apart else "depends little on who holds which data"
+    apart = _accuracy(equal) - _accuracy(unequal)
+    unequal_data = "if the clients hold unequal data"
+    if abs(apart) <= _LITTLE:
+        how_much = f"about as much accuracy {unequal_data} as if they hold equal data"
+    else:
+        how_much = f"{'less' if apart > 0 else 'more'} accuracy {unequal_data}"
     return joined(
-        f"{start} {verb}. With {_attackers(_FEW)} it leaves an accuracy of ",
+        f"A{attacker} {how_much}. With {_attackers(_FEW)} it leaves an accuracy of ",
         _shown(archive, equal),
         " if all clients draw from the same images, and ",
         _shown(archive, unequal),
@@ -156,18 +162,26 @@ def _worst_cases(archive: Archive) -> str:
     return joined(
         f"{says}. ",
         verdict,
-        f". {len(rows) - len(decided)} settings are not decided. On "
-        f"{SETTINGS[scenario.setting].title}, "
-        f"with {_attackers(scenario)}, their lead over the best of the other rules is ",
+        f".{_undecided(len(rows) - len(decided))} In "
+        f"the {'' if len(decided) == 1 else 'first '}decided setting "
+        f"({SETTINGS[scenario.setting].title}, with {_attackers(scenario)}), their lead over the "
+        "best of the other rules is ",
         archive.linked(_number_of(first.here), *first.claim.cells),
         f" points here and {_number_of(first.in_print)} points in the paper.",
         " These verdicts rest on one seed." if all(row.provisional for row in decided) else "",
     )
 
 
+def _undecided(count: int) -> str:
+    """Say how many settings are not decided; nothing if all are."""
+    if not count:
+        return ""
+    return f" The other {plural(count, 'setting')} {'is' if count == 1 else 'are'} not decided yet."
+
+
 def _number_of(statistic: str) -> str:
-    """The number with which a statistic in words begins."""
-    return statistic.split()[0]
+    """The first number of a statistic in words, without a plus sign."""
+    return re.findall(r"-?\d+\.\d+", statistic)[0]
 
 
 def _one_phase(archive: Archive) -> str:
@@ -176,13 +190,14 @@ def _one_phase(archive: Archive) -> str:
     one_printed, two_printed = (published()[key].value for key in keys)
     known = archive.common(keys)
     start = (
-        f"Under the attack Omn by {_attackers(_FEW)}, the paper prints an accuracy of "
-        f"{one_printed:.2f} for the rule with one phase and {two_printed:.2f} with two"
+        "The attack Omn is made to turn the plain average to its opposite. Under this attack by "
+        f"{_attackers(_FEW)}, the paper prints an accuracy of {one_printed:.2f} for the first "
+        f"phase of {RULE_TITLES[_RULE]} alone and {two_printed:.2f} for both phases"
     )
     if known is None:
         return f"{start}. What a run by the paper's text gives is not computed yet."
     return joined(
-        f"{start}. In runs that follow the paper's text the second phase ",
+        f"{start}. In runs that follow the paper's text the second phase, which is the vote, ",
         *_second_phase(archive, *known),
         f" ({resting_on(known)}).",
         _one_phase_of_code(archive, keys),
@@ -210,10 +225,11 @@ def _enough_of_code(archive: Archive, key: str, whole: CellResult) -> Linked | s
     three = few[0]
     enough = abs(_accuracy(three) - _accuracy(whole)) <= _LITTLE
     return joined(
-        f" Three of these choices {'suffice' if enough else 'do not suffice'}: no momentum, the "
-        "code's formula of the attack, and another way to standardise pixels leave ",
+        f" Three of these choices {'are' if enough else 'are not'} enough for this: without "
+        "momentum, with the code's formula of the attack and its way to standardise pixels, one "
+        "phase has ",
         _shown(archive, three),
-        " with one phase.",
+        ".",
     )
 
 
@@ -245,13 +261,13 @@ def _code(archive: Archive) -> str:
     before, after = (math.fsum(values) / count for values in (both.before, both.after))
     low = max(both.printed) <= _LOW
     return joined(
-        "The authors' published code differs from the text in several choices. "
-        f"{count} of the runs that have a printed accuracy were also played with all of these "
-        "choices. Their mean distance from the printed accuracies goes from ",
+        "The authors' published code differs from the text in several choices. For "
+        f"{count} printed {'accuracy' if count == 1 else 'accuracies'} we have runs by the text "
+        "and runs with all choices of the code. The mean distance from what is printed is ",
         archive.linked(f"{before:.1f}", *known),
-        " to ",
+        " points by the text and ",
         archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
-        " points.",
+        " points with the choices of the code.",
         f" All of these printed accuracies are {max(both.printed):.0f} % or less, so a change that "
         "breaks every run would agree with them too."
         if low and after < before

@@ -93,9 +93,9 @@ _FLIPPED = (
 
 CODE = Variant(
     "all_code",
-    "choices that the authors' code makes differently",
+    "all choices together",
     "as in the text",
-    "all of them as in the code",
+    "as in the authors' code",
     as_code,
     (
         *every(LoanBackdoor, APPROACHES, RULE_TITLES),

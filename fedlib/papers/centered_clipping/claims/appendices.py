@@ -23,7 +23,7 @@ TRAINING_LOSS = tuple(
         ),
         statistics.least_drop,
         above(0),
-        "{:+.2f} higher",
+        "the loss ends {:+.2f} higher",
         measure=statistics.last_loss,
     )
     for number, setting in ((10, "cifar10_iid"), (11, "cifar10_noniid"))
@@ -41,7 +41,7 @@ ALIE_WITHOUT_MOMENTUM = (
         ),
         statistics.least_loss_at_any_momentum,
         above(0),
-        "{:+.2f} higher",
+        "the loss ends {:+.2f} higher",
         measure=statistics.last_loss,
         reading="under every rule the training loss ends higher at β = 0 than at 0.9 and 0.99",
     ),
@@ -63,7 +63,7 @@ SEARCH_OVER_LAMBDA = (
         searched(FIGURE_12, (0.9, 1.0), RULES_IV),
         statistics.largest_rise,
         at_most(MARGIN),
-        "{:+.1f} points weaker or less",
+        "it is at most {:+.1f} points weaker",
     ),
 )
 
@@ -76,7 +76,7 @@ SEARCHES_OVER_Z = (
             searched(search, (1.0, 10.0, 100.0), (rule,)),
             statistics.largest_spread,
             at_most(MARGIN),
-            "up to {:.1f} points apart",
+            "they are up to {:.1f} points apart",
         )
         for search in (FIGURE_13, FIGURE_14)
         for rule in CLIPPING

@@ -20,7 +20,7 @@ from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
 
 NEAR_CHANCE = WIDEST_MARGIN
 """How many points above chance an accuracy on CIFAR must be to decide a claim."""
-SHARE_LEFT = "{:.0f} % of the clean accuracy left"
+SHARE_LEFT = "{:.0f} % of the clean accuracy is left"
 
 
 def claim(
@@ -130,7 +130,7 @@ def never_learns(
         pairs,
         statistics.most_left,
         below(50),
-        "best evaluation: {:.0f} % of the best clean one",
+        "the best evaluation has {:.0f} % of the best clean one",
         measure=statistics.best_accuracy,
         quantity=BEST_ACCURACY,
         of_accuracy=True,
@@ -151,7 +151,7 @@ def converges(place: str, text: str, pairs: Iterable[Key], former: str = "") -> 
 def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
     """More than the margin is lost in each pair of cells (clean, attacked)."""
     return claim(
-        place, text, pairs, statistics.least_cost, above(MARGIN), "costs {:.1f} points at least",
+        place, text, pairs, statistics.least_cost, above(MARGIN), "it costs at least {:.1f} points",
         equal=0, reading=reading,
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def slows(place: str, setting: str, rule: str, momentum: float) -> Claim:
         (attacked, clean),
         drop,
         above(0),
-        "{:+.0f} rounds",
+        "the difference is {:+.0f} rounds",
         measure=statistics.rounds_to_converge,
         reading="rounds until 95 % of the accuracy after the last round, compared with no attack",
     )
@@ -179,7 +179,7 @@ def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: floa
         clean_and_attacked(setting, rule, momentum),
         drop,
         range_of_cost(setting, rule, momentum, stated),
-        "drop {:.1f} points",
+        "the drop is {:.1f} points",
     )
 
 

@@ -120,7 +120,8 @@ def table_iv(archive: Archive, setting: str) -> Table:
     return Table(
         ("rule", "attack", *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA)),
         tuple(rows),
-        f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %, on {data_named(data)}. "
+        f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %. The data are "
+        f"{data_named(data)}. "
         "β is the clients' momentum. In brackets stands our accuracy minus the published one. ✓ "
         "means that the two agree, and ✗ that they differ",
         classes,
@@ -141,8 +142,9 @@ def summary(archive: Archive) -> Note:
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"{_agreeing(showing)} of Table IV in which the attack shows agree with the paper. The "
-        "attack shows if a run of ours without any attack would not agree. "
+        f"In {plural(len(showing), 'cell')} of Table IV the attack shows, which means that a run "
+        "of ours without any attack would not agree with the paper there. Of these cells "
+        f"{sum(found.verdict == AGREES for found in showing)} agree. "
         f"In all, {_agreeing(telling)} that can be compared agree. "
         f"{len(found_all) - len(telling)} more cells tell nothing, because their printed spread is "
         "so wide that nearly every run would agree, or because our seeds are unstable. Of all "
@@ -177,8 +179,8 @@ def apart_table(archive: Archive) -> Table:
     return Table(
         ("setting", "rule", "attack", "ours", "published", "difference", "verdict by the margin"),
         rows,
-        f"Cells of Table IV in which ours and the published accuracy are more than {MARGIN:g} "
-        "points apart: test accuracy in %",
+        "Cells of Table IV in which our accuracy and the published one are more than "
+        f"{MARGIN:g} points apart. All numbers are test accuracies in %",
         {(i, 6): _SHADES.get(row[6], "untold") for i, row in enumerate(rows)},
         compact=True,
     )

@@ -122,9 +122,9 @@ def short_runs_table(archive: Archive) -> Table | Note:
         for momentum in ten_epochs.MOMENTA
     )
     caption = (
-        f"CIFAR-10 after {ten_epochs.REDUCED}, {_networks_and_seeds(found)}: test accuracy in %, "
-        f"on {data_named({result.data for result in found})}. Below it stands what Table IV prints "
-        "after all epochs. These runs are not compared with it"
+        f"CIFAR-10 after {ten_epochs.REDUCED}, {_networks_and_seeds(found)}: test accuracy in %. "
+        f"The data are {data_named({result.data for result in found})}. Below our accuracy stands "
+        "what Table IV prints after all epochs. The two are not compared"
     )
     heads = ("rule", "β", *(ATTACK_NAMES[attack] for attack in ten_epochs.ATTACKS))
     return Table(heads, rows, caption, compact=True)
@@ -186,6 +186,7 @@ def _nothing(what: str, only: str) -> Note:
     short = f"{count} of {ten_epochs.REDUCED} each"
     how = short if only == SHORT_RUNS else "long runs, best on a GPU"
     return Note(
-        f"No run of {what} with the paper's network is stored yet. This computes them ({how}): "
+        f"No run of {what} with the paper's network is stored yet. This command computes them "
+        f"({how}): "
         f"{_RUN} '{only}'"
     )

@@ -22,7 +22,7 @@ _LINES = (
         "alie",
         "tm",
         "cosine_consecutive_perturbations",
-        "perturbation and the last one",
+        "perturbations of a round and of the last",
     ),
     *(
         (
@@ -65,8 +65,9 @@ def cosines_table(archive: Archive) -> Table:
             *(f"β = {momentum:g}: ours\npublished" for momentum in MOMENTA),
         ),
         tuple(rows),
-        f"Tables II and III: cosines, averaged over the rounds of a run, on {data_named(data)}. "
-        "The reference is the last aggregate, around which centered clipping clips",
+        "Tables II and III: cosines, averaged over the rounds of a run. Ours are on "
+        f"{data_named(data)}. The reference is the last aggregate, around which centered "
+        "clipping clips",
         compact=True,
     )
 

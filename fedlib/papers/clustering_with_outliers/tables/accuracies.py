@@ -15,7 +15,7 @@ from fedlib.evidence.report import (
     data_named,
     verdict,
 )
-from fedlib.evidence.statistics import margin
+from fedlib.evidence.statistics import MARGIN, margin
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
@@ -83,9 +83,9 @@ def accuracy_table(
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
         tuple(rows),
-        f"{item + ', ' if item else ''}{title_of(scenario)}, on {data_named(data)}. Test "
-        "accuracies are shares of 1. Each cell has our accuracy, its scale and number of seeds, "
-        "and below them the published accuracy",
+        f"{item + ': ' if item else ''}{title_of(scenario)}. The data are {data_named(data)}. Test "
+        "accuracies are shares of 1. Each cell has our accuracy, then its scale and number of "
+        "seeds, and below them the published accuracy",
         classes,
         compact=True,
     )
@@ -174,10 +174,12 @@ def nearness(archive: Archive) -> Note:
     if not gaps:
         return Note("No published value is computed at paper scale yet.")
     return Note(
-        f"{len(gaps)} of {len(values)} published values are computed at paper scale. They "
-        f"differ from ours by {sum(map(abs, gaps)) / len(gaps) / 100:.2f} on average "
-        f"({near} of them within the margin). The images are another sample than the paper's, so "
-        "this is for orientation and is no verdict."
+        f"For {len(gaps)} of the {len(values)} published accuracies there are runs at the paper's "
+        "scale. Ours differ from the published ones by "
+        f"{sum(map(abs, gaps)) / len(gaps) / 100:.2f} on average, and {near} of them are within "
+        f"the margin, which is {MARGIN / 100:.2f}, or twice the printed spread if that is more. "
+        "The images are another sample than the paper's, so this is for orientation and is no "
+        "verdict."
     )
 
 
@@ -215,7 +217,7 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
     return Table(
         ("rule", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
-        f"Test accuracy of the last model → of the average of all models, {title_of(scenario)}, on "
-        f"{data_named(data)}",
+        f"{title_of(scenario)}: test accuracy of the last model (before the arrow) and of the "
+        f"average of all models (after it). The data are {data_named(data)}",
         compact=True,
     )

@@ -45,7 +45,8 @@ def camouflage_table(archive: Archive) -> Table:
     return Table(
         ("rule", *heads),
         tuple(rows),
-        f"Test accuracy under an attacker whose updates are part of both candidates (camouflage), "
-        f"under the worst of the paper's six attacks, and without an attack, on {data_named(data)}",
+        "Test accuracy without an attack, under the worst of the paper's six attacks, and under "
+        "camouflage, an attacker whose updates are part of both candidates. The data are "
+        f"{data_named(data)}. A dash means that no runs are planned",
         compact=True,
     )

@@ -70,10 +70,13 @@ def figure_1() -> Picture:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6)
     return figure.saying(
-        "Two panels with the same eleven points in the plane: five in a tight group and six round "
-        "it. On the left the attacker has five points, most of them in the group. On the right the "
-        "five Byzantine points lie round it. Marks show the mean of the honest points, and the "
-        "answers of the average and of the paper's two candidates, which are the same in both."
+        "Two panels with the same eleven points in the plane: five in a tight group on the right, "
+        "and six in a wide ring. In the left panel, sneak, four points of the group are Byzantine "
+        "and the mean of the honest points is in the middle of the ring. In the right one, siege, "
+        "four points of the ring are Byzantine, and the mean of the honest points is beside the "
+        "group. The answers of three rules stand at the same places in both panels: Inner in the "
+        "group, Outer near the middle of the ring, and the average between them. Outer is nearest "
+        "to the honest mean on the left, and Inner is nearest to it on the right."
     )
 
 
@@ -112,7 +115,7 @@ def dilemma_table() -> Table:
     return Table(
         ("rule", "sneak", "siege"),
         tuple(rows),
-        "Distance from each rule's answer to the mean of the honest vectors (green: nearer to it "
-        "than the plain average)",
+        "Distance from each rule's answer to the mean of the honest vectors. Green means that the "
+        "answer is nearer to this mean than the plain average is",
         classes,
     )

@@ -23,6 +23,6 @@ def constants_table() -> Table:
     return Table(
         ("rule", "definition", "constant", *heads),
         tuple(rows),
-        f"Constants of Theorem 2 as printed, for n = {N_CLIENTS} clients of which f are Byzantine, "
-        "with δ = f / n and ν = 1/2 − δ",
+        f"The constants of Theorem 2 as printed. There are n = {N_CLIENTS} clients, and f of them "
+        "are Byzantine. In the formulas δ = f / n and ν = 1/2 − δ",
     )
