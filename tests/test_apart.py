@@ -186,7 +186,7 @@ def test_five_seeds_that_disagree_are_averaged(fill, monkeypatch):
 @pytest.mark.parametrize(
     ("floor", "kind", "said"),
     [
-        ([84], "tells nothing", ", without an attack it is 83 points above the choice as used"),
+        ([84], "tells nothing", ", but this choice adds 83 points even if nobody attacks"),
         ([11], "explains", ""),
         ([], "not computed", ", without an attack not computed"),
     ],
@@ -251,12 +251,13 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
     table = compared(archive, dict.fromkeys(CELLS, 50))
     assert str(recovery(table, MOMENTUM)) == (
         '2 printed numbers can be compared with two kinds of runs. The runs above have "momentum: '
-        '0", and 1 of them agree with the printed number. The other runs have "momentum: 0.9", and '
-        "1 of them agree. So the change gains 1 numbers that agree, and loses 1. The mean distance "
+        '0", and 1 of them agrees with the printed number. The other runs have "momentum: 0.9", '
+        "and 1 of them agrees. So the change gains 1 number that agrees, and loses 1. If a number "
+        "and the printed one are both at chance, they count as agreeing. The mean distance "
         "from the printed number goes from 10.0 to 4.0 points. The printed numbers lie between 50 "
         "and 50 %. A change that breaks every run would agree with low numbers too. Only agreement "
         "with high numbers shows that the change is the cause. Of the 2 printed numbers of 50 % or "
-        "more, 1 agree with the runs above, and 1 agree with the other runs."
+        "more, 1 agrees with the runs above, and 1 agrees with the other runs."
     )
     low = compared(archive, dict.fromkeys(CELLS, 49))
     assert str(recovery(low, MOMENTUM)).endswith("No printed number is 50 % or more.")

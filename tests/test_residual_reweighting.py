@@ -278,9 +278,10 @@ def test_tables_show_ours_above_the_published(tmp_path):
         "–\n\nnot published",
     )
     summary = tables.summary(archive).text
-    assert summary.startswith("1 of 2 accuracies that are computed at paper scale")
-    assert ". 1 rates of success are computed in the same way and have no verdict. 0" in summary
-    assert summary.endswith(f". {371 - 3} of 371 values are not computed at paper scale.")
+    assert summary.startswith("The paper prints 371 numbers.")
+    assert "2 of its accuracies and 1 of its rates of success are computed so far." in summary
+    assert "1 of these accuracies agrees with the printed one." in summary
+    assert summary.endswith(f"paper's, and {371 - 3} are not computed at paper scale.")
 
 
 def test_a_claim_on_attack_success(tmp_path, quiet):
@@ -478,15 +479,15 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
                 put(store, cell, "paper", 0.9, attack_success=[0.0, share + seed / 100])
     first, others, backdoor, replaced, numbers = found_in(GRID.slug, Archive(GRID, store)).sentences
     assert "does not withstand four of ten participants" in first
-    assert "to 51.0 %. Under this attack the paper prints 91.4 %" in first
+    assert "to 51.0 % (one seed, at the paper's scale). Under this attack the paper prints" in first
     assert first.links[1].target.endswith("#cell-table_2/4/ours")
     assert "2 of the 5 other rules keep more" in others
     assert "Median has 72.0 %, plain averaging has 60.0 %, and FoolsGold has 30.0 %" in others
     assert "calls all reviews positive" not in others
     assert "succeeds on 71.5 % of the loans" in backdoor
-    assert "but under reweighting only on 9.5 % (without an attacker on 2.5 %)" in backdoor
+    assert "but under reweighting only on 9.5 % (on 2.5 % if nobody attacks)" in backdoor
     assert "between 6.5 % and 12.5 % (2 seeds, at the paper's scale)" in backdoor
-    assert "The seeds of reweighting give 9.0, 10.0 %." in backdoor
+    assert "The 2 seeds of reweighting give 9.0 and 10.0 %." in backdoor
     assert "Against plain averaging on loans it succeeds. At the end it works on 71.5 %" in replaced
     assert numbers.startswith("The paper prints 371 numbers.")
 

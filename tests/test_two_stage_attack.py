@@ -163,7 +163,7 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error
     row = tables.accuracy_table(archive, "circle").rows[0][1:4]
     assert row[:2] == ("90.00", "0.2") and row[2].startswith(("1.9", "2.0", shown, "0.0"))
     lost = error == 2.0 and inside(4, 0) == inside(-4, 0)
-    assert ("none in 1 seed" in row[2]) == lost == no_boundary(result)
+    assert ("no boundary in 1 seed" in row[2]) == lost == no_boundary(result)
     assert missing_boundary(result) == float(lost)
 
 
@@ -215,7 +215,7 @@ def test_a_model_that_has_diverged_has_neither_level_nor_boundary(tmp_path):
         assert np.isnan(measure(found["ipm"]))
     shown = {row[0]: row[1:4] for row in tables.accuracy_table(archive, "circle").rows}
     assert shown["IPM"] == ("diverged", "none", "none")
-    assert shown["random"] == ("90.00", "0", "2.00; none in 1 seed")
+    assert shown["random"] == ("90.00", "0", "2.00; no boundary in 1 seed")
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,10 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
                 robustness_level=[0.1, level], decision=decision,
             )  # fmt: skip
     greedy, ipm, defended, *unknown = finding.found(Archive(GRID, store))
-    assert greedy.startswith("Of the attackers") and "by the greedy one in 0 of 1 seed (" in greedy
+    assert (
+        greedy.startswith("Some attackers")
+        and "destroyed by the greedy one in 0 of 1 seed (" in greedy
+    )
     assert "nothing, destroys the model in the only seed that is stored: it diverges" in ipm
     assert "goes from 94.0 % to 14.0 % (one seed, at the paper's scale)" in ipm
     assert [link.shown for link in ipm.links] == ["94.0 %", "14.0 %"]

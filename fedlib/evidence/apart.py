@@ -292,7 +292,7 @@ def _try(compared: Compared, variant: Variant, base: CellResult, number: Printed
     if raised is None:
         return Tried(name, cell, NOT_COMPUTED, values, remark="without an attack not computed")
     if raised > EMPTY:
-        remark = f"without an attack it is {raised:.0f} points above the choice as used"
+        remark = f"but this choice adds {raised:.0f} points even if nobody attacks"
         return Tried(name, cell, TELLS_NOTHING, values, remark=remark)
     before, after = (compared.distance(one, number) for one in _of_same_seeds(base, result))
     share = 100 * (before - after) / before if before else 0.0

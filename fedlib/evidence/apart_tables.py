@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fedlib.evidence.apart import (
+    ACCURACY,
     EXPLAINS,
     MOVES,
     NO_HELP,
@@ -113,7 +114,8 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         f"within the margin ({MARGIN:g} points, or twice the printed spread if that is more), or "
         "if it and the printed number are at chance. The change moves a difference if the number "
         f"comes nearer by more than {MARGIN:g} points and by more than twice the noise between "
-        f"seeds. The share of the difference that has then gone stands in brackets.{sample}"
+        "seeds. The number in brackets behind it is the share of the difference that has then "
+        f"gone.{sample}"
     )
 
 
@@ -133,24 +135,36 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     start = f"{title}: " if title else ""
     if not count:
         return Note(f"{start}{'no' if title else 'No'} run with {other} can be compared yet.")
+    first, then = sum(found.within_before), sum(found.within_after)
     both = list(zip(found.within_before, found.within_after, strict=True))
     before, after = (sum(values) / count for values in (found.before, found.after))
     high = [pair for pair, value in zip(both, found.printed, strict=True) if value >= _HIGH]
+    high_first, high_then = sum(pair[0] for pair in high), sum(pair[1] for pair in high)
+    chance = (
+        "If a number and the printed one are both at chance, they count as agreeing. "
+        if compared.quantity == ACCURACY
+        else ""
+    )
     return Note(
         f"{start}{plural(count, 'printed number')} can be compared with two kinds of runs. The "
-        f"runs above have {used}, and {sum(found.within_before)} of them agree with the printed "
-        f"number. The other runs have {other}, and {sum(found.within_after)} of them agree. So "
-        f"the change gains {both.count((False, True))} numbers that agree, and loses "
-        f"{both.count((True, False))}. The mean distance from the printed number goes from "
-        f"{before:.1f} to {after:.1f} points. The printed numbers lie between "
+        f"runs above have {used}, and {first} of them {_agree(first)} with the printed number. "
+        f"The other runs have {other}, and {then} of them {_agree(then)}. So the change gains "
+        f"{plural(both.count((False, True)), 'number')} that {_agree(both.count((False, True)))}, "
+        f"and loses {both.count((True, False))}. {chance}The mean distance from the printed number "
+        f"goes from {before:.1f} to {after:.1f} points. The printed numbers lie between "
         f"{min(found.printed):.0f} and {max(found.printed):.0f} %. A change that breaks every run "
         "would agree with low numbers too. Only agreement with high numbers shows that the change "
         "is the cause. "
         + (
-            f"Of the {len(high)} printed numbers of {_HIGH:.0f} % or more, "
-            f"{sum(first for first, _ in high)} agree with the runs above, and "
-            f"{sum(second for _, second in high)} agree with the other runs."
+            f"Of the {plural(len(high), 'printed number')} of {_HIGH:.0f} % or more, "
+            f"{high_first} {_agree(high_first)} with the runs above, and {high_then} "
+            f"{_agree(high_then)} with the other runs."
             if high
             else f"No printed number is {_HIGH:.0f} % or more."
         )
     )
+
+
+def _agree(count: int) -> str:
+    """Return the verb for so many numbers."""
+    return "agrees" if count == 1 else "agree"

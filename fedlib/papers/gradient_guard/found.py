@@ -119,7 +119,7 @@ def _readings(archive: Archive) -> str:
     which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
     one_seed = any(row.provisional for row in rows)
     return joined(
-        f"{start}. The defence withstands all of these in ",
+        f"{start}. The defence withstands both attacks at both shares in ",
         archive.linked(f"{len(held)} of {len(by_reading)} readings", *cells),
         f"{which}, and it does not in {len(failed)}. {open_} "
         f"{'reading is' if open_ == 1 else 'readings are'} undecided.",
@@ -142,10 +142,10 @@ def _maps(archive: Archive) -> str:
     krum, trim = (separation(result).mean for result in known)
     return joined(
         f"{start}. Take one malicious and one honest client at random, on MNIST with {_FEW} % "
-        "malicious clients and an honest reference: the malicious client's map is the one that is "
-        "less like the reference with a probability of ",
+        "malicious clients and an honest reference. The probability that the malicious client's "
+        "map is less like the reference than the honest client's is ",
         archive.linked(f"{krum:.2f}", keys[0]),
-        f" under full-Krum, {_telling(krum)}, and of ",
+        f" under full-Krum, {_telling(krum)}. It is ",
         archive.linked(f"{trim:.2f}", keys[1]),
         f" under full-trim, {_telling(trim)} ({resting_on(known)}).",
     )
@@ -227,8 +227,8 @@ def _matching(archive: Archive) -> str:
         f"{start}. With {share} % of such clients on MNIST, Gradient Guard (default reading) "
         f"{'still has' if little else 'falls to'} ",
         _percent(archive, attacked),
-        f", {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than without an attack "
-        f"({resting_on(known)}).",
+        f", which is {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than "
+        f"without an attack ({resting_on(known)}).",
     )
 
 

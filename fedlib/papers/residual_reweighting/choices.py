@@ -77,7 +77,7 @@ VARIANTS = (
         "intercept",
         "intercept of the line",
         "equation (2)",
-        "the line goes through the median: median - slope (K - 1) / 2 (code)",
+        "median - slope (K - 1) / 2, so that the line goes through the median (code)",
         with_changes("aggregator", intercept="middle"),
         (
             *every(Comparison, "figure_3", "10", "ours"),
@@ -88,7 +88,7 @@ VARIANTS = (
         "code",
         "formulas of reweighting",
         "equations (1) to (11)",
-        "those of the code: other leverages and scale, kept confidences, squared weights",
+        "those of the code, with other leverages and scale, kept confidences and squared weights",
         with_changes("aggregator", version="code", intercept="middle"),
         (
             *every(Comparison, "figure_3", ("0", "10"), "ours"),
@@ -125,7 +125,7 @@ VARIANTS = (
     ),
     Variant(
         "foolsgold",
-        "FoolsGold: what it compares, by what it divides its sum, and what participants send",
+        "what FoolsGold compares, by what it divides its sum, and what its participants send",
         "it compares the last layer's weights, divides by the number of participants, "
         "and participants send summed gradients (code)",
         "it compares all parameters, divides by the sum of the weights, "
@@ -139,7 +139,7 @@ VARIANTS = (
     ),
     Variant(
         "models",
-        "FoolsGold: what participants send",
+        "what FoolsGold's participants send",
         "the summed gradients of their steps (code)",
         "their models",
         with_changes("client", gradient_rate=None),
@@ -151,7 +151,7 @@ VARIANTS = (
     ),
     Variant(
         "stand_ins",
-        "trigger on loans: the fourth feature that replaces a missing one",
+        "fourth replacement of a missing feature, in the trigger on loans",
         "the loan's amount",
         "the number of inquiries in the last six months",
         with_changes("attack", features=LOAN_STAND_INS),

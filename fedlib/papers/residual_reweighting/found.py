@@ -55,8 +55,8 @@ def _flipped_reviews(archive: Archive) -> str:
         _percent(archive, clean),
         " to ",
         _percent(archive, attacked),
-        f". Under this attack the paper prints {in_print:.1f} % on its own reviews "
-        f"({resting_on(known)}).",
+        f" ({resting_on(known)}). Under this attack the paper prints {in_print:.1f} % on its own "
+        "reviews.",
     )
 
 
@@ -69,11 +69,12 @@ def _other_rules_on_reviews(archive: Archive) -> str:
     results = dict(zip(keys, known, strict=True))
     ours = results["ours"]
     above = sum(result.accuracy.mean > ours.accuracy.mean for result in known)
+    some = "all" if above == len(known) - 1 else f"{above} of the"
     best = max(COORDINATE_WISE, key=lambda rule: results[rule].accuracy.mean)
     floor = majority(ours.records[0])
     near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
     return joined(
-        f"With these four attackers, {above} of the {len(known) - 1} other rules keep more "
+        f"With these four attackers, {some} {len(known) - 1} other rules keep more "
         f"accuracy on the reviews than reweighting. {RULE_TITLES[best]} has ",
         _percent(archive, results[best]),
         ", plain averaging has ",
@@ -106,14 +107,14 @@ def _backdoor_on_loans(archive: Archive) -> str:
         " of the loans with its trigger",
         ", but under reweighting only on " if protects else ", and under reweighting on ",
         _success(archive, ours),
-        " (without an attacker on ",
+        " (on ",
         _success(archive, clean),
-        "). Under the medians and the trimmed mean its success is between ",
+        " if nobody attacks). Under the medians and the trimmed mean its success is between ",
         _success(archive, low),
         " and ",
         _success(archive, high),
         f" ({resting_on(known)}). {_seeds(ours)}The trigger is a choice of this book, because the "
-        "loans at hand lack four of the six features of the paper's.",
+        "loans at hand lack four of the six features that the paper's trigger sets.",
     )
 
 
@@ -122,7 +123,8 @@ def _seeds(result: CellResult) -> str:
     if len(result.seeds) < 2:
         return ""
     values = [f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds]
-    return f"The seeds of reweighting give {', '.join(values)} %. "
+    all_but_last = ", ".join(values[:-1])
+    return f"The {len(values)} seeds of reweighting give {all_but_last} and {values[-1]} %. "
 
 
 def _replaced_model(archive: Archive) -> str:
@@ -136,13 +138,13 @@ def _replaced_model(archive: Archive) -> str:
     ours = success(result)
     fails = ours < 50 < in_print
     return joined(
-        "Model replacement is a backdoor that is sent as one scaled update in the sixth round. "
+        "Model replacement sends a backdoor once, as a scaled update in the sixth round. "
         "Against plain averaging on loans it "
         + ("does not have the success that the paper reports" if fails else "succeeds")
         + ". At the end it works on ",
         _success(archive, result),
-        f" of the loans with its trigger. The paper prints {in_print:.1f} % on its own loans "
-        f"({resting_on(known)}).",
+        f" of the loans with its trigger ({resting_on(known)}). The paper prints {in_print:.1f} % "
+        "on its own loans.",
     )
 
 

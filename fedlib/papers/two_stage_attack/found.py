@@ -96,7 +96,7 @@ def _controls(archive: Archive) -> str:
     every = all(counts[name] == len(each) for name, each in seeds.items())
     return joined(
         "Learning is not needed to destroy a model without a defence. " if every else "",
-        "Of the attackers that learn no policy, the model without a defence is destroyed by ",
+        "Some attackers learn no policy. The model without a defence is destroyed by ",
         *(part for text in parts[:-1] for part in (text, " and by ")),
         parts[-1],
         f" (synthetic data; {resting_on(list(known.values()))}).",

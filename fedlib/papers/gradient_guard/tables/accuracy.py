@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from fedlib.evidence.colours import colours_of
 from fedlib.evidence.pictures import Picture, ends_in_words
 from fedlib.evidence.plots import STYLE
-from fedlib.evidence.report import Archive, CellResult, Table, basis_of, plural
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of, data_named, plural
 from fedlib.papers.gradient_guard.keys import line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import (
@@ -158,7 +158,7 @@ def break_table(archive: Archive, data: str) -> Table:
         row = [title]
         for attack in PUBLISHED_ATTACKS:
             if not _shares_of(data, attack, name):
-                row.append("not in the grid")
+                row.append("not tried")
                 continue
             cells = line(data, attack, name, SHARES)
             found = archive.common(cells)
@@ -179,7 +179,8 @@ def break_table(archive: Archive, data: str) -> Table:
         ("defence", *(ATTACK_TITLES[attack] for attack in PUBLISHED_ATTACKS)),
         tuple(rows),
         "The smallest malicious share at which less than half of the accuracy without attackers is "
-        f"left, for each seed. Accuracies are means of the last {LAST} evaluations, on "
-        f"{basis_of(basis)}",
+        f"left, on {data_named(result.data for result in basis)}. Each entry has a number for each "
+        "seed, and below it the scale and how many seeds these are. Accuracies are means of the "
+        f"last {LAST} evaluations",
         compact=True,
     )

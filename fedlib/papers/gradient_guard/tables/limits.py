@@ -29,6 +29,7 @@ def limits_table() -> Table:
     return Table(
         ("defence", *(f"{share} %: {count}" for share, count in counts.items())),
         rows,
-        f"How many of {N_CLIENTS} clients each defence is set to withstand. Each column is a "
-        "share of malicious clients and their number (–: the defence has no such setting)",
+        f"How many of {N_CLIENTS} clients each defence is set to withstand. A column head "
+        "has a share of malicious clients and their number. A dash means that the defence has no "
+        "such setting",
     )

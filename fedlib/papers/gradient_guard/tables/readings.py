@@ -104,10 +104,11 @@ def headline(archive: Archive) -> Note:
     """
     judged = {row.claim: row for row in claims_table(archive).judged}
     return Note(
-        "Gradient Guard withstands full-trim and full-Krum with full knowledge: at least half of "
-        "the clean accuracy is left. At 30 and 50 % malicious clients on MNIST this "
-        f"{_by_reading([judged[claim] for claim in AT_30_AND_50])} At every share from 10 to 50 %, "
-        f"on MNIST and Fashion-MNIST, this {_by_reading([judged[c] for c in AT_EVERY_SHARE])}"
+        "The claim is that Gradient Guard withstands full-trim and full-Krum with full knowledge, "
+        "so that at least half of the clean accuracy is left. At 30 and 50 % malicious clients on "
+        f"MNIST the claim {_by_reading([judged[claim] for claim in AT_30_AND_50])} At every share "
+        "from 10 to 50 %, on MNIST and Fashion-MNIST, the claim "
+        f"{_by_reading([judged[c] for c in AT_EVERY_SHARE])}"
     )
 
 
@@ -130,4 +131,5 @@ def _by_reading(rows: Sequence[Judgement]) -> str:
         for kind in (HOLDS, FAILS, "is undecided")
         if kind in groups
     ]
-    return ", ".join(parts) + "."
+    *most, last = parts
+    return (f"{', '.join(most)}, and {last}" if most else last) + "."

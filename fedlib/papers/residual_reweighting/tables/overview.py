@@ -15,12 +15,14 @@ from fedlib.papers.residual_reweighting.tables.cells import published
 def summary(archive: Archive) -> Note:
     """How many printed values are computed at paper scale, and on whose data."""
     counts = standings(archive)
+    compared, agreeing = counts["agrees"] + counts["differs"], counts["agrees"]
     return Note(
-        f"{counts['agrees']} of {counts['agrees'] + counts['differs']} accuracies that are "
-        "computed at paper scale on the paper's data agree within the margin. "
-        f"{counts['success']} rates of success are computed in the same way and have no verdict. "
-        f"{counts['other data']} values are computed at paper scale on other data than the "
-        f"paper's. {counts['missing']} of {counts.total()} values are not computed at paper scale."
+        f"The paper prints {counts.total()} numbers. At paper scale and on the paper's data, "
+        f"{compared} of its accuracies and {counts['success']} of its rates of success are "
+        f"computed so far. Within the margin, {agreeing} of these accuracies "
+        f"{'agrees' if agreeing == 1 else 'agree'} with the printed one. Rates of success get no "
+        f"verdict. {counts['other data']} numbers are computed at paper scale on other data than "
+        f"the paper's, and {counts['missing']} are not computed at paper scale."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedlib.evidence.report import Archive, Table
+from fedlib.evidence.table import plural
 from fedlib.papers.residual_reweighting.keys import FEW, RULE_TITLES, STDS, Comparison, every
 from fedlib.papers.residual_reweighting.tables.cells import (
     TableCells,
@@ -14,7 +15,7 @@ from fedlib.papers.residual_reweighting.tables.cells import (
     scale_class,
 )
 
-_FEW_HEADS = [f"{count} attackers" for count in FEW]
+_FEW_HEADS = [plural(int(count), "attacker") for count in FEW]
 _STD_HEADS = [f"deviation {int(100 * float(std))} %" for std in STDS]
 
 
@@ -71,5 +72,5 @@ def table_2(archive: Archive) -> Table:
 
 def table_4(archive: Archive) -> Table:
     """Gaussian noise."""
-    title = "Table 4: accuracy in % if an attacker sends Gaussian noise"
+    title = "Table 4: accuracy in % if attackers multiply their parameters by Gaussian noise"
     return rules_table(archive, "table_4", STDS, _STD_HEADS, title)

@@ -44,8 +44,9 @@ _SETTINGS = {
 
 _CHOICES = (*VARIANTS, *SINGLE_CHOICES)
 
-# What an attack's success is in the paper's data without any attack, in %: the share of the target
-# class among the images, which count too. Loans of that class, one in a thousand, print as none.
+# The success in % that an attack has in the paper's data if nobody attacks. Images of the target
+# class count as successes, so on images it is the share of this class. Loans of the target class
+# are left out: the paper prints 0.00 %, though one loan in a thousand is of that class.
 _FLOORS_IN_PRINT = {"mnist": 10.32, "resnet": 10.32, "cifar10": 10.0, "loan": 0.0}
 
 

@@ -72,9 +72,9 @@ def accuracy_table(
     caption = f"What the attacks leave. {ALL_TITLES[data]}{batches}: {basis_of(known)}"
     if data == "circle":
         caption += (
-            ". The boundary is given by its average distance from the circle, and a model without "
+            ". A boundary is given by its average distance from the circle, and a model without "
             "a boundary counts as 2. A model that has diverged has neither a level nor a boundary. "
-            "The means leave it out, and it is counted by itself"
+            "The means leave such models out, and they are counted separately"
         )
         caption += _worth_of_a_constant_answer(known)
     return Table(("attack", *heads), tuple(rows), caption)
@@ -106,7 +106,7 @@ def _boundaries(usable: Sequence[CellResult]) -> str:
         return "–"
     error = float(np.mean([radius_error(seeded) for seeded in usable]))
     without = sum(map(no_boundary, usable))
-    return f"{error:.2f}" + (f"; none in {plural(without, 'seed')}" if without else "")
+    return f"{error:.2f}" + (f"; no boundary in {plural(without, 'seed')}" if without else "")
 
 
 def sweep_table(archive: Archive) -> Table:

@@ -112,8 +112,9 @@ def stage_one_table(archive: Archive) -> Table:
             "run",
         ),
         tuple(rows),
-        "What the first stage learns. All distances are Wasserstein distances. By the text, the "
-        "stage ends when the distance to the last estimate is below 0.005",
+        "What the first stage learns. All distances are Wasserstein distances. The misfit says "
+        "how badly the gradients of an estimate fit the rounds that were held out. By the text, "
+        "the stage ends when the distance to the last estimate is below 0.005",
     )
 
 

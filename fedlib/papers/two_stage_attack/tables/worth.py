@@ -72,8 +72,8 @@ def worth_table(archive: Archive, data: str) -> Table:
     said = " ".join(text for text in answers if text)
     caption = (
         "How much of the certified level without attack is left under each attack, in %: "
-        f"{basis_of(known)}. Each entry is the mean of the seeds, with the lowest and the highest "
-        f"seed in brackets. {said}"
+        f"{basis_of(known)}. Each entry is the mean of the seeds that have not diverged, with the "
+        f"lowest and the highest seed in brackets. {said}"
     )
     return Table(("rule", *heads), tuple(rows), caption.strip())
 
