@@ -206,6 +206,19 @@ def test_no_run_is_started_that_would_not_end_within_the_budget(toy, tmp_path, j
     assert outcome.stored_before == [cells[1].key]
 
 
+def test_a_budget_holds_on_a_machine_that_is_slower_than_expected(toy, tmp_path):
+    cells = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", "glyphs-1"))
+    stores = [Store(f"paper_{number}", tmp_path) for number in range(3)]
+    seconds = (0.0001, 280.0, 280.0)  # the first run takes far longer than that
+    runs = [Planned(*item) for item in zip(cells, stores, seconds, strict=True)]
+    outcome = run_planned(runs, "smoke", budget=300.0, jobs=1, progress=False)
+    assert outcome.computed == [cells[0].key]
+    assert outcome.not_started == [cells[1].key, cells[2].key]
+    # Another grid begins afresh.
+    outcome = run_planned(runs[1:2], "smoke", budget=300.0, jobs=1, progress=False)
+    assert outcome.computed == [cells[1].key]
+
+
 def test_a_budget_is_a_time_with_its_unit():
     assert (seconds_of("90s"), seconds_of("25m"), seconds_of("1.5h")) == (90, 1500, 5400)
     for wrong in ("25", "m", "0m", "-3m", "25 m", "25d"):

@@ -18,6 +18,7 @@ from fedlib.data import DataConfig, load_dataset
 from fedlib.data.datasets import Dataset
 from fedlib.gradients import choose_strategy
 from fedlib.grids.grid import Cell
+from fedlib.grids.pace import PACE
 from fedlib.models import make_model
 from fedlib.runs import RunConfig
 from fedlib.runs.store import Store, make_record
@@ -37,9 +38,11 @@ class Task:
         The name of the device, such as ``cpu`` or ``cuda:0``.
     strategy
         How the clients' gradients are taken; see :mod:`fedlib.gradients`.
-    latest_start
-        The time, in seconds as :func:`time.time` gives it, after which the run must not start,
-        because it would not end within a budget. None sets no limit.
+    end
+        The time at which a budget ends, in seconds as :func:`time.time` gives it. The run is not
+        started if it would not end before. None sets no limit.
+    expected
+        How many seconds the run is expected to take.
     """
 
     cell: Cell
@@ -47,7 +50,12 @@ class Task:
     scale: str
     device: str
     strategy: str
-    latest_start: float | None = None
+    end: float | None = None
+    expected: float = 0.0
+
+    def ends_in_time(self) -> bool:
+        """Whether the run would end within the budget, at the pace of this process."""
+        return self.end is None or time.time() + PACE.slowness * self.expected <= self.end
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def compute(
     dict, NotStarted or None
         The record. None if another process is computing the run or has stored it.
     """
-    if task.latest_start is not None and time.time() > task.latest_start:
+    if not task.ends_in_time():
         return NotStarted()
     config = task.cell.config
     with task.store.claim(config.id) as mine, hardware.one_thread():
@@ -121,7 +129,8 @@ def play(task: Task, dataset: Dataset, on_round: Callable[[int], None] | None = 
     started = datetime.now(UTC)
     clock = time.perf_counter()
     metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
-    elapsed = round(time.perf_counter() - clock, 1)
+    taken = time.perf_counter() - clock
+    PACE.note(task.expected, taken)
     # An agent also reports how long its parts took, and files to keep beside the record.
     extra: dict[str, Any] = {name: metrics.pop(name) for name in ("seconds",) if name in metrics}
     files: dict[str, bytes] = metrics.pop("files", {})
@@ -132,7 +141,7 @@ def play(task: Task, dataset: Dataset, on_round: Callable[[int], None] | None = 
         "data": dataset.label,
         "data_checksum": dataset.checksum,
         "started": started.isoformat(timespec="seconds"),
-        "wall_time_s": elapsed,
+        "wall_time_s": round(taken, 1),
         "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
         **extra,
         **hardware.describe(torch.device(task.device)),

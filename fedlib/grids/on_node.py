@@ -39,7 +39,7 @@ def fedlib_run(
 ) -> Played | NotStarted | Exception:
     """Compute a run in a process of the cluster. An error is returned, because it is a result."""
     warnings.simplefilter("ignore")  # the driver has shown the same warnings
-    if task.latest_start is not None and time.time() > task.latest_start:
+    if not task.ends_in_time():
         return NotStarted()
     add = _Rounds(reports)
     try:

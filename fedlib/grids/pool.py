@@ -14,6 +14,7 @@ from fedlib.gradients.base import STRATEGIES
 from fedlib.grids.compute import NotStarted, Task, check_agents
 from fedlib.grids.grid import Cell
 from fedlib.grids.on_ray import OnRay, on_ray
+from fedlib.grids.pace import PACE
 from fedlib.grids.progress import Progress, duration
 from fedlib.grids.side_by_side import load_data, side_by_side
 from fedlib.grids.workers import Results, in_process, in_workers
@@ -149,7 +150,8 @@ def run_planned(
     """Compute planned runs of any papers in their order, and stop before a budget is spent.
 
     A run is not started if it would not end within the budget by its expected time. Shorter runs
-    that come after it are still started.
+    that come after it are still started. If the last five runs of a process have taken longer than
+    expected, the process expects the same of the next ones.
 
     Parameters
     ----------
@@ -178,8 +180,8 @@ def run_planned(
     tasks = []
     for run in runs:
         check_kind("runs", run, Planned, "planned runs", "Planned(cell, store, 60.0)")
-        latest = None if end is None else end - run.seconds
-        tasks.append(Task(run.cell, run.store, scale, target, strategy, latest))
+        tasks.append(Task(run.cell, run.store, scale, target, strategy, end, run.seconds))
+    PACE.forget()
     return _play(tasks, scale, jobs, progress, ray, budget)
 
 
