@@ -52,6 +52,7 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
         ({"verdict": "undecided: unstable, 3 of 5 seeds"}, "The seeds disagree far beyond"),
         ({"verdict": "undecided: all at chance"}, "The runs that decide it are at chance"),
         ({"here": "5.2 points"}, "There are new runs."),
+        ({"here": "it costs 5.1 points"}, "The same runs are judged by another"),
         ({"verdict": "undecided: nothing to measure", "here": "–"}, "The statistic finds nothing"),
         ({"runs": "paper, MNIST, 4 seeds, noise 1 (9 df)"}, "There are new runs."),
         ({"runs": "–"}, "The runs that it rested on are of a former revision"),

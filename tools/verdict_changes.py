@@ -170,9 +170,14 @@ def why(old: Verdict, now: Verdict) -> str:
         return "The runs that decide it are at chance."
     if "nothing to measure" in now.verdict:
         return "The statistic finds nothing in the runs that the claim could be judged by."
-    if old.here != now.here or _seeds(old) != _seeds(now):
+    if _numbers(old.here) != _numbers(now.here) or _seeds(old) != _seeds(now):
         return "There are new runs."
     return "The same runs are judged by another noise."
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the numbers of a statistic, whose words may be other ones by now."""
+    return [float(number) for number in re.findall(r"[+-]?\d+(?:\.\d+)?", text)]
 
 
 def _seeds(verdict: Verdict) -> str:
