@@ -207,8 +207,11 @@ def wait_for_end(workers: Sequence[BaseProcess]) -> None:
         for sentinel in connection.wait(list(alive)):
             ended = alive.pop(sentinel)  # type: ignore[arg-type]
             ended.join()
-            while ended.exitcode is None:  # the pool's own thread has noticed the end first
+            # The pool's own thread may have noticed the end first, and write it down a bit later.
+            waited = 0
+            while ended.exitcode is None and waited < 1000:
                 time.sleep(0.001)
-            if ended.exitcode < 0:
+                waited += 1
+            if ended.exitcode is None or ended.exitcode < 0:
                 for worker in alive.values():
                     worker.kill()
