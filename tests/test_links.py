@@ -7,7 +7,6 @@ import re
 import shlex
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -20,7 +19,7 @@ from fedlib.evidence.claims import Claim, Former, above, tally
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
 from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED
 from fedlib.evidence.pages.marks import Page
-from fedlib.evidence.pages.progress import judged_claims as judged_afresh
+from fedlib.evidence.pages.opened import judged_claims
 from fedlib.evidence.pages.records import records
 from fedlib.evidence.pages.verdicts import all_verdicts, tally_bars, verdicts
 from fedlib.evidence.report import Archive, Table
@@ -34,16 +33,12 @@ ROOT = Path(__file__).parent.parent
 SLUGS = paper_slugs()
 NEEDS_DATA = {"stage_one_table"}
 """Tables that need data sets, which need not be at hand."""
-judged_claims = cache(judged_afresh)
-"""The store stays as it is here, and to judge all claims takes a second."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def stored():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDLIB_RESULTS", str(ROOT / "results"))
-        for module in ("records", "verdicts"):
-            patch.setattr(f"fedlib.evidence.pages.{module}.judged_claims", judged_claims)
         yield
 
 

@@ -13,6 +13,8 @@ from fedlib.evidence.links import records_of
 from fedlib.evidence.pages.markdown import escaped, raw_html, table
 from fedlib.evidence.pages.marks import Page, page_figure, page_mark
 from fedlib.evidence.pages.measured import CPU_FILE
+from fedlib.evidence.pages.opened import opened
+from fedlib.evidence.report import Archive
 from fedlib.validation import ConfigError
 
 SLUG = "arena_1"
@@ -24,9 +26,13 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"fedlib.arenas.{name}")
 
 
-@cache
 def _standing(setting: str) -> Any:
-    return _module(f"{SLUG}.standings").standing_in(setting)
+    return _standing_in(setting, opened(SLUG))
+
+
+@cache
+def _standing_in(setting: str, archive: Archive) -> Any:
+    return _module(f"{SLUG}.standings").standing_in(setting, archive)
 
 
 def _names(setting: str) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from fedlib.evidence.found import found_in
 from fedlib.evidence.pages.markdown import escaped
 from fedlib.evidence.pages.marks import Page, page_mark
-from fedlib.evidence.report import Archive
-from fedlib.grids import load_grid
+from fedlib.evidence.pages.opened import opened
 
 
 @page_mark("found:SLUG")
 def found(page: Page, slug: str) -> str:
     """Return the most important sentence of a chapter, with a link to the chapter."""
-    sentence = found_in(slug, Archive(load_grid(slug))).sentences[0]
+    sentence = found_in(slug, opened(slug)).sentences[0]
     return f"{escaped(str(sentence))} {{doc}}`More <../notebooks/{slug}>`"

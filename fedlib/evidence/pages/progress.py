@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from typing import Any
 
 from fedlib.evidence import claims
 from fedlib.evidence.pages.markdown import escaped, table
 from fedlib.evidence.pages.marks import Page, page_mark
+from fedlib.evidence.pages.opened import judged_claims, opened
 from fedlib.evidence.published import published_slugs
-from fedlib.evidence.report import Archive
 from fedlib.grids import load_grid
 
 
 @page_mark("coverage:SLUG")
 def coverage(page: Page, slug: str) -> str:
     """Say how far a paper's grid is computed."""
-    return Archive(load_grid(slug)).coverage()
+    return opened(slug).coverage()
 
 
 @page_mark("hours:SLUG")
 def hours(page: Page, slug: str) -> str:
     """Say how many hours the stored runs at the paper's scale took, on each kind of device."""
-    return hours_of(Archive(load_grid(slug)).store.read("paper").values())
+    return hours_of(opened(slug).store.read("paper").values())
 
 
 def hours_of(records: Iterable[dict[str, Any]]) -> str:
@@ -58,17 +57,3 @@ def contradicted(page: Page) -> str:
             rows.append(list(map(escaped, cells)))
     heads = ("paper", "claim", "needed", "its own numbers give")
     return table(heads, rows) if rows else "None."
-
-
-def judged_claims(slug: str) -> claims.ClaimsTable:
-    """Return the claims of a paper, judged by the stored runs.
-
-    Parameters
-    ----------
-    slug
-        The paper's short name.
-    """
-    grid = load_grid(slug)  # it also checks the name
-    tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
-    judged: claims.ClaimsTable = tables.claims_table(Archive(grid))
-    return judged

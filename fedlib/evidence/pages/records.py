@@ -17,11 +17,11 @@ from fedlib.evidence.links import ALL_CELLS, cell_anchor
 from fedlib.evidence.pages.kinds import chip, kind_of_row
 from fedlib.evidence.pages.markdown import raw_html
 from fedlib.evidence.pages.marks import Page, page_mark
-from fedlib.evidence.pages.progress import judged_claims
+from fedlib.evidence.pages.opened import judged_claims, opened
 from fedlib.evidence.replay import run_command, verify_command
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
-from fedlib.grids import load_grid, paper_slugs
+from fedlib.grids import paper_slugs
 
 LAST = 5
 """How many evaluations the column with the mean of the last ones is about."""
@@ -35,7 +35,7 @@ _COLUMNS = (
 @page_mark("records:SLUG")
 def records(page: Page, slug: str) -> str:
     """Return the records of all cells of a grid, and the cells of all claims of its paper."""
-    archive = Archive(load_grid(slug))
+    archive = opened(slug)
     # The anchor of this heading is ALL_CELLS.
     parts = [f"## {ALL_CELLS.capitalize()}", raw_html(_FILTER.format(slug=slug))]
     for name, keys in itertools.groupby(sorted(archive.all_cells()), key=_first_part):

@@ -20,7 +20,7 @@ from fedlib.evidence.pages.kinds import (
 )
 from fedlib.evidence.pages.markdown import raw_html
 from fedlib.evidence.pages.marks import Page, page_mark
-from fedlib.evidence.pages.progress import judged_claims
+from fedlib.evidence.pages.opened import judged_claims
 from fedlib.evidence.table import plural
 from fedlib.evidence.tally import HOLDS_PARTLY, sentences
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
