@@ -80,7 +80,7 @@ def test_claims_are_decided_at_paper_scale_alone(tmp_path, quiet):
             if cell.key in first.cells:
                 put(store, cell, scale, 0.95 if "/none/" in cell.key else 0.90)
         row = tables.claims_table(Archive(grid, store)).judged[number]
-        assert row.here == "the drop is 5.0 points"
+        assert row.here == "the accuracy falls by 5.0 points"
         # The test set of 10,000 images gives the drop an error of 0.37 points. The margin is 2.
         said = "reduced scale" if scale == "quick" else "provisional: one seed"
         assert said in row.verdict
@@ -283,7 +283,8 @@ def test_a_claim_is_judged_by_the_papers_own_numbers_too(tmp_path):
     shown = {row.text: row.in_print for row in rows}
     # Table IV, FMNIST*, beta = 0.99, tau = 0.1: ALIE leaves 10.0, ROP 42.
     alie = "FMNIST*, CC, τ = 0.1, β = 0.99: ROP is the strongest of the attacks"
-    assert shown[alie] == "the next strongest attack leaves -32.0 points more: not as claimed"
+    less = "the strongest other attack leaves 32.0 points less (-32.0)"
+    assert shown[alie] == f"{less}: not as claimed"
     # No accuracy without an attack is printed.
     assert shown["FMNIST, CC, τ = 1, β = 0.99: ROP costs 7 points"] == "–"
 
@@ -297,7 +298,7 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
     # ROP leaves 75.16, and no accuracy of the setting is above 90.77: 92.77 - 75.16 = 17.61.
     almost = rows["FMNIST*, CC, τ = 1, β = 0.99: ROP costs 20 points"]
     assert (almost.kind, almost.in_print) == (
-        "contradicted in print", "the drop is 17.6 points at best: not as claimed",
+        "contradicted in print", "the accuracy falls by 17.6 points at best: not as claimed",
     )  # fmt: skip
     # 57.6 of at most 86.99 is left.
     trimmed = rows["CIFAR-10*, TM: ROP makes the rule diverge at every β"]
@@ -319,8 +320,8 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
     alie = rows["FMNIST, CC, τ = 0.1, β = 0: ROP is the strongest of the attacks"]
     assert (alie.kind, alie.in_print) == (
         "contradicted in print",
-        "the next strongest attack leaves -8.4 points more: not as claimed, within the printed "
-        "spread",
+        "the strongest other attack leaves 8.4 points less (-8.4): not as claimed, within the "
+        "printed spread",
     )
     assert sum(row.kind == "contradicted in print" for row in rows.values()) == 5
     # 20 to 25 points are stated once, of the rule with a printed spread of 5.16.
@@ -446,7 +447,8 @@ def test_a_verdict_that_depends_on_the_margin_is_shown_by_both(tmp_path, monkeyp
     row = next(row for row in table.rows if "costs 7 points" in row[0])
     # The drop of 4 is 3 from the stated 7. The spread of the cell is 1.71, its margin 3.42.
     assert row[1:] == (
-        "the drop is 4.0 points", "5 to 9: outside", "does not hold, provisional: one seed",
+        "the accuracy falls by 4.0 points",
+        "5 to 9: outside", "does not hold, provisional: one seed",
         "3.58 to 10.42: inside", "holds, provisional: one seed",
     )  # fmt: skip
     assert list(table.classes.values()) == ["untold"]

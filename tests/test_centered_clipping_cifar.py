@@ -226,7 +226,7 @@ def test_short_runs_decide_what_they_can(store, steady):
     put_short(store, {"none": 0.6, "rop": 0.3, "alie": 0.5, "ipm": 0.55})
     at = "CIFAR-10, CC, τ = 1, β = "
     first = judged(store, f"{at}0.99: ROP is the strongest of the attacks")
-    assert first.here == "the next strongest attack leaves +20.0 points more"
+    assert first.here == "the strongest other attack leaves 20.0 points more"
     assert first.verdict == "holds, provisional: one seed; 10 of 100 epochs"
     assert first.runs.startswith("paper, 10 of 100 epochs, CIFAR-10, 1 seed")
     # 50 of 60 are 83 % of the clean accuracy.
@@ -234,7 +234,7 @@ def test_short_runs_decide_what_they_can(store, steady):
     assert (both.here, both.kind) == ("83 % of the clean accuracy is left", "holds")
     alone = judged(store, f"{at}0.9 and 0.99: ROP alone prevents a healthy convergence")
     assert (alone.here, alone.kind) == (
-        "the condition that is nearest to failing has +20.0 to spare",
+        "the condition that is nearest to failing is met by 20.0",
         "holds",
     )
     # The claims about long runs wait.
@@ -255,7 +255,7 @@ def test_accuracies_near_chance_decide_nothing_on_cifar(store, steady):
     put_short(store, {"none": 0.6, "rop": 0.11, "alie": 0.19, "ipm": 0.6}, momenta=(0.99,))
     near = judged(store, text)
     assert (near.here, near.verdict) == (
-        "the next strongest attack leaves +8.0 points more", "undecided: a tie near chance",
+        "the strongest other attack leaves 8.0 points more", "undecided: a tie near chance",
     )  # fmt: skip
     # A rule that has hardly learned without attack has nothing to lose.
     put_short(store, {"none": 0.18, "rop": 0.11, "alie": 0.15, "ipm": 0.15}, "cc_tau0.1")

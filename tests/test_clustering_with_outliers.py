@@ -238,8 +238,8 @@ def test_claims_on_another_sample_are_decided_and_say_so(tmp_path, quiet):
         if cell.key in claim.cells:
             put(store, cell, "paper", 0.2 if "cent1p" in cell.key else 0.8)
     row = tables.claims_table(Archive(GRID, store)).judged[number]
-    assert row.here == "the second phase adds +60.0 points"
-    assert row.in_print == "the second phase adds +68.0 points"  # 0.80 and 0.12
+    assert row.here == "the second phase adds 60.0 points"
+    assert row.in_print == "the second phase adds 68.0 points"  # 0.80 and 0.12
     assert row.verdict == "holds, provisional: one seed; other data than the paper's"
 
 
@@ -252,10 +252,10 @@ def test_a_claim_is_tested_again_with_the_choices_of_the_code(tmp_path, quiet):
     rows = tables.claims_table(Archive(GRID, store)).judged
     text, code = (row for row in rows if "Cent1P fails under Omn" in row.text)
     assert (text.kind, text.claim.reading) == ("tie", "")
-    assert (code.kind, code.here) == ("holds", "the second phase adds +60.0 points")
+    assert (code.kind, code.here) == ("holds", "the second phase adds 60.0 points")
     assert code.text.endswith("[all choices of the authors' code]")
     # The paper prints its numbers under the grid's own cells.
-    assert code.in_print == text.in_print == "the second phase adds +68.0 points"
+    assert code.in_print == text.in_print == "the second phase adds 68.0 points"
     assert code.claim.anchor(GRID.slug) != text.claim.anchor(GRID.slug)
 
 
@@ -292,12 +292,12 @@ def test_the_papers_own_numbers_are_as_it_claims(tmp_path):
     printed = {row.claim.text: row.in_print for row in table.judged if not row.claim.reading}
     assert not [text for text, value in printed.items() if value.endswith("not as claimed")]
     shown = {
-        "CClip is the third method": "+18.0",  # 0.20, and 0.02 of CWM and CWTM
+        "CClip is the third method": "18.0 points above",  # 0.20, and 0.02 of CWM and CWTM
         "Empire: certain resilient rules": "the second lowest is 81.0 points",  # 0.87, 0.04, 0.06
-        "Mean2P is better than Mean1P under SV": "+18.0",
-        "SV: Cent2P and Mean2P are slightly better than Avg": "+5.0",
-        "SV: Cent2P and Mean2P are much better": "+34.0",  # 0.78 and CClip's 0.44
-        "FEMNIST, uniform, rate 0.1: Cent2P and Mean2P have the highest worst case, by": "+16.0",
+        "Mean2P is better than Mean1P under SV": "the second phase adds 18.0 points",
+        "SV: Cent2P and Mean2P are slightly better than Avg": "5.0 points above",
+        "SV: Cent2P and Mean2P are much better": "34.0 points above",  # 0.78 and CClip's 0.44
+        "FEMNIST, uniform, rate 0.1: Cent2P and Mean2P have the highest worst case, by": "16.0",
     }
     for start, value in shown.items():
         (text,) = (text for text in printed if start in text)
@@ -398,10 +398,11 @@ def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
         if cell.key in keys:
             put(store, cell, "paper", keys[cell.key] + 0.001)
     attack, _, _, worst, _ = found(Archive(GRID, store))
-    assert "and an attacker that knows the rule leaves it 0.21" in attack
+    assert "An attacker that knows the rule leaves it 0.21" in attack
     assert "down" not in attack and "first phase" not in attack
     assert "in the only setting that is decided so far. The other 6 settings are not" in worst
-    assert "is -30.0 points here and 41.0 points in the paper." in worst
+    assert "lower of these two rules is 30.0 points below the best of the other rules here" in worst
+    assert "and 41.0 points above it in the paper." in worst
 
 
 def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):

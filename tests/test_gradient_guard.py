@@ -325,13 +325,13 @@ def test_the_headline_is_judged_in_each_reading(tmp_path, quiet):
     reading_cells(store, "probabilities", {p: 0.1 for p in at if p[2] == "30"})
     text = tables.headline(Archive(GRID, store)).text
     tried, every = text.split(" At every share ")
-    held = f"no decay (one seed); one window (one seed); {ON_AXIS[1]} (one seed)"
+    held = f"no decay*; one window*; {ON_AXIS[1]}*"
     for reading in (*held.split("; "), "holds in 3 of 16 readings"):
         assert reading in tried.partition("does not hold")[0]
     failed, undecided = tried.partition("does not hold")[2].split("is undecided in")
     assert "in 2 of 16 readings (" in failed and "decay 0.5" in failed and "probab" in failed
     assert "11 of 16 readings" in undecided and "trusted reference" in undecided
-    assert "does not hold in 1 of 3 readings (default reading (one seed))" in every
+    assert "does not hold in 1 of 3 readings (default reading*)" in every
     assert "is undecided in 2 of 3 readings" in every
 
 

@@ -300,8 +300,10 @@ def test_a_claim_on_attack_success(tmp_path, quiet):
         return tables.claims_table(Archive(GRID, store)).judged[number]
 
     row = judged(0.1)
-    assert row.here.startswith("at least 65.2 points above no attack")
-    assert row.in_print == "at least 63.1 points above no attack"  # 73.06 and 10.00
+    assert row.here.startswith("the success is at least 65.2 points above that without")
+    assert row.in_print == (
+        "the success is at least 63.1 points above that without attackers"  # 73.06 and 10.00
+    )
     assert row.verdict == "holds"
 
 

@@ -280,7 +280,7 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     # IPM has diverged in every seed: it has no level to compare with.
     assert rows[f"{name}IPM"].verdict == "undecided: nothing to measure"
     row = rows["Synthetic, median: random lowers the certified level less than without a defence"]
-    assert row.here.startswith("the defence leaves +37.5") and row.verdict == "holds"
+    assert row.here.startswith("the defence leaves 37.5") and row.verdict == "holds"
     row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
     assert row.verdict == "does not hold"
 
@@ -310,7 +310,7 @@ def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path
     text = "Synthetic, median: random lowers the certified level less than without a defence"
     assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
     stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
-    assert stronger.here.startswith("the defence leaves +95.0 %") and stronger.verdict == "holds"
+    assert stronger.here.startswith("the defence leaves 95.0 %") and stronger.verdict == "holds"
 
 
 def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):
@@ -405,11 +405,13 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
                 robustness_level=[0.1, level], decision=decision,
             )  # fmt: skip
     greedy, ipm, defended, *unknown = finding.found(Archive(GRID, store))
-    assert (
-        greedy.startswith("Some attackers")
-        and "destroyed by the greedy one in 0 of 1 seed (" in greedy
+    assert greedy.startswith(
+        "Of the attackers that learn no policy, the greedy one destroys the model in 0 of 1 seed ("
     )
-    assert "nothing, destroys the model in the only seed that is stored: it diverges" in ipm
+    assert (
+        "nothing, destroys the model in the only seed that is stored. The model then diverges"
+        in ipm
+    )
     assert "goes from 94.0 % to 14.0 % (one seed, at the paper's scale)" in ipm
     assert [link.shown for link in ipm.links] == ["94.0 %", "14.0 %"]
     assert "Under IPM, the median keeps 75 % of the certified level" in defended

@@ -53,6 +53,7 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
         ({"verdict": "undecided: all at chance"}, "The runs that decide it are at chance"),
         ({"here": "5.2 points"}, "There are new runs."),
         ({"here": "it costs 5.1 points"}, "The same runs are judged by another"),
+        ({"here": "it adds 5.1 points (-5.1)"}, "There are new runs."),
         ({"verdict": "undecided: nothing to measure", "here": "–"}, "The statistic finds nothing"),
         ({"runs": "paper, MNIST, 4 seeds, noise 1 (9 df)"}, "There are new runs."),
         ({"runs": "–"}, "The runs that it rested on are of a former revision"),
@@ -61,6 +62,13 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
 )
 def test_the_reason_is_what_both_verdicts_tell(change, said):
     assert why(HOLDS, replace(HOLDS, **change)).startswith(said)
+
+
+def test_a_sign_that_became_a_word_is_no_new_number():
+    """The words may tell the direction, with the signed number behind them."""
+    signed = replace(HOLDS, here="it costs -3.2 points (seeds: -4.0, -2.4)")
+    worded = replace(HOLDS, here="it adds 3.2 points (-3.2; seeds: -4.0, -2.4)")
+    assert why(signed, worded).startswith("The same runs are judged by another")
 
 
 def test_a_claim_with_its_former_text_is_the_same_claim():

@@ -723,3 +723,14 @@ def test_every_exception_from_the_margin_is_one():
         if math.isfinite(claim.needed.low) and math.isfinite(claim.needed.high)
     ]
     assert all(any(words in text for text in texts) for words in NOT_BY_THE_MARGIN)
+
+
+def test_a_statistic_in_words_tells_its_direction_without_a_sign() -> None:
+    """The words change with the sign. A negative value also stands behind them, for comparison."""
+    shown = "it leaves {:.1f} points [more|less]"
+    claim = Claim("section 1", "more", ("a", "b"), drop, above(0), shown)
+    assert claim.in_words(3.25) == "it leaves 3.2 points more"
+    assert claim.in_words(-3.25) == "it leaves 3.2 points less (-3.2)"
+    assert claim.in_words(-0.01) == "it leaves 0.0 points more"
+    assert claim.in_words(-3, [-7, 1]) == "it leaves 3.0 points less (-3.0; seeds: -7.0, 1.0)"
+    assert claim.in_words(3, [7, -0.04]) == "it leaves 3.0 points more (seeds: 7.0, 0.0)"

@@ -176,8 +176,13 @@ def why(old: Verdict, now: Verdict) -> str:
 
 
 def _numbers(text: str) -> list[float]:
-    """Return the numbers of a statistic, whose words may be other ones by now."""
-    return [float(number) for number in re.findall(r"[+-]?\d+(?:\.\d+)?", text)]
+    """Return the numbers of a statistic, whose words may be other ones by now.
+
+    A number that is repeated with a minus sign, as in "3.2 points less (-3.2)", counts once.
+    """
+    numbers = [float(number) for number in re.findall(r"[+-]?\d+(?:\.\d+)?", text)]
+    pairs = zip(numbers, [*numbers[1:], 0.0], strict=True)
+    return [number for number, following in pairs if number <= 0 or following != -number]
 
 
 def _seeds(verdict: Verdict) -> str:

@@ -137,6 +137,7 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         return Note(f"{start}{'no' if title else 'No'} run with {other} can be compared yet.")
     first, then = sum(found.within_before), sum(found.within_after)
     both = list(zip(found.within_before, found.within_after, strict=True))
+    gained, lost = both.count((False, True)), both.count((True, False))
     before, after = (sum(values) / count for values in (found.before, found.after))
     high = [pair for pair, value in zip(both, found.printed, strict=True) if value >= _HIGH]
     high_first, high_then = sum(pair[0] for pair in high), sum(pair[1] for pair in high)
@@ -149,8 +150,8 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         f"{start}{plural(count, 'printed number')} can be compared with two kinds of runs. The "
         f"runs above have {used}, and {first} of them {_agree(first)} with the printed number. "
         f"The other runs have {other}, and {then} of them {_agree(then)}. So the change gains "
-        f"{plural(both.count((False, True)), 'number')} that {_agree(both.count((False, True)))}, "
-        f"and loses {both.count((True, False))}. {chance}The mean distance from the printed number "
+        f"{plural(gained, 'number')} that {_agree(gained)}, and loses {lost or 'none'}. "
+        f"{chance}The mean distance from the printed number "
         f"goes from {before:.1f} to {after:.1f} points. The printed numbers lie between "
         f"{min(found.printed):.0f} and {max(found.printed):.0f} %. A change that breaks every run "
         "would agree with low numbers too. Only agreement with high numbers shows that the change "

@@ -12,9 +12,9 @@ from fedlib.evidence.table import Table, plural
 from fedlib.grids import Variant
 
 _HOW_TO_READ = (
-    "Each row changes what it names and nothing else. Before the arrow stands the accuracy with "
-    "the way that is used here, and after it that with the other way. The change in points stands "
-    "in brackets"
+    "Each row changes what it names and nothing else. Before the arrow stands the number with "
+    "the way that is used here, and after it the number with the other way. The change in points "
+    "stands in brackets"
 )
 """What the caption says of the numbers."""
 

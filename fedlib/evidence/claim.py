@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from fedlib.evidence.results import CellResult
 
 OWN = "this book"
 """The place of a question that no paper claims, but this book asks."""
+
+_NUMBER = re.compile(r"\{:([+]?)([^}]*)\}")
+_EITHER = re.compile(r"\[([^|\]]*)\|([^|\]]*)\]")
 
 
 class Former(NamedTuple):
@@ -53,7 +57,9 @@ class Claim:
     needed
         The claim holds if the statistic is in this range.
     shown
-        The text that shows the statistic, such as ``drop {:.1f} points``.
+        The text that shows the statistic, such as ``drop {:.1f} points``. If the sign of the
+        statistic is a direction, it has words for both directions in place of the sign, such as
+        ``it leaves {:.1f} points [more|less]``.
     quantities
         Takes a quantity of each cell in place of the accuracy: its mean over the run.
     measure
@@ -157,6 +163,29 @@ class Claim:
         if measured and any(map(math.isnan, numbers)):
             return math.nan
         return self.statistic(numbers)
+
+    def in_words(self, value: float, seeds: Sequence[float] = ()) -> str:
+        """Say a value of the statistic in words.
+
+        If the words tell that the value is negative, it also stands behind them with its sign, so
+        that it can be compared with what is needed.
+
+        Parameters
+        ----------
+        value
+            The value.
+        seeds
+            The values of the single seeds, if they are to be listed.
+        """
+        sign, places = _NUMBER.findall(self.shown)[0]
+        number = format(value, f"{sign}z{places}")  # z: a rounded zero has no minus sign
+        falls = number.startswith("-") and _EITHER.search(self.shown) is not None
+        text = _EITHER.sub(r"\2" if falls else r"\1", self.shown)
+        text = _NUMBER.sub(number.removeprefix("-") if falls else number, text)
+        notes = [number] if falls else []
+        if seeds:
+            notes.append(f"seeds: {', '.join(format(seed, f'z{places}') for seed in seeds)}")
+        return f"{text} ({'; '.join(notes)})" if notes else text
 
     def printed(self, lookup: Printed) -> list[PrintedNumber] | None:
         """Return the paper's own number of each cell, or None if it does not print them all.

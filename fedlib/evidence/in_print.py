@@ -41,7 +41,7 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
     if not tried:
         return "–", False
     value = max(tried, key=claim.needed.depth)
-    shown = claim.shown.format(value)
+    shown = claim.in_words(value)
     if value in claim.needed:
         return ("–" if bounded else shown), False
     values = [number.value for number in numbers]

@@ -360,13 +360,8 @@ def _named(noise: Noise, found: Sequence[SeedValue]) -> str:
 
 def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:
     """Say the mean of the statistic, and the values of the seeds if there are several."""
-    mean = math.fsum(seed.value for seed in found) / len(found)
-    shown = claim.shown.format(mean)
-    if len(found) == 1:
-        return shown
-    # The seeds have as many places after the point as the mean.
-    places = claim.shown[claim.shown.index("{") :].partition("}")[0].lstrip("{:").lstrip("+")
-    return f"{shown} (seeds: {', '.join(format(seed.value, places) for seed in found)})"
+    values = [seed.value for seed in found]
+    return claim.in_words(math.fsum(values) / len(values), values if len(values) > 1 else ())
 
 
 def contradicted(table: ClaimsTable) -> list[Judgement]:

@@ -320,11 +320,17 @@ def partition_bars(counts: Mapping[str, np.ndarray]) -> Picture:
             handles, names = axes[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, title="class", loc="outside right upper", handlelength=1)
     sizes = [
-        f"{title}: between {table.sum(1).min():,} and {table.sum(1).max():,} samples a client, "
-        f"of {(table > 0).sum(1).min()} to {(table > 0).sum(1).max()} classes."
+        f"{title}: {_from_to(table.sum(1))} samples a client, of {_from_to((table > 0).sum(1))} "
+        "classes."
         for title, table in counts.items()
     ]
     return figure.saying(
         "Stacked bars: how many training samples of each class each client holds. "
         + " ".join(sizes)
     )
+
+
+def _from_to(counts: np.ndarray) -> str:
+    """Say the smallest and the largest of some counts, or the one that all are equal to."""
+    least, most = counts.min(), counts.max()
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

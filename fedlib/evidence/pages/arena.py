@@ -64,8 +64,8 @@ def first(page: Page) -> str:
     found = _module("board").findings(standing, _names(setting))
     title = _settings().SETTINGS[setting].title
     return (
-        f"In the arena every defence meets every attack. {found[0]} (Setting: {title}. Runs: "
-        f"{standing.basis}.)"
+        f"In the arena every defence meets every attack. {found[0]} (The setting: {title}. "
+        f"The runs: {standing.basis}.)"
     )
 
 
@@ -83,15 +83,16 @@ def basis(page: Page, setting: str) -> str:
     waiting = [called.attack(name) for name in columns.attacks if name in columns.waiting]
     if waiting:
         text += (
-            " These attacks do not count yet, because too few rules have met them: "
-            f"{', '.join(waiting)}."
+            f" {len(waiting)} of the attacks do not count yet, because too few rules have met "
+            f"them: {', '.join(waiting)}."
         )
     unranked = [row for row in standing.rows if row.rank is None]
     if unranked:
         rule = called.rule
         text += (
-            " These rules have no rank yet, because they have not met all attacks that count: "
-            f"{', '.join(rule(row.name) for row in unranked)}."
+            f" {len(unranked)} of the {len(standing.rows)} rules "
+            f"{'has' if len(unranked) == 1 else 'have'} no rank yet, because some attack that "
+            f"counts is missing: {', '.join(rule(row.name) for row in unranked)}."
         )
     return text
 

@@ -109,7 +109,7 @@ def _strongest(archive: Archive) -> str:
     if not decided:
         return f"The paper says {says}. None of the {len(rows)} settings is decided yet."
     held = sum(row.holds for row in decided)
-    provisional = " Some of these verdicts rest" if len(decided) > 1 else " This verdict rests"
+    provisional = " Some of these verdicts rest" if len(decided) > 1 else " The verdict rests"
     if all(row.provisional for row in decided) and len(decided) > 1:
         provisional = " All of these verdicts rest"
     one_seed = any(row.provisional for row in decided)
@@ -124,9 +124,9 @@ def _strongest(archive: Archive) -> str:
     return joined(
         f"The paper says {says}. This {does} in ",
         archive.linked(where, *keys),
-        f". The other {len(rows) - len(decided)} settings have no verdict yet, or the paper "
+        f".{provisional} on one seed." if one_seed else ".",
+        f" The other {len(rows) - len(decided)} settings have no verdict yet, or the paper "
         "contradicts itself there.",
-        f"{provisional} on one seed." if one_seed else "",
     )
 
 

@@ -91,7 +91,7 @@ def _highest_worst_case(place: str, scenario: Scenario, large: bool = False) -> 
         scenario.cells((*TWO_PHASE, *BASELINES), attacks),
         worst_lead(len(attacks), len(TWO_PHASE)),
         above(LARGE if large else 0),
-        "their lead over the best other rule is {:+.1f} points",
+        "the lower of the two is {:.1f} points [above|below] the best other rule",
         equal=0,
     )
 
@@ -149,7 +149,7 @@ _UNIFORM_WORST_CASES = (
         ),
         worst_lead(len(PUBLISHED_ATTACKS), 1),
         above(0),
-        "its lead over the next is {:+.1f} points",
+        "it is {:.1f} points [above|below] the best of the others",
     ),
 )
 
@@ -210,7 +210,7 @@ def _one_phase_below(
         _TABLE_5.cells((two, one), (attack,)),
         drop,
         above(least),
-        "the second phase adds {:+.1f} points",
+        "the second phase [adds|takes away] {:.1f} points",
         equal=0,
         former=Former(f"Uniform, rate 0.2: {former}") if former else None,
     )
@@ -224,7 +224,7 @@ _LESS_INFORMATION = tuple(
         scenario.cells((*ONE_PHASE, "cwtm"), ("none",)),
         lead(len(ONE_PHASE)),
         above(MARGIN),
-        "the lead of the lower of the two over CWTM is {:+.1f} points",
+        "the lower of the two is {:.1f} points [above|below] CWTM",
         equal=0,
         reading="CWTM is more than 2 points less accurate; the text says potentially",
     )
@@ -319,7 +319,8 @@ def _ahead_in_figure_2(
     former: str = "",
 ) -> Claim:
     rules = (*ahead, *others)
-    shown = "the lead over the best of the others is {:+.1f} points"
+    who = "it is" if len(ahead) == 1 else "the lowest of them is"
+    shown = f"{who} {{:.1f}} points [above|below] the best of the others"
     return _figure_2_claim(attack, text, rules, lead(len(ahead)), needed, shown, 0, former)
 
 

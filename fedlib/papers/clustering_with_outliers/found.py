@@ -77,9 +77,9 @@ def _camouflage(archive: Archive) -> str:
     *usual, adaptive = known
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
-        then = ", but an attacker that knows the rule brings it down to "
+        then = ". But an attacker that knows the rule brings it down to "
     else:
-        then = ", and an attacker that knows the rule leaves it "
+        then = ". An attacker that knows the rule leaves it "
     return joined(
         f"{start}. On FEMNIST's handwritten characters, with {_attackers(_MOST)}, it keeps a test "
         "accuracy of ",
@@ -164,10 +164,10 @@ def _worst_cases(archive: Archive) -> str:
         verdict,
         f".{_undecided(len(rows) - len(decided))} In "
         f"the {'' if len(decided) == 1 else 'first '}decided setting "
-        f"({SETTINGS[scenario.setting].title}, with {_attackers(scenario)}), their lead over the "
-        "best of the other rules is ",
-        archive.linked(_number_of(first.here), *first.claim.cells),
-        f" points here and {_number_of(first.in_print)} points in the paper.",
+        f"({SETTINGS[scenario.setting].title}, with {_attackers(scenario)}), the lower of "
+        "these two rules is ",
+        archive.linked(_distance_in(first.here), *first.claim.cells),
+        f" the best of the other rules here, and {_distance_in(first.in_print)} it in the paper.",
         " These verdicts rest on one seed." if all(row.provisional for row in decided) else "",
     )
 
@@ -179,9 +179,9 @@ def _undecided(count: int) -> str:
     return f" The other {plural(count, 'setting')} {'is' if count == 1 else 'are'} not decided yet."
 
 
-def _number_of(statistic: str) -> str:
-    """The first number of a statistic in words, without a plus sign."""
-    return re.findall(r"-?\d+\.\d+", statistic)[0]
+def _distance_in(statistic: str) -> str:
+    """The part of a statistic in words that says how far one side is above or below another."""
+    return re.findall(r"\d+\.\d+ points (?:above|below)", statistic)[0]
 
 
 def _one_phase(archive: Archive) -> str:

@@ -79,8 +79,8 @@ def _full_krum(archive: Archive) -> str:
     better = _mean(undefended) > _mean(attacked) + MARGIN
     lower = _mean(attacked) < _mean(clean) - MARGIN
     return joined(
-        f"{start}. In the reading of its text that this book takes as the default, {who} that send "
-        "the attack full-Krum (made against the defence Krum) "
+        f"{start}. This book takes one reading of the paper's text as the default. In this "
+        f"reading, {who} that send the attack full-Krum (made against the defence Krum) "
         f"{'bring' if lower else 'do not bring'} its test accuracy on MNIST "
         f"{'down from' if lower else 'down. Without an attack it is'} ",
         _percent(archive, clean),

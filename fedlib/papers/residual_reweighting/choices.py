@@ -151,7 +151,7 @@ VARIANTS = (
     ),
     Variant(
         "stand_ins",
-        "fourth replacement of a missing feature, in the trigger on loans",
+        "feature that replaces the fourth missing one in the trigger on loans",
         "the loan's amount",
         "the number of inquiries in the last six months",
         with_changes("attack", features=LOAN_STAND_INS),

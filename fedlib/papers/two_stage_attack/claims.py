@@ -147,7 +147,7 @@ def _worse_boundary(place: str, rule: str, weaker: str, stronger: str) -> Claim:
         _cells("circle", rule, weaker, stronger),
         _gain,
         above(0),
-        "{:+.2f} further away",
+        "{:.2f} [farther away|less far away]",
         measure=boundary_error,
     )
 
@@ -225,7 +225,7 @@ _FIGURE_2_CLAIMS = (
                  *_cells("circle", rule, "none", attack)),
                 _weakened,
                 above(0),
-                "the defence leaves {:+.1f} % of the level more",
+                "the defence leaves {:.1f} % of the level [more|less]",
                 measure=level,
             ),
         )
@@ -242,7 +242,7 @@ def _more_errors(place: str, data: str, rule: str, weaker: str, stronger: str) -
         _cells(data, rule, weaker, stronger),
         _gain,
         above(MARGIN),
-        "{:+.1f} points of test error",
+        "{:.1f} points [more|less] of test error",
         measure=curve_error,
         equal=0,
     )

@@ -65,9 +65,9 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
         setting = "On the same data, without a defence"
     lost = any(map(diverged, _by_seed(after)))
     return joined(
-        f"{setting}, {name} destroys the model {seeds}",
-        ": it diverges or gives every point the same answer" if destroyed else "",
-        ". The mean test accuracy",
+        f"{setting}, {name} destroys the model {seeds}. ",
+        "The model then diverges or gives every point the same answer. " if destroyed else "",
+        "The mean test accuracy",
         " (of all seeds, also of those that diverged)" if lost else "",
         " goes from ",
         archive.linked(f"{before.accuracy.mean:.1f} %", clean),
@@ -88,7 +88,7 @@ def _controls(archive: Archive) -> str:
     counts = {name: sum(map(_destroyed, each)) for name, each in seeds.items()}
     parts = [
         joined(
-            f"{titles[name]} in ",
+            f"{titles[name]} destroys the model in ",
             archive.linked(f"{counts[name]} of {plural(len(result.seeds), 'seed')}", result.key),
         )
         for name, result in known.items()
@@ -96,10 +96,10 @@ def _controls(archive: Archive) -> str:
     every = all(counts[name] == len(each) for name, each in seeds.items())
     return joined(
         "Learning is not needed to destroy a model without a defence. " if every else "",
-        "Some attackers learn no policy. The model without a defence is destroyed by ",
-        *(part for text in parts[:-1] for part in (text, " and by ")),
+        "Of the attackers that learn no policy, ",
+        *(part for text in parts[:-1] for part in (text, " and ")),
         parts[-1],
-        f" (synthetic data; {resting_on(list(known.values()))}).",
+        f" (synthetic data, no defence; {resting_on(list(known.values()))}).",
     )
 
 
@@ -119,12 +119,17 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
         text = "none" if left is None else f"{left:.0f} %"
         parts.append(joined(f"{titles[rule]} keeps ", archive.linked(text, *keys[rule])))
     results = [result for pair in stored.values() for result in pair]
+    meant = (
+        " The certified level is the shift of the data up to which the model's loss has a "
+        "guaranteed bound."
+    )
     return joined(
         f"Under {name}, ",
         *(part for text in parts[:-1] for part in (text, " and ")),
         parts[-1],
         " of the certified level of robustness that the model has without an attack (synthetic "
         f"data; {resting_on(results)}).",
+        meant if attack == "learned" else "",
     )
 
 

@@ -67,7 +67,7 @@ ROP_ALONE_PREVENTS = tuple(
         ),
         statistics.only_the_first_prevents(),
         above(0),
-        "the condition that is nearest to failing has {:+.1f} to spare",
+        "the condition that is nearest to failing is [met|missed] by {:.1f}",
         reading="ROP leaves the least, and every other attack at least half of the clean accuracy",
     )
     for setting in ("cifar10_iid", "cifar100_iid")
@@ -98,7 +98,7 @@ ROP_IS_EFFECTIVE_ELSEWHERE = tuple(
         ),
         statistics.least_mean_cost(),
         above(MARGIN),
-        "it costs at least {:.1f} points",
+        "it [costs at least|adds at most] {:.1f} points",
         equal=0,
         reading="costs either more than 2 points, mean of all β",
     )
@@ -122,7 +122,7 @@ def _as_strong(
         ),
         statistics.lead_in_half,
         at_most(MARGIN),
-        "it is at most {:+.1f} points weaker in half of the cells",
+        "it is at [most|least] {:.1f} points [weaker|stronger] in half of the cells",
         reading="at most 2 points weaker in at least half of the cells",
     )
 
@@ -160,7 +160,7 @@ MOMENTUM_HELPS_LESS_AGAINST_ROP = tuple(
         most_and_no_momentum(setting.key),
         statistics.more_gain_under_others,
         above(0),
-        "the gain under the others is {:+.1f} points larger, mean of all rules",
+        "the gain under the others is {:.1f} points [larger|smaller], on average over all rules",
     )
     for setting in SETTINGS
 )

@@ -23,7 +23,7 @@ TRAINING_LOSS = tuple(
         ),
         statistics.least_drop,
         above(0),
-        "the loss ends {:+.2f} higher",
+        "the loss ends {:.2f} [higher|lower]",
         measure=statistics.last_loss,
     )
     for number, setting in ((10, "cifar10_iid"), (11, "cifar10_noniid"))
@@ -41,7 +41,7 @@ ALIE_WITHOUT_MOMENTUM = (
         ),
         statistics.least_loss_at_any_momentum,
         above(0),
-        "the loss ends {:+.2f} higher",
+        "the loss ends {:.2f} [higher|lower]",
         measure=statistics.last_loss,
         reading="under every rule the training loss ends higher at β = 0 than at 0.9 and 0.99",
     ),
@@ -54,7 +54,7 @@ SEARCH_OVER_LAMBDA = (
         searched(FIGURE_12, (0.9, 0.0, 0.5, 1.0), RULES_IV),
         statistics.first_group_lowest(4),
         above(0),
-        "the next strongest λ leaves {:+.1f} points more, mean of all",
+        "the strongest other λ leaves {:.1f} points [more|less] on average",
     ),
     claim(
         "appendix B, Fig. 12",
@@ -63,7 +63,7 @@ SEARCH_OVER_LAMBDA = (
         searched(FIGURE_12, (0.9, 1.0), RULES_IV),
         statistics.largest_rise,
         at_most(MARGIN),
-        "it is at most {:+.1f} points weaker",
+        "it is at [most|least] {:.1f} points [weaker|stronger]",
     ),
 )
 
@@ -89,7 +89,7 @@ SEARCHES_OVER_Z = (
             searched(search, (1.0, 100.0), ("tm", *(rule for rule in RULES_IV if rule != "tm"))),
             statistics.first_rule_loses_more,
             above(MARGIN),
-            "z = 100 costs TM {:+.1f} points more",
+            "z = 100 costs TM {:.1f} points [more|less]",
             equal=0,
         )
         for search in (FIGURE_13, FIGURE_14)

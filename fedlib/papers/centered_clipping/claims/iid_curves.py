@@ -64,7 +64,7 @@ FIGURE_4 = (
         (table_iv("fmnist_iid", "alie", rule, 0.0) for rule in (*CLIPPING, "rfa", "tm")),
         statistics.first_two_above_others,
         above(0),
-        "the lower accuracy of CC leads by {:+.1f} points",
+        "the lower accuracy of CC is {:.1f} points [above|below] the best of the others",
     ),
 )
 
@@ -82,7 +82,7 @@ FIGURE_5 = (
         ),
         statistics.least_gain_at_any_momentum,
         above(0),
-        "it leaves {:+.1f} points more with momentum",
+        "it leaves {:.1f} points [more|less] with momentum",
         reading="it leaves every rule less than at β = 0.9 and at 0.99",
     ),
     claim(
@@ -91,7 +91,7 @@ FIGURE_5 = (
         most_and_no_momentum("cifar10_iid"),
         statistics.least_gain_of_rules,
         above(0),
-        "the rule with the least gain gains {:+.1f} points",
+        "the rule that gains least [gains|loses] {:.1f} points",
     ),
 )
 

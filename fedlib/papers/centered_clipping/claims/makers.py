@@ -151,8 +151,8 @@ def converges(place: str, text: str, pairs: Iterable[Key], former: str = "") -> 
 def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
     """More than the margin is lost in each pair of cells (clean, attacked)."""
     return claim(
-        place, text, pairs, statistics.least_cost, above(MARGIN), "it costs at least {:.1f} points",
-        equal=0, reading=reading,
+        place, text, pairs, statistics.least_cost, above(MARGIN),
+        "it [costs at least|adds at most] {:.1f} points", equal=0, reading=reading,
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def slows(place: str, setting: str, rule: str, momentum: float) -> Claim:
         (attacked, clean),
         drop,
         above(0),
-        "the difference is {:+.0f} rounds",
+        "it takes {:.0f} rounds [more|fewer]",
         measure=statistics.rounds_to_converge,
         reading="rounds until 95 % of the accuracy after the last round, compared with no attack",
     )
@@ -179,7 +179,7 @@ def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: floa
         clean_and_attacked(setting, rule, momentum),
         drop,
         range_of_cost(setting, rule, momentum, stated),
-        "the drop is {:.1f} points",
+        "the accuracy [falls|rises] by {:.1f} points",
     )
 
 
@@ -198,5 +198,5 @@ def first_are_strongest(
         by_attack(setting, rule, momentum),
         statistics.strongest(n_first),
         above(0),
-        "the next strongest attack leaves {:+.1f} points more",
+        "the strongest other attack leaves {:.1f} points [more|less]",
     )

@@ -50,7 +50,7 @@ FIGURE_7 = (
         (key for rule in RULES_IV for key in clean_and_attacked("mnist_noniid", rule, 0.0)),
         statistics.largest_cost,
         range_of_cost("mnist_noniid", hurt_most("mnist_noniid", 0.0), 0.0, 20, 25),
-        "the drop is {:.1f} points",
+        "the accuracy [falls|rises] by {:.1f} points",
         reading="of the rule that it costs most; the text names none",
     ),
     *(alie_makes_it_diverge("Fig. 7, text", "mnist_noniid", rule) for rule in ("rfa", "tm")),
@@ -77,7 +77,7 @@ SMALL_RADIUS_FALLS_SHORT = tuple(
         (table_iv(setting, "none", rule, momentum) for rule in RULES_IV),
         statistics.first_below_best,
         above(MARGIN),
-        "it is {:.1f} points below",
+        "it is {:.1f} points [below|above] the best of the others",
         equal=0,
     )
     for place, setting, momentum in (
@@ -110,7 +110,7 @@ FIGURE_8 = (
             all_clean_and_attacked("fmnist_noniid", "rfa", MOMENTA, (attack,)),
             statistics.largest_cost,
             above(MARGIN),
-            "it costs up to {:.1f} points",
+            "it [costs up to|adds at least] {:.1f} points",
             equal=0,
             reading="costs more than 2 points at some β",
             former=Former(
@@ -137,7 +137,7 @@ FIGURE_8 = (
         ),
         statistics.strongest_at_every_momentum,
         above(0),
-        "the next strongest attack leaves {:+.1f} points more",
+        "the strongest other attack leaves {:.1f} points [more|less]",
     ),
     claim(
         "Fig. 8, text",
@@ -150,7 +150,7 @@ FIGURE_8 = (
         ),
         statistics.first_above_others_in_mean,
         above(0),
-        "it is {:+.1f} points above the next best",
+        "it is {:.1f} points [above|below] the best of the others",
     ),
 )
 
@@ -179,7 +179,7 @@ FIGURE_9 = (
         (key for rule in RULES_IV for key in by_attack("cifar10_noniid", rule, 0.0, ALL_BUT_ROP)),
         statistics.first_is_strongest_of_each_rule,
         above(0),
-        "the next strongest attack leaves {:+.1f} points more",
+        "the strongest other attack leaves {:.1f} points [more|less]",
         reading="the strongest of the other attacks on every rule",
     ),
     *(
@@ -193,7 +193,7 @@ FIGURE_9 = (
             ),
             drop,
             above(MARGIN),
-            "it is {:.1f} points below",
+            "the accuracy is {:.1f} points [lower|higher]",
             equal=0,
             former=Former(
                 f"CIFAR-10*, β = {momentum:g}, no attack: CC with τ = 0.1 fails to converge as on "
@@ -223,7 +223,7 @@ FIGURE_9 = (
         (key for rule in ("tm", *CLIPPING) for key in by_attack("cifar10_noniid", rule, 0.99)),
         statistics.first_above_others_in_worst,
         above(0),
-        "it has {:+.1f} points more under the worst attack",
+        "it has {:.1f} points [more|less] under the worst attack",
     ),
 )
 

@@ -51,7 +51,7 @@ ALTERNATING = tuple(
         ),
         statistics.cost_if_fixed_sign_costs,
         at_most(MARGIN),
-        "it costs {:.1f} points",
+        "it [costs|adds] {:.1f} points",
     )
     for setting in FMNIST_AND_CIFAR
     for momentum in MOMENTA
@@ -80,7 +80,7 @@ CLOSER_TO_REFERENCE = tuple(
         (cosines(setting, "rop", rule, momentum),) * 2,
         drop,
         above(0),
-        "their cosine is larger by {:+.2f} than that of benign ones",
+        "their cosine is {:.2f} [above|below] that of benign ones",
         quantities=("cosine_byzantine_to_last_aggregate", "cosine_benign_to_last_aggregate"),
     )
     for setting in FMNIST_AND_CIFAR
@@ -102,7 +102,7 @@ ORTHOGONAL_TO_THE_MEAN = (
         ),
         statistics.least_mean_cost(),
         above(MARGIN),
-        "it costs at least {:.1f} points",
+        "it [costs at least|adds at most] {:.1f} points",
         equal=0,
         reading="costs either more than 2 points, mean of all β",
     ),
@@ -138,7 +138,7 @@ SPARSE = (
             ),
             statistics.mean_drop,
             above(0),
-            "it is {:+.1f} points stronger",
+            "it is {:.1f} points [stronger|weaker]",
         )
         for rule in CLIPPING
     ),
@@ -150,7 +150,7 @@ SPARSE = (
             reversed(_clean_and_sparse(rule, 0.99)),
             drop,
             above(0),
-            "the test loss is above the training loss by {:+.2f} more",
+            "the gap between test loss and training loss is {:.2f} [wider|narrower]",
             measure=statistics.overfitting,
             reading="test loss above training loss by more than without attack",
             former=Former(
@@ -169,7 +169,7 @@ SPARSE = (
         ),
         statistics.mean_drop,
         at_most(MARGIN),
-        "it is {:+.1f} points stronger",
+        "it is {:.1f} points [stronger|weaker]",
         reading="sparse ROP is at most 2 points stronger than ROP against TM, mean of all β",
     ),
 )

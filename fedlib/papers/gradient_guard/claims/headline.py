@@ -117,7 +117,7 @@ def _better(
         (*line(data, attack, reading, ("50",)), *comparisons(data, attack, rules, ("50",))),
         lead,
         above(MARGIN),
-        "{:+.1f} points compared with the best of them",
+        "{:.1f} points [above|below] the best of them",
         measure=late_accuracy,
         equal=0,
         of_accuracy=True,

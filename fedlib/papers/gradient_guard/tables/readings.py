@@ -108,12 +108,16 @@ def headline(archive: Archive) -> Note:
         "so that at least half of the clean accuracy is left. At 30 and 50 % malicious clients on "
         f"MNIST the claim {_by_reading([judged[claim] for claim in AT_30_AND_50])} At every share "
         "from 10 to 50 %, on MNIST and Fashion-MNIST, the claim "
-        f"{_by_reading([judged[c] for c in AT_EVERY_SHARE])}"
+        f"{_by_reading([judged[c] for c in AT_EVERY_SHARE])} A star marks a verdict that rests on "
+        "one seed."
     )
 
 
 def _by_reading(rows: Sequence[Judgement]) -> str:
-    """Say in which readings the claims hold, in which they do not, and which are undecided."""
+    """Say in which readings the claims hold, in which they do not, and which are undecided.
+
+    A star marks the readings whose verdict rests on one seed.
+    """
     kinds: dict[str, set[str]] = {}
     provisional = set()
     for row in rows:
@@ -123,13 +127,11 @@ def _by_reading(rows: Sequence[Judgement]) -> str:
     groups: dict[str, list[str]] = {}
     for reading, found in kinds.items():
         kind = FAILS if FAILS in found else HOLDS if found == {HOLDS} else "is undecided"
-        doubt = " (one seed)" if reading in provisional and kind != "is undecided" else ""
+        doubt = "*" if reading in provisional and kind != "is undecided" else ""
         groups.setdefault(kind, []).append(reading + doubt)
-    parts = [
+    return " It ".join(
         f"{kind} in {len(groups[kind])} of {plural(len(kinds), 'reading')} "
-        f"({'; '.join(groups[kind])})"
+        f"({'; '.join(groups[kind])})."
         for kind in (HOLDS, FAILS, "is undecided")
         if kind in groups
-    ]
-    *most, last = parts
-    return (f"{', '.join(most)}, and {last}" if most else last) + "."
+    )

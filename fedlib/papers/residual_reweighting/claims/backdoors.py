@@ -37,8 +37,9 @@ _SUCCEEDS, _FAILS = above(50), below(10)
 """Points of success above that without attackers: an attack that succeeds, and one that fails."""
 _TO_NOTHING = below(5)
 """The same for what the paper prints as 0.00 %."""
-_LEAST, _HIGHEST = "at least {:.1f} points above no attack", "at most {:.1f} points above no attack"
-_EXCESS = "{:.1f} points above no attack"
+_EXCESS = "the success is {:.1f} points [above|below] that without attackers"
+_LEAST = "the success is at [least|most] {:.1f} points [above|below] that without attackers"
+_HIGHEST = "the success is at [most|least] {:.1f} points [above|below] that without attackers"
 
 _IMAGES = (
     excess_claim(
@@ -65,7 +66,7 @@ _IMAGES = (
         every(ImageBackdoor, "mnist", APPROACHES, OURS_FIRST),
         least_lead(len(OURS_FIRST)),
         at_least(0),
-        "least lead {:+.2f} points",
+        "at worst {:.2f} points [above|below] the best of the others",
     ),
     *(
         excess_claim(
@@ -75,7 +76,7 @@ _IMAGES = (
             every(ImageBackdoor, data, "replacement", RULE_TITLES),
             lead,
             above(MARGIN),
-            "by {:.1f} points",
+            "FedAvg has {:.1f} points [more|less] than the next",
             equal=0,
             former=Former(
                 f"{title}, model replacement: it succeeds more against FedAvg than any other rule"
@@ -100,7 +101,7 @@ _IMAGES = (
         every(ImageBackdoor, "cifar10", "replacement", ("ours", "fedavg")),
         drop,
         above(MARGIN),
-        "FedAvg is {:.1f} points below",
+        "FedAvg is {:.1f} points [below|above] reweighting",
         equal=0,
         former=Former(
             "CIFAR-10, model replacement: it spoils FedAvg's accuracy, not reweighting's"
@@ -164,7 +165,7 @@ _IMAGES = (
         every(ImageBackdoor, "cifar10", "naive", ("fedavg", *COORDINATE_WISE)),
         lambda rounds: min(rounds[1:]) - rounds[0],
         above(0),
-        "a success of 50 % comes {:+.0f} rounds later",
+        "a success of 50 % comes {:.0f} rounds [later|earlier]",
         measure=round_of_half,
         former=Former(
             "CIFAR-10, naive backdoor: the other baselines slow the attack down, where it easily "
@@ -192,7 +193,7 @@ _IMAGES = (
             every(ImageBackdoor, "cifar10", "naive", rule),
             min,
             above(0),
-            "90 % of it {:+.0f} % of the run after 90 % of the accuracy",
+            "90 % of it comes {:.0f} % of the run [after|before] 90 % of the accuracy",
             measure=success_lag,
         )
         for rule in COORDINATE_WISE
@@ -246,7 +247,7 @@ _LOANS = (
             every(LoanBackdoor, approach, ("ours", "fedavg")),
             drop,
             above(0),
-            "{:+.2f} points",
+            "{:.2f} points [above|below] FedAvg",
         )
         for approach, title in APPROACHES.items()
     ),

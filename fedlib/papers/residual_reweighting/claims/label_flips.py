@@ -66,7 +66,7 @@ LABEL_FLIPS = (
         every(Comparison, "figure_3", ATTACKERS[1:], OURS_FIRST),
         least_lead(len(OURS_FIRST)),
         above(0),
-        "least lead {:+.1f} points",
+        "at worst {:.1f} points [above|below] the best of the others",
     ),
     Claim(
         "section 4.2, Fig. 3",
@@ -74,7 +74,7 @@ LABEL_FLIPS = (
         every(Comparison, "figure_3", ("0", "10"), "ours"),
         drop,
         at_most(MARGIN),
-        "costs {:.1f} points",
+        "the attack [costs|adds] {:.1f} points",
     ),
     Claim(
         "section 4.2, Fig. 3",
@@ -82,7 +82,7 @@ LABEL_FLIPS = (
         every(Comparison, "figure_3", ATTACKERS, ("ours", "median", "repeated_median")),
         mean_lead(3),
         above(MARGIN),
-        "on average the better is {:.1f} points below reweighting",
+        "on average the better is {:.1f} points [below|above] reweighting",
         equal=0,
     ),
     *(
@@ -92,7 +92,7 @@ LABEL_FLIPS = (
             every(Comparison, "figure_3", ATTACKERS[1:], rule),
             max,
             below(10),
-            "at most {:.1f} points above no attack",
+            "the success is at [most|least] {:.1f} points [above|below] that without attackers",
         )
         for rule, title in (("foolsgold", "FoolsGold"), ("ours", "reweighting"))
     ),
@@ -103,7 +103,7 @@ LABEL_FLIPS = (
         + every(Comparison, "figure_3", ATTACKERS, "foolsgold"),
         lead_in_steadiness,
         above(0),
-        "over 0 to 10 attackers the accuracy spans {:+.1f} points less",
+        "over 0 to 10 attackers the accuracy spans {:.1f} points [less|more]",
         reading="stable: over the number of attackers",
     ),
     Claim(
@@ -112,7 +112,7 @@ LABEL_FLIPS = (
         every(Comparison, "figure_3", "10", OURS_FIRST),
         lead,
         above(MARGIN),
-        "the best is {:.1f} points below reweighting",
+        "the best is {:.1f} points [below|above] reweighting",
         equal=0,
         reading="fail: more than 2 points below reweighting",
     ),
@@ -122,7 +122,7 @@ LABEL_FLIPS = (
         every(Comparison, "figure_3", ATTACKERS, ("ours", "foolsgold")),
         mean_lead(2),
         stated(6),
-        "{:+.1f} points",
+        "{:.1f} points [above|below] FoolsGold",
     ),
     Claim(
         "section 4.2, Table 1",
@@ -165,7 +165,7 @@ LABEL_FLIPS = (
         every(Comparison, "table_1", FEW, OURS_FIRST),
         mean_lead(len(OURS_FIRST)),
         above(0),
-        "{:+.1f} points compared with the best other rule",
+        "{:.1f} points [above|below] the best other rule",
     ),
     Claim(
         "section 4.2, Table 2",
@@ -173,7 +173,7 @@ LABEL_FLIPS = (
         every(Comparison, "table_2", ("0", "4"), "ours"),
         drop,
         at_most(MARGIN),
-        "costs {:.1f} points",
+        "the attack [costs|adds] {:.1f} points",
     ),
     Claim(
         "section 4.2, Table 2",
@@ -182,7 +182,7 @@ LABEL_FLIPS = (
         least_lead(len(OURS_FIRST)),
         # One side is enough: a rule that is better than all others is comparable to the best.
         at_least(-MARGIN),
-        "least lead {:+.1f} points",
+        "at worst {:.1f} points [above|below] the best of the others",
     ),
     *(
         Claim(
@@ -192,7 +192,7 @@ LABEL_FLIPS = (
             every(Comparison, "table_2", "4", rule),
             min,
             below(-MARGIN),
-            "{:+.1f} points compared with it",
+            "{:.1f} points [above|below] such a model",
             measure=over_majority,
             of_level=True,
         )

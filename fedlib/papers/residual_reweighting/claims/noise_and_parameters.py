@@ -63,7 +63,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "table_4", STDS[1:], OURS_FIRST),
         least_lead(len(OURS_FIRST)),
         above(0),
-        "least lead {:+.1f} points",
+        "at worst {:.1f} points [above|below] the best of the others",
     ),
     Claim(
         "Table 4",
@@ -71,7 +71,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "table_4", STDS, "ours"),
         lambda values: values[0] - min(values[1:]),
         at_most(MARGIN),
-        "costs at most {:.1f} points",
+        "it [costs at most|adds at least] {:.1f} points",
     ),
     Claim(
         "appendix A.3, Table 6",
@@ -103,7 +103,7 @@ NOISE_AND_PARAMETERS = (
         ),
         mean_drop,
         above(MARGIN),
-        "costs {:.1f} points",
+        "it [costs|adds] {:.1f} points",
         former=Former("MNIST, two digits each: a large δ hurts, 0.2 on average more than 0.01"),
     ),
     Claim(
@@ -115,7 +115,7 @@ NOISE_AND_PARAMETERS = (
         ),
         span_reduction,
         above(0),
-        "over δ the accuracy spans {:.1f} points less",
+        "over δ the accuracy spans {:.1f} points [less|more]",
         former=Former("MNIST, two digits each: a large λ makes δ matter less, 5 than 0.5"),
     ),
     *(
@@ -146,7 +146,7 @@ NOISE_AND_PARAMETERS = (
             every(Search, "table_7", estimator, "5", delta, TABLE_7_ATTACKERS),
             drop,
             above(MARGIN),
-            "costs {:.1f} points",
+            "it [costs|adds] {:.1f} points",
             former=Former(
                 f"MNIST, {ALTERNATIVES[estimator]} for the line, λ = 5 and δ = {delta}: "
                 "9 attackers break it"
@@ -160,7 +160,7 @@ NOISE_AND_PARAMETERS = (
         every(Search, "table_7", "gaussian", TABLE_7_LAMBDAS, DELTAS, TABLE_7_ATTACKERS),
         largest_drop,
         at_most(MARGIN),
-        "costs at most {:.1f} points",
+        "it [costs at most|adds at least] {:.1f} points",
         former=Former(
             "MNIST, Gaussian weighting: it is fairly robust against 9 attackers, whatever σ and δ"
         ),
@@ -174,7 +174,7 @@ NOISE_AND_PARAMETERS = (
         ),
         largest_lead_of_second_half,
         above(MARGIN),
-        "at worst {:.1f} points below the repeated median",
+        "at worst {:.1f} points [below|above] the repeated median",
     ),
     Claim(
         "appendix A.4, Fig. 5",
@@ -182,7 +182,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "figure_5", "15", ("fedavg", "ours")),
         drop,
         above(MARGIN),
-        "{:.1f} points below",
+        "{:.1f} points [below|above] FedAvg",
         equal=0,
     ),
     Claim(
@@ -191,7 +191,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "figure_5", "15", _ROBUST_OURS_FIRST),
         least_lead(len(_ROBUST_OURS_FIRST)),
         at_least(-MARGIN),
-        "{:+.1f} points compared with the best of them",
+        "{:.1f} points [above|below] the best of them",
     ),
     Claim(
         "appendix A.4, Fig. 5",
@@ -200,7 +200,7 @@ NOISE_AND_PARAMETERS = (
         every(Comparison, "figure_5", "15", ("fedavg", *_ROBUST_OURS_FIRST[1:])),
         lead,
         above(MARGIN),
-        "the best is {:.1f} points below",
+        "the best is {:.1f} points [below|above] FedAvg",
         equal=0,
         former=Former(
             "MNIST without 15 of 20 holders of 0: the other robust rules are worse than FedAvg too"
@@ -212,6 +212,6 @@ NOISE_AND_PARAMETERS = (
         every(Mixing, (*MIX_RATES, "none")),
         lambda values: values[-1] - min(values[:-1]),
         at_most(MARGIN),
-        "costs at most {:.1f} points",
+        "it [costs at most|adds at least] {:.1f} points",
     ),
 )
