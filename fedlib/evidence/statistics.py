@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 MARGIN = 2.0
 """A value agrees with the published one if they are this many points of accuracy apart or fewer.
@@ -64,7 +64,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     if n == 1:
         return Estimate(mean, 1)
     spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    half = float(stats.t.ppf(0.975, n - 1)) * spread / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
     return Estimate(mean, n, spread, (mean - half, mean + half))
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
-from scipy import stats
+from scipy import special
 
 from fedlib.evidence.noise import stable_limit
 from fedlib.evidence.ranges import Range
@@ -191,4 +191,4 @@ def _evidence(seed: SeedValue, needed: Range) -> float:
 
 def _needed_evidence(freedom: float) -> float:
     """Return the value of Student's t whose tail probability is that of the normal threshold."""
-    return float(stats.t.isf(stats.norm.sf(THRESHOLD), freedom))
+    return float(-special.stdtrit(freedom, special.ndtr(-THRESHOLD)))
