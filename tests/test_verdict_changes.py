@@ -69,6 +69,8 @@ def test_a_sign_that_became_a_word_is_no_new_number():
     signed = replace(HOLDS, here="it costs -3.2 points (seeds: -4.0, -2.4)")
     worded = replace(HOLDS, here="it adds 3.2 points (-3.2; seeds: -4.0, -2.4)")
     assert why(signed, worded).startswith("The same runs are judged by another")
+    none = replace(HOLDS, here="–")
+    assert why(none, none).startswith("The same runs are judged by another")
 
 
 def test_a_claim_with_its_former_text_is_the_same_claim():

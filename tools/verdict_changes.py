@@ -181,8 +181,11 @@ def _numbers(text: str) -> list[float]:
     A number that is repeated with a minus sign, as in "3.2 points less (-3.2)", counts once.
     """
     numbers = [float(number) for number in re.findall(r"[+-]?\d+(?:\.\d+)?", text)]
-    pairs = zip(numbers, [*numbers[1:], 0.0], strict=True)
-    return [number for number, following in pairs if number <= 0 or following != -number]
+    return [
+        number
+        for place, number in enumerate(numbers)
+        if number <= 0 or numbers[place + 1 : place + 2] != [-number]
+    ]
 
 
 def _seeds(verdict: Verdict) -> str:
