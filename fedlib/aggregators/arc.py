@@ -16,12 +16,13 @@ from fedlib.blocks import require_finite
 @AGGREGATORS.register("arc")
 @dataclass(frozen=True)
 class AdaptiveRobustClipping(PreAggregation):
-    """Shorten the longest updates to the length of the next one, then apply ``rule``.
+    """Shorten the longest updates to the length of the next longest, then apply another rule.
 
     This is adaptive robust clipping (ARC) of Allouah et al. (2024), Adaptive gradient clipping for
     robust federated learning. It shortens ``k`` updates, where ``k`` is the whole part of
     ``2 f (n - f) / n``. Their new length is that of the longest of the other updates. A shortened
-    update still stands for its client, so ``rule`` may know clients.
+    update still belongs to one client. So the other rule may use what it knows of a client, such as
+    the number of its samples.
 
     Examples
     --------

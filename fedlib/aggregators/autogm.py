@@ -25,8 +25,9 @@ class AutoWeightedGeometricMedian(Aggregator):
     each turn it first keeps the weights and computes the weighted geometric median. Then it keeps
     the median and computes the best weights.
 
-    The median is a weighted mean of the updates, so its distances to them follow from the distances
-    between them. So the updates are read only for these distances, and once more for the aggregate.
+    The median is a weighted mean of the updates. So its distances to the updates can be computed
+    from the distances between the updates. The updates are read to compute these distances, and
+    once more to compute the aggregate.
 
     Parameters
     ----------
@@ -36,13 +37,14 @@ class AutoWeightedGeometricMedian(Aggregator):
         weight. The code of the paper uses the number of clients. Blades, a later library of the
         same authors, uses 2.
     n_iterations
-        This is the largest number of turns, and of Weiszfeld steps in a turn.
+        This is the largest number of turns, and of Weiszfeld steps in a turn. The steps approach
+        the weighted geometric median, as in ``geometric_median``.
     nu
         This is the smallest distance that a Weiszfeld step divides by, as a share of the largest
         distance. Blades uses the same number, but in the units of the updates.
     tolerance
-        The turns end when the objective changes by a smaller share than this. The steps end when
-        no update's share in the median changes by more.
+        The turns end when the sum that is minimised changes by a smaller share than this. The steps
+        end when no update's share in the median changes by more than this.
 
     Examples
     --------

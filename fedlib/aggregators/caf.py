@@ -15,15 +15,15 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("caf")
 @dataclass(frozen=True)
 class CovarianceAgnosticFilter(Aggregator):
-    """Take weight from updates far out along the direction in which the updates vary most.
+    """Take weight from updates that are far out in the direction in which the updates vary most.
 
     This is the covariance-bound agnostic filter (CAF) of Allouah et al. (2025), Towards trustworthy
-    federated learning with untrusted participants. All updates begin with the weight 1. In each
-    step the update that is farthest from the weighted mean, along the first eigenvector of the
-    weighted covariance, loses all its weight. The others lose it in proportion to their squared
-    distance along that direction. The steps end when the sum of the weights is at most ``n - 2 f``.
-    The aggregate is the weighted mean of the step whose covariance has the smallest first
-    eigenvalue.
+    federated learning with untrusted participants. All updates begin with the weight 1. Each step
+    looks at one direction: the eigenvector of the weighted covariance with the largest eigenvalue.
+    The update that is farthest from the weighted mean in this direction loses all its weight. The
+    others lose weight in proportion to their squared distance in this direction. The steps end when
+    the sum of the weights is at most ``n - 2 f``. The aggregate is the weighted mean of the step
+    whose largest eigenvalue is smallest.
 
     An update without weight takes no part in the later steps. If it did, an update that is far away
     would keep the others from losing weight. The eigenvector is exact. It is computed from the

@@ -20,8 +20,8 @@ class CenteredClipping(Aggregator):
     """Average the updates, each clipped to a ball of radius ``tau`` around the last aggregate.
 
     The rule is Algorithm 2 of Karimireddy et al. (2021), and Algorithm 2 of centered_clipping. The
-    state is the last aggregate, ``(n_parameters,)``. It is None before the first round, which
-    stands for zero.
+    state is the last aggregate, a vector ``(n_parameters,)``. Before the first round it is None,
+    and the rule takes zero for it.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ class ComparativeGradientElimination(Aggregator):
     ----------
     combine
         This says how the remaining updates are combined. ``"mean"`` is their mean, as in public
-        code. ``"sum"`` is their sum, as in the text, which is the mean at a learning rate ``n - f``
-        times as large.
+        code. ``"sum"`` is their sum, as in the text. The sum has the same effect as the mean with a
+        learning rate that is ``n - f`` times as large.
 
     Examples
     --------

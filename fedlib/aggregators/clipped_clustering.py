@@ -32,15 +32,15 @@ class ClippedClustering(Aggregator):
     schemes in federated learning. The updates are shortened to the median length of all updates of
     this and of the past rounds. Then they are clustered by the cosines of their angles.
 
-    The state is the lengths of all past updates, ``(rounds n,)``. If both clusters are equally
-    large, the one whose members are closer to each other is taken. The authors' code takes the
-    cluster that its clustering algorithm numbers 0.
+    The state is a vector with the lengths of all past updates, ``(rounds n,)``. If both clusters
+    are equally large, the one whose members are closer to each other is taken. The authors' code
+    takes the cluster that its clustering algorithm numbers 0.
 
     Parameters
     ----------
     join
-        This says how far apart two clusters are. ``"average"`` takes the mean distance of their
-        members, as in the text. ``"single"`` takes the smallest one.
+        This says how the distance of two clusters is measured. ``"average"`` takes the mean
+        distance of their members, as in the text. ``"single"`` takes the smallest distance.
     largest
         This is the largest length to which updates are shortened. The authors' code uses 100,000.
 

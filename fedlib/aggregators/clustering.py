@@ -29,10 +29,12 @@ class ClusteringRule(Aggregator):
     Parameters
     ----------
     side
-        This says which updates are averaged. ``"inner"`` takes the cheapest cluster of ``n - f``
-        updates. ``"outer"`` takes the ``n - f`` updates outside the cheapest cluster of ``f``.
-        ``"vote"`` takes the one of these two means that more clients vote for (2PRASHB, Algorithm
-        3). If the votes are even it takes Outer, as in the authors' code.
+        This says which updates are averaged. The cheapest cluster is the one with the smallest
+        radius or sum of squares. ``"inner"`` takes the cheapest cluster of ``n - f`` updates.
+        ``"outer"`` takes the ``n - f`` updates outside the cheapest cluster of ``f``. ``"vote"``
+        takes the one of these two means that more clients vote for (Algorithm 3, which the paper
+        calls 2PRASHB). If both get equally many votes, it takes the mean of ``"outer"``, as in the
+        authors' code.
     """
 
     checks_finite: ClassVar[bool] = True
@@ -101,9 +103,9 @@ class ClusteringRule(Aggregator):
 class CenterWithOutliers(ClusteringRule):
     """Average the cluster of ``n - f`` updates that has the smallest radius (CenterwO).
 
-    The rule is Algorithm 2 of clustering_with_outliers. The radius is the largest distance of a
-    member to the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the
-    description of ``side`` below.
+    The rule is Algorithm 2 of clustering_with_outliers. The centre of a cluster is one of the
+    updates. The radius is the largest distance of a member to the centre. If ``side`` is not
+    ``"inner"``, another mean is taken, which is described under ``side``.
 
     Examples
     --------
@@ -133,9 +135,9 @@ class CenterWithOutliers(ClusteringRule):
 class MeanWithOutliers(ClusteringRule):
     """Average the cluster of ``n - f`` updates that has the smallest sum of squares (MeanwO).
 
-    The rule is Algorithm 2 of clustering_with_outliers. The squares are those of the distances to
-    the centre, which is an update. If ``side`` is not ``"inner"``, the rule follows the description
-    of ``side`` below.
+    The rule is Algorithm 2 of clustering_with_outliers. The centre of a cluster is one of the
+    updates. The squares are those of the members' distances to the centre. If ``side`` is not
+    ``"inner"``, another mean is taken, which is described under ``side``.
 
     Examples
     --------

@@ -19,9 +19,10 @@ class FLAIR(ReputationRule):
     """Weigh the updates by reputations that come from their flip scores (Sharma et al., 2023).
 
     The flip score of an update is the sum of the squares of its values whose sign differs from that
-    of the last aggregate. Where the last aggregate is zero, half of the square counts. A value can
-    be so large that the sum of the squares would overflow. It then counts as the largest value with
-    which the sum does not overflow.
+    of the last aggregate. Where the last aggregate is zero, half of the square counts. In the
+    formula ``d`` is the sign of the last aggregate, ``s`` are the scores and ``r`` the reputations.
+    A value can be so large that the sum of the squares would overflow. It then counts as the
+    largest value with which the sum does not overflow.
 
     Examples
     --------

@@ -32,9 +32,9 @@ class Flame(Aggregator):
 
     The text groups the clients by the algorithm HDBSCAN. Each group must have more than half of the
     clients, and one neighbour is enough for a client to belong to a group. So there can be only one
-    group, and public code allows this by an option. Here clients are joined into groups in the
-    order of their distances. The first group that has more than half of the clients is taken. The
-    median length is that of all updates.
+    group, and public code sets an option that allows a single group. Here clients are joined into
+    groups in the order of their distances. The first group that has more than half of the clients
+    is taken. The median length is that of all updates.
 
     Examples
     --------

@@ -15,11 +15,11 @@ from fedlib.federation.facts import Facts
 @AGGREGATORS.register("fltrust")
 @dataclass(frozen=True)
 class FLTrust(Aggregator):
-    """Scale the updates to the server update's length, and weigh them by their cosine to it.
+    """Scale the updates to the length of the server's update, and weigh them by their cosine to it.
 
     The rule is that of Cao et al. (2021), and the aggregate is the weighted mean of the scaled
     updates. A negative cosine counts as zero. The rule needs an update that the server computes on
-    clean samples of its own. If nobody is trusted, or if the server's update is not finite, the
+    clean samples of its own. If no cosine is positive, or if the server's update is not finite, the
     aggregate is zero. The rule accepts ``n_byzantine`` and does not use it.
 
     Examples

@@ -24,9 +24,10 @@ class FoolsGold(Aggregator):
     """Average the updates, with less weight for a client whose history is like another client's.
 
     The rule is that of Fung et al. (2020). The state is the sum of each client's updates in the m
-    parameters that are compared, ``(n_clients, m)``. The rule is meant to withstand any number of
-    sybils, so it accepts ``n_byzantine`` and does not use it. If all clients are alike, none gets
-    any weight, and the aggregate is zero.
+    parameters that are compared, a matrix of shape ``(n_clients, m)``. The rule is meant to
+    withstand any number of Sybils (clients that one attacker has made up), so it accepts
+    ``n_byzantine`` and does not use it. If all clients are alike, none gets any weight, and the
+    aggregate is zero.
 
     Parameters
     ----------

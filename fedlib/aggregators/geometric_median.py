@@ -18,7 +18,9 @@ from fedlib.validation import check_int, check_name, check_real
 class GeometricMedian(Aggregator):
     """Approximate the geometric median of the updates by steps of a smoothed Weiszfeld algorithm.
 
-    This is robust federated averaging (RFA), Algorithm 2 of Pillutla et al. (2022).
+    This is robust federated averaging (RFA), Algorithm 2 of Pillutla et al. (2022). The geometric
+    median is the point with the least sum of distances to the updates. Each Weiszfeld step takes a
+    weighted mean of the updates, in which an update weighs more if it is near the last mean.
 
     Parameters
     ----------

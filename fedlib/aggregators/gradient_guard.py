@@ -21,17 +21,19 @@ from fedlib.validation import ConfigError, check_int, check_name
 class GradientGuard(ReputationRule):
     """Weigh the updates by reputations that come from the likeness of saliency maps.
 
-    The rule is Algorithm 1 of gradient_guard. A client's score is the structural similarity of two
-    saliency maps, averaged over some samples. One map is that of the client's update, and the other
-    is that of the last direction. In the formula M is the map of a model, d is the last direction,
-    and the factor before d makes the step as long as the median update.
+    The rule is Algorithm 1 of gradient_guard. A client's score is the structural similarity (SSIM)
+    of two saliency maps, averaged over some samples. One map is that of the client's update. The
+    other is that of the last direction, which is the sign of the last aggregate. In the formula M
+    is the map of a model and d is the last direction. The factor before d makes the step as long as
+    the median update.
 
     The text does not say what the map of an update or of a direction is, or on which samples it is
     taken. It does not say what happens in the first round, which has no direction, or which window
-    the similarity has. Each reading is an option here. The text does not give the constants of the
-    similarity either. They are those of Wang et al. (2004) here. The text says that low similarity
-    is suspect (section 2.2), and also that either end is penalised (line 5). The threshold of
-    sections 3.3 to 3.5 is left out, because the algorithm does not have it.
+    the similarity has. Each way to read the text is an option here. The text does not give the
+    constants of the similarity either. They are those of Wang et al. (2004) here. The text says
+    that low similarity is suspect (section 2.2). But it also says that both the lowest and the
+    highest scores are penalised (line 5). The threshold of sections 3.3 to 3.5 is left out, because
+    the algorithm does not have it.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ class GradientGuard(ReputationRule):
     first
         This says what happens in the first round. ``"similarity"`` takes the broadcast model's own
         map as the reference, because there is no step yet. ``"reward"`` treats all clients alike.
-        Spectral maps treat all clients alike in the first round with either value, because a
+        Spectral maps treat all clients alike in the first round whatever ``first`` is, because a
         direction of zeros has no map.
     reference
         This says with what the maps are compared. ``"aggregate"`` takes the map of the last
@@ -65,7 +67,7 @@ class GradientGuard(ReputationRule):
         then has no effect.
     window
         This is the side of the similarity's windows in values of a map, an odd number of at least
-        3. None takes the whole map as one window, which is equation (2) to the letter.
+        3. None takes the whole map as one window, exactly as in equation (2).
     penalised
         This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
         scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both. The

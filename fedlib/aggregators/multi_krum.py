@@ -18,6 +18,9 @@ from fedlib.validation import ConfigError, check_int
 class MultiKrum(Aggregator):
     """Average the updates with the best Krum scores (Blanchard et al., 2017, section 4).
 
+    The score of an update is the sum of its squared distances to its ``n - f - 2`` nearest
+    neighbours. The smallest scores are the best.
+
     Parameters
     ----------
     n_selected

@@ -39,8 +39,9 @@ class PreAggregation(Aggregator):
     Parameters
     ----------
     rule
-        This is the rule that comes after this step, as an object or as its dictionary. It gets the
-        same ``n_byzantine``, so it must withstand as many Byzantine clients.
+        This is the rule that comes after this step, as an object or as the dictionary that its
+        ``to_dict`` returns. It gets the same ``n_byzantine``, so it must withstand as many
+        Byzantine clients.
     """
 
     checks_finite: ClassVar[bool] = True
@@ -138,12 +139,13 @@ class PreAggregation(Aggregator):
 @AGGREGATORS.register("nearest_neighbour_mixing")
 @dataclass(frozen=True)
 class NearestNeighbourMixing(PreAggregation):
-    """Replace each update by the mean of its ``n - f`` nearest neighbours, then apply ``rule``.
+    """Replace each update by the mean of its nearest neighbours, then apply another rule.
 
-    This is NNM, Algorithm 2 of Allouah et al. (2023). An update is its own nearest neighbour. The
-    mixed updates stay in the clients' order. A rule may use what it knows of a client: the number
-    of its samples, the samples or its history. For such a rule a mixed update stands for the client
-    whose neighbours it averages.
+    This is nearest neighbour mixing (NNM), Algorithm 2 of Allouah et al. (2023), Fixing by mixing.
+    The mean is that of the ``n - f`` nearest updates. An update is its own nearest neighbour. The
+    mixed updates stay in the clients' order. The other rule may use what it knows of a client: the
+    number of its samples, the samples or its history. For such a rule a mixed update belongs to the
+    client whose neighbours it averages.
 
     Examples
     --------
@@ -175,14 +177,16 @@ class NearestNeighbourMixing(PreAggregation):
 @AGGREGATORS.register("bucketing")
 @dataclass(frozen=True)
 class Bucketing(PreAggregation):
-    """Average the updates in random buckets, then apply ``rule`` to the averages.
+    """Average the updates in random buckets, then apply another rule to the averages.
 
-    This is Algorithm 1 of Karimireddy et al. (2022). The buckets are drawn anew in every round. An
-    attack that knows the rule (``rule`` or ``candidates`` of its facts) tries it on the round's own
-    buckets. Such an attacker is stronger than an attacker that cannot foresee the buckets.
+    This is Algorithm 1 of Karimireddy et al. (2022). The buckets are drawn anew in every round. If
+    an attack knows the rule (``rule`` or ``candidates`` of its facts), it tries the rule on the
+    buckets of the same round. Such an attacker is stronger than an attacker that cannot foresee the
+    buckets.
 
-    A bucket is not a client, so ``rule`` must not know clients. It must not weigh clients by their
-    numbers of samples, look at their samples, or remember anything about each client.
+    A bucket is not a client, so the other rule must not treat it as one. This rule must not weigh
+    clients by their numbers of samples, look at their samples, or remember anything about each
+    client.
 
     Parameters
     ----------

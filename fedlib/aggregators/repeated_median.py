@@ -31,8 +31,8 @@ class RepeatedMedian(Aggregator):
     """Take the middle of the repeated-median line through the sorted values of each coordinate.
 
     The line is that of Siegel (1982), and of equations (1) and (2) of residual_reweighting, where
-    this rule is a baseline. It goes through the points (rank, value). The aggregate is the value of
-    the line at the mean rank.
+    this rule is a baseline. The line is fitted to the points (rank, value). The aggregate is the
+    value of the line at the mean rank.
 
     Parameters
     ----------

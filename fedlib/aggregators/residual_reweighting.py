@@ -45,8 +45,8 @@ class ResidualReweighting(Aggregator):
     """Weigh each client by its residuals from robust lines, and correct its extreme values.
 
     This is Algorithm 1 of residual_reweighting. The paper states it for models. Each client's model
-    is the broadcast model less its update. So the rule is applied to the negated updates here,
-    which gives the ranks and the residuals of the models. If at least half of the residuals of a
+    is the broadcast model minus its update. So the rule is applied to the negated updates here.
+    They have the same ranks and residuals as the models. If at least half of the residuals of a
     coordinate are zero, the other values of this coordinate get the confidence 0. If no client has
     any weight, all clients get the same weight. In the formula e_ik is the residual of a value in
     units of the residuals' scale, and h_ii is the leverage of its rank.
@@ -55,7 +55,7 @@ class ResidualReweighting(Aggregator):
     ----------
     lam
         This is half the width of the trusted interval, lambda in the text, in units of
-        ``sqrt(2 / n)``. With Gaussian weighting it is the deviation sigma.
+        ``sqrt(2 / n)``. With Gaussian weighting it is the standard deviation sigma.
     delta
         This is a limit for the confidence of a value, from 0 to 1. A value whose confidence is at
         most the limit is replaced by the value of the line. Section 4.2 takes 0.01.

@@ -34,10 +34,11 @@ class SignGuard(Aggregator):
     has variants that look at cosines or distances, and the library does not have them. The state is
     the number of past rounds.
 
-    The authors' code differs in three ways. The coordinates that it draws are next to each other.
-    It divides each of the three shares by the largest value that a client has. Mean shift moves
-    points to the centres of clusters. If a client is farther from every centre than the width, it
-    is in no cluster in the authors' code. Here it is in the cluster of the nearest centre.
+    The authors' code differs in three ways. First, the coordinates that it draws are next to each
+    other. Second, it divides each of the three shares by the largest value that a client has.
+    Third, a client may be in no cluster. Mean shift moves points to the centres of clusters, and a
+    client may be farther from every centre than the width of the clusters. Here such a client is in
+    the cluster of the nearest centre.
 
     Parameters
     ----------
@@ -47,8 +48,9 @@ class SignGuard(Aggregator):
     share
         This is the share of the coordinates that is drawn, anew in every round.
     quantile
-        This decides the width of the clusters. The width is the mean distance of a client to its
-        neighbour at this quantile of all clients. The authors' code has 0.5.
+        This decides the width of the clusters. Each client has a distance to its neighbour at this
+        quantile of all clients, and the width is the mean of these distances. The authors' code has
+        0.5.
     seed
         This is the seed from which coordinates are drawn.
 

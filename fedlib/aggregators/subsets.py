@@ -128,11 +128,12 @@ class MinimumDiameterAveraging(SubsetRule):
 @AGGREGATORS.register("smea")
 @dataclass(frozen=True)
 class SmallestMaximumEigenvalueAveraging(SubsetRule):
-    """Average the subset of updates whose covariance has the smallest largest eigenvalue.
+    """Average the ``n - f`` updates that vary least in the direction in which they vary most.
 
-    The rule is that of Allouah et al. (2023). Each subset has ``n - f`` updates. The covariance has
-    the same non-zero eigenvalues as the centred Gram matrix. This matrix follows from the squared
-    distances by double centring.
+    The rule is that of Allouah et al. (2023), On the privacy-robustness-utility trilemma. The
+    variance in that direction is the largest eigenvalue of the subset's covariance. The covariance
+    has the same non-zero eigenvalues as the centred Gram matrix, which can be computed from the
+    squared distances.
 
     Examples
     --------

@@ -244,8 +244,9 @@ class ModelReplacement(PixelBackdoor):
     trigger
         The trigger of the backdoor. ``"pixels"`` takes that of ``pixel_backdoor``, and
         ``"features"`` takes that of ``feature_backdoor``.
-    features, values
-        The numbers and the values of the features, as for ``feature_backdoor``.
+    values, features
+        The values that the trigger sets, and the numbers of the features that have them, as for
+        ``feature_backdoor``.
 
     Examples
     --------

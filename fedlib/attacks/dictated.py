@@ -18,12 +18,13 @@ from fedlib.validation import ConfigError, check_int, check_name, check_real
 class Dictated(Attack):
     """Send from every Byzantine client what the state says. Without a state, be honest.
 
-    The state is an update ``(n_parameters,)``, or a factor ``(1,)`` of the clients' own updates. It
-    can also have the shape ``(2, n_parameters)``. Then the own updates are multiplied by the first
-    row, and the second row is added.
+    The state is an update of the shape ``(n_parameters,)``, or a factor of the shape ``(1,)``. The
+    clients' own updates are multiplied by the factor. The state can also have the shape
+    ``(2, n_parameters)``. Then the own updates are multiplied by the first row, and the second row
+    is added.
 
-    The attack serves :class:`fedlib.agents.environment.FederationEnvironment`. In this environment
-    a policy chooses the update of each round (two_stage_attack, section 3).
+    The attack is made for :class:`fedlib.agents.environment.FederationEnvironment`. In this
+    environment a policy chooses the update of each round (two_stage_attack, section 3).
 
     Examples
     --------
@@ -66,9 +67,12 @@ class Dictated(Attack):
 class TwoStage(Dictated):
     """Learn the data, learn a policy, then attack with this policy (two_stage_attack, section 3).
 
-    The learning is done by the agent :mod:`fedlib.agents.two_stage`, which a grid uses for this
-    attack. Without the agent the attack stays in the first stage, in which it is honest. The
-    parameters below say what the text does not give.
+    In the first stage the attacker learns samples whose gradients match the gradients that it sees.
+    In the second stage it learns a policy on these samples. The learning is done by the agent
+    :mod:`fedlib.agents.two_stage`, which plays the runs of a grid that have this attack. Without
+    the agent the attack stays in the first stage, in which it is honest. The parameters below say
+    what the text does not give. The *level* is the level of robustness that the model certifies,
+    which is rho-hat in the text.
 
     Parameters
     ----------
@@ -112,7 +116,7 @@ class TwoStage(Dictated):
         own share of the samples. ``"all"`` gives each client all samples.
     reward
         The unit of the rewards. ``"level"`` takes the level itself, as in the text. ``"share"``
-        divides it by the level at which the attack begins.
+        divides it by the level that the model has when the attack begins.
     discount, policy_rate, action_noise
         The discount of later rewards, the learning rate of the learner, and the standard deviation
         of the noise that is added to actions during learning. In the text the discount is 1, and an
@@ -134,11 +138,11 @@ class TwoStage(Dictated):
         again. This can happen when the model is destroyed, because further changes can then only
         help the server. With 0, the default, the attacker learns once, as in the text.
     acts
-        What chooses the updates. ``"learned"`` is the learned policy. All others are controls that
-        learn nothing. ``"untrained"`` is the policy with the weights before learning. ``"signs"``
-        always sends the same signs at full range, which are drawn once. If the action is a factor,
-        it sends the lowest factor. ``"greedy"`` follows the signs of the gradient of rho-hat at
-        full range. ``"hidden"`` adds a step along that gradient to the own update.
+        What chooses the updates. ``"learned"`` is the learned policy. All other values are controls
+        that learn nothing. ``"untrained"`` is the policy with the weights before learning.
+        ``"signs"`` draws signs once, and always sends these signs at full range. If the action is a
+        factor, ``"signs"`` sends the lowest factor. ``"greedy"`` follows the signs of the gradient
+        of rho-hat at full range. ``"hidden"`` adds a step along that gradient to the own update.
     hidden_step
         The length of that step, as a share of the length of the own update.
 

@@ -62,11 +62,11 @@ class FullTrim(DirectedDeviation):
     """Send values just beyond the benign ones, on the side that opposes the benign mean.
 
     The attack is that of Fang et al. (2020). With full knowledge each value is drawn uniformly
-    beyond the benign extreme. The range ends at ``b`` times the extreme or at its ``b``-th part,
-    whichever is further out. With partial knowledge each value is drawn between 3 and 4 standard
-    deviations from the mean. The standard deviation is that of a sample (n - 1), and public code
-    divides by n. The direction is that of the benign mean. In the text it is that of the aggregate
-    without the attack. The state is the number of past rounds.
+    beyond the benign extreme. The range ends at ``b`` times the extreme or at the extreme divided
+    by ``b``, whichever is further out. With partial knowledge each value is drawn between 3 and 4
+    standard deviations from the mean. The standard deviation is that of a sample (n - 1), and
+    public code divides by n. The direction is that of the benign mean. In the text it is that of
+    the aggregate without the attack. The state is the number of past rounds.
 
     Parameters
     ----------
@@ -134,8 +134,8 @@ class FullKrum(DirectedDeviation):
 
     The attack is that of Fang et al. (2020). Lambda starts at its upper bound. It is halved until
     Krum would take a Byzantine update, or until it is below ``least``. All Byzantine clients send
-    the same update, where the text lets them differ a little. The signs are those of the benign
-    mean. In the text they are those of the aggregate without the attack.
+    the same update, but the text lets the updates differ a little. The signs are those of the
+    benign mean. In the text they are those of the aggregate without the attack.
 
     With partial knowledge the attacker's own honest updates stand for the benign ones. The attacker
     first tries one Byzantine update together with them. As long as it finds no lambda, it adds one
@@ -144,8 +144,9 @@ class FullKrum(DirectedDeviation):
     lambda.
 
     With full knowledge the attack is not defined if ``2 f >= n - 1``. The ``n - f - 2`` nearest
-    updates of a copy are then copies, so its score in the attacker's Krum is 0. Lambda stays at its
-    upper bound, and ``n - 2 f - 1`` is taken as 1.
+    neighbours of a Byzantine update are then the other Byzantine updates, which are equal to it. So
+    its Krum score is 0 with every lambda. Lambda stays at its upper bound. In the formula of this
+    bound, ``n - 2 f - 1`` is then taken as 1.
 
     An update with a NaN or an Inf counts as the zero update, which the server takes it for. Lambda
     is at most the largest float of the updates' dtype.

@@ -31,10 +31,11 @@ class OptimisedAttack(Attack):
     start
         The first factor.
     step
-        The first step. With a negative step the search goes in the other direction. byzfl uses 10,
-        and earlier code of the same authors uses 1.
+        The first step from one factor to the next. With a negative step the search goes in the
+        other direction. byzfl uses 10, and earlier code of the same authors uses 1.
     ratio
-        The step is multiplied by this number, from 0.5 to 1, after a trial that does not double it.
+        A number between 0.5 and 1. The step is doubled as long as every trial is better than all
+        trials before. After that, it is multiplied by this number after each trial.
     n_trials
         The number of factors that are tried. byzfl uses 20, and earlier code of the same authors
         uses 16.

@@ -88,8 +88,9 @@ class MinDistances(Attack):
 class MinMax(MinDistances):
     """Move away from the benign mean until the distances are as large as between benign updates.
 
-    All Byzantine clients send ``mean + gamma p``. Its largest distance to a benign update is at
-    most the largest distance between two benign updates (Shejwalkar and Houmansadr, 2021).
+    All Byzantine clients send ``mean + gamma p``. The largest distance of this update to a benign
+    update is at most the largest distance between two benign updates (Shejwalkar and Houmansadr,
+    2021).
 
     Examples
     --------
@@ -121,10 +122,10 @@ class MinMax(MinDistances):
 class MinSum(MinDistances):
     """Move away from the benign mean until the sum of distances is as large as for benign updates.
 
-    All Byzantine clients send ``mean + gamma p``. The sum of its squared distances to the benign
-    updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr, 2021).
-    Others describe the bound of the text in this way, and use it in their code. The authors' own
-    code takes the smallest such sum, which gives a smaller gamma.
+    All Byzantine clients send ``mean + gamma p``. The sum of this update's squared distances to the
+    benign updates is at most the largest such sum of a benign update (Shejwalkar and Houmansadr,
+    2021). Others describe the bound of the text in this way, and use it in their code. The authors'
+    own code takes the smallest such sum, which gives a smaller gamma.
 
     Examples
     --------

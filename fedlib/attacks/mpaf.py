@@ -16,7 +16,7 @@ from fedlib.validation import check_int, check_name, check_real
 @ATTACKS.register("mpaf")
 @dataclass(frozen=True)
 class ModelPoisoningByFakeClients(Attack):
-    """Send a much too long step towards a base model that the attacker has chosen once.
+    """Send a very long step towards a base model that the attacker has chosen once.
 
     This is the model poisoning attack based on fake clients (MPAF) of Cao and Gong (2022). The
     attacker needs no data and sees no other update. It knows only the broadcast model.

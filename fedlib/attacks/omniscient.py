@@ -16,7 +16,7 @@ from fedlib.validation import check_name
 @ATTACKS.register("omniscient")
 @dataclass(frozen=True)
 class Omniscient(Attack):
-    """Send an update that gives the plain average the opposite sign, with knowledge of all updates.
+    """Know all updates, and send one that gives the plain average the opposite sign.
 
     This is the attack of Blanchard et al. (2017) in the form of clustering_with_outliers, appendix
     D.2. All Byzantine clients send the same update.

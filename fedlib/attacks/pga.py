@@ -22,13 +22,13 @@ _FACTOR, _FURTHEST = 1.4, 1000.0
 @ATTACKS.register("pga")
 @dataclass(frozen=True)
 class ProjectedGradientAscent(Attack):
-    """Shift the benign mean along a direction, as far as harms the server's rule most.
+    """Shift the benign mean along a direction, by the length that harms the server's rule most.
 
-    All Byzantine clients send ``mean + gamma p``. The attack is that of Shejwalkar and Houmansadr
-    (2021), which is also in clustering_with_outliers, appendix D.2. Gamma starts at ``start``. In
-    each trial gamma is changed by half the last step. It is raised if the aggregate's distance to
-    the benign mean has grown, and lowered otherwise. Some rules, such as Krum, err most at a small
-    gamma. The search may miss this gamma.
+    All Byzantine clients send ``mean + gamma p``. The attack is the projected gradient ascent (PGA)
+    of Shejwalkar and Houmansadr (2021), which is also in clustering_with_outliers, appendix D.2.
+    Gamma starts at ``start``. In each trial gamma is changed by half of the last step. It is raised
+    if the aggregate's distance to the benign mean has grown, and lowered otherwise. Some rules,
+    such as Krum, err most at a small gamma. The search may miss this gamma.
 
     Parameters
     ----------
@@ -36,14 +36,15 @@ class ProjectedGradientAscent(Attack):
         The direction p. ``"sign"`` takes minus the sign of the benign mean. ``"unit"`` takes minus
         its direction. ``"std"`` takes minus the standard deviation of each coordinate.
     outward
-        If true, p has the opposite sign, as that appendix prints it.
+        If true, p has the opposite sign, as in that appendix.
     start
         The first gamma.
     tolerance
         The search ends when its step is no longer than this.
     search
-        ``"halving"`` is the search above. ``"scan"`` tries ``start`` and then always 1.4 times the
-        last gamma, up to a thousand times ``start``, as in the code of clustering_with_outliers.
+        How gamma is found. ``"halving"`` is the search above. ``"scan"`` tries ``start`` and then
+        always 1.4 times the last gamma, up to a thousand times ``start``, as in the code of
+        clustering_with_outliers.
     aim
         The candidate that is pushed if the rule has a vote. ``"elected"`` is the candidate that
         wins an election held for the trial. ``"least"`` is the candidate that errs least, as in the

@@ -24,7 +24,7 @@ class RelocatedOrthogonalPerturbation(Attack):
     lam) m``, and u is this vector, scaled to length 1. The perturbation p is the all-ones vector
     without its projection on u, scaled to length 1. Every Byzantine client sends ``a + z p``. Line
     4 of the algorithm prints this round's aggregate in place of m. The attacker does not know this
-    aggregate, and of the algorithm's inputs only the benign mean fits.
+    aggregate. Among the inputs of the algorithm, only the benign mean can take its place.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ class RelocatedOrthogonalPerturbation(Attack):
         benign mean, as in the text. ``"zero"`` takes zero, as in the code.
     sparse
         If true, this is ROP-S (equation 20). Then only the first and the last layer, the
-        normalisation and the biases are perturbed. Their perturbation is multiplied by ``d`` over
-        the number of these parameters. By another reading of the equation, the attacker sends
-        nothing but the perturbation for these parameters. Here the perturbation is added to the
-        last aggregate, as for all other parameters.
+        normalisation and the biases are perturbed. Their perturbation is multiplied by ``d``, the
+        number of all parameters, and divided by the number of these parameters. By another reading
+        of the equation, the attacker sends nothing but the perturbation for these parameters. Here
+        the perturbation is added to the last aggregate, as for all other parameters.
     mean_of
         The momenta whose mean is the benign mean. ``"benign"`` takes the momenta that the benign
         clients send. ``"own"`` takes the momenta that the attacker's own clients would send if they
