@@ -20,8 +20,8 @@ class Camouflage(Attack):
     """Shift honest updates against the benign mean, by the length that moves the rule most.
 
     This attack was made for this book, to test rules that compute an Inner and an Outer aggregate
-    and let clients vote (2PRASHB, clustering_with_outliers, Algorithm 3). Outer leaves out updates
-    that are close to each other, and Inner leaves out updates that are far away. Shifted copies of
+    and let clients vote (clustering_with_outliers, Algorithm 3). Outer leaves out updates that are
+    close to each other, and Inner leaves out updates that are far away. Shifted copies of
     honest updates have the spread of honest updates, so neither leaves them out. The length of the
     shift is ``gamma`` times the spread of the benign updates. In each round the attacker tries
     three values: the last gamma, and this gamma multiplied and divided by ``factor``. It keeps the
