@@ -138,13 +138,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--budget",
         metavar="T",
-        help="only with all: how much time to spend, such as 90s, 25m or 2h",
+        help="only if PAPER is all: how much time to spend, such as 90s, 25m or 2h",
     )
     run.add_argument(
         "--engine",
         default="processes",
         metavar="E",
-        help="who computes the runs: processes on this machine, or a cluster with ray "
+        help="what computes the runs: processes on this machine, or a cluster with ray "
         "(default: processes)",
     )
     run.add_argument(
@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     add_plan(commands)
 
-    text = "list the cells of a paper, and say which runs of them are stored"
+    text = "list the cells (experiments) of a paper, and say which of their runs are stored"
     show = commands.add_parser("list", help=text, description=sentence(text))
     show.add_argument(
         "slug", metavar="PAPER", nargs="?", help=f"one of {', '.join(grid_slugs())} (default: all)"

@@ -22,7 +22,7 @@ _ON_ACCELERATORS = {**_NETWORKS, "resnet20": (3, 32, 32)}
 
 def add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``doctor`` to the parser."""
-    text = "show what fedlib finds on this machine (versions, devices, data), and time it"
+    text = "show what fedlib finds on this machine (versions, devices, data), and measure its speed"
     doctor = commands.add_parser("doctor", help=text, description=sentence(text))
     doctor.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
     doctor.set_defaults(command=_doctor)

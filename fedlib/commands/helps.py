@@ -11,12 +11,13 @@ DEVICE_HELP = (
     "(default: auto)"
 )
 DATA_HELP = (
-    "which data to use: real (the files on disk), embedded (data that fedlib generates), or auto, "
-    "which takes the real data if they are on disk (default: auto)"
+    "which data to use: real (they are downloaded if they are not on disk), embedded (data that "
+    "fedlib generates), or auto, which takes the real data if they are on disk, and otherwise "
+    "generated data (default: auto)"
 )
 ONLY_HELP = (
-    "choose the experiments (cells) whose key matches the pattern, such as '*/rop/*'. The "
-    "command 'list' prints all keys"
+    "choose the cells (experiments) whose names match the pattern, such as '*/rop/*'. The "
+    "command 'list' prints all names"
 )
 
 

@@ -37,7 +37,8 @@ def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--data",
         default="auto",
         metavar="SOURCE",
-        help="auto or real: a plan has only runs on real data (default: auto)",
+        help="auto or real. Both mean real data, because only runs on real data decide a claim. "
+        "Missing data are downloaded (default: auto)",
     )
     plan.add_argument(
         "--limit", type=int, default=40, metavar="N", help="print at most N runs (default: 40)"

@@ -39,7 +39,8 @@ def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     rank.add_argument(
         "part",
         metavar="FILE_OR_NAME",
-        help="a Python file that registers one rule, or the name of a rule of the catalogue",
+        help="a Python file that registers one rule, or the name of a rule of the catalogue. With "
+        "--attack, the same for an attack",
     )
     rank.add_argument(
         "--attack", action="store_true", help="FILE_OR_NAME is an attack and not a rule"
