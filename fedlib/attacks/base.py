@@ -108,9 +108,10 @@ class Attack(ABC):
         return x, y
 
     def fitted(self, x: torch.Tensor) -> Attack:
-        """Return this attack with what it takes from the training samples ``(n, C, H, W)``.
+        """Return this attack, fitted to the training samples ``(n, C, H, W)``.
 
-        By default it takes nothing from them.
+        An attack may need something that is computed from these samples. By default it needs
+        nothing from them.
         """
         return self
 
@@ -136,7 +137,7 @@ class Attack(ABC):
     def triggered(
         self, x: torch.Tensor, y: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return test samples on which the attack succeeds if the model gives these labels.
+        """Return test samples with the trigger, and the labels that the attack wants for them.
 
         The default is None, for an attack that does not want certain labels. If no sample can have
         the trigger, the run has no ``attack_success``.

@@ -51,9 +51,9 @@ class GaussianNoise(NoiseAttack):
     std
         The standard deviation of the noise. It is 1, 2 or 3 in Table 4.
     each
-        What gets a number of its own. With ``"parameter"`` a number is drawn for each parameter.
-        With ``"client"`` one number is drawn for all parameters of a client. The text, "each
-        parameter by a scale", can be read both ways.
+        What gets a random number of its own. With ``"parameter"`` a number is drawn for each
+        parameter. With ``"client"`` one number is drawn for all parameters of a client. The text,
+        "each parameter by a scale", can be read both ways.
 
     Examples
     --------

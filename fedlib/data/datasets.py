@@ -52,8 +52,9 @@ class DataConfig:
         ``"real"`` or ``"embedded"``. :func:`resolve_source` turns ``"auto"`` into one of them
         beforehand, because an identity cannot depend on the files on a disk.
     variant
-        ``"canonical"``, the name of this copy (:class:`fedlib.data.files.Verified`), or the
-        version of the glyphs.
+        Which files or images the data set consists of. ``"canonical"`` stands for the published
+        files. A copy of them has a name of its own (:class:`fedlib.data.files.Verified`). For
+        embedded data this is the version of the generated images (glyphs), such as ``"glyphs-1"``.
     train_samples, test_samples
         The size of a random subset, which is the same for every seed of a run. None takes all
         samples.

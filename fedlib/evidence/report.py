@@ -209,7 +209,7 @@ class Archive:
         Raises
         ------
         ConfigError
-            If there is no key at all, beside what the class says.
+            If there is no key at all. The errors that the class names are raised too.
         """
         results = self._of_all(keys)
         if not results:
@@ -220,9 +220,9 @@ class Archive:
     def together(self, keys: Sequence[str]) -> list[CellResult | None]:
         """Return runs of one scale for as many of the cells as possible.
 
-        This serves where :meth:`common` gives None because a cell is missing. The runs are on real
-        data if there are any on real data, and of the scale that most of the cells have. If two
-        scales have equally many cells, the larger scale is taken.
+        Use it if :meth:`common` gives None because a cell is missing. The runs are on real data if
+        there are any on real data. They are of the scale that most of the cells have. If two scales
+        have equally many cells, the larger scale is taken.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class Archive:
         Returns
         -------
         list
-            A result for each cell, None for a cell that is not stored at that scale.
+            A result for each cell. It is None for a cell that is not stored at that scale.
         """
         results = self._of_all(keys)
         counts = Counter(place for found in results for place in found)
@@ -248,7 +248,7 @@ class Archive:
         ----------
         only
             The pattern, such as ``*/rop/*``, or several in a list or tuple. None, an empty text and
-            an empty list take all cells. The keys stand in the order of the grid.
+            an empty list take all cells. The keys are in the order of the grid.
         """
         chosen = patterns(only)
         return [
@@ -267,7 +267,7 @@ class Archive:
         Parameters
         ----------
         text
-            The text. What becomes a link is said at :func:`fedlib.evidence.links.leading_to`.
+            The text. :func:`fedlib.evidence.links.leading_to` says which part of it becomes a link.
         keys
             The cells that the text is about, at least one. They need not be stored: the page of
             records says how a cell is computed.

@@ -20,11 +20,11 @@ def breakdown_point(
     seed: int = 0,
     facts: Callable[[torch.Tensor], Facts] | None = None,
 ) -> int:
-    """Return how few hostile vectors carry the aggregate away from the honest ones.
+    """Return the smallest number of hostile vectors that carries the aggregate away.
 
-    The hostile vectors are far away. They are tried all at one place, each at a place of its own,
-    at two opposite places, on a line, and at increasing distances. The aggregate is carried away
-    if it is farther than a thousandth of ``distance`` from every honest vector.
+    The hostile vectors are far away. The search tries them all at one place, each at a place of its
+    own, at two opposite places, on a line, and at increasing distances. The aggregate is carried
+    away if it is farther than a thousandth of ``distance`` from every honest vector.
 
     Parameters
     ----------
@@ -39,12 +39,13 @@ def breakdown_point(
     seed
         The seed of the honest vectors and of the directions of the hostile ones.
     facts
-        Makes what the rule needs besides the vectors. None if it needs nothing.
+        A function that makes what the rule needs besides the vectors. None if it needs nothing.
 
     Returns
     -------
     int
-        The smallest number of hostile vectors that carries the aggregate away, ``n`` if none does.
+        The smallest number of hostile vectors that carries the aggregate away. It is ``n`` if no
+        number does.
 
     Examples
     --------

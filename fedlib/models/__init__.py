@@ -113,7 +113,7 @@ def critical_parameters(model: nn.Module) -> torch.Tensor:
 
     Examples
     --------
-    The middle layer has no mark but for its bias:
+    In the middle layer only the bias is marked:
 
     >>> model = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1))
     >>> critical_parameters(model).tolist()
@@ -245,7 +245,7 @@ def fasttext(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
 
 
 def fasttext_1000(shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-    """FastText that knows the thousand most frequent words alone: 100,101 parameters."""
+    """FastText that knows only the thousand most frequent words: 100,101 parameters."""
     return _fasttext(1000, n_classes)
 
 

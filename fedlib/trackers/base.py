@@ -17,7 +17,7 @@ TRACKERS: Registry[Tracker] = Registry("tracker", "fedlib.trackers")
 
 @dataclass(frozen=True)
 class Played:
-    """What a round has given, before the server's step.
+    """The result of a round, before the server's step.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Played:
 
 
 class Tracker:
-    """Base of the trackers. A tracker belongs to one run, and keeps itself what it needs.
+    """Base of the trackers. A tracker belongs to one run, and it stores what it needs itself.
 
     Parameters
     ----------

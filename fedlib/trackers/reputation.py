@@ -16,8 +16,10 @@ from fedlib.validation import ConfigError
 class Reputation(Tracker):
     """Record the ``reputation`` of every client at each evaluation, and the ``separation``.
 
-    The separation is the area under the ROC curve of low scores, averaged over the rounds since the
-    last evaluation. It is None in a run without Byzantine clients.
+    The separation says how well the rule's scores tell Byzantine clients from honest ones. It is
+    the probability that a Byzantine client has a lower score than an honest one (the area under the
+    ROC curve), averaged over the rounds since the last evaluation. It is None in a run without
+    Byzantine clients.
 
     Examples
     --------

@@ -27,8 +27,9 @@ class Robustness(Tracker):
     """Record the model's certificate on the training data (two_stage_attack, section 4).
 
     ``robustness_level`` (rho-hat) and ``worst_loss`` are recorded at each evaluation. After the
-    last round, test data are moved at lower and lower prices. ``perturbation_level`` says how far
-    they are moved, and ``perturbation_error`` is the model's error on them.
+    last round, the test data are moved to where the loss is larger. This is done several times,
+    with a lower and lower price of distance. ``perturbation_level`` is the mean squared distance
+    that they are moved by, and ``perturbation_error`` is the model's error on them.
 
     Examples
     --------

@@ -24,6 +24,10 @@ _FIRST_HEADS = {
 }
 _NAMES_IN_WORDS = ("layer", "replay", "kernel")
 """The kinds of benchmark whose entries are named in words, and not as in code."""
+_RUN_HEADS = (
+    *("cell", "data", "accuracy on the CPU, %", "accuracy on the GPU, %"),
+    *("time on one core of the CPU", "time on the GPU, beside other runs"),
+)
 
 
 @page_mark("gpu:KIND")
@@ -88,5 +92,4 @@ def _whole_runs(page: Page) -> str:
         address = html.escape(records_of(on_gpu["slug"], on_gpu["cell"]))
         cell = f'<a href="{address}"><code>{html.escape(on_gpu["cell"])}</code></a>'
         rows.append((cell, on_gpu["provenance"]["data"], *accuracies, *times))
-    heads = ("cell", "data", "CPU, %", "GPU, %", "CPU, one core", "GPU, of several at once")
-    return table(heads, rows, numbers=4)
+    return table(_RUN_HEADS, rows, numbers=4)

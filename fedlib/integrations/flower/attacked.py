@@ -35,7 +35,8 @@ class UnderAttack(Strategy):
     The wrapper stands on the server between the replies and the strategy. It replaces the models of
     the attacking clients by those that an attack of the catalogue makes of the honest updates of
     the same round. No client can do this in Flower alone, because no client sees what others send.
-    It is the omniscient attacker of the literature, and is meant for tests and simulations.
+    In the literature this is called an omniscient attacker. The wrapper is meant for tests and
+    simulations.
 
     The metrics that attacking clients report stay as they are. An attacker that fails sends
     nothing. An update of an honest client that is not finite or has another shape is left out of

@@ -105,7 +105,8 @@ class Layout:
         Raises
         ------
         MalformedError
-            If an array is missing or too much, or has another shape or kind of numbers.
+            If an array is missing, if there is one too many, or if an array has another shape or
+            kind of numbers.
         """
         values = self._read(arrays)
         wide = any(self.types[name].itemsize > 4 for name in self.floats)
