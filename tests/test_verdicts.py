@@ -734,3 +734,26 @@ def test_a_statistic_in_words_tells_its_direction_without_a_sign() -> None:
     assert claim.in_words(-0.01) == "it leaves 0.0 points more"
     assert claim.in_words(-3, [-7, 1]) == "it leaves 3.0 points less (-3.0; seeds: -7.0, 1.0)"
     assert claim.in_words(3, [7, -0.04]) == "it leaves 3.0 points more (seeds: 7.0, 0.0)"
+
+
+@pytest.mark.parametrize(
+    ("shown", "value", "seeds", "said"),
+    [
+        ("it has {:.1f} points [more|less]", 3.21, (), "it has 3.2 points more"),
+        ("it has {:.1f} points [more|less]", -3.21, (), "it has 3.2 points less (-3.2)"),
+        ("it has {:.1f} points [more|less]", -0.01, (), "it has 0.0 points more"),
+        (
+            "it has {:.1f} points [more|less]",
+            -3.21,
+            (-4, -2.42),
+            "it has 3.2 points less (-3.2; seeds: -4.0, -2.4)",
+        ),
+        ("the cosine is {:.2f}", -0.5, (), "the cosine is -0.50"),
+        ("the reward is {:+.1f}", 2, (1.5, 2.5), "the reward is +2.0 (seeds: 1.5, 2.5)"),
+        ("{} of 4", 2.0, (), "2.0 of 4"),
+        ("accuracy", 50.0, (), "accuracy"),
+    ],
+)
+def test_a_statistic_is_said_in_words(shown, value, seeds, said):
+    claim = Claim("Table 1", "A beats B", ("a",), lambda v: v[0], above(0), shown)
+    assert claim.in_words(value, seeds) == said

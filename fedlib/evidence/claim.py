@@ -15,7 +15,7 @@ from fedlib.evidence.results import CellResult
 OWN = "this book"
 """The place of a question that no paper claims, but this book asks."""
 
-_NUMBER = re.compile(r"\{:([+]?)([^}]*)\}")
+_NUMBER = re.compile(r"\{(?::([+]?)([^}]*))?\}")
 _EITHER = re.compile(r"\[([^|\]]*)\|([^|\]]*)\]")
 
 
@@ -177,7 +177,8 @@ class Claim:
         seeds
             The values of the single seeds, if they are to be listed.
         """
-        sign, places = _NUMBER.findall(self.shown)[0]
+        place = _NUMBER.search(self.shown)  # a claim may do without the number
+        sign, places = place.groups(default="") if place else ("", "")
         number = format(value, f"{sign}z{places}")  # z: a rounded zero has no minus sign
         falls = number.startswith("-") and _EITHER.search(self.shown) is not None
         text = _EITHER.sub(r"\2" if falls else r"\1", self.shown)
