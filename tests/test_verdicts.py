@@ -731,7 +731,7 @@ def test_a_statistic_in_words_tells_its_direction_without_a_sign() -> None:
     claim = Claim("section 1", "more", ("a", "b"), drop, above(0), shown)
     assert claim.in_words(3.25) == "it leaves 3.2 points more"
     assert claim.in_words(-3.25) == "it leaves 3.2 points less (-3.2)"
-    assert claim.in_words(-0.01) == "it leaves 0.0 points more"
+    assert claim.in_words(-0.01) == claim.in_words(0.01) == "it leaves 0.0 points more or less"
     assert claim.in_words(-3, [-7, 1]) == "it leaves 3.0 points less (-3.0; seeds: -7.0, 1.0)"
     assert claim.in_words(3, [7, -0.04]) == "it leaves 3.0 points more (seeds: 7.0, 0.0)"
 
@@ -741,7 +741,10 @@ def test_a_statistic_in_words_tells_its_direction_without_a_sign() -> None:
     [
         ("it has {:.1f} points [more|less]", 3.21, (), "it has 3.2 points more"),
         ("it has {:.1f} points [more|less]", -3.21, (), "it has 3.2 points less (-3.2)"),
-        ("it has {:.1f} points [more|less]", -0.01, (), "it has 0.0 points more"),
+        ("it has {:.1f} points [more|less]", -0.01, (), "it has 0.0 points more or less"),
+        ("it [costs|adds] {:.0f} points", 0.2, (), "it costs or adds 0 points"),
+        ("it [costs up to|adds] {:.0f} points", 0.2, (), "it costs up to 0 points"),
+        ("[at most|at least] {:.1f} [above|below]", 0, (), "at most 0.0 above"),
         (
             "it has {:.1f} points [more|less]",
             -3.21,

@@ -168,7 +168,8 @@ class Claim:
         """Say a value of the statistic in words.
 
         If the words tell that the value is negative, it also stands behind them with its sign, so
-        that it can be compared with what is needed.
+        that it can be compared with what is needed. A value that is zero as written has both
+        directions: ``it leaves 0.0 points more or less``.
 
         Parameters
         ----------
@@ -180,8 +181,14 @@ class Claim:
         place = _NUMBER.search(self.shown)  # a claim may do without the number
         sign, places = place.groups(default="") if place else ("", "")
         number = format(value, f"{sign}z{places}")  # z: a rounded zero has no minus sign
-        falls = number.startswith("-") and _EITHER.search(self.shown) is not None
-        text = _EITHER.sub(r"\2" if falls else r"\1", self.shown)
+        directions = _EITHER.findall(self.shown)
+        falls = number.startswith("-") and bool(directions)
+        # A number that is zero as written has no direction.
+        equal = len(directions) == 1 and not number.strip("+-0.")
+        if equal and not any(" " in word for word in directions[0]):
+            text = _EITHER.sub(r"\1 or \2", self.shown)
+        else:
+            text = _EITHER.sub(r"\2" if falls else r"\1", self.shown)
         text = _NUMBER.sub(number.removeprefix("-") if falls else number, text)
         notes = [number] if falls else []
         if seeds:
