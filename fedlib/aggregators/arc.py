@@ -39,7 +39,7 @@ class AdaptiveRobustClipping(PreAggregation):
     moves_with_updates: ClassVar[bool] = False
     formula: ClassVar[str] = (
         r"F(y_1, \dots, y_n), \quad y_i = x_i \min\!\left(1, \frac{C}{\lVert x_i \rVert}\right), "
-        r"\quad C \text{: length } k + 1 \text{ from the top}, \ k = \lfloor 2 f (n - f) / n "
+        r"\quad C \text{: the } (k + 1)\text{-th largest length}, \ k = \lfloor 2 f (n - f) / n "
         r"\rfloor"
     )
     cost: ClassVar[str] = r"n d + n \log n"

@@ -20,10 +20,11 @@ class AutoWeightedGeometricMedian(Aggregator):
     """Find a geometric median in which updates that are far away have no weight.
 
     This is AutoGM of Li et al. (2022), Byzantine-robust aggregation in federated learning empowered
-    industrial IoT. It gives each update a weight. It minimises the sum of the weighted distances of
-    the updates to the median, plus a penalty for unequal weights. It begins with equal weights. In
-    each turn it first keeps the weights and computes the weighted geometric median. Then it keeps
-    the median and computes the best weights.
+    industrial IoT. It gives each update a weight. It looks for the point and the weights for which
+    a sum is smallest: the weighted distances of the updates to the point, plus a penalty for
+    unequal weights. This point is the median that the rule returns. The rule begins with equal
+    weights. In each turn it first keeps the weights and computes the weighted geometric median.
+    Then it keeps the median and computes the best weights.
 
     The median is a weighted mean of the updates. So its distances to the updates can be computed
     from the distances between the updates. The updates are read to compute these distances, and

@@ -26,8 +26,8 @@ class CovarianceAgnosticFilter(Aggregator):
     whose largest eigenvalue is smallest.
 
     An update without weight takes no part in the later steps. If it did, an update that is far away
-    would keep the others from losing weight. The eigenvector is exact. It is computed from the
-    matrix of squared distances, which has one row and one column for each client.
+    would keep the others from losing weight. The eigenvector is computed exactly, from the matrix
+    of squared distances, which has one row and one column for each client.
 
     Examples
     --------

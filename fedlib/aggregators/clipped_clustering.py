@@ -32,9 +32,9 @@ class ClippedClustering(Aggregator):
     schemes in federated learning. The updates are shortened to the median length of all updates of
     this and of the past rounds. Then they are clustered by the cosines of their angles.
 
-    The state is a vector with the lengths of all past updates, ``(rounds n,)``. If both clusters
-    are equally large, the one whose members are closer to each other is taken. The authors' code
-    takes the cluster that its clustering algorithm numbers 0.
+    The state is a vector with the lengths of all past updates. After t rounds its shape is ``(t *
+    n,)``. If both clusters are equally large, the one whose members are closer to each other is
+    taken. The authors' code takes the cluster that its clustering algorithm numbers 0.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class ClippedClustering(Aggregator):
         This says how the distance of two clusters is measured. ``"average"`` takes the mean
         distance of their members, as in the text. ``"single"`` takes the smallest distance.
     largest
-        This is the largest length to which updates are shortened. The authors' code uses 100,000.
+        Updates are shortened to this length if the median length is larger. The authors' code uses
+        100,000.
 
     Examples
     --------

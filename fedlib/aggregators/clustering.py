@@ -30,11 +30,11 @@ class ClusteringRule(Aggregator):
     ----------
     side
         This says which updates are averaged. The cheapest cluster is the one with the smallest
-        radius or sum of squares. ``"inner"`` takes the cheapest cluster of ``n - f`` updates.
-        ``"outer"`` takes the ``n - f`` updates outside the cheapest cluster of ``f``. ``"vote"``
-        takes the one of these two means that more clients vote for (Algorithm 3, which the paper
-        calls 2PRASHB). If both get equally many votes, it takes the mean of ``"outer"``, as in the
-        authors' code.
+        radius (CenterwO) or sum of squares (MeanwO). ``"inner"`` takes the cheapest cluster of ``n
+        - f`` updates. ``"outer"`` takes the ``n - f`` updates outside the cheapest cluster of
+        ``f``. ``"vote"`` takes the one of these two means that more clients vote for (Algorithm 3,
+        which the paper calls 2PRASHB). If both get equally many votes, it takes the mean of
+        ``"outer"``, as in the authors' code.
     """
 
     checks_finite: ClassVar[bool] = True

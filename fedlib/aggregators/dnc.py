@@ -22,13 +22,13 @@ from fedlib.validation import ConfigError, check_int, check_real
 class DivideAndConquer(Aggregator):
     """Leave out the updates that are farthest out in the direction in which all vary most.
 
-    The rule is Algorithm 2 of Shejwalkar and Houmansadr (2021). It draws some coordinates, and
-    subtracts the mean of the updates there. An update's score is its squared inner product with the
-    first right singular vector, which is the direction in which the updates vary most. The ``c f``
-    updates with the largest scores are left out, where ``c`` is ``filtered``. All this is done
-    several times. The mean of the updates that were never left out is the aggregate. The text does
-    not say what the aggregate is if there are no such updates. Here it is the mean of the updates
-    that were left out least often.
+    The rule is divide and conquer (DnC), Algorithm 2 of Shejwalkar and Houmansadr (2021). It draws
+    some coordinates, and subtracts the mean of the updates there. An update's score is its squared
+    inner product with the first right singular vector, which is the direction in which the updates
+    vary most. The ``c f`` updates with the largest scores are left out, where ``c`` is
+    ``filtered``. All this is done several times. The mean of the updates that were never left out
+    is the aggregate. The text does not say what the aggregate is if there are no such updates. Here
+    it is the mean of the updates that were left out least often.
 
     An update that is far away, but in another direction, is not left out. The state is the number
     of past rounds.

@@ -32,7 +32,8 @@ class FoolsGold(Aggregator):
     Parameters
     ----------
     confidence
-        This is the steepness of the logit that spreads the weights, kappa in the paper.
+        This is the steepness of the logit (the logarithm in the formula), which spreads the
+        weights. It is kappa in the paper.
     features
         This says which parameters are compared. ``"all"`` compares all parameters alike.
         ``"last_layer"`` compares the weights of the last layer, as in the code of

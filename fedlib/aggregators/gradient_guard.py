@@ -24,8 +24,8 @@ class GradientGuard(ReputationRule):
     The rule is Algorithm 1 of gradient_guard. A client's score is the structural similarity (SSIM)
     of two saliency maps, averaged over some samples. One map is that of the client's update. The
     other is that of the last direction, which is the sign of the last aggregate. In the formula M
-    is the map of a model and d is the last direction. The factor before d makes the step as long as
-    the median update.
+    is the map of a model, theta is the broadcast model, eta is the server's learning rate and d is
+    the last direction. The factor before d makes the step as long as the median update.
 
     The text does not say what the map of an update or of a direction is, or on which samples it is
     taken. It does not say what happens in the first round, which has no direction, or which window
@@ -57,17 +57,18 @@ class GradientGuard(ReputationRule):
     first
         This says what happens in the first round. ``"similarity"`` takes the broadcast model's own
         map as the reference, because there is no step yet. ``"reward"`` treats all clients alike.
-        Spectral maps treat all clients alike in the first round whatever ``first`` is, because a
-        direction of zeros has no map.
+        With spectral maps all clients are treated alike in the first round, whatever ``first`` is,
+        because a direction of zeros has no map.
     reference
         This says with what the maps are compared. ``"aggregate"`` takes the map of the last
         aggregate's signs (line 3). ``"server"`` takes the map of an update that the server itself
-        computes in this round, at its own length: a "trusted or known benign client update"
-        (section 3.3, step 1). The server has such an update in the first round too, so ``first``
-        then has no effect.
+        computes in this round. The length of this update is not changed. The text speaks of a
+        "trusted or known benign client update" (section 3.3, step 1). The server has such an update
+        in the first round too, so ``first`` then has no effect.
     window
-        This is the side of the similarity's windows in values of a map, an odd number of at least
-        3. None takes the whole map as one window, exactly as in equation (2).
+        The similarity is computed in square windows of the maps. This is the side of a window in
+        values of a map, an odd number of at least 3. None takes the whole map as one window,
+        exactly as in equation (2).
     penalised
         This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
         scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both. The

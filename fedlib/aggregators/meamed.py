@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class MeanAroundMedian(Aggregator):
     """Average the ``n - f`` values of each coordinate that are closest to their median.
 
-    This is the mean around the median of Xie et al. (2018a), Generalized Byzantine-tolerant SGD. If
+    This is the mean around the median of Xie et al. (2018), Generalized Byzantine-tolerant SGD. If
     two values are equally close, the smaller one is taken. If the number of clients is even, the
     median is the mean of the two middle values, as in other code by the same authors. Code of
     others takes the lower one of these values.

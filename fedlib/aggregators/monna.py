@@ -20,10 +20,10 @@ class Monna(Aggregator):
     """Average the ``n - f`` updates that are nearest to a trusted update.
 
     This is the nearest neighbour averaging of Farhadkhani et al. (2023), Robust collaborative
-    learning with linear gradient overhead. In the text there is no server, and each client trusts
-    its own update. Here the server trusts an update that it computes on samples of its own, or the
-    update of one client. In the authors' code a server trusts the aggregate of another rule. This
-    is not possible here.
+    learning with linear gradient overhead. Their algorithm is called MoNNA. In the text there is no
+    server, and each client trusts its own update. Here the server trusts an update that it computes
+    on samples of its own, or the update of one client. In the authors' code a server trusts the
+    aggregate of another rule. This is not possible here.
 
     Parameters
     ----------

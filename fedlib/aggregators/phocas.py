@@ -17,7 +17,7 @@ from fedlib.federation.facts import Facts
 class Phocas(Aggregator):
     """Average the ``n - f`` values of each coordinate that are closest to their trimmed mean.
 
-    The rule is that of Xie et al. (2018b), Phocas: dimensional Byzantine-resilient stochastic
+    The rule is that of Xie et al. (2018), Phocas: dimensional Byzantine-resilient stochastic
     gradient descent. The trimmed mean leaves out the f smallest and the f largest values. If two
     values are equally close, the smaller one is taken.
 

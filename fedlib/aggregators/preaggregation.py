@@ -184,9 +184,8 @@ class Bucketing(PreAggregation):
     buckets of the same round. Such an attacker is stronger than an attacker that cannot foresee the
     buckets.
 
-    A bucket is not a client, so the other rule must not treat it as one. This rule must not weigh
-    clients by their numbers of samples, look at their samples, or remember anything about each
-    client.
+    A bucket is not a client, so the other rule must not treat it as one. It must not weigh clients
+    by their numbers of samples, look at their samples, or remember anything about each client.
 
     Parameters
     ----------

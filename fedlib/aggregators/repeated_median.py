@@ -31,8 +31,9 @@ class RepeatedMedian(Aggregator):
     """Take the middle of the repeated-median line through the sorted values of each coordinate.
 
     The line is that of Siegel (1982), and of equations (1) and (2) of residual_reweighting, where
-    this rule is a baseline. The line is fitted to the points (rank, value). The aggregate is the
-    value of the line at the mean rank.
+    this rule is a baseline. In each coordinate the line is fitted to the points (rank, value). For
+    each point the median of the slopes to all other points is taken, and the slope of the line is
+    the median of these medians. The aggregate is the value of the line at the mean rank.
 
     Parameters
     ----------

@@ -45,7 +45,8 @@ class ReputationRule(Aggregator):
     Parameters
     ----------
     decay
-        This is the share of the last reputation that stays in a round, mu_d in the papers.
+        This is the share of the last reputation that stays in a round, mu_d in the text of
+        gradient_guard.
     penalised
         This says whose scores are penalised. ``"lowest"`` penalises the ``n_byzantine`` lowest
         scores, ``"highest"`` penalises as many of the highest, and ``"both"`` penalises both.

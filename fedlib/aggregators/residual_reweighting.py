@@ -46,10 +46,16 @@ class ResidualReweighting(Aggregator):
 
     This is Algorithm 1 of residual_reweighting. The paper states it for models. Each client's model
     is the broadcast model minus its update. So the rule is applied to the negated updates here.
-    They have the same ranks and residuals as the models. If at least half of the residuals of a
-    coordinate are zero, the other values of this coordinate get the confidence 0. If no client has
-    any weight, all clients get the same weight. In the formula e_ik is the residual of a value in
-    units of the residuals' scale, and h_ii is the leverage of its rank.
+    They have the same ranks and residuals as the models.
+
+    In each coordinate a line is fitted to the sorted values, as in ``repeated_median``. The
+    residual of a value is its distance to the line. The smaller the residual is, the larger is the
+    confidence in the value. The weight of a client sums up the confidences in its values. A
+    coordinate counts more in this sum if its confidences differ more. In the formula w_ik is the
+    confidence in a value, W_i is the weight of a client, e_ik is the residual in units of the
+    residuals' scale, and h_ii is the leverage of the value's rank. If at least half of the
+    residuals of a coordinate are zero, the other values of this coordinate get the confidence 0. If
+    no client has any weight, all clients get the same weight.
 
     Parameters
     ----------
@@ -64,8 +70,9 @@ class ResidualReweighting(Aggregator):
         median of the slopes. ``"theil_sen"`` takes the median of all slopes. ``"median"`` takes the
         slope zero.
     weighting
-        This says how residuals become confidences. ``"irls"`` takes equation (6). ``"gaussian"``
-        takes a Gaussian function (section 4.5, Table 7).
+        This says how residuals become confidences. ``"irls"`` takes equation (6), as in iteratively
+        reweighted least squares (IRLS). ``"gaussian"`` takes a Gaussian function (section 4.5,
+        Table 7).
     intercept
         This says where the line of the repeated median lies. ``"repeated_median"`` takes its own
         intercept (equation 2). ``"middle"`` makes the line go through the median at the mean rank,

@@ -48,9 +48,9 @@ class SignGuard(Aggregator):
     share
         This is the share of the coordinates that is drawn, anew in every round.
     quantile
-        This decides the width of the clusters. Each client has a distance to its neighbour at this
-        quantile of all clients, and the width is the mean of these distances. The authors' code has
-        0.5.
+        This decides the width of the clusters. For each client, the distances to all clients are
+        sorted, and the distance at this quantile is taken. The width is the mean of these
+        distances. The authors' code has 0.5.
     seed
         This is the seed from which coordinates are drawn.
 

@@ -83,7 +83,8 @@ class SubsetRule(Aggregator):
 class MinimumDiameterAveraging(SubsetRule):
     """Average the subset of ``n - f`` updates with the smallest diameter (El Mhamdi et al., 2021).
 
-    The diameter is the largest distance between two updates of the subset.
+    This is minimum diameter averaging (MDA). The diameter is the largest distance between two
+    updates of the subset.
 
     Examples
     --------
@@ -130,10 +131,10 @@ class MinimumDiameterAveraging(SubsetRule):
 class SmallestMaximumEigenvalueAveraging(SubsetRule):
     """Average the ``n - f`` updates that vary least in the direction in which they vary most.
 
-    The rule is that of Allouah et al. (2023), On the privacy-robustness-utility trilemma. The
-    variance in that direction is the largest eigenvalue of the subset's covariance. The covariance
-    has the same non-zero eigenvalues as the centred Gram matrix, which can be computed from the
-    squared distances.
+    The rule is the smallest maximum eigenvalue averaging (SMEA) of Allouah et al. (2023), On the
+    privacy-robustness-utility trilemma. The variance in that direction is the largest eigenvalue of
+    the subset's covariance. The covariance has the same non-zero eigenvalues as the centred Gram
+    matrix, which can be computed from the squared distances.
 
     Examples
     --------

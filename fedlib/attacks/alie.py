@@ -19,16 +19,17 @@ from fedlib.validation import ConfigError, check_real
 class ALittleIsEnough(Attack):
     """Send ``mean - z std`` of the benign updates, coordinate by coordinate.
 
-    This is Algorithm 3 of Baruch et al. (2019), and section III-C of centered_clipping. The
-    standard deviation is that of a sample (n - 1). Some libraries add ``z std`` instead. The sign
-    here is that of the text and the code of centered_clipping.
+    This is "A little is enough" (ALIE), Algorithm 3 of Baruch et al. (2019), and section III-C of
+    centered_clipping. The standard deviation is that of a sample (n - 1). Some libraries add ``z
+    std`` instead. The sign here is that of the text and the code of centered_clipping.
 
     Parameters
     ----------
     z
         The strength of the attack. None takes the largest z with which enough benign updates are
-        still farther from the mean than the Byzantine ones. It is 0.2533 if 5 of 25 clients are
-        Byzantine.
+        still farther from the mean than the Byzantine ones: so many that they and the Byzantine
+        updates are a majority. The values are taken to be normally distributed. This z is 0.2533 if
+        5 of 25 clients are Byzantine.
     alternating
         Whether the perturbation's sign is flipped in every round (centered_clipping, equation 19).
         The first round sends ``mean - z std``. The state is then the number of past rounds.

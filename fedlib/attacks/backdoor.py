@@ -34,9 +34,9 @@ class Backdoor(TrainingAttack):
         each epoch. Appendix A.5 of residual_reweighting and its code poison 20 of 64. If a batch
         has fewer samples than this number, all of them are poisoned.
     counts_target
-        Whether samples of the target class count as successes too, as in the authors' code. On
-        MNIST, 10.3 % of the samples have the target class. The published rates of attacks that fail
-        are about as high.
+        Whether samples of the target class count as successes of the attack too, as in the authors'
+        code. On MNIST, 10.3 % of the samples have the target class. The published success rates of
+        attacks that fail are about as high.
     """
 
     target: int = 2

@@ -30,9 +30,9 @@ class Camouflage(Attack):
     Parameters
     ----------
     aim
-        The aggregate that is pushed if the rule has a vote. ``"elected"`` pushes the candidate that
-        wins an election held for the trial. In this election the Byzantine clients vote for the
-        worse candidate. ``"least"`` pushes the candidate that suffers least.
+        The candidate that is pushed if the clients vote on candidates. ``"elected"`` pushes the
+        candidate that wins an election held for the trial. In this election the Byzantine clients
+        vote for the worse candidate. ``"least"`` pushes the candidate that suffers least.
     direction
         The direction p of the shift. ``"against"`` takes minus the direction of the benign mean.
         ``"sign"`` takes minus its signs.

@@ -19,9 +19,9 @@ class Dictated(Attack):
     """Send from every Byzantine client what the state says. Without a state, be honest.
 
     The state is an update of the shape ``(n_parameters,)``, or a factor of the shape ``(1,)``. The
-    clients' own updates are multiplied by the factor. The state can also have the shape
-    ``(2, n_parameters)``. Then the own updates are multiplied by the first row, and the second row
-    is added.
+    clients' own updates are multiplied by the factor. The state can also have the shape ``(2,
+    n_parameters)``. Then the own updates are multiplied by the first row, and the second row is
+    added. The formula is for a state a that is an update.
 
     The attack is made for :class:`fedlib.agents.environment.FederationEnvironment`. In this
     environment a policy chooses the update of each round (two_stage_attack, section 3).
@@ -68,11 +68,11 @@ class TwoStage(Dictated):
     """Learn the data, learn a policy, then attack with this policy (two_stage_attack, section 3).
 
     In the first stage the attacker learns samples whose gradients match the gradients that it sees.
-    In the second stage it learns a policy on these samples. The learning is done by the agent
-    :mod:`fedlib.agents.two_stage`, which plays the runs of a grid that have this attack. Without
-    the agent the attack stays in the first stage, in which it is honest. The parameters below say
-    what the text does not give. The *level* is the level of robustness that the model certifies,
-    which is rho-hat in the text.
+    In the second stage it learns a policy on these samples. The policy chooses the update a of each
+    round. The learning is done by the agent :mod:`fedlib.agents.two_stage`, which plays the runs of
+    a grid that have this attack. Without the agent the attack stays in the first stage, in which it
+    is honest. The parameters below say what the text does not give. The *level* is the certified
+    level of robustness of the model, which is rho-hat in the text.
 
     Parameters
     ----------

@@ -138,10 +138,9 @@ class FullKrum(DirectedDeviation):
     benign mean. In the text they are those of the aggregate without the attack.
 
     With partial knowledge the attacker's own honest updates stand for the benign ones. The attacker
-    first tries one Byzantine update together with them. As long as it finds no lambda, it adds one
-    more Byzantine update. It does not begin with as many Byzantine updates as there are honest
-    ones. These equal updates would be each other's neighbours, and Krum would choose them with any
-    lambda.
+    first tries one Byzantine update together with them. If it finds no lambda, it tries two, and so
+    on. It does not begin with as many Byzantine updates as it has clients, because these equal
+    updates would be each other's neighbours. Krum would then choose them with any lambda.
 
     With full knowledge the attack is not defined if ``2 f >= n - 1``. The ``n - f - 2`` nearest
     neighbours of a Byzantine update are then the other Byzantine updates, which are equal to it. So

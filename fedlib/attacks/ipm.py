@@ -18,6 +18,8 @@ from fedlib.validation import check_real
 class InnerProductManipulation(Attack):
     """Send ``-epsilon`` times the benign mean (Xie et al., 2020).
 
+    This is inner product manipulation (IPM).
+
     Parameters
     ----------
     epsilon

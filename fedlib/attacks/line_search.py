@@ -29,7 +29,7 @@ class OptimisedAttack(Attack):
     Parameters
     ----------
     start
-        The first factor.
+        The first factor that is tried, z or epsilon.
     step
         The first step from one factor to the next. With a negative step the search goes in the
         other direction. byzfl uses 10, and earlier code of the same authors uses 1.

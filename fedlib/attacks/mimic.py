@@ -34,10 +34,10 @@ class Mimic(Attack):
     """Send a copy of the update of one honest client.
 
     The attack is that of Karimireddy et al. (2022), section 3.2 and appendix B. A Byzantine client
-    looks exactly like an honest client. The attack harms if clients have different data. During the
-    warm-up the attacker learns, by Oja's rule, the direction in which honest updates vary most. It
-    copies the client that is farthest along this direction. After the warm-up it always copies the
-    last such client.
+    looks exactly like an honest client. The attack does harm if the clients have different data.
+    During the warm-up the attacker learns, by Oja's rule, the direction in which honest updates
+    vary most. It copies the client that is farthest along this direction. After the warm-up it
+    always copies the last such client.
 
     An update with a NaN or an Inf counts as the zero update.
 

@@ -46,9 +46,10 @@ class ProjectedGradientAscent(Attack):
         always 1.4 times the last gamma, up to a thousand times ``start``, as in the code of
         clustering_with_outliers.
     aim
-        The candidate that is pushed if the rule has a vote. ``"elected"`` is the candidate that
-        wins an election held for the trial. ``"least"`` is the candidate that errs least, as in the
-        code of clustering_with_outliers.
+        The candidate that is pushed if the clients vote on candidates, as with ``side="vote"`` of
+        ``mean_with_outliers``. ``"elected"`` is the candidate that wins an election held for the
+        trial. ``"least"`` is the candidate that errs least, as in the code of
+        clustering_with_outliers.
 
     Examples
     --------

@@ -20,16 +20,18 @@ from fedlib.validation import check_name, check_real
 class RelocatedOrthogonalPerturbation(Attack):
     """Hide at the last aggregate and push orthogonally to it (centered_clipping, Algorithm 3).
 
-    Let a be the last aggregate and m the benign mean. The reference direction is ``lam a + (1 -
-    lam) m``, and u is this vector, scaled to length 1. The perturbation p is the all-ones vector
-    without its projection on u, scaled to length 1. Every Byzantine client sends ``a + z p``. Line
-    4 of the algorithm prints this round's aggregate in place of m. The attacker does not know this
-    aggregate. Among the inputs of the algorithm, only the benign mean can take its place.
+    This is relocated orthogonal perturbation (ROP). Let a be the last aggregate and m the benign
+    mean. The reference direction is ``lam a + (1 - lam) m``, and u is this vector, scaled to length
+    1. The perturbation p is the all-ones vector without its projection on u, scaled to length 1.
+    Every Byzantine client sends ``a + z p``. Line 4 of the algorithm prints this round's aggregate
+    in place of m. The attacker does not know this aggregate. Among the inputs of the algorithm,
+    only the benign mean can take its place.
 
     Parameters
     ----------
     z
-        The length of the perturbation. It is 1 in the text, and ALIE's 0.2533 in the authors' code.
+        The length of the perturbation. It is 1 in the text. In the authors' code it is 0.2533,
+        which is the z of ``alie`` in their setting.
     lam
         The weight of the last aggregate in the reference, lambda in the text.
     angle
@@ -49,10 +51,10 @@ class RelocatedOrthogonalPerturbation(Attack):
         of the equation, the attacker sends nothing but the perturbation for these parameters. Here
         the perturbation is added to the last aggregate, as for all other parameters.
     mean_of
-        The momenta whose mean is the benign mean. ``"benign"`` takes the momenta that the benign
-        clients send. ``"own"`` takes the momenta that the attacker's own clients would send if they
-        were honest. With them the attacker predicts the other momenta without seeing them (section
-        III-B).
+        The momenta whose mean is the benign mean. (In this paper the updates are momenta.)
+        ``"benign"`` takes the momenta that the benign clients send. ``"own"`` takes the momenta
+        that the attacker's own clients would send if they were honest. With them the attacker
+        predicts the other momenta without seeing them (section III-B).
 
     Examples
     --------
