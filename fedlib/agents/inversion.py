@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from fedlib.agents.unrolled import Ascent, moved
@@ -187,6 +186,9 @@ def wasserstein_distance(x: torch.Tensor, z: torch.Tensor) -> float:
     ConfigError
         If the sizes differ, or if they are zero.
     """
+    # Imported here, because every start of the library imports this module, and SciPy is slow.
+    from scipy.optimize import linear_sum_assignment
+
     if len(x) != len(z) or len(x) == 0:
         raise ConfigError(
             f"samples of {len(x)} and {len(z)} elements have no distance: both must have the same "

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import linkage, to_tree
-from scipy.spatial.distance import squareform
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.aggregators.norms import (
@@ -110,6 +108,10 @@ class ClippedClustering(Aggregator):
 
         ``distances`` are those between all clients, ``(n, n)``.
         """
+        # Imported here, because every start of the library imports this module, and SciPy is slow.
+        from scipy.cluster.hierarchy import linkage, to_tree
+        from scipy.spatial.distance import squareform
+
         if len(distances) == 1:
             return np.ones(1, dtype=bool)
         joins = linkage(squareform(distances), method=self.join)

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from fedlib.aggregators.base import AGGREGATORS, Aggregator
 from fedlib.aggregators.norms import (
@@ -76,6 +74,10 @@ def _majority(distances: np.ndarray) -> np.ndarray:
     ``distances`` are those between all clients, ``(n, n)``. At each distance all clients that are
     no farther apart are joined.
     """
+    # Imported here, because every start of the library imports this module, and SciPy is slow.
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     n = len(distances)
     if n == 1:
         return np.ones(1, dtype=bool)
