@@ -23,6 +23,7 @@ from fedlib.commands.verify import add_verify
 from fedlib.compat import MissingExtraError
 from fedlib.data.errors import DataError
 from fedlib.evidence.report import Archive
+from fedlib.evidence.table import plural
 from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
 from fedlib.runs.store import Store, StoreError, results_root
 from fedlib.validation import ConfigError
@@ -118,14 +119,15 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="PATTERN",
         help=f"{ONLY_HELP}. You can give this option several times, and the cells of the first "
-        "pattern are then computed first",
+        "pattern are then computed first. It cannot be given if PAPER is all",
     )
     run.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
     run.add_argument(
         "--seeds",
         type=int,
         metavar="K",
-        help="compute the seeds 1 to K (default: as many as the paper's grid has at this scale)",
+        help="compute the seeds 1 to K (default: as many as the paper's grid has at this scale). "
+        "It cannot be given if PAPER is all",
     )
     run.add_argument(
         "--jobs",
@@ -134,7 +136,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how many processes compute runs at the same time (default: as many as the cores and "
         "the memory allow, and one on a GPU)",
     )
-    run.add_argument("--data", default="auto", metavar="SOURCE", help=DATA_HELP)
+    run.add_argument(
+        "--data",
+        default="auto",
+        metavar="SOURCE",
+        help=f"{DATA_HELP}. If PAPER is all, auto means real, and embedded is not accepted",
+    )
     run.add_argument(
         "--budget",
         metavar="T",
@@ -162,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     add_plan(commands)
 
-    text = "list the cells (experiments) of a paper, and say which of their runs are stored"
+    text = "list the cells (configurations) of a paper, and say which of their runs are stored"
     show = commands.add_parser("list", help=text, description=sentence(text))
     show.add_argument(
         "slug", metavar="PAPER", nargs="?", help=f"one of {', '.join(grid_slugs())} (default: all)"
@@ -193,7 +200,7 @@ def _run(options: argparse.Namespace) -> int:
         cells, store, options.scale, device=options.device, jobs=options.jobs, ray=ray
     )
     print(
-        f"{grid.slug} at scale {options.scale}: {len(outcome.computed)} runs computed, "
+        f"{grid.slug} at scale {options.scale}: {plural(len(outcome.computed), 'run')} computed, "
         f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
         f"process, {len(outcome.failed)} failed. Records: {store.path(options.scale)}"
     )

@@ -30,7 +30,7 @@ def test_run_computes_then_finds_it_stored(capsys):
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "[1/1] table_iv/mnist_noniid/ipm/tm/0.9 seed 1: accuracy" in out
-    assert "1 runs computed, 0 stored before" in out
+    assert "1 run computed, 0 stored before" in out
     assert main(command) == 0
     assert "0 runs computed, 1 stored before" in capsys.readouterr().out
 
@@ -48,6 +48,11 @@ def test_without_real_data_auto_says_so_and_real_fails(capsys, monkeypatch):
     message = capsys.readouterr().err
     assert "MNIST is not on disk" in message
     assert "--download mnist" in message
+    assert message.endswith("Or use generated data: data='embedded'.\n")
+    # The next commands take no generated data, so they do not offer them.
+    assert main(["data", "--download", "mnist"]) == 2
+    message = capsys.readouterr().err
+    assert "MNIST is not on disk" in message and "embedded" not in message
 
 
 @pytest.mark.parametrize(
@@ -276,4 +281,4 @@ def test_the_grids_need_no_notebook_software():
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, timeout=120
     )
     assert result.returncode == 0, result.stderr
-    assert "1 runs computed" in result.stdout
+    assert "1 run computed" in result.stdout

@@ -326,6 +326,6 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch, capsys)
             assert main(words[words.index("fedlib") + 1 :]) == 0
         outputs.append(capsys.readouterr().out)
     run, merge, verify = outputs
-    assert "1 runs computed" in run
+    assert "1 run computed" in run
     assert "my-results: 1 added, 0 stored before, 0 refused" in merge
     assert "of 1 stored runs 1 identical" in verify

@@ -185,6 +185,8 @@ def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):
     )
     assert plan.runs == ()
     assert set(plan.absent) == {"mnist", "fashion_mnist", "cifar10"}
+    # The command plan takes no generated data, so it does not offer them.
+    assert not any("embedded" in reason for reason in plan.absent.values())
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -125,7 +125,7 @@ def test_the_installed_library_runs_from_an_empty_folder(use, python):
     # Results go to the folder where the command is called, and are found there again.
     first = use("-m", "fedlib", *RUN)
     kept = use.folder / "results" / "centered_clipping" / "smoke.jsonl"
-    assert "1 runs computed, 0 stored before" in first.stdout
+    assert "1 run computed, 0 stored before" in first.stdout
     assert f"Records: {kept}" in first.stdout
     assert len(kept.read_text().splitlines()) == 1
     assert f"fedlib {fedlib.__version__}" in kept.read_text()

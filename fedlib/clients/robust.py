@@ -33,8 +33,8 @@ class RobustSGD(MomentumSGD):
     """Compute the gradient at samples that are moved to where the loss is largest.
 
     This is Algorithm 1 of two_stage_attack. Each sample x of the batch is replaced by ``argmax_z
-    loss(z) - gamma ||z - x||^2``; see :func:`transport`. The text does not say how this maximum is
-    found.
+    loss(z) - gamma ||z - x||^2`` (see :func:`transport`). The paper does not say how this maximum
+    is found.
 
     Parameters
     ----------

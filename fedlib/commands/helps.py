@@ -16,7 +16,7 @@ DATA_HELP = (
     "generated data (default: auto)"
 )
 ONLY_HELP = (
-    "choose the cells (experiments) whose names match the pattern, such as '*/rop/*'. The "
+    "choose the cells (configurations) whose names match the pattern, such as '*/rop/*'. The "
     "command 'list' prints all names"
 )
 

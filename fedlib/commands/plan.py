@@ -9,6 +9,7 @@ import sys
 from fedlib import hardware
 from fedlib.commands.helps import SCALE_HELP, sentence
 from fedlib.evidence.plan import Plan, Wanted, make_plan
+from fedlib.evidence.table import plural
 from fedlib.grids import OnRay, Planned, run_planned
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
@@ -110,7 +111,7 @@ def run_all(options: argparse.Namespace) -> int:
         ray=ray,
     )
     print(
-        f"all papers at scale {options.scale}: {len(outcome.computed)} runs computed, "
+        f"all papers at scale {options.scale}: {plural(len(outcome.computed), 'run')} computed, "
         f"{len(outcome.not_started)} left because the budget ends, {len(outcome.elsewhere)} with "
         f"another process, {len(outcome.failed)} failed."
     )

@@ -55,7 +55,8 @@ def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--setting",
         default="iid_f5",
         metavar="S",
-        help=f"how the data are shared out and how many attack. {settings} (default: iid_f5)",
+        help=f"how the data are shared out, and how many clients attack. {settings} (default: "
+        "iid_f5)",
     )
     rank.add_argument(
         "--seeds",
@@ -69,7 +70,8 @@ def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--jobs",
         type=int,
         metavar="N",
-        help="how many processes play runs at the same time. A rule from a file always has one",
+        help="how many processes compute runs at the same time. With a rule or attack from a "
+        "file it is always one",
     )
     rank.add_argument(
         "--out",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fedlib.data.archives import Archive, digest
 from fedlib.data.catalogue import DATASETS, DOWNLOADABLE, DatasetInfo
-from fedlib.data.errors import DataError
+from fedlib.data.errors import AbsentDataError, DataError
 from fedlib.data.files import (
     CANONICAL,
     absent_error,
@@ -69,10 +69,11 @@ def download(name: str, root: Path | None = None) -> None:
                 _keep_replaced(folder / file)
                 scratch.replace(folder / file)
     except (OSError, RuntimeError, ImportError, EOFError, HTTPException) as error:
-        trouble: object = absent_error(name, folder)
+        failed = f"The download failed: {error}"
         if complete:
-            trouble = f"{info.title} under {folder} is truncated or another variant."
-        raise DataError(f"{trouble}\nThe download failed: {error}") from error
+            what = f"{info.title} under {folder} is truncated or another variant."
+            raise DataError(f"{what}\n{failed}") from error
+        raise AbsentDataError(f"{absent_error(name, folder)}\n{failed}") from error
     verify_files(name, folder)
 
 

@@ -62,7 +62,7 @@ def absent_error(name: str, root: Path) -> AbsentDataError:
     return AbsentDataError(
         f"{info.title} is not on disk: looked for {', '.join(sorted(info.files))}\n"
         f"under {root} (set FEDLIB_DATA to use another folder).\n"
-        f"{get}, or use data='embedded'."
+        f"{get}."
     )
 
 

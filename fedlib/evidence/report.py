@@ -159,7 +159,7 @@ class Archive:
 
     @cached_property
     def noise(self) -> NoiseBook:
-        """How far the accuracies of a cell's seeds are apart, pooled over comparable cells."""
+        """How far apart the accuracies of a cell's seeds are, pooled over comparable cells."""
         return NoiseBook(self.results())
 
     def results(self, keys: Iterable[str] | None = None) -> list[CellResult]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fedlib.data import DataConfig, resolve_source
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
-from fedlib.data.errors import DataError
+from fedlib.data.errors import AbsentDataError, DataError
 from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_int, check_kind, check_name
@@ -220,7 +220,7 @@ def expand(
         If the scale or the source of the data is unknown, if ``seeds`` is no positive number, or
         if ``only`` is no pattern, or no cell matches one of the patterns.
     DataError
-        If the data set of a chosen cell cannot be used.
+        If the data set of a chosen cell is absent or cannot be used.
 
     Examples
     --------
@@ -252,6 +252,9 @@ def expand(
     chosen = [found[place] for place in matching([cell.key for cell in found], only, grid.slug)]
     for name in sorted({cell.config.data.name for cell in chosen}):
         trouble = troubles[name]
+        if isinstance(trouble, AbsentDataError):
+            advice = "Or use generated data: data='embedded'."
+            raise AbsentDataError(f"{trouble}\n{advice}") from trouble
         if isinstance(trouble, Exception):
             raise trouble
         for warning in trouble:

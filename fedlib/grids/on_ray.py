@@ -35,13 +35,13 @@ _LOOK_EVERY = 1.0
 
 @dataclass(frozen=True)
 class OnRay:
-    """Where a grid is played on Ray.
+    """Where Ray computes a grid.
 
     Attributes
     ----------
     address
         The address of a cluster, or ``"auto"`` for the one that this machine belongs to. None
-        starts Ray on this machine alone, for as long as the grid is played.
+        starts Ray on this machine alone, for as long as the grid is computed.
     gpu_share
         The share of a GPU that a run takes, above 0 and at most 1. None computes on CPUs, with one
         core for each run.

@@ -75,7 +75,7 @@ def run_grid(
         The number of processes. None takes what :func:`fedlib.grids.side_by_side.side_by_side`
         gives: one for each core of a CPU if there is memory for them, and one on a GPU.
     strategy
-        How the clients' gradients are taken; see :mod:`fedlib.gradients`.
+        How the clients' gradients are computed (see :mod:`fedlib.gradients`).
     progress
         Whether to print how much there is to do, a line for each finished run, and a bar.
     ray

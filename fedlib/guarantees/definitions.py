@@ -61,11 +61,13 @@ def _likely_worst_subsets(points: torch.Tensor, answer: torch.Tensor, f: int) ->
 def violations(
     updates: torch.Tensor, aggregate: torch.Tensor, f: int, tolerance: float | None = None
 ) -> dict[str, float]:
-    """Return how badly an aggregate meets each definition on one set of vectors.
+    """Return how badly an aggregate violates each definition on one set of vectors.
 
-    This is the largest ratio over all subsets of ``n - f`` vectors. If there are more than 20,000
-    subsets, it is the largest over 2,000 random ones and over those that are likely to be worst,
-    which are the nearest neighbours of each vector and the vectors farthest from the aggregate.
+    Each definition bounds the distance of the aggregate from the mean of a subset by a constant
+    times a measure of the subset's spread. The function returns the largest ratio of this distance
+    to this measure, over all subsets of ``n - f`` vectors. If there are more than 20,000 subsets,
+    only some are tried: 2,000 random ones and those that are likely to be worst. The latter are the
+    nearest neighbours of each vector and the vectors farthest from the aggregate.
 
     Parameters
     ----------

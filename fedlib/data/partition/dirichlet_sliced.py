@@ -21,11 +21,11 @@ class DirichletSliced(Partition):
     the samples by class. Then it takes for class c, which has n_c samples, those from place
     ``c n_c`` to ``(c + 1) n_c``. That is right only if all classes are of the same size. On MNIST
     18 % of the samples get into the pool of another class. There 8,141 samples are in two pools,
-    and as many are in none.
+    and the same number of samples are in no pool.
 
     Every pool is then split in proportion to the clients' own draws from Dir(alpha). The shares
     are rounded down. The samples that are left over are shuffled and dealt to the clients with the
-    fewest samples, so that each of these gets about as many.
+    fewest samples, so that each of these clients gets about the same number of them.
 
     Parameters
     ----------

@@ -22,13 +22,14 @@ def whole_run(page: Page) -> str:
     summary: dict[str, Any] = json.loads(page.benchmark(FILE))
     before, now = summary["before"], summary["now"]
     return (
-        f"`{summary['cell']}` has {summary['rounds']} rounds at the paper's scale. Two states of "
-        "the code played it at the same time, each on a core of its own, on "
-        f"{summary['date']} ({summary['processor']}). The code without compiled kernels "
-        f"(commit `{before['commit'][:7]}`) took {_minutes(before)} of processor time, and the "
-        f"present code (`{now['commit'][:7]}`) took {_minutes(now)}. This is "
+        f"The run `{summary['cell']}` has {summary['rounds']} rounds at the paper's scale. An "
+        "older and a newer version of the code computed it at the same time, each on a core of its "
+        f"own, on {summary['date']} ({summary['processor']}). The older code (commit "
+        f"`{before['commit'][:7]}`) has no compiled kernels. It took {_minutes(before)} of "
+        f"processor time. The newer code (`{now['commit'][:7]}`) took {_minutes(now)}, so it is "
         f"{before['seconds'] / now['seconds']:.1f} times as fast. The accuracy after the last "
-        f"round is {100 * before['accuracy']:.2f} % and {100 * now['accuracy']:.2f} %."
+        f"round is {100 * before['accuracy']:.2f} % with the older code and "
+        f"{100 * now['accuracy']:.2f} % with the newer code."
     )
 
 

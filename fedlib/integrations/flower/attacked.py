@@ -63,7 +63,7 @@ class UnderAttack(Strategy):
     Raises
     ------
     ConfigError
-        If the attack acts on data, or needs to know what is not known here.
+        If the attack changes data, or needs to know something that is not known here.
 
     Examples
     --------

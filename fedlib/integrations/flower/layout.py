@@ -100,7 +100,8 @@ class Layout:
         Returns
         -------
         torch.Tensor
-            The vector ``(size,)``. It is float64 if an array of the layout is, else float32.
+            The vector ``(size,)``. It is float64 if an array of the layout is float64, and
+            otherwise float32.
 
         Raises
         ------

@@ -52,7 +52,7 @@ class AttackMod:
     Raises
     ------
     ConfigError
-        If the attack acts on data, or needs to know what one client cannot know.
+        If the attack changes data, or needs to know something that one client cannot know.
 
     Examples
     --------

@@ -20,7 +20,7 @@ ClientOf = Callable[[Message], Hashable]
 def node_id(reply: Message) -> Hashable:
     """Return the number of the node that has sent a reply.
 
-    Flower's link gives each node its number, so that a client cannot take another one's.
+    Flower gives each node its number, so a client cannot take the number of another one.
     """
     return reply.metadata.src_node_id  # type: ignore[no-any-return]
 
