@@ -1,6 +1,7 @@
 """A toy paper for tests: a grid of runs that take milliseconds."""
 
 import pytest
+import torch
 from hypothesis import settings
 from small import DATA
 
@@ -46,6 +47,18 @@ def toy_cells(scale, seed, data):
             )
         )
     return cells
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Give each test the threads that the process began with, whatever a test before has set.
+
+    Tests run in several processes, each with one thread. With more threads they wait for each
+    other's cores.
+    """
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

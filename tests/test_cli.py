@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from fedlib import hardware
 from fedlib.__main__ import main
 from fedlib.compat import import_torchvision
 from fedlib.data.files import checksums
@@ -244,7 +245,13 @@ def test_data_says_that_a_trusted_table_cannot_be_used(capsys, tmp_path):
     assert "on disk and verified (mine, sha256 " in capsys.readouterr().out
 
 
-def test_doctor_tells_versions_device_threads_and_data(capsys):
+@pytest.fixture
+def one_core(monkeypatch):
+    """The command ``doctor`` computes with one thread, because other tests have the other cores."""
+    monkeypatch.setattr(hardware, "cores", lambda: 1)
+
+
+def test_doctor_tells_versions_device_threads_and_data(capsys, one_core):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     for word in (
@@ -259,7 +266,7 @@ def test_doctor_tells_versions_device_threads_and_data(capsys):
         assert word in out
 
 
-def test_doctor_looks_at_the_device_that_it_is_told(capsys):
+def test_doctor_looks_at_the_device_that_it_is_told(capsys, one_core):
     assert main(["doctor", "--device", "cpu"]) == 0
     assert "device: cpu" in capsys.readouterr().out
     assert main(["doctor", "--device", "gpu"]) == 2
