@@ -24,8 +24,9 @@ class Backdoor(TrainingAttack):
     Parameters
     ----------
     target
-        The class that the model is to give to samples with the trigger. In the paper it is the
-        digit 2 on MNIST, and the class "bird" on CIFAR-10, whose number is also 2.
+        The class that the model is to give to samples with the trigger. The default is that of the
+        paper's images: the digit 2 on MNIST, and the class "bird" on CIFAR-10, whose number is also
+        2. Other data need a target of their own.
     share
         The share of a Byzantine client's samples that is poisoned. The poisoned samples are the
         same in all rounds. This parameter has no effect if ``per_batch`` is given.

@@ -38,10 +38,9 @@ class RuleStrategy(FedAvg):
 
     A client that fails or does not answer in time has no row. If a client sends another shape,
     something that cannot be read, or NaN, its row is the zero update. If the rule cannot serve the
-    number of rows, the model stays as it is in this round. All of this is logged, and it is counted
-    in the metrics of the round: ``fedlib-rows``, ``fedlib-failed``,
-    ``fedlib-malformed``, ``fedlib-non-finite``, ``fedlib-metrics-left-out`` and
-    ``fedlib-skipped``.
+    number of rows, the model stays as it is in this round. Each of these cases is counted in the
+    metrics of the round: ``fedlib-rows``, ``fedlib-failed``, ``fedlib-malformed``,
+    ``fedlib-non-finite``, ``fedlib-metrics-left-out`` and ``fedlib-skipped``.
 
     Parameters
     ----------
