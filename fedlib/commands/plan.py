@@ -71,8 +71,8 @@ def _totals(plan: Plan) -> str:
     of_claims = [run for run in plan.runs if run.needed_by]
     claims = sum(len(run.decides) for run in plan.runs)
     text = (
-        f"Missing: {plural(len(plan.runs), 'run')}, about {_hours(plan.runs)} in all. {claims} open "
-        f"questions wait for {len(of_claims)} of them, about {_hours(of_claims)}."
+        f"Missing: {plural(len(plan.runs), 'run')}, about {_hours(plan.runs)} in all. {claims} "
+        f"open questions wait for {len(of_claims)} of them, about {_hours(of_claims)}."
     )
     if any(not run.measured for run in plan.runs):
         text += (
