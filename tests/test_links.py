@@ -1,5 +1,6 @@
 """Every number leads to its records: the links, their anchors, and the pages that they lead to."""
 
+import fnmatch
 import html
 import importlib
 import inspect
@@ -172,6 +173,13 @@ def test_anchors_on_a_page_of_records_are_unique_and_all_there(pages, slug):
     judged = judged_claims(slug).judged if slug in SLUGS else ()
     claims = {row.claim.anchor(slug) for row in judged}
     assert set(found) == cells | claims
+
+
+@pytest.mark.parametrize("slug", grid_slugs())
+def test_the_example_in_the_filter_of_a_page_of_records_fits_some_of_its_cells(pages, slug):
+    (pattern,) = re.findall('name="only" placeholder="([^"]+)"', pages[slug])
+    cells = Archive(load_grid(slug)).all_cells()
+    assert 0 < len(fnmatch.filter(cells, pattern)) < len(cells)
 
 
 @pytest.mark.parametrize("slug", SLUGS)

@@ -37,8 +37,10 @@ def records(page: Page, slug: str) -> str:
     """Return the records of all cells of a grid, and the cells of all claims of its paper."""
     archive = opened(slug)
     # The anchor of this heading is ALL_CELLS.
-    parts = [f"## {ALL_CELLS.capitalize()}", raw_html(_FILTER.format(slug=slug))]
-    for name, keys in itertools.groupby(sorted(archive.all_cells()), key=_first_part):
+    every = sorted(archive.all_cells())
+    asked = _FILTER.format(slug=slug, example=html.escape(_example(every)))
+    parts = [f"## {ALL_CELLS.capitalize()}", raw_html(asked)]
+    for name, keys in itertools.groupby(every, key=_first_part):
         parts += [f"### `{name}`", raw_html("".join(_cell(archive, key) for key in keys))]
     if slug in paper_slugs():  # an arena claims nothing
         claims = "".join(_claim(archive, row) for row in judged_claims(slug).judged)
@@ -52,10 +54,16 @@ def records(page: Page, slug: str) -> str:
 
 _FILTER = (
     '<form class="fedlib-filter fedlib-cells-filter" role="search" data-slug="{slug}" hidden>'
-    '<label>Show cells <input type="search" name="only" placeholder="*/rop/cc_tau1/*"></label>'
+    '<label>Show cells <input type="search" name="only" placeholder="{example}"></label>'
     '<p class="fedlib-count" role="status"></p>'
     '<pre class="fedlib-command" hidden></pre></form>'
 )
+
+
+def _example(keys: Sequence[str]) -> str:
+    """Return a pattern that some of the keys match, as an example: ``*/greedy/*``."""
+    parts = keys[0].split("/")
+    return f"*/{parts[1]}/*" if len(parts) > 2 else f"{parts[0]}/*"
 
 
 def _first_part(key: str) -> str:
