@@ -11,6 +11,7 @@ from fedlib.data import DataConfig, load_dataset
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
+from fedlib.evidence.claims import above, below
 from fedlib.evidence.class_counts import stored_counts
 from fedlib.evidence.found import found_in
 from fedlib.evidence.published import load_published
@@ -320,7 +321,27 @@ def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
                 success = 0.86 if cell.key.startswith("loan/") else 0.84
                 put(store, cell, "paper", 0.9, attack_success=[0.1, success + seed / 1000])
     judged = tables.claims_table(Archive(GRID, store)).judged
-    assert [judged[number].verdict for number in numbers] == ["does not hold", "holds"]
+    # No attack can add 50 points to 84 %. That it adds fewer than 5 can be seen.
+    said = [judged[number].verdict for number in numbers]
+    assert said == ["undecided: nothing to measure", "holds"]
+
+
+@pytest.mark.parametrize(
+    ("attacked", "floors", "needed", "value"),
+    [
+        ((90, 60), (40, 10), above(50), 50),
+        ((90, 60), (50, 10), above(50), None),  # at most 50 points can be added
+        ((90, 60), (40, 60), above(50), None),
+        ((99,), (94,), below(5), 5),
+        ((99,), (96,), below(5), None),  # at most 4 points can be added
+    ],
+)
+def test_a_success_that_is_high_without_an_attack_decides_nothing(attacked, floors, needed, value):
+    cells = tuple(f"loan/naive/{rule}" for rule in ("ours", "median"))[: len(attacked)]
+    statistic = min if needed.high == math.inf else max
+    claim = measures.excess_claim("Table 3", "Loans: it works", cells, statistic, needed, "{:.1f}")
+    found = claim.statistic([*attacked, *floors])
+    assert math.isnan(found) if value is None else found == value
 
 
 def test_success_without_an_attack_is_that_of_the_same_rule_and_samples():

@@ -160,6 +160,22 @@ def test_seeds_far_apart_decide_only_what_is_far_from_the_limit(values, said):
     assert str(decide(seeds(*values, noise=1.2), above(50), 22)) == said
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        # One seed is far away, and most of the others are a little on the other side.
+        ((49, 48, 92, 49, 48), "undecided: the seeds contradict one another"),
+        ((49, 51, 92, 49, 51), "undecided: the seeds contradict one another"),
+        ((51, 52, 92, 49, 53), "holds, in 4 of 5 seeds"),
+        ((51, 52, 92, 54, 53), "holds"),
+        # These are not unstable, and each is within the noise of the limit.
+        ((49, 54, 57, 56, 55), "holds"),
+    ],
+)
+def test_one_of_five_seeds_does_not_decide_against_the_others(values, said):
+    assert str(decide(seeds(*values, noise=4), above(50), math.inf)) == said
+
+
 NEARBY = st.floats(-15, 15, allow_nan=False)
 VALUES = st.lists(st.floats(-100, 100, allow_nan=False) | NEARBY, min_size=1, max_size=6)
 NOISE = st.sampled_from([0.0, 0.1, 1.0, 10.0])

@@ -6,7 +6,8 @@ probability ratio test of Wald (1945). So a seed that satisfies a claim can only
 
 Seeds that disagree far beyond the noise are *unstable*. As long as there are fewer than five of
 them, the one that is nearest to the limit must then be beyond it as a single seed must be, with the
-seeds' own spread as the noise. A seed that agrees never undoes the verdict of two seeds or more
+seeds' own spread as the noise. Of five unstable seeds or more, four fifths must be on the side of
+the verdict, so that one seed far away does not decide against the others. A seed that agrees never undoes the verdict of two seeds or more
 that are not unstable. It can undo the verdict of one seed, which is provisional for this reason,
 and that of unstable seeds if it is nearer to the limit than all of them.
 """
@@ -100,10 +101,13 @@ def decide(
     if equal is not None and all(abs(seed.value - equal) <= seed.noise for seed in seeds):
         return Verdict(TIE, "one seed" if len(seeds) == 1 else "")
     verdict = _by_evidence(seeds, needed, freedom)
-    decided = verdict.kind in (HOLDS, FAILS)
-    if decided and len(seeds) < ENOUGH_SEEDS and not _stands(verdict.kind, seeds, needed, freedom):
+    if verdict.kind not in (HOLDS, FAILS) or _stands(verdict.kind, seeds, needed, freedom):
+        return verdict
+    if len(seeds) < ENOUGH_SEEDS:
         return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
-    return verdict
+    # One seed that is far away must not decide against most of the others.
+    side = 1 if verdict.kind == HOLDS else -1
+    return _of_most(verdict.kind, [side * needed.depth(seed.value) >= 0 for seed in seeds])
 
 
 def said_of_unstable(count: int) -> str:
@@ -118,7 +122,7 @@ def said_of_unstable(count: int) -> str:
 
 
 def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float) -> bool:
-    """Return whether a verdict on few seeds stands although they may disagree.
+    """Return whether a verdict stands although the seeds may disagree.
 
     It stands if two of the seeds or more give it without being unstable, and all the others agree
     with it. Otherwise the seed that is nearest to the limit must give it alone, with the spread
@@ -175,10 +179,17 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
     if min(side * value for value in evidence_of_each) > -1:
         return Verdict(kind)
     # At least one seed clearly contradicts the others.
-    agreeing = sum(side * value >= 0 for value in evidence_of_each)
-    if len(seeds) < ENOUGH_SEEDS or agreeing < MAJORITY * len(seeds):
+    return _of_most(kind, [side * value >= 0 for value in evidence_of_each])
+
+
+def _of_most(kind: str, agree: Sequence[bool]) -> Verdict:
+    """Return the verdict of seeds of which some may be on the other side of the limit."""
+    count, agreeing = len(agree), sum(agree)
+    if agreeing == count:
+        return Verdict(kind)
+    if count < ENOUGH_SEEDS or agreeing < MAJORITY * count:
         return Verdict(UNDECIDED, "the seeds contradict one another")
-    return Verdict(kind, f"in {agreeing} of {len(seeds)} seeds")
+    return Verdict(kind, f"in {agreeing} of {count} seeds")
 
 
 def _evidence(seed: SeedValue, needed: Range) -> float:

@@ -117,6 +117,10 @@ def excess_claim(
 ) -> Claim:
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
+    A seed has nothing to judge if its success without an attacker is so high that even an attack
+    on all samples could not decide the claim. A claim with ``equal`` compares rules, and is always
+    judged.
+
     Parameters
     ----------
     place, text, cells, needed, shown, equal, sentence, former
@@ -130,6 +134,10 @@ def excess_claim(
 
     def of_excess(values: list[float]) -> float:
         attacked, floors = values[: len(cells)], values[len(cells) :]
+        most = statistic([100 - floor for floor in floors])
+        # If the success is high without an attack, no attack can add what the claim is about.
+        if equal is None and (most in needed) != (needed.high == math.inf):
+            return math.nan
         return statistic([a - floor for a, floor in zip(attacked, floors, strict=True)])
 
     return Claim(
