@@ -7,9 +7,10 @@ probability ratio test of Wald (1945). So a seed that satisfies a claim can only
 Seeds that disagree far beyond the noise are *unstable*. As long as there are fewer than five of
 them, the one that is nearest to the limit must then be beyond it as a single seed must be, with the
 seeds' own spread as the noise. Of five unstable seeds or more, four fifths must be on the side of
-the verdict, so that one seed far away does not decide against the others. A seed that agrees never undoes the verdict of two seeds or more
-that are not unstable. It can undo the verdict of one seed, which is provisional for this reason,
-and that of unstable seeds if it is nearer to the limit than all of them.
+the verdict, so that one seed far away does not decide against the others. A seed that agrees never
+undoes the verdict of two seeds or more that are not unstable. It can undo the verdict of one seed,
+which is provisional for this reason, and that of unstable seeds if it is nearer to the limit than
+all of them.
 """
 
 from __future__ import annotations
