@@ -190,6 +190,29 @@ def test_two_builds_at_once_each_render_their_own_chapters(book, steps, monkeypa
     assert sorted(path.name for path in (book / "_build").iterdir()) == ["quick", "stored"]
 
 
+@pytest.mark.parametrize(("given", "most"), [([], 2), ([("scale", "quick")], 1)])
+def test_chapters_are_executed_side_by_side_unless_they_compute_runs(
+    book, steps, monkeypatch, given, most
+):
+    running, seen, lock = set(), [], threading.Lock()
+    both = threading.Barrier(most, timeout=20)
+
+    def execute(notebook, output, parameters):
+        with lock:
+            running.add(notebook)
+            seen.append(len(running))
+        both.wait()
+        with lock:
+            running.remove(notebook)
+        output.write_text("executed")
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    html = book / "_build" / "html"
+    build_site.build(book, book / "_build", html, execute=True, parameters=given)
+    assert max(seen) == most
+    assert (html / "index.html").read_text() == "executed" * 2
+
+
 def test_a_build_leaves_the_working_tree_and_replaces_the_site(book, steps):
     before = {path: path.read_bytes() for path in book.rglob("*") if path.is_file()}
     html = book / "_build" / "html"

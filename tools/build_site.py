@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import check_offline, check_toc, notebooks, repository
@@ -94,9 +95,15 @@ def copy_sources(root: Path, source: Path) -> None:
 
 def execute_chapters(root: Path, source: Path, parameters: Sequence[tuple[str, str]]) -> None:
     """Execute all notebooks into the copy."""
-    for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+
+    def execute(notebook: Path) -> None:
         print(f"executing {notebook.relative_to(root)}", flush=True)
         notebooks.execute(notebook, source / "notebooks" / notebook.name, parameters)
+
+    # Most of a chapter's time is Python's own, on one core. A chapter that computes runs has all.
+    computes = dict(parameters).get("scale", "best") != "best"
+    with ThreadPoolExecutor(1 if computes else 2) as pool:
+        list(pool.map(execute, sorted((root / "notebooks").glob("*.ipynb"))))
 
 
 def fill_pages(root: Path, source: Path) -> None:
