@@ -176,6 +176,12 @@ def test_one_of_five_seeds_does_not_decide_against_the_others(values, said):
     assert str(decide(seeds(*values, noise=4), above(50), math.inf)) == said
 
 
+def test_many_unstable_seeds_are_decided_at_once():
+    assert str(decide(seeds(*range(51, 100), noise=1), above(50), math.inf)) == "holds"
+    some = "holds, in 48 of 49 seeds"
+    assert str(decide(seeds(49.5, *range(52, 100), noise=1), above(50), math.inf)) == some
+
+
 NEARBY = st.floats(-15, 15, allow_nan=False)
 VALUES = st.lists(st.floats(-100, 100, allow_nan=False) | NEARBY, min_size=1, max_size=6)
 NOISE = st.sampled_from([0.0, 0.1, 1.0, 10.0])

@@ -36,6 +36,9 @@ ENOUGH_SEEDS = 5
 MAJORITY = 0.8
 """The share of the seeds that must be on one side where seeds contradict one another."""
 
+_MOST_TRIED = 12
+"""The number of seeds up to which all choices among them are tried. They double with each seed."""
+
 HOLDS, FAILS, TIE, UNDECIDED = "holds", "does not hold", "tie", "undecided"
 
 
@@ -128,10 +131,12 @@ def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float
     It stands if two of the seeds or more give it without being unstable, and all the others agree
     with it. Otherwise the seed that is nearest to the limit must give it alone, with the spread
     of this seed and of some of the others as the noise. One seed has no spread, and its verdict
-    stands.
+    stands. Of very many seeds only all together are tried.
     """
-    if len(seeds) == 1:
+    if len(seeds) == 1 or not unstable(seeds):
         return True
+    if len(seeds) > _MOST_TRIED:
+        return False
     side = 1 if kind == HOLDS else -1
     nearest = min(seeds, key=lambda seed: side * needed.depth(seed.value))
     against = {i for i, seed in enumerate(seeds) if side * needed.depth(seed.value) < 0}
