@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -211,6 +212,32 @@ def test_chapters_are_executed_side_by_side_unless_they_compute_runs(
     build_site.build(book, book / "_build", html, execute=True, parameters=given)
     assert max(seen) == most
     assert (html / "index.html").read_text() == "executed" * 2
+
+
+def test_pages_are_filled_after_the_chapters_that_compute_what_they_show(book, steps, monkeypatch):
+    done = []
+    monkeypatch.setattr(notebooks, "execute", lambda notebook, *_: done.append(notebook.name))
+    monkeypatch.setattr(build_site, "fill_pages", lambda root, source: done.append("pages"))
+    (book / "notebooks" / "two.ipynb").write_text("a longer one")
+    html = book / "_build" / "html"
+    parameters = [("scale", "quick")]
+    build_site.build(book, book / "_build", html, execute=True, parameters=parameters)
+    assert done == ["two.ipynb", "one.ipynb", "pages"]
+
+
+def test_works_that_have_not_begun_are_left_out_after_an_error():
+    begun = []
+
+    def fail():
+        raise subprocess.CalledProcessError(1, "papermill")
+
+    def work():
+        begun.append(1)
+        time.sleep(0.01)
+
+    with pytest.raises(subprocess.CalledProcessError):
+        notebooks.at_once([fail, *[work] * 1000], 1)
+    assert len(begun) < 1000
 
 
 def test_a_build_leaves_the_working_tree_and_replaces_the_site(book, steps):

@@ -12,8 +12,8 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tools import check_offline, check_toc, notebooks, repository
@@ -63,9 +63,14 @@ def build(
         source = folder / "src"
         copy_sources(root, source)
         repository.configure(source / "_config.yml")
-        if execute:
-            execute_chapters(root, source, parameters)
-        fill_pages(root, source)
+        fill = partial(fill_pages, root, source)
+        chapters = chapters_to_execute(root, source, parameters) if execute else []
+        # Most of the time is Python's own, on one core. A chapter that computes runs has all cores,
+        # and the pages are to show these runs.
+        if dict(parameters).get("scale", "best") == "best":
+            notebooks.at_once([fill, *chapters], 2)
+        else:
+            notebooks.at_once([*chapters, fill], 1)
         print("rendering the site", flush=True)
         rendered = render(source, folder / "jb")
         refuse(check_offline.remote_loads(rendered))
@@ -93,17 +98,16 @@ def copy_sources(root: Path, source: Path) -> None:
         text.unlink()
 
 
-def execute_chapters(root: Path, source: Path, parameters: Sequence[tuple[str, str]]) -> None:
-    """Execute all notebooks into the copy."""
+def chapters_to_execute(
+    root: Path, source: Path, parameters: Sequence[tuple[str, str]]
+) -> list[Callable[[], None]]:
+    """Return a function for each notebook that executes it into the copy."""
 
     def execute(notebook: Path) -> None:
         print(f"executing {notebook.relative_to(root)}", flush=True)
         notebooks.execute(notebook, source / "notebooks" / notebook.name, parameters)
 
-    # Most of a chapter's time is Python's own, on one core. A chapter that computes runs has all.
-    computes = dict(parameters).get("scale", "best") != "best"
-    with ThreadPoolExecutor(1 if computes else 2) as pool:
-        list(pool.map(execute, sorted((root / "notebooks").glob("*.ipynb"))))
+    return [partial(execute, notebook) for notebook in notebooks.of_book(root)]
 
 
 def fill_pages(root: Path, source: Path) -> None:

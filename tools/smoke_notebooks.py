@@ -11,7 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tools import notebooks
@@ -38,14 +38,14 @@ def smoke(root: Path, build_folder: Path) -> None:
         # Where no data are, the embedded ones serve.
         os.environ["FEDLIB_DATA"] = str(folder / "no-data")
 
-        def execute(notebook: Path) -> Path:
+        def execute(notebook: Path) -> None:
             print(f"executing {notebook.relative_to(root)} at smoke scale", flush=True)
             notebooks.execute(notebook, folder / notebook.name, [("scale", "smoke")])
-            return folder / notebook.name
 
+        chapters = notebooks.of_book(root)
         # Most of a chapter's time is Python's own, on one core.
-        with ThreadPoolExecutor(2) as pool:
-            executed = list(pool.map(execute, sorted((root / "notebooks").glob("*.ipynb"))))
+        notebooks.at_once([partial(execute, chapter) for chapter in chapters], 2)
+        executed = [folder / chapter.name for chapter in chapters]
         again = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-cell-timeout", "300"]
         again += ["-n", "2", "--dist", "loadscope"]  # a chapter's cells stay with one process
         subprocess.run([sys.executable, "-m", "pytest", *again, *map(str, executed)], check=True)

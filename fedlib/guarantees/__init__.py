@@ -3,7 +3,7 @@
 from fedlib.guarantees.approximation import COSTS, approximation, search_approximation
 from fedlib.guarantees.bounds import BOUNDS, PRINTED, PROVED, Bound
 from fedlib.guarantees.breakdown import breakdown_point
-from fedlib.guarantees.definitions import DEFINITIONS, violations
+from fedlib.guarantees.definitions import DEFINITIONS, violation, violations
 from fedlib.guarantees.search import KINDS, Worst, draw_points, search_worst
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "draw_points",
     "search_approximation",
     "search_worst",
+    "violation",
     "violations",
 ]

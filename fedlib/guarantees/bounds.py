@@ -30,7 +30,7 @@ class Bound:
     parameters
         The parameters of the rule, as pairs of name and value.
     tolerance
-        The tolerance that :func:`violations` needs for this rule. None takes the usual one.
+        The tolerance that :func:`violation` needs for this rule. None takes the usual one.
     appendix
         The constant that the paper's own proof gives, as a function of n, f and d, if the theorem
         prints another one. None if they are the same.

@@ -16,6 +16,7 @@ from itertools import combinations
 import torch
 
 from fedlib.seeds import stream
+from fedlib.validation import check_name
 
 DEFINITIONS = {
     "resilient": "(f, λ)-resilient averaging",
@@ -58,12 +59,51 @@ def _likely_worst_subsets(points: torch.Tensor, answer: torch.Tensor, f: int) ->
     return torch.zeros(len(centres), len(points), dtype=torch.float64).scatter_(1, members, 1.0)
 
 
-def violations(
-    updates: torch.Tensor, aggregate: torch.Tensor, f: int, tolerance: float | None = None
-) -> dict[str, float]:
-    """Return how badly an aggregate violates each definition on one set of vectors.
+def _diameter(points: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Return the largest squared distance of two vectors of each subset."""
+    pairs = inside[:, :, None] * inside[:, None, :]
+    return (pairs * _squared_distances(points)).amax((1, 2))
 
-    Each definition bounds the distance of the aggregate from the mean of a subset by a constant
+
+def _variance(points: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared distance of the vectors of each subset from their mean."""
+    pairs = inside[:, :, None] * inside[:, None, :]
+    size = int(inside[0].sum())
+    return (pairs * _squared_distances(points)).sum((1, 2)) / (2 * size**2)
+
+
+def _widest(points: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Return the largest eigenvalue of the covariance of the vectors of each subset."""
+    size = int(inside[0].sum())
+    members = inside.nonzero()[:, 1].view(-1, size)
+    centred = points[members] - (inside @ points / size)[:, None]
+    gram = centred @ centred.transpose(1, 2) / size
+    return torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0)
+
+
+def _squared_distances(points: torch.Tensor) -> torch.Tensor:
+    return (points[:, None] - points[None]).square().sum(2)
+
+
+_SPREADS = {
+    # The rules are deterministic and the vectors are given, so rho is the diameter.
+    "resilient": _diameter,
+    "agnostic": _diameter,
+    "robust": _variance,
+    "robust_averaging": _widest,
+}
+
+
+def violation(
+    definition: str,
+    updates: torch.Tensor,
+    aggregate: torch.Tensor,
+    f: int,
+    tolerance: float | None = None,
+) -> float:
+    """Return how badly an aggregate violates a definition on one set of vectors.
+
+    A definition bounds the distance of the aggregate from the mean of a subset by a constant
     times a measure of the subset's spread. The function returns the largest ratio of this distance
     to this measure, over all subsets of ``n - f`` vectors. If there are more than 20,000 subsets,
     only some are tried: 2,000 random ones and those that are likely to be worst. The latter are the
@@ -71,6 +111,8 @@ def violations(
 
     Parameters
     ----------
+    definition
+        The definition, one of ``DEFINITIONS``.
     updates
         The vectors, ``(n, d)``.
     aggregate
@@ -83,19 +125,25 @@ def violations(
 
     Returns
     -------
-    dict of str to float
-        The ratio of each of the ``DEFINITIONS``. It is ``inf`` if the vectors of a subset are all
-        equal and the aggregate differs from their mean.
+    float
+        The ratio. It is ``inf`` if the vectors of a subset are all equal and the aggregate differs
+        from their mean.
+
+    Raises
+    ------
+    ConfigError
+        If there is no definition of this name.
 
     Examples
     --------
     >>> import torch
     >>> updates = torch.tensor([[0.0], [1.0], [2.0], [100.0]])
-    >>> round(violations(updates, updates.mean(0), f=1)["resilient"], 2)
+    >>> round(violation("resilient", updates, updates.mean(0), f=1), 2)
     12.38
-    >>> round(violations(updates, updates.median(0).values, f=1)["resilient"], 2)
+    >>> round(violation("resilient", updates, updates.median(0).values, f=1), 2)
     0.34
     """
+    check_name("definition", definition, DEFINITIONS)
     points = updates.double()
     # Ratios do not depend on the scale, but squares of huge or tiny values would not be finite
     # or would be zero.
@@ -104,31 +152,39 @@ def violations(
     n, inside = len(points), _subsets(len(points), f)
     if math.comb(n, f) > _MOST_SUBSETS:
         inside = torch.cat([inside, _likely_worst_subsets(points, answer, f)])
-    size = n - f
-    means = inside @ points / size
-    error = (answer - means).square().sum(1)
-    between = (points[:, None] - points[None]).square().sum(2)
-    pairs = inside[:, :, None] * inside[:, None, :]
-    diameter = (pairs * between).amax((1, 2))
-    variance = (pairs * between).sum((1, 2)) / (2 * size**2)
-    members = inside.nonzero()[:, 1].view(-1, size)
-    centred = points[members] - means[:, None]
-    gram = centred @ centred.transpose(1, 2) / size
-    widest = torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0)
+    error = (answer - inside @ points / (n - f)).square().sum(1)
+    allowed = _SPREADS[definition](points, inside)
 
     if tolerance is None:
         tolerance = 1e-10 if updates.dtype == torch.float64 else 1e-6
     noise = tolerance**2
+    ratio = torch.where(allowed > noise, error / allowed, torch.inf)
+    worst = float(torch.where(error > noise, ratio, 0.0).max())
+    if definition == "resilient":
+        return worst**0.5
+    return worst * n / f if definition == "agnostic" and f else worst
 
-    def worst(allowed: torch.Tensor) -> float:
-        ratio = torch.where(allowed > noise, error / allowed, torch.inf)
-        return float(torch.where(error > noise, ratio, 0.0).max())
 
-    resilient = worst(diameter)
-    return {
-        "resilient": resilient**0.5,
-        # The rules are deterministic and the vectors are given, so rho is the diameter.
-        "agnostic": resilient * n / f if f else resilient,
-        "robust": worst(variance),
-        "robust_averaging": worst(widest),
-    }
+def violations(
+    updates: torch.Tensor, aggregate: torch.Tensor, f: int, tolerance: float | None = None
+) -> dict[str, float]:
+    """Return how badly an aggregate violates each definition on one set of vectors.
+
+    Parameters
+    ----------
+    updates, aggregate, f, tolerance
+        The arguments of :func:`violation`.
+
+    Returns
+    -------
+    dict of str to float
+        The ratio of each of the ``DEFINITIONS``, as :func:`violation` returns it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> updates = torch.tensor([[0.0], [1.0], [2.0], [100.0]])
+    >>> round(violations(updates, updates.mean(0), f=1)["resilient"], 2)
+    12.38
+    """
+    return {name: violation(name, updates, aggregate, f, tolerance) for name in DEFINITIONS}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fedlib.aggregators import Aggregator
-from fedlib.guarantees.definitions import DEFINITIONS, violations
+from fedlib.guarantees.definitions import DEFINITIONS, violation
 from fedlib.seeds import stream
 from fedlib.validation import check_int, check_name
 
@@ -120,7 +120,7 @@ def search_worst(
     seed
         The seed of the random numbers.
     tolerance
-        The tolerance of :func:`violations`.
+        The tolerance of :func:`violation`.
 
     Returns
     -------
@@ -148,11 +148,11 @@ def search_worst(
     f = rule.n_byzantine
     generator = stream(seed, "search_worst", n, f, d)
 
-    def violation(points: torch.Tensor) -> float:
+    def ratio_of(points: torch.Tensor) -> float:
         aggregate, _ = rule.apply(points, rule.init(*points.shape))
-        return violations(points, aggregate, f, tolerance)[definition]
+        return violation(definition, points, aggregate, f, tolerance)
 
-    return climb(violation, n, f, d, tries, generator)
+    return climb(ratio_of, n, f, d, tries, generator)
 
 
 def climb(
