@@ -44,10 +44,16 @@ def copy(tmp_path_factory):
 
 
 def run(folder, *command):
+    # The kernels of a copy would all be compiled anew, which takes long, and no part needs them.
+    environment = {
+        **os.environ,
+        "FEDLIB_KERNELS": "off",
+        "FEDLIB_RESULTS": str(folder / "results"),
+        "PYTHONPATH": str(folder),
+    }
     return subprocess.run(
         [sys.executable, *command],
-        capture_output=True, text=True, cwd=folder, timeout=600,
-        env={**os.environ, "PYTHONPATH": str(folder), "FEDLIB_RESULTS": str(folder / "results")},
+        capture_output=True, text=True, cwd=folder, timeout=600, env=environment,
     )  # fmt: skip
 
 
