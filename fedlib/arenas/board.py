@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Mapping
 
 from fedlib.arenas.names import Names, percent
-from fedlib.arenas.ranking import Row, Standing, columns_by_harm
+from fedlib.arenas.ranking import Row, Standing, columns_by_harm, leaves_more
 from fedlib.evidence.statistics import Estimate
 from fedlib.evidence.table import plural
 
 _NAMED = 5
 """At most this many of the rules that share the first rank are named."""
 _BROKEN = 20.0
-"""A rule whose worst case is below this many percent is called broken. Guessing one of ten classes
-gives 10 %."""
+"""A rule is called broken if some attack leaves less than this many percent in most of the seeds.
+Guessing one of ten classes gives 10 %."""
 
 
 def findings(standing: Standing, names: Names) -> list[str]:
@@ -33,7 +33,7 @@ def findings(standing: Standing, names: Names) -> list[str]:
     if not rows:
         return ["Not enough runs are stored yet to rank any rule."]
     said = [_best(standing, names), _broken(standing), _strongest(standing, names)]
-    return [*said, _knowing(standing, names), _backdoors(standing, names), _baseline(standing)]
+    return [*said, _knowing(standing), _backdoors(standing, names), _baseline(standing)]
 
 
 def _best(standing: Standing, names: Names) -> str:
@@ -53,23 +53,21 @@ def _best(standing: Standing, names: Names) -> str:
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} are the best rules. Each keeps between {low:.1f} and {high:.1f} % accuracy "
-        "under the attack that harms it most. The differences between them may be chance."
+        f"{titles} are the best rules, because no rule is clearly better than one of them. Each "
+        f"keeps between {low:.1f} and {high:.1f} % accuracy under the attack that harms it most."
     )
 
 
 def _broken(standing: Standing) -> str:
     """Say how many rules are brought down."""
     rows = standing.ranked
-    worsts = [row.worst[1].mean for row in rows if row.worst]
-    broken = sum(value < _BROKEN for value in worsts)
-    stood = sum(value >= 60 for value in worsts)
+    broken = sum(row.breaks(_BROKEN) for row in rows)
+    stood = sum(row.worst[1].mean >= 60 for row in rows if row.worst)
     return (
         f"Of {len(rows)} ranked rules, {broken} {'is' if broken == 1 else 'are'} broken. This "
-        f"means that some attack leaves less than {_BROKEN:.0f} % accuracy. (Guessing would give "
-        "10 %.) "
-        f"{plural(stood, 'rule')} {'keeps' if stood == 1 else 'keep'} 60 % or more under every "
-        "attack."
+        f"means that some attack leaves less than {_BROKEN:.0f} % accuracy in most of the seeds. "
+        f"(Guessing would give 10 %.) {plural(stood, 'rule')} "
+        f"{'keeps' if stood == 1 else 'keep'} 60 % or more under every attack."
     )
 
 
@@ -77,20 +75,37 @@ def _strongest(standing: Standing, names: Names) -> str:
     """Say which attack is the worst case of the most rules."""
     counts = Counter(row.worst[0] for row in standing.ranked if row.worst)
     (name, most), *others = counts.most_common(3)
-    text = f"{names.attack(name)} is the most harmful attack for {most} of {counts.total()} rules"
+    text = f"{names.attack(name)} leaves the least accuracy to {most} of {counts.total()} rules"
     if others:
-        then = [f"{names.attack(other)} for {plural(count, 'rule')}" for other, count in others]
+        then = [f"{names.attack(other)} to {plural(count, 'rule')}" for other, count in others]
         text += f", {', and '.join(then)}"
     return text + "."
 
 
-def _knowing(standing: Standing, names: Names) -> str:
+def _knowing(standing: Standing) -> str:
     """Say for how many rules an attack that knows the rule harms most."""
-    rows = [row for row in standing.ranked if row.worst]
-    adaptive = [row for row in rows if row.worst and row.worst[0] in standing.columns.adaptive]
+    columns = standing.columns
+    groups = [
+        [name for name in columns.counted if (name in columns.adaptive) == knows]
+        for knows in (True, False)
+    ]
+    clearly = [0, 0]
+    rows = standing.ranked
+    for row in rows:
+        # Of each kind of attack the one that leaves the least.
+        worst = [
+            min((row.results[name] for name in group), key=lambda found: found.accuracy.mean)
+            for group in groups
+            if group
+        ]
+        if len(worst) == 2:
+            knowing, other = worst
+            clearly[0] += leaves_more(other, knowing, standing.noise)
+            clearly[1] += leaves_more(knowing, other, standing.noise)
     return (
-        f"For {len(adaptive)} of {len(rows)} rules the most harmful attack is one that knows the "
-        "rule."
+        f"For {clearly[0]} of {len(rows)} rules the most harmful attack is clearly one that knows "
+        f"the rule, and for {clearly[1]} it is clearly one that does not. For the other "
+        f"{len(rows) - sum(clearly)} rules the difference may be chance."
     )
 
 

@@ -1,15 +1,17 @@
 """From the stored runs of an arena to its ranks.
 
 A rule is as good as its worst case. This is the smallest accuracy that an attack leaves it, where
-each accuracy is the mean over the seeds. Two rules share a rank if the difference of their worst
-cases may be noise between seeds.
+each accuracy is the mean over the seeds. The rank of a rule is one more than the number of rules
+that are clearly better, that is, whose worst case is better beyond the noise between seeds. It is
+never better than the rank of a rule whose worst case is better.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -140,14 +142,22 @@ class Row:
         wanted = (self.columns.clean, *self.columns.counted)
         return tuple(sorted(set.intersection(*(set(self.results[a].seeds) for a in wanted))))
 
-    def worst_of(self, seed: int) -> CellResult:
-        """Return the run of one seed that has the least accuracy."""
-        runs = [self.results[name].of_seed(seed) for name in self.columns.counted]
-        return min(runs, key=lambda run: run.accuracy.mean)
+    def breaks(self, below: float) -> bool:
+        """Return whether an attack leaves less accuracy than this, in percent, in most seeds."""
+        return any(
+            _median(self.results[name]) < below
+            for name in self.columns.counted
+            if name in self.results
+        )
 
 
 def _success(result: CellResult, seed: int) -> float:
     return result.of_seed(seed).final("attack_success").mean
+
+
+def _median(result: CellResult) -> float:
+    """Return the median of the seeds' accuracies in percent."""
+    return statistics.median(result.of_seed(seed).accuracy.mean for seed in result.seeds)
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,8 @@ class Standing:
         Whether the runs are on real data.
     chance
         The largest accuracy in percent that still counts as chance.
+    noise
+        The spread of the accuracies between seeds.
     """
 
     rows: tuple[Row, ...]
@@ -173,6 +185,7 @@ class Standing:
     basis: str
     real: bool
     chance: float
+    noise: NoiseBook
 
     @property
     def ranked(self) -> list[Row]:
@@ -188,6 +201,7 @@ def standing(
     columns: Columns,
     names: Sequence[str],
     find: Callable[[str, str], CellResult | None],
+    others: Iterable[CellResult] = (),
 ) -> Standing:
     """Rank the rows of one setting.
 
@@ -203,6 +217,9 @@ def standing(
     find
         This function takes a row and a column and returns the stored runs of their cell, or None.
         All runs must be of one scale, and all on real or all on embedded data.
+    others
+        Further stored runs, such as those of other settings. Their seeds tell the noise if this
+        setting has too few.
     """
     held = {
         name: {
@@ -220,20 +237,20 @@ def standing(
         if sum(name in results for results in playing) < _MOST * len(playing)
     ]
     columns = replace(columns, waiting=frozenset(waiting))
-    noise = NoiseBook(known)
+    noise = NoiseBook([*others, *known])
     rows = ranked([Row(name, columns, held[name]) for name in names], noise)
     chance = chance_level(known[0].records[0]) if known else math.nan
     real = bool(known) and all(result.real for result in known)
-    return Standing(tuple(rows), columns, basis_of(known), real, chance)
+    return Standing(tuple(rows), columns, basis_of(known), real, chance, noise)
 
 
 def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
     """Return the rows with their ranks, the best first, and those without a rank last.
 
-    The best row leads the first rank. Each row is compared with the leader of the current rank, by
-    the statistics that decide all verdicts of this book. If the leader is not clearly better, the
-    row shares the leader's rank. Otherwise the row leads the next rank. The number of this rank is
-    the row's place.
+    The rank of a row is one more than the number of rows that are clearly better. The statistics
+    that decide all verdicts of this book say which are. The seeds of some rows disagree so much
+    that hardly any row is clearly better. So that this does not lift them, no row has a better rank
+    than a row whose worst case is better.
 
     Parameters
     ----------
@@ -248,10 +265,9 @@ def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
 
     full = sorted((row for row in rows if row.seeds), key=place)
     ranks: dict[str, int] = {}
-    leader: Row | None = None
-    for number, row in enumerate(full, 1):
-        if leader is None or better(leader, row, noise):
-            leader, rank = row, number
+    rank = 1
+    for row in full:
+        rank = max(rank, 1 + sum(better(other, row, noise) for other in full))
         ranks[row.name] = rank
     counts = Counter(ranks.values())
     others = sorted((row for row in rows if row.name not in ranks), key=place)
@@ -272,14 +288,34 @@ def better(one: Row, other: Row, noise: NoiseBook) -> bool:
     noise
         The spread of the accuracies between seeds.
     """
-    seeds = sorted(set(one.seeds) & set(other.seeds))
+    if one.worst is None or other.worst is None:
+        return False
+    return leaves_more(one.results[one.worst[0]], other.results[other.worst[0]], noise)
+
+
+def leaves_more(one: CellResult, other: CellResult, noise: NoiseBook) -> bool:
+    """Return whether the accuracy of one cell is larger than that of another beyond the noise.
+
+    The same seeds are compared. All accuracies that a model has by chance count as equal.
+
+    Parameters
+    ----------
+    one, other
+        The stored runs of two cells.
+    noise
+        The spread of the accuracies between seeds.
+    """
+    if one.accuracy.mean <= other.accuracy.mean:
+        return False  # It is quicker to see than to decide.
+    chance = chance_level(one.records[0])
     values, freedoms = [], [_EXACT]
-    for seed in seeds:
-        runs = (one.worst_of(seed), other.worst_of(seed))
+    for seed in sorted(set(one.seeds) & set(other.seeds)):
+        runs = (one.of_seed(seed), other.of_seed(seed))
         pooled = [noise.of(run) for run in runs]
         freedoms += [pool.freedom for pool in pooled if pool]
         error = math.hypot(*(_error(run, pool) for run, pool in zip(runs, pooled, strict=True)))
-        values.append(SeedValue(runs[0].accuracy.mean - runs[1].accuracy.mean, error))
+        first, second = (max(run.accuracy.mean, chance) for run in runs)
+        values.append(SeedValue(first - second, error))
     if not values:
         return False
     return decide(values, above(0), min(freedoms), 0.0).kind == HOLDS

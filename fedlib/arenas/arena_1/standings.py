@@ -68,7 +68,8 @@ def standing_in(
     else:
         found = [_at(archive, key, at) or _at(guests, key, at) for key in keys]
     held = dict(zip(places, found, strict=True))
-    return standing(table, rows, lambda row, column: held[row, column])
+    # The seeds of the other settings tell the noise of a setting that has one seed.
+    return standing(table, rows, lambda row, column: held[row, column], archive.results())
 
 
 def _at(archive: Archive | None, key: str, at: tuple[bool, str]) -> CellResult | None:

@@ -64,7 +64,8 @@ def first(page: Page) -> str:
     found = _module("board").findings(standing, _names(setting))
     title = _settings().SETTINGS[setting].title
     return (
-        f"In the arena every defence meets every attack. {found[0]} (The setting: {title}. "
+        f"In the arena {len(standing.ranked)} defences meet the same "
+        f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )
 
