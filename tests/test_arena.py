@@ -273,9 +273,9 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     found, called = standing_in("iid_f5"), names("iid_f5", lambda key: f"#{key}")
     first, broken, *_, clean = board.findings(found, called)
     assert first == (
-        "**trimmed mean** and **median** are the best rules, because no rule is clearly better than "
-        "one of them. Each keeps between 70.0 and 70.0 % accuracy under the attack that harms it "
-        "most."
+        "**trimmed mean** and **median** are the best rules, because no rule is clearly better "
+        "than one of them. Each keeps between 70.0 and 70.0 % accuracy under the attack that harms "
+        "it most."
     )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
     assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean

@@ -226,7 +226,7 @@ def test_the_bars_count_what_the_tally_counts(slug):
     judged = judged_claims(slug)
     rows = [row for row in judged.judged if not row.own]
     expected = [
-        Counter(kind_of([row.kind for row in held]) for held in sentences(judged).values()),
+        Counter(kind_of(held) for held in sentences(judged).values()),
         Counter(row.kind for row in rows),
     ]
     text = verdicts(Page(""), slug)

@@ -8,15 +8,18 @@ from records import put
 from fedlib import engine
 from fedlib.data import DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
+from fedlib.evidence.claims import claims_table
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import found as finding
 from fedlib.papers.two_stage_attack import tables
+from fedlib.papers.two_stage_attack.claims import CLAIMS
 from fedlib.papers.two_stage_attack.measures import (
     COMPARED,
     asymmetry,
     boundary_error,
     curve_error,
+    diverged,
     error_span,
     level,
     missing_boundary,
@@ -308,16 +311,58 @@ def test_a_defence_cannot_weaken_an_attack_that_does_no_harm_without_it(tmp_path
     known = {f"circle/{place}": found for place, found in levels.items()} | harmful
     rows = judged_by_levels(known, tmp_path)
     text = "Synthetic, median: random lowers the certified level less than without a defence"
-    assert (rows[text].here, rows[text].verdict) == ("–", "undecided: nothing to measure")
+    assert rows[text].here.startswith("the defence leaves 2.5 % of the level less")
+    assert rows[text].kind == "tie"
     stronger = rows[f"{text} [random attack of scale 10 in place of 1]"]
     assert stronger.here.startswith("the defence leaves 95.0 %") and stronger.verdict == "holds"
 
 
 def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, quiet):
-    levels = {"circle/greedy/mean": 1e-17, "circle/learned/mean": 3e-4}
-    rows = judged_by_levels(levels, tmp_path)
-    row = rows["Synthetic, no defence: two-stage lowers the certified level more than greedy"]
+    levels = {"none": 0.04, "greedy": 1e-17, "learned": 3e-4}
+    known = {f"circle/{attack}/mean": left for attack, left in levels.items()}
+    row = judged_by_levels(known, tmp_path)[
+        "Synthetic, no defence: two-stage lowers the certified level more than greedy"
+    ]
     assert (row.here, row.verdict) == ("–", "undecided: nothing to measure")
+
+
+def test_an_attack_without_effect_does_not_lower_the_level_more_than_one_that_raises_it(
+    tmp_path, quiet
+):
+    levels = {"none": 0.04, "ipm": 0.05, "learned": 0.04}
+    known = {f"circle/{attack}/krum": left for attack, left in levels.items()}
+    row = judged_by_levels(known, tmp_path)[
+        "Synthetic, Krum: two-stage lowers the certified level more than IPM"
+    ]
+    assert row.kind == "tie"
+    assert row.here.startswith("100.0 % of the level under IPM, or without attack if that is lower")
+
+
+def test_a_verdict_on_the_level_is_that_of_the_last_evaluations(tmp_path, quiet):
+    """The last level of three seeds is half of the clean one, and those before are higher."""
+    store = Store(GRID.slug, tmp_path)
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in ("circle/none/median", "circle/learned/median"):
+                before, last = (0.06, 0.02) if "learned" in cell.key else (0.04, 0.04)
+                put(
+                    store, cell, "paper", 0.9, test_loss=[1.0],
+                    robustness_level=[before, before, before, before, last],
+                )  # fmt: skip
+    claims = [claim for claim in CLAIMS if "median: the two-stage attack lowers" in claim.text]
+    (row,) = claims_table(Archive(GRID, store), claims[:1]).judged
+    assert row.verdict == "undecided: the evaluations before the last one say otherwise"
+
+
+def test_a_ruined_model_with_a_finite_loss_has_diverged(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in ("circle/none/mean", "circle/ipm/mean"):
+            level = None if "ipm" in cell.key else 0.04
+            put(store, cell, "paper", 0.5, test_loss=[5e33], robustness_level=[0.1, level])
+    archive = Archive(GRID, store)
+    assert diverged(archive.best("circle/ipm/mean"))
+    assert not diverged(archive.best("circle/none/mean"))
 
 
 def test_every_claim_about_a_baseline_is_tested_at_two_strengths():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from fedlib.evidence.links import text_anchor
@@ -65,11 +65,18 @@ class Claim:
     measure
         This function takes the run of one seed of a cell and returns the number that stands in
         place of the accuracy.
+    late
+        What takes the place of ``measure`` when a verdict is checked: the same quantity, as a mean
+        over the last evaluations of the run. Where the quantity moves much from one evaluation to
+        the next, the last one alone is no evidence, and a verdict stands only if this mean is on
+        its side too. None leaves the check out.
     quantity
         The quantity that the paper prints in place of ``measure``. It is empty if there is none.
     equal
         The value of the statistic at which the compared sides are equal, so that they tie. None
         takes 0 for a claim that needs more than 0, and no value for all other claims.
+    tie_means
+        What a tie means for the claim, if this has to be said.
     of_level
         Whether the claim is about the height of an accuracy itself, such as "above 60 %", so that
         an accuracy at chance decides it too. All other claims are undecided if every accuracy is
@@ -100,8 +107,10 @@ class Claim:
     shown: str
     quantities: tuple[str, ...] = ()
     measure: Callable[[CellResult], float] | None = None
+    late: Callable[[CellResult], float] | None = None
     quantity: str = ""
     equal: float | None = None
+    tie_means: str = ""
     of_level: bool = False
     of_accuracy: bool = False
     near_chance: float = 0.0
@@ -144,6 +153,13 @@ class Claim:
     def accuracies(self) -> bool:
         """Whether the cells' numbers are accuracies in percent of the test samples."""
         return self.of_accuracy or (self.measure is None and not self.quantities)
+
+    @property
+    def at_the_end(self) -> Claim | None:
+        """The same claim on the mean of the last evaluations, if a verdict is to be checked so."""
+        if self.late is None:
+            return None
+        return replace(self, measure=self.late, late=None, of_accuracy=self.accuracies)
 
     def numbers(self, results: list[CellResult]) -> list[float]:
         """Return the number of each cell, from the run of one seed of each."""

@@ -20,6 +20,7 @@ from fedlib.evidence.verdicts import (
     ENOUGH_SEEDS,
     FAILS,
     HOLDS,
+    MAJORITY,
     TIE,
     UNDECIDED,
     SeedValue,
@@ -207,6 +208,8 @@ class Judge:
         """Judge one of the claims."""
         printed, contradicted = in_print(claim, self.lookup)
         here, runs, verdict = self._by_runs(claim)
+        if verdict.kind in (HOLDS, FAILS) and not self._lasts(claim, verdict.kind):
+            verdict = Verdict(UNDECIDED, "the evaluations before the last one say otherwise")
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
         return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
@@ -272,6 +275,23 @@ class Judge:
         verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable)
         return _shown(claim, found), basis, verdict
 
+    def _lasts(self, claim: Claim, kind: str) -> bool:
+        """Return whether a verdict is also that of the last evaluations, and not of one alone.
+
+        The mean of these evaluations must be on the side of the verdict in four fifths of the
+        seeds. A seed whose run has no such mean does not count.
+        """
+        late, known = claim.at_the_end, self.archive.common(claim.cells)
+        if late is None or known is None:
+            return True
+        side = 1 if kind == HOLDS else -1
+        seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
+        values = [
+            late.value(late.numbers([result.of_seed(seed) for result in known])) for seed in seeds
+        ]
+        agree = [side * claim.needed.depth(value) >= 0 for value in values if math.isfinite(value)]
+        return sum(agree) >= MAJORITY * len(agree)
+
     def _verdict(
         self,
         claim: Claim,
@@ -294,12 +314,13 @@ class Judge:
             return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
         if noise is None or not all_known:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
-        # The wide noise of an unstable cell is no reason for a tie.
-        equal = None if unstable else claim.equality
+        # The wide noise of an unstable cell is no reason for a tie, nor is that of other protocols.
+        equal = None if unstable or noise.origin else claim.equality
         verdict = decide(found, claim.needed, noise.freedom, equal)
         if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
             return Verdict(UNDECIDED, said_of_unstable(len(found)))
-        notes = [verdict.remark] if verdict.remark else []
+        notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
+        notes = [note for note in notes if note]
         if verdict.kind in _CSS:
             if not all(result.canonical for result in known):
                 notes.append("other data than the paper's")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from fedlib.evidence.judging import CONTRADICTED, ClaimsTable, Judgement
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
 
 HOLDS_PARTLY = "holds in some readings or settings"
-"""The kind of a sentence that holds in some of its decided rows and not in others."""
+"""The kind of a sentence that holds in some of its rows, but not in all or not in most."""
 
 _WORDS = {
     HOLDS: ("holds", "hold"),
@@ -52,24 +52,35 @@ def sentences(table: ClaimsTable) -> dict[tuple[str, str], list[Judgement]]:
     return found
 
 
-def kind_of(kinds: Collection[str]) -> str:
+def kind_of(rows: Sequence[Judgement]) -> str:
     """Return the verdict on a sentence from the verdicts on its rows.
 
-    The decided rows count, if there are any. If all of them hold, so does the sentence. If none of
-    them holds, the sentence is a tie if all are ties, and otherwise it does not hold. A sentence
-    without a decided row is undecided, or contradicted in print if all of its rows are.
+    The decided rows count, if there are any. If none of them holds, the sentence is a tie if all
+    are ties, and otherwise it does not hold. The sentence holds if all of them hold, with three
+    exceptions, in which it holds in some readings or settings: fewer than half of the rows are
+    decided, the paper's own numbers contradict it in some setting, or all decided rows are of a
+    named reading while the rows without one are undecided. A sentence without a decided row is
+    undecided, or contradicted in print if all of its rows are.
 
     Parameters
     ----------
-    kinds
-        The kind of verdict on each row of the sentence. There is at least one.
+    rows
+        The rows of the sentence. There is at least one.
     """
-    decided = [kind for kind in kinds if kind in (HOLDS, FAILS, TIE)]
+    decided = [row for row in rows if row.decided]
+    kinds = {row.kind for row in decided}
     if not decided:
-        return CONTRADICTED if set(kinds) == {CONTRADICTED} else UNDECIDED
-    if HOLDS in decided:
-        return HOLDS if set(decided) == {HOLDS} else HOLDS_PARTLY
-    return TIE if set(decided) == {TIE} else FAILS
+        return CONTRADICTED if all(row.kind == CONTRADICTED for row in rows) else UNDECIDED
+    if HOLDS not in kinds:
+        return TIE if kinds == {TIE} else FAILS
+    by_the_text = [row for row in rows if not row.claim.reading]
+    whole = (
+        kinds == {HOLDS}
+        and 2 * len(decided) >= len(rows)
+        and all(row.kind != CONTRADICTED for row in rows)
+        and (not by_the_text or any(row.decided for row in by_the_text))
+    )
+    return HOLDS if whole else HOLDS_PARTLY
 
 
 def tally(table: ClaimsTable) -> str:
@@ -83,7 +94,7 @@ def tally(table: ClaimsTable) -> str:
         The paper's claims, judged.
     """
     found = sentences(table)
-    of_sentences = Counter(kind_of([row.kind for row in rows]) for rows in found.values())
+    of_sentences = Counter(kind_of(rows) for rows in found.values())
     of_rows = Counter(row.kind for rows in found.values() for row in rows)
     return (
         f"{plural(len(found), 'sentence')}: {_counted(of_sentences)} "

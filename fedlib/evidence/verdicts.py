@@ -93,7 +93,8 @@ def decide(
         the quantiles of Student's t.
     equal
         The value of the statistic at which the compared sides are equal. If all seeds are within
-        the noise of it, the verdict is a tie. None stands for a claim that compares nothing.
+        the noise of it, the verdict is a tie. A ratio whose noise is larger than equality itself
+        ties with nothing. None stands for a claim that compares nothing.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def decide(
     """
     if not seeds:
         raise ValueError("seeds=[] is empty: a verdict needs at least one seed.")
-    if equal is not None and all(abs(seed.value - equal) <= seed.noise for seed in seeds):
+    if equal is not None and all(_ties(seed, equal) for seed in seeds):
         return Verdict(TIE, "one seed" if len(seeds) == 1 else "")
     verdict = _by_evidence(seeds, needed, freedom)
     if verdict.kind not in (HOLDS, FAILS) or _stands(verdict.kind, seeds, needed, freedom):
@@ -112,6 +113,11 @@ def decide(
     # One seed that is far away must not decide against most of the others.
     side = 1 if verdict.kind == HOLDS else -1
     return _of_most(verdict.kind, [side * needed.depth(seed.value) >= 0 for seed in seeds])
+
+
+def _ties(seed: SeedValue, equal: float) -> bool:
+    """Return whether a seed's value is equality, as far as a noise that tells anything can say."""
+    return abs(seed.value - equal) <= seed.noise and (equal == 0 or seed.noise <= abs(equal))
 
 
 def said_of_unstable(count: int) -> str:

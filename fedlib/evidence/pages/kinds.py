@@ -58,7 +58,7 @@ def kind_of_sentence(rows: Sequence[Judgement]) -> str:
     """
     if all(kind_of_row(row) == NOT_COMPUTED for row in rows):
         return NOT_COMPUTED
-    return kind_of([row.kind for row in rows])
+    return kind_of(rows)
 
 
 def chip(kind: str) -> str:

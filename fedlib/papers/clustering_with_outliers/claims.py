@@ -211,7 +211,8 @@ def _one_phase_below(
         drop,
         above(least),
         "the second phase [adds|takes away] {:.1f} points",
-        equal=0,
+        # Equal sides refute that one phase fails, while "better" may be a tie.
+        equal=0 if least == 2 * MARGIN else None,
         former=Former(f"Uniform, rate 0.2: {former}") if former else None,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from fedlib.evidence.class_counts import majority
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import Linked, joined
@@ -17,6 +19,9 @@ from fedlib.papers.residual_reweighting.keys import (
 )
 from fedlib.papers.residual_reweighting.tables.cells import published
 from fedlib.papers.residual_reweighting.tables.overview import standings
+
+_LATE = 5
+"""The number of rounds at the end of a run over which an accuracy is averaged."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -70,12 +75,16 @@ def _other_rules_on_reviews(archive: Archive) -> str:
     ours = results["ours"]
     above = sum(result.accuracy.mean > ours.accuracy.mean for result in known)
     some = "all" if above == len(known) - 1 else f"{above} of the"
+    # The accuracy moves much from round to round, so that the last one alone says little.
+    later = sum(_late(result) > _late(ours) for result in known)
     best = max(COORDINATE_WISE, key=lambda rule: results[rule].accuracy.mean)
     floor = majority(ours.records[0])
     near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
     return joined(
         f"With these four attackers, {some} {len(known) - 1} other rules keep more "
-        f"accuracy on the reviews than reweighting. {RULE_TITLES[best]} has ",
+        "accuracy on the reviews than reweighting in the last round, and "
+        f"{later} on average over the last {_LATE} rounds. In the last round {RULE_TITLES[best]} "
+        "has ",
         _percent(archive, results[best]),
         ", plain averaging has ",
         _percent(archive, results["fedavg"]),
@@ -84,6 +93,12 @@ def _other_rules_on_reviews(archive: Archive) -> str:
         f". A model that calls all reviews positive has {floor:.1f} %" if near else "",
         f" ({resting_on(known)}).",
     )
+
+
+def _late(result: CellResult) -> float:
+    """Return the mean accuracy of all seeds over the last rounds, in percent."""
+    _, curves = result.curve()
+    return 100 * statistics.fmean(share for curve in curves for share in curve[-_LATE:])
 
 
 def _backdoor_on_loans(archive: Archive) -> str:

@@ -30,6 +30,7 @@ from fedlib.papers.two_stage_attack.measures import (
     curve_error,
     error_span,
     last_distance,
+    late_level,
     level,
     missing_boundary,
     policy_epochs,
@@ -42,8 +43,8 @@ from fedlib.papers.two_stage_attack.variants import IN_SMALL_BATCHES, SMALL_BATC
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _NEAR = 0.3
 """How far from an ideal boundary one may be on average. The circle's radius is 2."""
-_NO_LEVEL = 1e-9
-"""A level that is not higher certifies nothing. Without attack it is about 0.03 on the circle."""
+_NO_LEVEL = 1e-3
+"""A level of no more than this share of the level without attack certifies nothing."""
 _FIGURE_2 = {
     "mean": "section 4, Figs. 2c to 2e",
     "median": "section 4, Figs. 2h to 2j",
@@ -66,17 +67,29 @@ def _gain(values: list[float]) -> float:
 
 
 def _left(values: list[float]) -> float:
-    """What the last level is of the first, in percent; NaN if the first is practically nothing."""
-    return percent_left(values[0], values[-1]) if values[0] > _NO_LEVEL else math.nan
+    """What the last level is of the first, in percent."""
+    return percent_left(values[0], values[-1])
+
+
+def _left_of_lowest(values: list[float]) -> float:
+    """What the last level is, in percent, of the lowest of the others.
+
+    The first level is that without attack. It is among the others, because an attack lowers the
+    level more than another one only if it lowers the level at all. NaN if the lowest of the others
+    is practically nothing, of which no attack could leave less.
+    """
+    clean, *others, last = values
+    lowest = min(clean, *others)
+    return percent_left(lowest, last) if lowest > _NO_LEVEL * clean else math.nan
 
 
 def _weakened(values: list[float]) -> float:
     """How much of the level is left under a defence more than without one, in points.
 
-    NaN if the attack does not lower the level without a defence, which then cannot weaken it.
+    An attack that raises a level leaves all of it. So two runs in which it does no harm are equal.
     """
-    left = percent_left(*values[:2])
-    return percent_left(*values[2:]) - left if left < 100 else math.nan
+    without, defended = (percent_left(*pair) for pair in (values[:2], values[2:]))
+    return min(defended, 100.0) - min(without, 100.0)
 
 
 _BOUNDARIES = tuple(
@@ -115,21 +128,25 @@ def _lowers(place: str, data: str, rule: str, attack: str, most: float, said: st
         below(most),
         "{:.1f} % of the level without attack",
         measure=level,
-        equal=100,
+        late=late_level,
+        equal=100 if most == 100 else None,
+        tie_means="the attack has no visible effect",
     )
 
 
 def _lower_than(place: str, data: str, rule: str, weaker: str, stronger: str) -> Claim:
-    """That one attack leaves a lower level than another."""
+    """That one attack leaves a lower level than another, and than no attack."""
     return Claim(
         place,
         f"{_where(data, rule)}: {ATTACK_TITLES[stronger]} lowers the certified level more than "
         f"{ATTACK_TITLES[weaker]}",
-        _cells(data, rule, weaker, stronger),
-        _left,
+        _cells(data, rule, "none", weaker, stronger),
+        _left_of_lowest,
         below(100),
-        f"{{:.1f}} % of the level under {ATTACK_TITLES[weaker]}",
+        f"{{:.1f}} % of the level under {ATTACK_TITLES[weaker]}, or without attack if that is "
+        "lower",
         measure=level,
+        late=late_level,
         equal=100,
     )
 
@@ -184,6 +201,16 @@ _CERTIFICATES = (
         for data, rule in product(DATA_TITLES, RULE_TITLES)
         if (attack, rule) != ("learned_blind", "mean")
     ),
+    # To lower the level at all is less than what the abstract says: the attack "substantially
+    # jeopardizes" the model even where the server has a defence.
+    *(
+        _lowers(
+            "abstract", data, rule, "learned", 50,
+            f"the {ATTACK_TITLES['learned']} attack harms the model substantially: less than half "
+            "of the certified level is left",
+        )
+        for data, rule in product(DATA_TITLES, _DEFENCES)
+    ),
 )  # fmt: skip
 
 _FIGURE_2_CLAIMS = (
@@ -227,6 +254,7 @@ _FIGURE_2_CLAIMS = (
                 above(0),
                 "the defence leaves {:.1f} % of the level [more|less]",
                 measure=level,
+                late=late_level,
             ),
         )
     ),
@@ -344,7 +372,9 @@ CLAIMS = (
     *_BOUNDARIES,
     *with_other_strengths(_OF_FIGURE_2),
     # The text does not give the batch size.
-    *retested(_OF_FIGURE_2, IN_SMALL_BATCHES, f"batches of {SMALL_BATCH} in place of 50"),
+    *retested(
+        (*_BOUNDARIES, *_OF_FIGURE_2), IN_SMALL_BATCHES, f"batches of {SMALL_BATCH} in place of 50"
+    ),
     *_FIGURE_3_CLAIMS,
     *_BLACK_BOX,
     *_BENEFIT,

@@ -19,6 +19,8 @@ COMPARED = np.geomspace(1e-4, 0.3, 30)
 """The perturbation levels at which models are compared: all that models without attack reach."""
 _LEAST_LEVEL = 1e-12
 """Smaller levels count as this one, which leaves a sample as it is."""
+LATE = 5
+"""The number of evaluations at the end of a run whose mean a verdict must agree with."""
 FIRST_STAGE = 3
 """Epochs in which the attacker may still be honest on the synthetic data."""
 
@@ -40,9 +42,19 @@ def level(result: CellResult) -> float:
     return float("nan") if None in last else float(np.mean(last))
 
 
+def late_level(result: CellResult) -> float:
+    """The mean of the last five certified levels of one seed's run; NaN if one is not finite."""
+    last = result.records[0]["metrics"]["robustness_level"][-LATE:]
+    return math.nan if None in last else float(np.mean(last))
+
+
 def diverged(result: CellResult) -> bool:
-    """Whether a seed's run ended without a finite loss."""
-    return result.records[0]["metrics"]["test_loss"][-1] is None
+    """Whether a seed's run ended without a finite loss or without a finite certified level.
+
+    The loss of a ruined model may still be finite where its level is not.
+    """
+    metrics = result.records[0]["metrics"]
+    return None in (metrics["test_loss"][-1], *metrics.get("robustness_level", [])[-1:])
 
 
 def curve_error(result: CellResult) -> float:

@@ -125,6 +125,39 @@ def _better(
     )
 
 
+def _nowhere_worse(
+    place: str, rules: tuple[str, ...], who: str, data: str, attack: str, reading: str
+) -> Claim:
+    """That at no share up to 50 % Gradient Guard is clearly worse than the best of some rules.
+
+    At 50 % alone the other rules may all be at chance. A rule that is better "up to 50 %" must not
+    be worse at the lower shares either, at which all rules may withstand the attack.
+    """
+    shares = SHARES[1:]
+    size = 1 + len(rules)
+    return Claim(
+        place,
+        f"{where(data, attack)}: at no share up to 50 % is Gradient Guard more than {MARGIN:g} "
+        f"points worse than {who}",
+        tuple(
+            cell
+            for share in shares
+            for cell in (
+                *line(data, attack, reading, (share,)),
+                *comparisons(data, attack, rules, (share,)),
+            )
+        ),
+        lambda values: min(lead(values[i : i + size]) for i in range(0, len(values), size)),
+        at_least(-MARGIN),
+        f"{{:.1f}} points [above|below] {'the best of them' if len(rules) > 1 else 'it'} at "
+        "the share where the lead is smallest",
+        measure=late_accuracy,
+        of_accuracy=True,
+        reading=named(reading),
+        sentence=f"Gradient Guard is better than {who}",
+    )
+
+
 BETTER = (
     *(
         _better(
@@ -151,5 +184,18 @@ BETTER = (
         for data in GREY
         for attack in FULL
     ),
+    *(
+        _nowhere_worse(place, rules, who, data, attack, reading)
+        for place, rules, who in (
+            ("abstract", (*CLASSICAL, "flair"), "the classical rules and FLAIR"),
+            (OWN, ("fedsgd",), "a server without a defence"),
+        )
+        for reading in _ON_AXIS
+        for data in GREY
+        for attack in FULL
+    ),
 )
-"""The abstract's "superiority", at 50 %, over what it names and over the other rules."""
+"""The abstract's "superiority" over what it names and over the other rules, at 50 % and throughout.
+
+A server without a defence keeps much of its accuracy under full-trim, so that to withstand this
+attack is not to do better than such a server."""
