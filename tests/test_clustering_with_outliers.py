@@ -251,7 +251,7 @@ def test_a_claim_is_tested_again_with_the_choices_of_the_code(tmp_path, quiet):
             put(store, cell, "paper", 0.2 if fails else 0.8)
     rows = tables.claims_table(Archive(GRID, store)).judged
     text, code = (row for row in rows if "Cent1P fails under Omn" in row.text)
-    assert (text.kind, text.claim.reading) == ("tie", "")
+    assert (text.kind, text.claim.reading) == ("does not hold", "")
     assert (code.kind, code.here) == ("holds", "the second phase adds 60.0 points")
     assert code.text.endswith("[all choices of the authors' code]")
     # The paper prints its numbers under the grid's own cells.

@@ -112,7 +112,9 @@ def test_a_firm_verdict_waits_for_nothing_and_a_provisional_one_for_a_second_see
 
     def waits_for():
         plan = plan_of(stored)
-        return [r.cell.config.seed for r in plan.runs if any(claim in c for c in r.decides)]
+        return [
+            run.cell.config.seed for run in plan.runs if any(c.endswith(claim) for c in run.decides)
+        ]
 
     monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.001, 1000))
     assert waits_for() == [2]

@@ -48,6 +48,10 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (
+            {"verdict": "undecided: the evaluations before the last one say otherwise"},
+            "The mean of the last evaluations does not agree",
+        ),
         ({"kind": "contradicted in print"}, "The printed means contradict"),
         ({"verdict": "undecided: unstable, 3 of 5 seeds"}, "The seeds disagree far beyond"),
         ({"verdict": "undecided: all at chance"}, "The runs that decide it are at chance"),
@@ -62,6 +66,13 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
 )
 def test_the_reason_is_what_both_verdicts_tell(change, said):
     assert why(HOLDS, replace(HOLDS, **change)).startswith(said)
+
+
+def test_what_was_a_tie_says_why_it_is_none():
+    tie = replace(HOLDS, verdict="tie", kind="tie")
+    undecided = replace(tie, verdict="undecided: one seed, too near the limit", kind="undecided")
+    assert why(tie, undecided).startswith("The noise of other protocols")
+    assert why(tie, replace(tie, kind="does not hold")).startswith("Equal sides refute")
 
 
 def test_a_sign_that_became_a_word_is_no_new_number():

@@ -164,6 +164,8 @@ def why(old: Verdict, now: Verdict) -> str:
         if " of other " in old.runs:
             return "The noise of another data set does not serve any more, and this one has none."
         return "There are new runs, too few of which have a second seed."
+    if "evaluations before the last" in now.verdict:
+        return "The mean of the last evaluations does not agree with the last one."
     if "unstable" in now.verdict:
         return "The seeds disagree far beyond the noise, and there are fewer than five."
     if "chance" in now.verdict:
@@ -172,6 +174,10 @@ def why(old: Verdict, now: Verdict) -> str:
         return "The statistic finds nothing in the runs that the claim could be judged by."
     if _numbers(old.here) != _numbers(now.here) or _seeds(old) != _seeds(now):
         return "There are new runs."
+    if old.kind == "tie" and now.kind == "undecided":
+        return "The noise of other protocols or scales is no reason for a tie any more."
+    if old.kind == "tie":
+        return "Equal sides refute this claim, and do not tie."
     return "The same runs are judged by another noise."
 
 
