@@ -384,6 +384,20 @@ def test_a_tie_says_what_it_means_and_needs_the_noise_of_its_own_protocol(
     assert judged(store, toy, claim).kind == "undecided"
 
 
+def test_a_number_of_rounds_is_known_no_better_than_the_evaluations_are_apart(
+    store, toy, monkeypatch
+):
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.01, 1000))
+    claim = Claim(
+        "Fig. 1", "slower", ("table/mean", "table/median"), drop, above(0), "{:.0f} rounds",
+        measure=lambda result: 4.0 if result.key == "table/mean" else 2.0,
+    )  # fmt: skip
+    fill(store, toy, {"mean": (80.0,), "median": (80.0,)})
+    assert judged(store, toy, claim).kind == "holds"
+    # The toy grid evaluates every second round, so that the two numbers are one evaluation apart.
+    assert judged(store, toy, replace(claim, in_rounds=True)).kind == "tie"
+
+
 def test_a_ratio_with_a_noise_larger_than_equality_is_no_tie():
     assert decide([SeedValue(98.0, 30.0)], below(100), 1000, 100).kind == "tie"
     assert decide([SeedValue(1.1, 51_000.0)], below(100), 1000, 100).kind == "undecided"

@@ -83,6 +83,9 @@ class Claim:
         at chance.
     of_accuracy
         Whether ``measure`` is an accuracy in percent of the test samples.
+    in_rounds
+        Whether ``measure`` is a number of rounds, which is known no better than the number of
+        rounds from one evaluation to the next.
     near_chance
         Accuracies that are at most this many points above chance decide no more than those at
         chance. It is for data on which a model that has hardly learned says nothing.
@@ -113,6 +116,7 @@ class Claim:
     tie_means: str = ""
     of_level: bool = False
     of_accuracy: bool = False
+    in_rounds: bool = False
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""

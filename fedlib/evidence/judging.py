@@ -256,7 +256,7 @@ class Judge:
             places = deciding(claim.value, numbers)
             unstable |= any(others[i] > pooled[i] for i in places)
             errors = [
-                max(sd, resolution(result, number)) if claim.accuracies else sd
+                max(sd, _known_to(claim, result, number))
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
             found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
@@ -361,6 +361,13 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
+
+
+def _known_to(claim: Claim, result: CellResult, number: float) -> float:
+    """Return how exactly a number of a cell can be known at all, whatever the noise of seeds is."""
+    if claim.in_rounds:
+        return float(result.records[0]["config"]["eval_every"])
+    return resolution(result, number) if claim.accuracies else 0.0
 
 
 def _mean_of(name: str, result: CellResult) -> float:

@@ -167,6 +167,7 @@ def slows(place: str, setting: str, rule: str, momentum: float) -> Claim:
         above(0),
         "it takes {:.0f} rounds [more|fewer]",
         measure=statistics.rounds_to_converge,
+        in_rounds=True,
         reading="rounds until 95 % of the accuracy after the last round, compared with no attack",
     )
 
