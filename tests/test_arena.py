@@ -274,7 +274,7 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     first, broken, *_, clean = board.findings(found, called)
     assert first == (
         "**trimmed mean** and **median** are the best rules, because no rule is clearly better "
-        "than one of them. Each keeps between 70.0 and 70.0 % accuracy under the attack that harms "
+        "than any of them. Each keeps between 70.0 and 70.0 % accuracy under the attack that harms "
         "it most."
     )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")

@@ -53,7 +53,7 @@ def _best(standing: Standing, names: Names) -> str:
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} are the best rules, because no rule is clearly better than one of them. Each "
+        f"{titles} are the best rules, because no rule is clearly better than any of them. Each "
         f"keeps between {low:.1f} and {high:.1f} % accuracy under the attack that harms it most."
     )
 
