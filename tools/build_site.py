@@ -9,6 +9,7 @@ for what it renders, so that several may run at once.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def build(
         # Most of the time is Python's own, on one core. A chapter that computes runs has all cores,
         # and the pages are to show these runs.
         if dict(parameters).get("scale", "best") == "best":
+            # Two at a time with a thread for each core would wait for each other.
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
             notebooks.at_once([fill, *chapters], 2)
         else:
             notebooks.at_once([*chapters, fill], 1)
