@@ -34,50 +34,15 @@ from fedlib.papers.clustering_with_outliers.settings import (
     UNIFORM,
     title_of,
 )
+from fedlib.papers.clustering_with_outliers.statistics import (
+    distance,
+    lead,
+    second_lowest_below,
+    worst_lead,
+)
 
 LARGE = 10.0
 """Points of accuracy that this book takes for the abstract's "large margin"."""
-
-# --- statistics ------------------------------------------------------------------------------
-
-
-def worst_lead(attacks: int, ahead: int) -> Callable[[list[float]], float]:
-    """How far the worst cases of some rules are above those of the others.
-
-    Parameters
-    ----------
-    attacks
-        The statistic gets so many accuracies for each rule, one rule after the other.
-    ahead
-        So many rules, the first ones, are compared with the rest.
-
-    Returns
-    -------
-    Callable
-        The least worst case of the first rules minus the best worst case of the others, in points.
-    """
-
-    def statistic(values: list[float]) -> float:
-        worst = [min(values[i : i + attacks]) for i in range(0, len(values), attacks)]
-        return min(worst[:ahead]) - max(worst[ahead:])
-
-    return statistic
-
-
-def lead(ahead: int) -> Callable[[list[float]], float]:
-    """The least of the first ``ahead`` values minus the largest of the others."""
-    return worst_lead(1, ahead)
-
-
-def distance(values: list[float]) -> float:
-    """How far two values are apart."""
-    return abs(drop(values))
-
-
-def second_lowest_below(values: list[float]) -> float:
-    """How far the second lowest of the others is below the first."""
-    return values[0] - sorted(values[1:])[1]
-
 
 # --- claims on worst cases ---------------------------------------------------------------------
 
