@@ -23,7 +23,7 @@ from pathlib import Path
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.runs.store import Store
 
-SLUG, SCALE, ONLY = "centered_clipping", "smoke", "table_iv/fmnist_iid/*/0.9"
+SLUG, SCALE, ONLY = "centered_clipping", "smoke", "table_iv/fmnist_iid/*/cc*/0.9"
 WORKERS = 2
 LONGEST = 600
 """Seconds after which a process that neither ends nor stores anything counts as hung."""
