@@ -18,6 +18,7 @@ from fedlib.arenas.arena_1.settings import ATTACKS_LEFT_OUT, CLEAN, RULES_LEFT_O
 from fedlib.arenas.arena_1.standings import columns, names, standing_in
 from fedlib.arenas.pictures import heat_map
 from fedlib.attacks import ATTACKS
+from fedlib.evidence.pages import arena as pages
 from fedlib.evidence.pictures import POINTS_SUFFIX
 from fedlib.evidence.report import Archive
 from fedlib.grids import grid_slugs, load_grid, paper_slugs
@@ -179,12 +180,45 @@ def test_a_rule_without_all_its_runs_has_no_rank_and_says_what_is_missing(few, m
 
 def test_an_attack_that_few_rules_have_met_does_not_count_yet(few):
     skip = [(rule, "alie") for rule in RULES[:2]]
-    store_bouts({"krum": 60.0, "mean": 50.0, "median": 70.0, "trimmed_mean": 30.0}, skip=skip)
+    left = {"krum": 60.0, "mean": 50.0, "median": 70.0, "trimmed_mean": 30.0}
+    store_bouts(left, skip=skip, further={"ipm": 5.0, "alie": 9.0})
     found = standing_in("iid_f5")
     assert found.columns.waiting == {"alie"}
     assert found.columns.counted == ("ipm", "pga")
     assert [row.name for row in found.ranked] == ["median", "krum", "mean", "trimmed_mean"]
     assert found.row("median").worst[0] == "pga"
+
+
+def test_no_rule_is_ranked_by_more_than_its_stored_runs_leave_it(few):
+    skip = [(rule, "alie") for rule in RULES[:2]]
+    store_bouts({"krum": 60.0, "mean": 50.0, "median": 70.0, "trimmed_mean": 30.0}, skip=skip)
+    found = standing_in("iid_f5")
+    assert [row.name for row in found.ranked] == ["krum", "mean"]
+    attack, worst = found.row("median").worst
+    assert attack == "alie"
+    assert worst.mean == pytest.approx(70.0 - 0.1 / 3)
+    said = answers.of_rule(found, "median", names("iid_f5"))
+    assert said == (
+        "median has no rank yet, because ALIE brings it to 70.0 ± 0.1 %, and too few rules have "
+        "met ALIE."
+    )
+    shown = pages.basis(None, "iid_f5")
+    assert "1 of the attacks does not count yet" in shown
+    assert (
+        "2 of the 4 rules have no rank yet, because an attack that does not count yet leaves less "
+        "accuracy than all others: median, trimmed mean." in shown
+    )
+
+
+def test_no_rule_has_a_rank_before_an_attack_counts(few):
+    skip = [(rule, attack) for rule in RULES[:2] for attack in ("alie", "ipm", "pga")]
+    store_bouts(dict.fromkeys(RULES, 50.0), skip=skip)
+    found = standing_in("iid_f5")
+    assert found.columns.counted == () and found.ranked == []
+    assert pages.ranks(None, "iid_f5") == ""
+    assert pages.basis(None, "iid_f5").endswith(
+        "No rule has a rank yet, because no attack has met enough rules."
+    )
 
 
 def test_one_seed_does_not_rank_what_it_cannot_tell_apart(few):

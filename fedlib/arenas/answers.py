@@ -20,8 +20,7 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
     """
     row = standing.row(name)
     if row.rank is None or row.worst is None:
-        missing = ", ".join(map(names.attack, row.missing)) or "the same seeds"
-        return f"{names.rule(name)} has no rank yet, because these runs are missing: {missing}."
+        return _unranked(row, names)
     attack, left = row.worst
     ranked = len(standing.ranked)
     place = f"{ordinal(row.rank)} of {ranked} by worst case"
@@ -38,6 +37,16 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
             "points more often than without an attack."
         )
     return text
+
+
+def _unranked(row: Row, names: Names) -> str:
+    """Say why a rule has no rank."""
+    begin = f"{names.rule(row.name)} has no rank yet, because"
+    if row.seeds and row.worst is not None:
+        attack, left = names.attack(row.worst[0]), percent(row.worst[1])
+        return f"{begin} {attack} brings it to {left} %, and too few rules have met {attack}."
+    missing = ", ".join(map(names.attack, row.missing)) or "the same seeds"
+    return f"{begin} these runs are missing: {missing}."
 
 
 def of_attack(standing: Standing, name: str, names: Names) -> str:

@@ -79,7 +79,8 @@ class Row:
     results
         The stored runs by column. A column that is not computed has no entry.
     rank
-        The rank by the worst case, 1 for the best. None if too little is computed.
+        The rank by the worst case, 1 for the best. None if too little is computed, or if the worst
+        case is under an attack that does not count yet.
     shared
         Whether another row has the same rank.
     """
@@ -104,13 +105,17 @@ class Row:
 
     @cached_property
     def worst(self) -> tuple[str, Estimate] | None:
-        """The attack that leaves the least accuracy, and what it leaves in percent."""
-        return self._least(self.columns.counted)
+        """The attack that leaves the least accuracy, and what it leaves in percent.
+
+        An attack that does not count yet is looked at too, so that nobody takes a rule for better
+        than its stored runs are.
+        """
+        return self._least(self.columns.untargeted)
 
     @cached_property
     def adaptive(self) -> tuple[str, Estimate] | None:
         """The attack, of those that know the rule, that leaves the least accuracy in percent."""
-        return self._least([a for a in self.columns.counted if a in self.columns.adaptive])
+        return self._least([a for a in self.columns.untargeted if a in self.columns.adaptive])
 
     @cached_property
     def backdoor(self) -> tuple[str, Estimate] | None:
@@ -142,11 +147,17 @@ class Row:
         wanted = (self.columns.clean, *self.columns.counted)
         return tuple(sorted(set.intersection(*(set(self.results[a].seeds) for a in wanted))))
 
+    @property
+    def can_be_ranked(self) -> bool:
+        """Whether enough is computed for a rank, and the attack of the worst case counts."""
+        counted = self.columns.counted
+        return bool(self.seeds) and self.worst is not None and self.worst[0] in counted
+
     def breaks(self, below: float) -> bool:
         """Return whether an attack leaves less accuracy than this, in percent, in most seeds."""
         return any(
             _median(self.results[name]) < below
-            for name in self.columns.counted
+            for name in self.columns.untargeted
             if name in self.results
         )
 
@@ -205,8 +216,9 @@ def standing(
 ) -> Standing:
     """Rank the rows of one setting.
 
-    An attack that fewer than nine of ten rules have met does not count yet. A rule that has not met
-    all attacks that count has no rank.
+    An attack that fewer than nine of ten rules have met does not count yet. A rule has no rank if
+    it has not met all attacks that count, or if an attack that does not count yet leaves it less
+    accuracy than these.
 
     Parameters
     ----------
@@ -263,7 +275,7 @@ def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
     def place(row: Row) -> tuple[float, str]:
         return (-row.worst[1].mean if row.worst else math.inf, row.name)
 
-    full = sorted((row for row in rows if row.seeds), key=place)
+    full = sorted((row for row in rows if row.can_be_ranked), key=place)
     ranks: dict[str, int] = {}
     rank = 1
     for row in full:

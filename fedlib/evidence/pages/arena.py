@@ -15,6 +15,7 @@ from fedlib.evidence.pages.marks import Page, page_figure, page_mark
 from fedlib.evidence.pages.measured import CPU_FILE
 from fedlib.evidence.pages.opened import opened
 from fedlib.evidence.report import Archive
+from fedlib.evidence.table import plural
 from fedlib.validation import ConfigError
 
 SLUG = "arena_1"
@@ -80,29 +81,42 @@ def basis(page: Page, setting: str) -> str:
     if not stored:
         return f"None of the {wanted} bouts is stored yet."
     text = f"{stored} of {wanted} bouts are stored ({standing.basis})."
+    if not columns.counted:
+        return text + " No rule has a rank yet, because no attack has met enough rules."
     called = _names(setting)
     waiting = [called.attack(name) for name in columns.attacks if name in columns.waiting]
     if waiting:
+        does, them = ("does", "it") if len(waiting) == 1 else ("do", "them")
         text += (
-            f" {len(waiting)} of the attacks do not count yet, because too few rules have met "
-            f"them: {', '.join(waiting)}."
+            f" {len(waiting)} of the attacks {does} not count yet, because too few rules have met "
+            f"{them}: {', '.join(waiting)}."
         )
     unranked = [row for row in standing.rows if row.rank is None]
-    if unranked:
-        rule = called.rule
-        text += (
-            f" {len(unranked)} of the {len(standing.rows)} rules "
-            f"{'has' if len(unranked) == 1 else 'have'} no rank yet, because some attack that "
-            f"counts is missing: {', '.join(rule(row.name) for row in unranked)}."
-        )
+    reasons = (
+        ("some attack that counts is missing", [row for row in unranked if not row.seeds]),
+        (
+            "an attack that does not count yet leaves less accuracy than all others",
+            [row for row in unranked if row.seeds],
+        ),
+    )
+    for reason, rows in reasons:
+        if rows:
+            named = ", ".join(called.rule(row.name) for row in rows)
+            has = "has" if len(rows) == 1 else "have"
+            text += (
+                f" {len(rows)} of the {plural(len(standing.rows), 'rule')} {has} no rank yet, "
+                f"because {reason}: {named}."
+            )
     return text
 
 
 @page_mark("arena_ranks:SETTING")
 def ranks(page: Page, setting: str) -> str:
-    """Return the table of ranks of a setting."""
+    """Return the table of ranks of a setting, or nothing if no rule has a rank."""
     grid = _module(f"{SLUG}.grid")
     standing = _standing(setting)
+    if not standing.ranked:
+        return ""
     rules = {row.name: grid.rule_of(row.name, 0) for row in standing.rows}
     reads = _costs(page, rules)
     more = {
