@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from fedlib.evidence.found import resting_on
-from fedlib.evidence.links import joined
+from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.grid import N_CLIENTS, RULE_TITLES
@@ -55,25 +55,58 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
     if known is None:
         return f"What {name} does on the paper's synthetic data ({where}){_UNKNOWN}"
     before, after = known
-    destroyed, count = sum(map(_destroyed, _by_seed(after))), len(after.seeds)
-    if count == 1:
-        seeds = "in the only seed that is stored" if destroyed else "not in the only seed stored"
-    else:
-        seeds = f"in {destroyed or 'none'} of {count} seeds"
     setting = f"On the paper's synthetic data ({where})"
     if said:
         setting = "On the same data, without a defence"
-    lost = any(map(diverged, _by_seed(after)))
+    destroyed, count = sum(map(_destroyed, _by_seed(after))), len(after.seeds)
+    if count == 1:
+        seeds = "the only seed that is stored"
+        times: Linked | str = archive.linked(f"{'' if destroyed else 'not '}in {seeds}", attacked)
+    else:
+        times = archive.linked(f"in {destroyed or 'none'} of {count} seeds", attacked)
     return joined(
-        f"{setting}, {name} destroys the model {seeds}. ",
-        "The model then diverges or gives every point the same answer. " if destroyed else "",
-        "The mean test accuracy",
-        " (of all seeds, also of those that diverged)" if lost else "",
-        " goes from ",
-        archive.linked(f"{before.accuracy.mean:.1f} %", clean),
-        " to ",
-        archive.linked(f"{after.accuracy.mean:.1f} %", attacked),
+        f"{setting}, {name} destroys the model ",
+        times,
         f" ({resting_on(known)}).",
+        _ways(after),
+        _rest(archive, before, after),
+    )
+
+
+def _ways(result: CellResult) -> str:
+    """Say in how many seeds a model has diverged, and in how many it tells nothing apart."""
+    lost = sum(map(diverged, _by_seed(result)))
+    flat = sum(map(_destroyed, _by_seed(result))) - lost
+    flat_to = "gives every point the same answer"
+    if lost and flat:
+        return (
+            f" In {plural(lost, 'seed')} the model diverges, and in {plural(flat, 'seed')} it "
+            f"{flat_to}."
+        )
+    if lost + flat:
+        what = "diverges" if lost else flat_to
+        return f" In {plural(lost + flat, 'seed')} the model {what}."
+    return ""
+
+
+def _rest(archive: Archive, before: CellResult, after: CellResult) -> Linked | str:
+    """Say what the models that are not destroyed keep of their certified level."""
+    pairs = ((before.of_seed(seed), after.of_seed(seed)) for seed in after.seeds)
+    left = [_left(*pair) for pair in pairs if not _destroyed(pair[1])]
+    kept = [share for share in left if share is not None]
+    if not kept or len(kept) < len(left):
+        return ""
+    text = f"between {min(kept):.1f} and {max(kept):.1f} %"
+    if len(kept) == 1:
+        text = f"{kept[0]:.1f} %" if kept[0] >= 0.05 else "less than 0.1 %"
+    one = len(kept) == 1
+    who = " The other seed keeps " if one else f" The other {len(kept)} seeds keep "
+    if len(kept) == len(after.seeds):
+        who = " The model keeps " if one else " The models keep "
+    return joined(
+        who,
+        archive.linked(text, before.key, after.key),
+        " of the certified level that the model has without an attack.",
     )
 
 

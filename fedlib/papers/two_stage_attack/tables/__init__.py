@@ -13,7 +13,7 @@ from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves,
 from fedlib.papers.two_stage_attack.tables.samples import stage_one_in_words, stage_one_table
 from fedlib.papers.two_stage_attack.tables.stages import reward_curves, stage_one_figure
 from fedlib.papers.two_stage_attack.tables.verdicts import claims_table, variants_table
-from fedlib.papers.two_stage_attack.tables.worth import worth_table
+from fedlib.papers.two_stage_attack.tables.worth import worth_in_words, worth_table
 
 __all__ = [
     "CLAIMS",
@@ -30,5 +30,6 @@ __all__ = [
     "stage_one_table",
     "sweep_table",
     "variants_table",
+    "worth_in_words",
     "worth_table",
 ]

@@ -18,7 +18,14 @@ from fedlib.papers.two_stage_attack.attacks import (
     SUPERSEDED_TITLES,
 )
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
-from fedlib.papers.two_stage_attack.measures import EXTENT, POINTS, RADIUS, decision
+from fedlib.papers.two_stage_attack.measures import (
+    EXTENT,
+    POINTS,
+    RADIUS,
+    decision,
+    diverged,
+    no_boundary,
+)
 from fedlib.papers.two_stage_attack.tables.common import CLASS_COLOURS, best
 
 _KINDS = {
@@ -58,9 +65,7 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Pict
                 result = best(archive, "circle", attack, rule, small)
                 if result is not None:
                     known.append(result)
-                    grids = [decision(record) for record in result.records]
-                    _draw_boundaries(axis, grids)
-                    if all(grid.min() == grid.max() for grid in grids):
+                    if not _draw_boundaries(axis, result):
                         lost.append(f"There is no boundary for {rule_title} under {title}.")
                 else:
                     _write(axis, "not computed")
@@ -70,7 +75,8 @@ def figure_2(archive: Archive, kind: str = "paper", small: bool = False) -> Pict
                 if column == 0:
                     axis.set_ylabel(rule_title)
         figure.suptitle(
-            "black: the decision boundary, a line for each seed; dotted: the true circle\n"
+            "black: the decision boundary, a line for each seed that has one; dotted: the true "
+            "circle\n"
             f"({basis_of(known)})",
             fontsize=9,
         )
@@ -92,19 +98,30 @@ def _draw_data(axis: Any) -> None:
     axis.plot(RADIUS * np.cos(turn), RADIUS * np.sin(turn), color="grey", lw=0.7, ls=":")
 
 
-def _draw_boundaries(axis: Any, grids: list[np.ndarray]) -> None:
-    """Draw the boundary of each seed's decision; say how many decisions have none."""
+def _draw_boundaries(axis: Any, result: CellResult) -> int:
+    """Draw the boundary of each seed's model, and return how many models have one.
+
+    A model that has diverged gives no answer that means anything, so that nothing is drawn of it.
+    """
     place = np.linspace(-EXTENT, EXTENT, POINTS)
-    bounded = [grid for grid in grids if grid.min() < grid.max()]
-    for grid in bounded:
+    by_seed = [result.of_seed(seed) for seed in result.seeds]
+    usable = [seeded for seeded in by_seed if not diverged(seeded)]
+    bounded = [seeded for seeded in usable if not no_boundary(seeded)]
+    for seeded in bounded:
+        grid = decision(seeded.records[0])
         axis.contour(place, place, grid, levels=[0.5], colors="black", linewidths=1)
-    lost = len(grids) - len(bounded)
-    if lost:
-        which = "" if len(grids) == 1 else f"{lost} of {len(grids)}: "
-        _write(axis, f"{which}no boundary")
+    lost = (
+        (len(by_seed) - len(usable), "diverged"),
+        (len(usable) - len(bounded), "without boundary"),
+    )
+    of = "" if len(by_seed) == 1 else f" of {len(by_seed)}"
+    told = [f"{count}{of} {what}" if of else what for count, what in lost if count]
+    if told:
+        _write(axis, "\n".join(told))
+    return len(bounded)
 
 
 def _write(axis: Any, text: str) -> None:
     """Write at the bottom of a panel."""
     box = {"fc": "white", "ec": "none", "pad": 1}
-    axis.text(0, -3.6, text, ha="center", fontsize=8, bbox=box)
+    axis.text(0, -3.7, text, ha="center", va="bottom", fontsize=8, bbox=box)

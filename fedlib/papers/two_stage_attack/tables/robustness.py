@@ -47,12 +47,17 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
             1, len(RULE_TITLES), figsize=(9, 3.2), sharey=True, layout="constrained",
             FigureClass=Picture,
         )  # fmt: skip
+        drawn: set[str] = set()
         for axis, (rule, title) in zip(axes, RULE_TITLES.items(), strict=True):
             for attack, colour in colours_on(data).items():
                 result = best(archive, data, attack, rule)
                 if result is not None:
                     known.append(result)
+                    drawn.add(attack)
                     _draw_errors(axis, result, colour, ATTACK_TITLES[attack])
+            _say_what_is_missing(axis, [
+                attack for attack in colours_on(data) if best(archive, data, attack, rule)
+            ])  # fmt: skip
             clean = best(archive, data, "none", rule)
             if clean is not None and np.isfinite(level(clean)):
                 axis.axvline(level(clean), color="grey", lw=1, ls="--")
@@ -61,8 +66,9 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
             axis.grid(alpha=0.25)
         axes[0].set_ylabel("test error, %")
         certified = Line2D([], [], color="grey", ls="--", label="certified without attack")
+        shown = [attack for attack in colours_on(data) if attack in drawn]
         figure.legend(
-            handles=[*attack_handles(colours_on(data)), certified],
+            handles=[*attack_handles(shown), certified],
             title=basis_of(known),
             loc="outside upper center",
             ncols=5,
@@ -70,8 +76,15 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
     return figure.saying(
         "Line charts of the test error against the size of a perturbation, on a logarithmic axis, "
         f"with a panel for each of the rules {', '.join(RULE_TITLES.values())} and a line for each "
-        f"seed of an attack: {', '.join(ATTACK_TITLES[attack] for attack in colours_on(data))}."
+        f"seed of an attack: {', '.join(ATTACK_TITLES[attack] for attack in shown)}."
     )
+
+
+def _say_what_is_missing(axis: Any, stored: list[str]) -> None:
+    """Write into a panel that it has no runs, or none under an attack."""
+    if stored in ([], ["none"]):
+        text = "attacks not computed" if stored else "not computed"
+        axis.text(0.5, 0.5, text, ha="center", transform=axis.transAxes, color="#595959")
 
 
 def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedlib.evidence.report import Archive, CellResult, Table, basis_of
+from fedlib.evidence.report import Archive, CellResult, Note, Table, basis_of
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, CONTROL_TITLES
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
@@ -45,8 +45,6 @@ class Left(NamedTuple):
 def worth_table(archive: Archive, data: str) -> Table:
     """Show what the learned policies and the controls leave of the certified level.
 
-    The caption says under which rules learning lowers the level more than every control.
-
     Parameters
     ----------
     archive
@@ -56,10 +54,9 @@ def worth_table(archive: Archive, data: str) -> Table:
     """
     known: list[CellResult] = []
     rows: list[tuple[str, ...]] = []
-    answers = []
     for rule, title in RULE_TITLES.items():
         keys = [cell_key(data, attack, rule) for attack in _SHOWN]
-        results = dict(zip(_SHOWN, archive.together(keys), strict=True))
+        results = _results(archive, data, rule)
         found = left_by(results)
         known += [result for result in results.values() if result is not None]
         shown = (
@@ -67,15 +64,36 @@ def worth_table(archive: Archive, data: str) -> Table:
             for attack, key in zip(_SHOWN[1:], keys[1:], strict=True)
         )
         rows.append((title, *shown))
-        answers.append(answer(title, found))
     heads = (ATTACK_TITLES[attack].replace(", ", ",\n") for attack in _SHOWN[1:])
-    said = " ".join(text for text in answers if text)
     caption = (
         "How much of the certified level without attack is left under each attack, in %: "
         f"{basis_of(known)}. Each entry is the mean of the seeds that have not diverged, with the "
-        f"lowest and the highest seed in brackets. {said}"
+        "lowest and the highest seed in brackets."
     )
-    return Table(("rule", *heads), tuple(rows), caption.strip())
+    return Table(("rule", *heads), tuple(rows), caption)
+
+
+def worth_in_words(archive: Archive, data: str) -> Note:
+    """Say under which rules learning lowers the level more than the best control.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    data
+        The data set.
+    """
+    said = (
+        answer(title, left_by(_results(archive, data, rule))) for rule, title in RULE_TITLES.items()
+    )
+    text = " ".join(sentence for sentence in said if sentence)
+    return Note(text or "Whether learning is worth anything is not computed yet.")
+
+
+def _results(archive: Archive, data: str, rule: str) -> dict[str, CellResult | None]:
+    """What is stored under a rule without an attack, and with each attack that is compared."""
+    keys = [cell_key(data, attack, rule) for attack in _SHOWN]
+    return dict(zip(_SHOWN, archive.together(keys), strict=True))
 
 
 def left_by(results: Mapping[str, CellResult | None]) -> dict[str, Left]:
