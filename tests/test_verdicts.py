@@ -111,6 +111,25 @@ def test_evidence_adds_up_over_seeds(values, said):
     assert str(decide(seeds(*values), above(0), math.inf)) == said
 
 
+@pytest.mark.parametrize(
+    ("values", "needed", "said"),
+    [
+        # The limit itself does not satisfy a claim of more, and it does satisfy one of at least.
+        ((0, 40, 40, 40, 40), above(0), "holds, in 4 of 5 seeds"),
+        ((0, 40, 40, 40, 40), at_least(0), "holds"),
+        ((0, 0, 40, 40, 40), above(0), "undecided: the seeds contradict one another"),
+        ((0, 0, -40, -40, -40), above(0), "does not hold"),
+        ((0, 0, -40, -40, -40), at_least(0), "undecided: the seeds contradict one another"),
+    ],
+)
+def test_a_value_on_the_limit_is_on_the_side_that_the_limit_is_on(values, needed, said):
+    assert str(decide(seeds(*values, noise=0.3), needed, math.inf)) == said
+
+
+def test_many_small_differences_are_a_tie():
+    assert decide(seeds(*[0.95] * 10), above(0), math.inf, equal=0).kind == "tie"
+
+
 def test_few_degrees_of_freedom_need_more_evidence():
     # The t of 4 degrees of freedom that is as rare as 3 under normal noise is 6.62.
     assert decide(seeds(3.4, 3.3), above(0), 4).kind == "holds"
@@ -373,6 +392,51 @@ def test_a_verdict_is_not_that_of_the_last_evaluation_alone(store, toy, steady, 
     assert row.here.startswith("75.0 %")
 
 
+@pytest.mark.parametrize(
+    ("late", "kind"),
+    [
+        ((80.5, 79.5), "tie"),
+        ((82.5, 78.5), "tie"),
+        ((83, 84), "undecided"),
+        ((math.nan,) * 2, "undecided"),
+    ],
+)
+def test_a_tie_must_last_too(store, toy, steady, late, kind):
+    mean_of_the_last = dict(zip((1, 2), late, strict=True))
+    claim = Claim(
+        "abstract", "above 80", ("table/mean",), min, above(80), "{:.1f} %", of_level=True,
+        measure=lambda result: result.accuracy.mean, equal=80,
+        late=lambda result: mean_of_the_last[result.seeds[0]],
+        of_accuracy=True,
+    )  # fmt: skip
+    fill(store, toy, {"mean": (80.1, 79.9)})
+    assert judged(store, toy, claim).kind == kind
+
+
+def test_runs_of_other_lengths_or_on_other_copies_are_not_compared(store, toy, steady, monkeypatch):
+    def copy(name):
+        return DataConfig(name, "real", "jpeg")
+
+    fill(store, toy, {"mean": (80.0, 80.0)})
+    for seed in (1, 2, 3):
+        cell = next(c for c in toy.cells("paper", seed, copy) if c.key == "table/median")
+        put(store, cell, "paper", 0.6, {"data_checksum": MNIST})
+    row = judged(store, toy, lead("mean", "median"))
+    assert row.verdict == "undecided: the runs are on different copies of the data"
+    # A cell that has the canonical copy too takes that, however many seeds the other has.
+    fill(store, toy, {"median": (60.0,)})
+    assert judged(store, toy, lead("mean", "median")).verdict == "holds, provisional: one seed"
+    original = Archive.common
+
+    def shorter(archive, keys):
+        first, *others = original(archive, keys)
+        return [replace(first, reduced="1 of 10 epochs"), *others]
+
+    monkeypatch.setattr(Archive, "common", shorter)
+    row = judged(store, toy, lead("mean", "median"))
+    assert row.verdict == "undecided: some runs are shorter than others"
+
+
 def test_a_tie_says_what_it_means_and_needs_the_noise_of_its_own_protocol(
     store, toy, steady, monkeypatch
 ):
@@ -382,6 +446,12 @@ def test_a_tie_says_what_it_means_and_needs_the_noise_of_its_own_protocol(
     elsewhere = Noise(1.0, 1000, origin="of other scales")
     monkeypatch.setattr(NoiseBook, "of", lambda self, result: elsewhere)
     assert judged(store, toy, claim).kind == "undecided"
+    # It is said also if only one of the cells has such a noise, and it is not the least known one.
+    own = {"table/mean": Noise(1.0, 1000)}
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: own.get(result.key, elsewhere))
+    row = judged(store, toy, claim)
+    assert row.kind == "undecided"
+    assert "of other scales" in row.runs
 
 
 def test_a_number_of_rounds_is_known_no_better_than_the_evaluations_are_apart(
@@ -487,6 +557,17 @@ def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
     assert judged(store, toy, kept).verdict == "undecided: all at chance"
 
 
+def test_a_seed_at_chance_says_nothing_beside_seeds_that_learned(store, toy, steady):
+    chance = (10.0,) * 4
+    claim = replace(lead("mean", "median"), needed=above(4))
+    fill(store, toy, {"mean": chance, "median": chance})
+    assert judged(store, toy, claim).verdict == "undecided: all at chance"
+    fill(store, toy, {"mean": (*[None] * 4, 85.0), "median": (*[None] * 4, 70.0)})
+    row = judged(store, toy, claim)
+    assert row.verdict == "holds, provisional: one seed"
+    assert "1 of 5 seeds" in row.runs
+
+
 def test_a_tie_at_chance_is_one_where_other_cells_that_do_not_count_learned(store, toy, steady):
     # The strongest of three attacks: two leave chance alike, and the third does not matter.
     cells = ("table/mean", "table/median", "table/trimmed_mean")
@@ -520,6 +601,9 @@ def row(kind, reading=""):
         (("holds", "tie"), PARTLY),
         (("does not hold", "tie", "undecided"), "does not hold"),
         (("tie", "tie"), "tie"),
+        (("tie", "undecided"), "tie"),
+        (("tie", "undecided", "undecided"), "undecided"),
+        (("does not hold", "undecided", "undecided"), "does not hold"),
         (("undecided", "contradicted in print"), "undecided"),
         (("contradicted in print",), "contradicted in print"),
     ],
@@ -534,6 +618,9 @@ def test_a_choice_that_the_text_does_not_name_does_not_make_a_sentence_hold_alon
     variant = row("holds", "all choices of the authors' code")
     assert kind_of([row("undecided"), variant]) == PARTLY
     assert kind_of([row("holds"), variant]) == "holds"
+    for kind in ("tie", "does not hold"):
+        assert kind_of([row("undecided"), row(kind, "all choices of the code")]) == "undecided"
+        assert kind_of([row(kind), row(kind, "all choices of the code")]) == kind
     # If all rows are readings of the text, none of them is the text's own.
     assert kind_of([row("holds", "one reading"), row("undecided", "another")]) == "holds"
 

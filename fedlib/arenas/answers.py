@@ -67,19 +67,20 @@ def of_attack(standing: Standing, name: str, names: Names) -> str:
     if not rows:
         return f"{names.attack(name)} is not computed for any rule."
     left = _mean_left(rows, name)
-    stronger = [
-        other
+    # Two attacks are compared over the rules that have met both.
+    met = {
+        other: common
         for other in standing.columns.counted
-        if other != name
-        and all(other in row.results for row in rows)
-        and _mean_left(rows, other) < left
-    ]
-    others = len(set(standing.columns.counted) - {name})
+        if other != name and (common := [row for row in rows if other in row.results])
+    }
+    stronger = sum(
+        _mean_left(common, other) < _mean_left(common, name) for other, common in met.items()
+    )
     worst = [row for row in rows if row.worst and row.worst[0] == name]
     weakest = min(rows, key=lambda row: row.results[name].accuracy.mean)
     return (
         f"{names.attack(name)} leaves {left:.1f} % accuracy on average over {len(rows)} rules. "
-        f"{len(stronger)} of {others} other attacks leave less. For {len(worst)} rules "
+        f"{stronger} of {len(met)} other attacks leave less. For {len(worst)} rules "
         f"{names.attack(name)} is the most harmful attack. {names.rule(weakest.name)} suffers "
         f"most from it and keeps {percent(weakest.results[name].accuracy)} %."
     )

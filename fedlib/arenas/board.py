@@ -38,7 +38,8 @@ def findings(standing: Standing, names: Names) -> list[str]:
 
 def _best(standing: Standing, names: Names) -> str:
     """Say which rule survives most."""
-    first = [row for row in standing.ranked if row.rank == 1]
+    best = standing.ranked[0].rank
+    first = [row for row in standing.ranked if row.rank == best]
     named = [f"**{names.rule(row.name)}**" for row in first[:_NAMED]]
     if len(first) > _NAMED:
         named.append(plural(len(first) - _NAMED, "other"))
@@ -46,14 +47,25 @@ def _best(standing: Standing, names: Names) -> str:
     worsts = [row.worst for row in first if row.worst]
     if len(first) == 1:
         attack, left = worsts[0]
+        among = "" if best == 1 else " of the ranked rules"
         clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
         return (
-            f"{titles} has the best worst case. It keeps {percent(left)} % accuracy under "
+            f"{titles} has the best worst case{among}. It keeps {percent(left)} % accuracy under "
             f"{names.attack(attack)}, the attack that harms it most.{clean}"
+        )
+    rules = "best rules" if best == 1 else "best of the ranked rules"
+    if len(first) == 2:
+        kept = " and ".join(
+            f"{names.rule(row.name)} keeps {percent(left)} %"
+            for row, (_, left) in zip(first, worsts, strict=True)
+        )
+        return (
+            f"{titles} are the {rules}, because no rule is clearly better than one of them. Under "
+            f"the attack that harms it most, {kept} accuracy."
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
-        f"{titles} are the best rules, because no rule is clearly better than any of them. Each "
+        f"{titles} are the {rules}, because no rule is clearly better than any of them. Each "
         f"keeps between {low:.1f} and {high:.1f} % accuracy under the attack that harms it most."
     )
 
@@ -168,7 +180,7 @@ def ranks_table(standing: Standing, names: Names, more: Mapping[str, Mapping[str
             _cell(_rank(row), order=row.rank or 999),
             *_of_attack(row, row.worst, names),
             _value(row, row.adaptive, names),
-            _value(row, row.backdoor, names, missing="–"),
+            _value(row, row.backdoor, names),
             _clean(row, names),
             _cell(str(len(row.seeds) or "–"), order=len(row.seeds)),
             *(_cell(texts.get(row.name, "–")) for texts in more.values()),
@@ -246,9 +258,9 @@ def _of_attack(row: Row, found: tuple[str, Estimate] | None, names: Names) -> li
     return [_linked(percent(value), value.mean, names, row.name, name), _cell(names.attack(name))]
 
 
-def _value(row: Row, found: tuple[str, Estimate] | None, names: Names, missing: str = "–") -> str:
+def _value(row: Row, found: tuple[str, Estimate] | None, names: Names) -> str:
     if found is None:
-        return _cell(missing, order=-1)
+        return _cell("–", order=-1)
     return _linked(percent(found[1]), found[1].mean, names, row.name, found[0])
 
 

@@ -9,7 +9,6 @@ never better than the rank of a rule whose worst case is better.
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -156,7 +155,7 @@ class Row:
     def breaks(self, below: float) -> bool:
         """Return whether an attack leaves less accuracy than this, in percent, in most seeds."""
         return any(
-            _median(self.results[name]) < below
+            _is_below_in_most(self.results[name], below)
             for name in self.columns.untargeted
             if name in self.results
         )
@@ -166,9 +165,10 @@ def _success(result: CellResult, seed: int) -> float:
     return result.of_seed(seed).final("attack_success").mean
 
 
-def _median(result: CellResult) -> float:
-    """Return the median of the seeds' accuracies in percent."""
-    return statistics.median(result.of_seed(seed).accuracy.mean for seed in result.seeds)
+def _is_below_in_most(result: CellResult, limit: float) -> bool:
+    """Return whether more than half of the seeds have less accuracy than this, in percent."""
+    below = sum(result.of_seed(seed).accuracy.mean < limit for seed in result.seeds)
+    return 2 * below > len(result.seeds)
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,6 @@ class Standing:
         What the columns are.
     basis
         A text that names the scale, the data and the seeds of the runs.
-    real
-        Whether the runs are on real data.
-    chance
-        The largest accuracy in percent that still counts as chance.
     noise
         The spread of the accuracies between seeds.
     """
@@ -194,8 +190,6 @@ class Standing:
     rows: tuple[Row, ...]
     columns: Columns
     basis: str
-    real: bool
-    chance: float
     noise: NoiseBook
 
     @property
@@ -251,9 +245,7 @@ def standing(
     columns = replace(columns, waiting=frozenset(waiting))
     noise = NoiseBook([*others, *known])
     rows = ranked([Row(name, columns, held[name]) for name in names], noise)
-    chance = chance_level(known[0].records[0]) if known else math.nan
-    real = bool(known) and all(result.real for result in known)
-    return Standing(tuple(rows), columns, basis_of(known), real, chance, noise)
+    return Standing(tuple(rows), columns, basis_of(known), noise)
 
 
 def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
@@ -276,10 +268,12 @@ def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:
         return (-row.worst[1].mean if row.worst else math.inf, row.name)
 
     full = sorted((row for row in rows if row.can_be_ranked), key=place)
+    # A row that an attack which does not count yet keeps from a rank may still be better.
+    rivals = [row for row in rows if row.seeds]
     ranks: dict[str, int] = {}
     rank = 1
     for row in full:
-        rank = max(rank, 1 + sum(better(other, row, noise) for other in full))
+        rank = max(rank, 1 + sum(better(other, row, noise) for other in rivals))
         ranks[row.name] = rank
     counts = Counter(ranks.values())
     others = sorted((row for row in rows if row.name not in ranks), key=place)

@@ -159,6 +159,11 @@ class Claim:
         return self.of_accuracy or (self.measure is None and not self.quantities)
 
     @property
+    def compares_accuracies(self) -> bool:
+        """Whether the cells' accuracies are compared, so that those at chance say nothing."""
+        return self.accuracies and not self.of_level
+
+    @property
     def at_the_end(self) -> Claim | None:
         """The same claim on the mean of the last evaluations, if a verdict is to be checked so."""
         if self.late is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fedlib.evidence.claim import Claim, Printed, PrintedNumber
 from fedlib.evidence.sensitivity import propagated
+from fedlib.evidence.statistics import ROUNDING
 
 _AGAINST = ": not as claimed"
 """The end of a paper's own number that does not support the claim."""
@@ -50,7 +51,7 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
     within = not claim.needed.margin and outside < spread
     if bounded:
         return ("–", False) if within else (f"{shown} at best{_AGAINST}", True)
-    if outside == 0:
+    if outside <= ROUNDING:
         return f"{shown}: equal in print", False
     return shown + _AGAINST + (", within the printed spread" if within else ""), True
 

@@ -9,9 +9,10 @@ from functools import partial
 from typing import ClassVar
 
 from fedlib.evidence.claim import OWN, Claim, Printed
+from fedlib.evidence.grounds import known_to, least_known, mixes_copies, noise_in_words
 from fedlib.evidence.in_print import in_print
 from fedlib.evidence.links import Link, Linked, records_page
-from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance, resolution
+from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -26,6 +27,7 @@ from fedlib.evidence.verdicts import (
     SeedValue,
     Verdict,
     decide,
+    is_on_side,
     said_of_unstable,
 )
 
@@ -207,8 +209,8 @@ class Judge:
     def judgement(self, claim: Claim) -> Judgement:
         """Judge one of the claims."""
         printed, contradicted = in_print(claim, self.lookup)
-        here, runs, verdict = self._by_runs(claim)
-        if verdict.kind in (HOLDS, FAILS) and not self._lasts(claim, verdict.kind):
+        here, runs, verdict, noise = self._by_runs(claim)
+        if verdict.kind in _CSS and not self._lasts(claim, verdict.kind, noise):
             verdict = Verdict(UNDECIDED, "the evaluations before the last one say otherwise")
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
@@ -230,11 +232,11 @@ class Judge:
             return []
         return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
 
-    def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict]:
-        """Return the statistic in words, the runs it is from, and the verdict."""
+    def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict, float]:
+        """Return the statistic in words, the runs it is from, the verdict, and the noise."""
         known = self.archive.common(claim.cells)
         if known is None:
-            return "–", "–", Verdict(UNDECIDED, "not computed")
+            return "–", "–", Verdict(UNDECIDED, "not computed"), 0.0
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
         books = [self._book_of(claim, number) for number in range(len(known))]
         noises = [book.of(result) for book, result in zip(books, known, strict=True)]
@@ -246,21 +248,29 @@ class Judge:
         pooled = [noise.sd if noise else 0.0 for noise in noises]
         sds = list(map(max, pooled, others))
         found: list[SeedValue] = []
-        chance = claim.accuracies and bool(seeds)
+        by_chance: list[SeedValue] = []
         unstable = False
         for seed in seeds:
             numbers = claim.numbers([result.of_seed(seed) for result in known])
             value = claim.value(numbers)
-            if math.isnan(value):
+            if not math.isfinite(value):
                 continue
             places = deciding(claim.value, numbers)
-            unstable |= any(others[i] > pooled[i] for i in places)
             errors = [
-                max(sd, _known_to(claim, result, number))
+                max(sd, known_to(claim, result, number))
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
-            found.append(SeedValue(value, propagated(claim.value, numbers, errors)))
-            chance &= all(is_chance(known[i], numbers[i] - claim.near_chance) for i in places)
+            seed_value = SeedValue(value, propagated(claim.value, numbers, errors))
+            # Models that have learned nothing say nothing of a claim that compares them.
+            if claim.compares_accuracies and all(
+                is_chance(known[i], numbers[i] - claim.near_chance) for i in places
+            ):
+                by_chance.append(seed_value)
+                continue
+            found.append(seed_value)
+            unstable |= any(others[i] > pooled[i] for i in places)
+        chance = bool(by_chance) and not found
+        found = found or by_chance
         data = ", ".join(sorted({result.data for result in known}))
         # The reader is told if the runs of some seeds have nothing to judge.
         part = "" if len(found) == len(seeds) else f"{len(found)} of "
@@ -268,29 +278,35 @@ class Judge:
         basis = f"{protocols}, {data}, {part}{plural(len(seeds), 'seed')}"
         if not found:
             why = "nothing to measure" if seeds else "no seed in common"
-            return "–", basis, Verdict(UNDECIDED, why)
-        least = min((noise for noise in noises if noise), key=_freedom, default=None)
+            return "–", basis, Verdict(UNDECIDED, why), 0.0
+        least = least_known(noises)
         if least is not None:
-            basis += f", {_named(least, found)}"
+            basis += f", {noise_in_words(least, found)}"
         verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable)
-        return _shown(claim, found), basis, verdict
+        return _shown(claim, found), basis, verdict, max(seed.noise for seed in found)
 
-    def _lasts(self, claim: Claim, kind: str) -> bool:
+    def _lasts(self, claim: Claim, kind: str, noise: float) -> bool:
         """Return whether a verdict is also that of the last evaluations, and not of one alone.
 
         The mean of these evaluations must be on the side of the verdict in four fifths of the
-        seeds. A seed whose run has no such mean does not count.
+        seeds. If the verdict is a tie, the mean over the seeds must be within the noise of
+        equality. A seed whose run has no such mean does not count. If no seed has one, nothing
+        confirms the verdict.
         """
         late, known = claim.at_the_end, self.archive.common(claim.cells)
         if late is None or known is None:
             return True
-        side = 1 if kind == HOLDS else -1
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
-        values = [
+        every = (
             late.value(late.numbers([result.of_seed(seed) for result in known])) for seed in seeds
-        ]
-        agree = [side * claim.needed.depth(value) >= 0 for value in values if math.isfinite(value)]
-        return sum(agree) >= MAJORITY * len(agree)
+        )
+        values = list(filter(math.isfinite, every))
+        if not values:
+            return False
+        if kind == TIE:
+            return abs(math.fsum(values) / len(values) - (claim.equality or 0.0)) <= noise
+        agree = sum(is_on_side(kind, value, claim.needed) for value in values)
+        return agree >= MAJORITY * len(values)
 
     def _verdict(
         self,
@@ -308,7 +324,11 @@ class Judge:
             return Verdict(UNDECIDED, "reduced scale")
         if not claim.needed.tells:
             return Verdict(UNDECIDED, "the printed spread is too wide to tell")
-        if chance and not claim.of_level:
+        if len({result.reduced for result in known}) > 1:
+            return Verdict(UNDECIDED, "some runs are shorter than others")
+        if mixes_copies(known):
+            return Verdict(UNDECIDED, "the runs are on different copies of the data")
+        if chance:
             tied = claim.equality is not None
             where = "near chance" if claim.near_chance else "at chance"
             return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
@@ -363,27 +383,8 @@ class Judge:
         return self._books[key]
 
 
-def _known_to(claim: Claim, result: CellResult, number: float) -> float:
-    """Return how exactly a number of a cell can be known at all, whatever the noise of seeds is."""
-    if claim.in_rounds:
-        return float(result.records[0]["config"]["eval_every"])
-    return resolution(result, number) if claim.accuracies else 0.0
-
-
 def _mean_of(name: str, result: CellResult) -> float:
     return result.mean_of(name).mean
-
-
-def _freedom(noise: Noise) -> int:
-    return noise.freedom
-
-
-def _named(noise: Noise, found: Sequence[SeedValue]) -> str:
-    """Say the noise of the statistic and what it rests on."""
-    sd = max(seed.noise for seed in found)
-    origin = f" {noise.origin}" if noise.origin else ""
-    two_digits = float(f"{sd:.2g}")  # 440 in place of 4.4e+02
-    return f"noise {two_digits:g} ({noise.freedom} df{origin})"
 
 
 def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:

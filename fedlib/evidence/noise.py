@@ -61,7 +61,7 @@ def pool(
     The first estimate is the median of the cells' variances, each in units of its own median under
     normal noise. Cells that are unstable by it are left out, and the variances of the others are
     averaged with their degrees of freedom as weights. This is repeated until the same cells are
-    left out twice.
+    left out twice, or until these and further ones would be left out.
 
     Parameters
     ----------

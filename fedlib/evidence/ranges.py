@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
+from fedlib.evidence.statistics import MARGIN, ROUNDING, WIDEST_MARGIN
 from fedlib.evidence.statistics import margin as margin_of
 
 
@@ -37,9 +37,8 @@ class Range:
         return self.margin <= WIDEST_MARGIN
 
     def __contains__(self, value: float) -> bool:
-        if self.open:
-            return self.low < value < self.high
-        return self.low <= value <= self.high
+        within = -ROUNDING if self.open else ROUNDING
+        return self.low - within <= value <= self.high + within
 
     def depth(self, value: float) -> float:
         """Return how far inside this range a value is, or minus how far outside."""

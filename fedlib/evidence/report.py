@@ -107,20 +107,20 @@ class Archive:
             for (key, source, variant, reduced), held in by_cell.items():
                 config = DataConfig(**held[0]["config"]["data"])
                 real = source == "real"
-                # If there are runs on two copies of a real data set, those with more seeds count.
+                caveat = difference_from_canonical(config) if real else ""
+                result = CellResult(
+                    key,
+                    scale,
+                    describe(config),
+                    real,
+                    variant == "canonical" or bool(caveat),
+                    tuple(held),
+                    caveat,
+                    reduced,
+                )
                 known = found.setdefault(key, {}).get((real, index))
-                if known is None or len(known.records) < len(held):
-                    caveat = difference_from_canonical(config) if real else ""
-                    found[key][real, index] = CellResult(
-                        key,
-                        scale,
-                        describe(config),
-                        real,
-                        variant == "canonical" or bool(caveat),
-                        tuple(held),
-                        caveat,
-                        reduced,
-                    )
+                if known is None or _precedes(result, known):
+                    found[key][real, index] = result
         return found
 
     @cached_property
@@ -325,6 +325,16 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
+
+
+def _precedes(one: CellResult, other: CellResult) -> bool:
+    """Return which of two results on copies of one data set counts: of the release itself first."""
+
+    def place(result: CellResult) -> tuple[bool, int]:
+        canonical = result.records[0]["config"]["data"]["variant"] == "canonical"
+        return canonical, len(result.records)
+
+    return place(one) > place(other)
 
 
 def _made_from(source: str, variant: str) -> Callable[[str], DataConfig]:

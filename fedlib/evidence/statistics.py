@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from scipy import special
 
+ROUNDING = 1e-9
+"""A number may be this far beyond a limit, because sums of decimals are rounded."""
 MARGIN = 2.0
 """A value agrees with the published one if they are this many points of accuracy apart or fewer.
 
@@ -75,7 +77,7 @@ def margin(published_spread: float | None) -> float:
 
 def agrees(ours: float, published: float, published_spread: float | None) -> bool:
     """Return whether a value in percent is within :func:`margin` of the published one."""
-    return abs(ours - published) <= margin(published_spread)
+    return abs(ours - published) <= margin(published_spread) + ROUNDING
 
 
 def difference(

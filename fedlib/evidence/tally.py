@@ -55,12 +55,16 @@ def sentences(table: ClaimsTable) -> dict[tuple[str, str], list[Judgement]]:
 def kind_of(rows: Sequence[Judgement]) -> str:
     """Return the verdict on a sentence from the verdicts on its rows.
 
-    The decided rows count, if there are any. If none of them holds, the sentence is a tie if all
-    are ties, and otherwise it does not hold. The sentence holds if all of them hold, with three
-    exceptions, in which it holds in some readings or settings: fewer than half of the rows are
-    decided, the paper's own numbers contradict it in some setting, or all decided rows are of a
-    named reading while the rows without one are undecided. A sentence without a decided row is
-    undecided, or contradicted in print if all of its rows are.
+    The decided rows count. A sentence without a decided row is undecided, or contradicted in print
+    if all of its rows are. Three things say that the decided rows are not enough for the whole
+    sentence: they are fewer than half of the rows, the paper's own numbers contradict the sentence
+    in some setting, or all of them are of a named reading while the rows without one are undecided.
+
+    - If all decided rows hold, the sentence holds. If they are not enough, or if others do not
+      hold, it holds in some readings or settings.
+    - If all are ties, the sentence is a tie. If they are not enough, it is undecided.
+    - Otherwise it does not hold. One row is enough for this, because a sentence is about all of its
+      settings. If only a named reading decides it, it is undecided.
 
     Parameters
     ----------
@@ -71,16 +75,18 @@ def kind_of(rows: Sequence[Judgement]) -> str:
     kinds = {row.kind for row in decided}
     if not decided:
         return CONTRADICTED if all(row.kind == CONTRADICTED for row in rows) else UNDECIDED
-    if HOLDS not in kinds:
-        return TIE if kinds == {TIE} else FAILS
     by_the_text = [row for row in rows if not row.claim.reading]
-    whole = (
-        kinds == {HOLDS}
-        and 2 * len(decided) >= len(rows)
+    by_a_reading = bool(by_the_text) and not any(row.decided for row in by_the_text)
+    enough = (
+        2 * len(decided) >= len(rows)
         and all(row.kind != CONTRADICTED for row in rows)
-        and (not by_the_text or any(row.decided for row in by_the_text))
+        and not by_a_reading
     )
-    return HOLDS if whole else HOLDS_PARTLY
+    if HOLDS in kinds:
+        return HOLDS if enough and kinds == {HOLDS} else HOLDS_PARTLY
+    if kinds == {TIE}:
+        return TIE if enough else UNDECIDED
+    return UNDECIDED if by_a_reading else FAILS
 
 
 def tally(table: ClaimsTable) -> str:

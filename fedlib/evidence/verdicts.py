@@ -111,8 +111,22 @@ def decide(
     if len(seeds) < ENOUGH_SEEDS:
         return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
     # One seed that is far away must not decide against most of the others.
-    side = 1 if verdict.kind == HOLDS else -1
-    return _of_most(verdict.kind, [side * needed.depth(seed.value) >= 0 for seed in seeds])
+    return _of_most(verdict.kind, [is_on_side(verdict.kind, seed.value, needed) for seed in seeds])
+
+
+def is_on_side(kind: str, value: float, needed: Range) -> bool:
+    """Return whether a value satisfies a claim that holds, or misses one that does not hold.
+
+    Parameters
+    ----------
+    kind
+        ``HOLDS`` or ``FAILS``.
+    value
+        The statistic of a seed.
+    needed
+        What the statistic has to be.
+    """
+    return (value in needed) == (kind == HOLDS)
 
 
 def _ties(seed: SeedValue, equal: float) -> bool:
@@ -145,7 +159,7 @@ def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float
         return False
     side = 1 if kind == HOLDS else -1
     nearest = min(seeds, key=lambda seed: side * needed.depth(seed.value))
-    against = {i for i, seed in enumerate(seeds) if side * needed.depth(seed.value) < 0}
+    against = {i for i, seed in enumerate(seeds) if not is_on_side(kind, seed.value, needed)}
     for size in range(len(seeds), 1, -1):
         for places in combinations(range(len(seeds)), size):
             chosen = [seeds[place] for place in places]
@@ -191,7 +205,7 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
     if min(side * value for value in evidence_of_each) > -1:
         return Verdict(kind)
     # At least one seed clearly contradicts the others.
-    return _of_most(kind, [side * value >= 0 for value in evidence_of_each])
+    return _of_most(kind, [is_on_side(kind, seed.value, needed) for seed in seeds])
 
 
 def _of_most(kind: str, agree: Sequence[bool]) -> Verdict:

@@ -1,0 +1,44 @@
+"""What a verdict rests on: how exactly its numbers are known, and whether its runs are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from fedlib.evidence.claim import Claim
+from fedlib.evidence.noise import Noise, resolution
+from fedlib.evidence.results import CellResult
+from fedlib.evidence.verdicts import SeedValue
+
+
+def known_to(claim: Claim, result: CellResult, number: float) -> float:
+    """Return how exactly a number of a cell can be known at all, whatever the noise of seeds is."""
+    if claim.in_rounds:
+        return float(result.records[0]["config"]["eval_every"])
+    return resolution(result, number) if claim.accuracies else 0.0
+
+
+def least_known(noises: Iterable[Noise | None]) -> Noise | None:
+    """Return the noise with the fewest degrees of freedom, and where any of them comes from."""
+    known = [noise for noise in noises if noise]
+    if not known:
+        return None
+    origin = next((noise.origin for noise in known if noise.origin), "")
+    return replace(min(known, key=lambda noise: noise.freedom), origin=origin)
+
+
+def mixes_copies(known: Sequence[CellResult]) -> bool:
+    """Return whether the cells of one data set have their runs on different copies of it."""
+    copies: dict[str, set[tuple[str, str]]] = {}
+    for result in known:
+        data = result.records[0]["config"]["data"]
+        copies.setdefault(data["name"], set()).add((data["source"], data["variant"]))
+    return any(len(found) > 1 for found in copies.values())
+
+
+def noise_in_words(noise: Noise, found: Sequence[SeedValue]) -> str:
+    """Say the noise of the statistic and what it rests on."""
+    sd = max(seed.noise for seed in found)
+    origin = f" {noise.origin}" if noise.origin else ""
+    two_digits = float(f"{sd:.2g}")  # 440 in place of 4.4e+02
+    return f"noise {two_digits:g} ({noise.freedom} df{origin})"
