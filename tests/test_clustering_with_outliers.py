@@ -12,7 +12,7 @@ from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.clustering_with_outliers import claims, tables
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.found import found
-from fedlib.papers.clustering_with_outliers.methods import RULES
+from fedlib.papers.clustering_with_outliers.methods import RULES, attacks_of
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 from fedlib.runs.store import Store
@@ -409,3 +409,38 @@ def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):
     sentences = found(Archive(GRID, Store(GRID.slug, tmp_path)))
     assert len(sentences) == 5
     assert all(sentence.endswith((" yet.",)) for sentence in sentences)
+
+
+def test_an_attack_that_knows_nothing_but_harms_as_much_is_named(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    equal, unequal = "femnist_uniform/0.2/camouflage/cent2p", "femnist_dirichlet/0.2"
+    put_cells(store, {equal: 0.62, f"{unequal}/camouflage/cent2p": 0.12})
+    assert "no knowledge is needed" not in found(Archive(GRID, store))[2]
+    put_cells(store, {f"{unequal}/sf/cent2p": 0.06, f"{unequal}/omn/cent2p": 0.5})
+    said = found(Archive(GRID, store))[2]
+    assert said.endswith(
+        "But with unequal data no knowledge is needed: the attack SF, which does not know the "
+        "rule, leaves it 0.06."
+    )
+
+
+def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    place = "femnist_dirichlet/0.2"
+    usual = ("none", *attacks_of("femnist_dirichlet"))
+    for scale, values in (
+        ("quick", dict.fromkeys(usual, 0.6) | {"camouflage": 0.23}),
+        ("paper", {"camouflage": 0.12, "sf": 0.06}),
+    ):
+        for cell in GRID.cells(scale, 1, sample):
+            *where, attack, rule = cell.key.split("/")
+            if "/".join(where) == place and attack in values:
+                put(store, cell, scale, values[attack] if rule == "cent2p" else 0.7)
+    archive = Archive(GRID, store)
+    row = tables.camouflage_table(archive).rows[RULES.index("cent2p")]
+    assert row[-3:] == ("0.60\nquick ×1", "0.60\nquick ×1", "0.23\nquick ×1\n0.12\npaper ×1")
+    said = tables.accuracy_in_words(archive, "femnist_dirichlet", "0.2").text
+    assert said.endswith(
+        "Some runs at a larger scale, which the table above has, leave less: Cent2P 0.06. They are "
+        "not computed for all attacks yet."
+    )

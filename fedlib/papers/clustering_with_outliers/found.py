@@ -16,6 +16,7 @@ from fedlib.papers.clustering_with_outliers.authors_code import CODE, THREE_OF_C
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
+    ATTACK_TITLES,
     ONE_PHASE,
     PUBLISHED_ATTACKS,
     RULE_TITLES,
@@ -127,6 +128,24 @@ def _fewer_attackers(archive: Archive) -> str:
         " if all clients draw from the same images, and ",
         _shown(archive, unequal),
         f" if each client has its own mix of classes ({resting_on(known)}).",
+        _without_knowing(archive, unequal),
+    )
+
+
+def _without_knowing(archive: Archive, adaptive: CellResult) -> Linked | str:
+    """Say whether an attack of the paper, which does not know the rule, leaves as little."""
+    cells = _UNEQUAL.cells((_RULE,), PUBLISHED_ATTACKS)
+    stored = [result for result in map(archive.best, cells) if result is not None]
+    alike = [one for one in stored if (one.scale, one.real) == (adaptive.scale, adaptive.real)]
+    worst = min(alike, key=_accuracy, default=None)
+    if worst is None or _accuracy(worst) > _accuracy(adaptive) + _LITTLE:
+        return ""
+    title = ATTACK_TITLES[CellKey.parse(worst.key).attack]
+    return joined(
+        f" But with unequal data no knowledge is needed: the attack {title}, which does not know "
+        "the rule, leaves it ",
+        _shown(archive, worst),
+        ".",
     )
 
 

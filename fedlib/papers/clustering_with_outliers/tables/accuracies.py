@@ -120,7 +120,26 @@ def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
     said = ", ".join(f"{RULE_TITLES[rule]} {share(worst[rule])}" for rule in ranked)
     return Note(
         "The lowest accuracy of each rule under any attack, the best first: "
-        f"{said} ({basis_of(known)})."
+        f"{said} ({basis_of(known)}).{_lower_at_a_larger_scale(archive, scenario, known, worst)}"
+    )
+
+
+def _lower_at_a_larger_scale(
+    archive: Archive, scenario: Scenario, known: Sequence[CellResult], worst: dict[str, float]
+) -> str:
+    """Name the rules that have less in some runs of a larger scale than those compared."""
+    found, attacks = [], attacks_of(scenario.setting)
+    for rule in RULES:
+        best = [archive.best(cell) for cell in scenario.cells((rule,), attacks)]
+        larger = [one.accuracy.mean for one in best if one and one.scale != known[0].scale]
+        if larger and min(larger) < worst[rule]:
+            found.append((min(larger), rule))
+    if not found:
+        return ""
+    named = ", ".join(f"{RULE_TITLES[rule]} {share(least)}" for least, rule in sorted(found))
+    return (
+        f" Some runs at a larger scale, which the table above has, leave less: {named}. They are "
+        "not computed for all attacks yet."
     )
 
 

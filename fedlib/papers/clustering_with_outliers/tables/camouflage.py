@@ -21,9 +21,14 @@ def camouflage_table(archive: Archive) -> Table:
     for rule in (*RULES, *ONE_PHASE):
         row = [RULE_TITLES[rule]]
         for scenario in CAMOUFLAGED:
-            for attacks in (("none",), PUBLISHED_ATTACKS, ("camouflage",)):
-                wanted = scenario.cells((rule,), attacks)
-                if not in_grid.issuperset(wanted):
+            columns = [
+                scenario.cells((rule,), attacks)
+                for attacks in (("none",), PUBLISHED_ATTACKS, ("camouflage",))
+            ]
+            planned = [wanted for wanted in columns if in_grid.issuperset(wanted)]
+            alike = archive.common([cell for wanted in planned for cell in wanted])
+            for wanted in columns:
+                if wanted not in planned:
                     row.append("–")
                     continue
                 found = archive.common(wanted)
@@ -31,7 +36,11 @@ def camouflage_table(archive: Archive) -> Table:
                     row.append(archive.linked("not computed", *wanted))
                     continue
                 data.update(result.data for result in found)
-                row.append(archive.linked(least_share(found), *wanted))
+                shown = least_share(found)
+                if alike is not None and alike[0].scale != found[0].scale:
+                    compared = [result for result in alike if result.key in wanted]
+                    shown = f"{least_share(compared)}\n{shown}"
+                row.append(archive.linked(shown, *wanted))
         rows.append(tuple(row))
     heads = [
         head
@@ -47,6 +56,8 @@ def camouflage_table(archive: Archive) -> Table:
         tuple(rows),
         "Test accuracy without an attack, under the worst of the paper's six attacks, and under "
         "camouflage, an attacker whose updates are part of both candidates. The data are "
-        f"{data_named(data)}. A dash means that no runs are planned",
+        f"{data_named(data)}. The first numbers of the three columns of a setting are of one "
+        "scale. If a column has runs at a larger scale too, these stand below. A dash means that "
+        "no runs are planned",
         compact=True,
     )
