@@ -511,6 +511,16 @@ def test_ranks_of_the_stored_runs_can_be_told(few):
     assert standing_in("iid_f10", Archive(GRID)).ranked == []
 
 
+def test_the_other_settings_say_which_rule_is_best_there(few):
+    assert pages.elsewhere(None) == "- No rule has a rank in another setting yet."
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 40.0},
+                setting="dirichlet_f5")  # fmt: skip
+    (line,) = pages.elsewhere(None).splitlines()
+    assert line.startswith("- Unequal data, 5 of 25 attack (paper scale, Fashion-MNIST, 3 seeds): ")
+    assert "**median** has the best worst case." in line
+    assert "Of 4 ranked rules, 1 is broken." in line
+
+
 def test_one_of_two_seeds_does_not_make_a_rule_broken(few):
     store_bouts(dict.fromkeys(RULES, (14.0, 25.0)), seeds=(1, 2))
     _, broken, *_ = board.findings(standing_in("iid_f5"), names("iid_f5"))

@@ -17,8 +17,9 @@ import yaml
 from fedlib.__main__ import _parser
 from fedlib.evidence import links
 from fedlib.evidence.claims import Claim, Former, above, tally
+from fedlib.evidence.judging import CONTRADICTED, Judgement
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
-from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED
+from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED, kind_of_sentence
 from fedlib.evidence.pages.marks import Page
 from fedlib.evidence.pages.opened import judged_claims
 from fedlib.evidence.pages.records import records
@@ -249,6 +250,24 @@ def test_the_bars_count_what_the_tally_counts(slug):
     kinds[UNDECIDED] += kinds.pop(NOT_COMPUTED, 0)
     assert +kinds == expected[0]
     assert f'data-paper="{slug}"' in tally_bars(Page(""))
+
+
+@pytest.mark.parametrize(("kinds", "kind"), [
+    ((NOT_COMPUTED, NOT_COMPUTED), NOT_COMPUTED),
+    ((NOT_COMPUTED, CONTRADICTED), NOT_COMPUTED),
+    ((CONTRADICTED, CONTRADICTED), CONTRADICTED),
+    ((NOT_COMPUTED, UNDECIDED), UNDECIDED),
+    ((NOT_COMPUTED, "holds", "holds"), "holds"),
+])  # fmt: skip
+def test_a_sentence_without_an_undecided_row_is_not_undecided(kinds, kind):
+    claim = judged_claims(SLUGS[0]).judged[0].claim
+    rows = [
+        Judgement(claim, "", "", "", UNDECIDED, NOT_COMPUTED)
+        if of == NOT_COMPUTED
+        else Judgement(claim, "", "", "", of)
+        for of in kinds
+    ]
+    assert kind_of_sentence(rows) == kind
 
 
 @pytest.mark.parametrize("slug", SLUGS)

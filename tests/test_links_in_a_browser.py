@@ -118,6 +118,22 @@ def test_words_filter_sentences_and_their_rows(visit):
     assert page.locator(".fedlib-sentence[open]").count() == 0
 
 
+def test_a_verdict_counts_the_rows_that_the_other_filters_leave(visit):
+    page = visit("verdicts.html")
+
+    def count(kind):
+        return int(page.inner_text(f".fedlib-kinds button[data-kind='{kind}'] b"))
+
+    assert (count("holds"), count("tie")) == (2, 1)
+    page.select_option("select[name=paper]", "gradient_guard")
+    assert (count("holds"), count("tie")) == (1, 0)
+    # A chosen verdict changes no count.
+    page.locator(".fedlib-kinds button[data-kind=tie]").click()
+    assert (count("holds"), count("tie")) == (1, 0)
+    page.select_option("select[name=paper]", "")
+    assert (count("holds"), count("tie")) == (2, 1)
+
+
 def test_parts_of_cells_names_and_the_papers_name_count_as_words(visit):
     page = visit("verdicts.html", words="rop centered")
     assert sorted(shown(page)) == ["alpha beats beta", "does alpha tire", "rop diverges"]

@@ -106,15 +106,18 @@
         paper.element.classList.toggle("fedlib-filtered", active);
       }
       const shown = [];
+      const ofKind = new Map();
       let shownRows = 0;
       for (const paper of papers) {
         for (const sentence of paper.sentences) {
           let fits = 0;
           for (const row of sentence.rows) {
-            const fit =
+            const asked =
               (slug === "" || slug === paper.slug) &&
-              (kinds.length === 0 || kinds.includes(row.kind)) &&
               known.every((word) => row.text.includes(word));
+            // A button counts the rows that it would show.
+            if (asked) ofKind.set(row.kind, (ofKind.get(row.kind) ?? 0) + 1);
+            const fit = asked && (kinds.length === 0 || kinds.includes(row.kind));
             row.element.hidden = !fit;
             fits += fit;
           }
@@ -132,6 +135,9 @@
       for (const sentence of few ? shown : opened) sentence.open = few;
       opened.clear();
       if (few) shown.forEach((sentence) => opened.add(sentence));
+      for (const button of buttons) {
+        button.querySelector("b").textContent = ofKind.get(button.dataset.kind) ?? 0;
+      }
       count.textContent =
         `${shown.length} sentence${shown.length === 1 ? "" : "s"}, ${shownRows} of ${rows.length} rows` +
         (unknown.length ? `. Found nowhere and left out: ${unknown.join(", ")}` : "");

@@ -81,7 +81,10 @@ class Table:
     anchors: Mapping[int, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = ""
+        if self.caption:
+            # The block within stays in sight where a wide table scrolls.
+            caption = f"<caption><div>{html.escape(self.caption)}</div></caption>"
         head = "".join(
             f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
         )

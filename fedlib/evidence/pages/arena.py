@@ -57,6 +57,19 @@ def findings(page: Page) -> str:
     return "\n".join(f"- {sentence}" for sentence in said)
 
 
+@page_mark("arena_elsewhere")
+def elsewhere(page: Page) -> str:
+    """Return what the other settings say of the best and of the broken rules, one line each."""
+    main = _main_setting()
+    lines = []
+    for setting, of in _settings().SETTINGS.items():
+        standing = _standing(setting)
+        if setting != main and standing.ranked:
+            best, broken, *_ = _module("board").findings(standing, _names(setting))
+            lines.append(f"- {of.title.capitalize()} ({standing.basis}): {best} {broken}")
+    return "\n".join(lines) or "- No rule has a rank in another setting yet."
+
+
 @page_mark("arena_first")
 def first(page: Page) -> str:
     """Return the most important sentence of the arena."""

@@ -49,14 +49,17 @@ def kind_of_row(row: Judgement) -> str:
 
 
 def kind_of_sentence(rows: Sequence[Judgement]) -> str:
-    """Return the kind of verdict on a sentence; it is not computed if none of its rows is.
+    """Return the kind of verdict on a sentence.
+
+    It is not computed if some rows are not, and the paper's own numbers contradict all others.
 
     Parameters
     ----------
     rows
         The rows of the sentence.
     """
-    if all(kind_of_row(row) == NOT_COMPUTED for row in rows):
+    kinds = set(map(kind_of_row, rows))
+    if NOT_COMPUTED in kinds and kinds <= {NOT_COMPUTED, CONTRADICTED}:
         return NOT_COMPUTED
     return kind_of(rows)
 
