@@ -516,6 +516,7 @@ def test_the_other_settings_say_which_rule_is_best_there(few):
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 40.0},
                 setting="dirichlet_f5")  # fmt: skip
     (line,) = pages.elsewhere(None).splitlines()
+    assert "keeps 70.0\u00a0±\u00a00.1\u00a0% accuracy" in line
     assert line.startswith("- Unequal data, 5 of 25 attack (paper scale, Fashion-MNIST, 3 seeds): ")
     assert "**median** has the best worst case." in line
     assert "Of 4 ranked rules, 1 is broken." in line

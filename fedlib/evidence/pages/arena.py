@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fedlib.evidence.links import records_of
-from fedlib.evidence.pages.markdown import escaped, raw_html, table
+from fedlib.evidence.pages.markdown import escaped, raw_html, table, unbroken
 from fedlib.evidence.pages.marks import Page, page_figure, page_mark
 from fedlib.evidence.pages.measured import CPU_FILE
 from fedlib.evidence.pages.opened import opened
@@ -54,7 +54,7 @@ def findings(page: Page) -> str:
     """Return what the first setting says, as a list of sentences, and what it rests on."""
     setting = _main_setting()
     said = _module("board").findings(_standing(setting), _names(setting))
-    return "\n".join(f"- {sentence}" for sentence in said)
+    return unbroken("\n".join(f"- {sentence}" for sentence in said))
 
 
 @page_mark("arena_elsewhere")
@@ -67,7 +67,7 @@ def elsewhere(page: Page) -> str:
         if setting != main and standing.ranked:
             best, broken, *_ = _module("board").findings(standing, _names(setting))
             lines.append(f"- {of.title.capitalize()} ({standing.basis}): {best} {broken}")
-    return "\n".join(lines) or "- No rule has a rank in another setting yet."
+    return unbroken("\n".join(lines)) or "- No rule has a rank in another setting yet."
 
 
 @page_mark("arena_first")
@@ -77,7 +77,7 @@ def first(page: Page) -> str:
     standing = _standing(setting)
     found = _module("board").findings(standing, _names(setting))
     title = _settings().SETTINGS[setting].title
-    return (
+    return unbroken(
         f"In the arena {len(standing.ranked)} defences meet the same "
         f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"

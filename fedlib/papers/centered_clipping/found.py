@@ -125,8 +125,8 @@ def _strongest(archive: Archive) -> str:
         f"The paper says {says}. This {does} in ",
         archive.linked(where, *keys),
         f".{provisional} on one seed." if one_seed else ".",
-        f" The other {len(rows) - len(decided)} settings have no verdict yet, or the paper "
-        "contradicts itself there.",
+        f" The other {len(rows) - len(decided)} settings have no verdict yet, or the "
+        "numbers that the paper prints do not support the sentence there.",
     )
 
 
