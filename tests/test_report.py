@@ -21,13 +21,11 @@ from fedlib.validation import ConfigError
 def test_estimate_of_three_seeds_by_hand():
     found = statistics.estimate([1.0, 2.0, 3.0])
     assert (found.mean, found.n, found.spread) == (2.0, 3, 1.0)
-    # t(0.975, 2) = 4.3027; half width 4.3027 / sqrt(3).
-    assert found.interval == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-3)
 
 
 def test_estimate_of_one_seed_has_no_spread():
     found = statistics.estimate([5.0])
-    assert (found.mean, found.spread, found.interval) == (5.0, None, None)
+    assert (found.mean, found.spread) == (5.0, None)
 
 
 def test_difference_and_its_combined_standard_error_by_hand():
@@ -35,8 +33,6 @@ def test_difference_and_its_combined_standard_error_by_hand():
     gap, error = statistics.difference(ours, 91.0, 1.0)
     assert gap == pytest.approx(1)
     assert error == pytest.approx((4 / 3 + 1) ** 0.5)
-    of_four = statistics.difference(ours, 91.0, 1.0, published_runs=4)[1]
-    assert of_four == pytest.approx((4 / 3 + 1 / 4) ** 0.5)
     assert statistics.difference(statistics.estimate([90.0]), 91.0, 1.0) == (-1.0, None)
 
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
-
 ROUNDING = 1e-9
 """A number may be this far beyond a limit, because sums of decimals are rounded."""
 MARGIN = 2.0
@@ -36,14 +34,11 @@ class Estimate:
         The number of seeds.
     spread
         The sample standard deviation, with n - 1. It is None for a single seed.
-    interval
-        The 95 % interval of the mean by Student's t. It is None for a single seed.
     """
 
     mean: float
     n: int
     spread: float | None = None
-    interval: tuple[float, float] | None = None
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -65,9 +60,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(values) / n
     if n == 1:
         return Estimate(mean, 1)
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    half = float(special.stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
-    return Estimate(mean, n, spread, (mean - half, mean + half))
+    return Estimate(mean, n, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1)))
 
 
 def margin(published_spread: float | None) -> float:
@@ -84,7 +77,6 @@ def difference(
     ours: Estimate,
     published: float,
     published_spread: float | None = None,
-    published_runs: int | None = None,
 ) -> tuple[float, float | None]:
     """Compare a mean with the published one.
 
@@ -93,10 +85,8 @@ def difference(
     ours
         The mean over our seeds.
     published, published_spread
-        The mean and the standard deviation that the paper prints.
-    published_runs
-        The number of runs behind the printed mean. None means that the paper does not say. Then
-        the whole spread counts as the error of the mean, as if there were one run.
+        The mean and the standard deviation that the paper prints. The papers do not say how many
+        runs are behind a mean, so the whole spread counts as its error, as if there were one run.
 
     Returns
     -------
@@ -109,5 +99,4 @@ def difference(
     gap = ours.mean - published
     if ours.spread is None:
         return gap, None
-    published_variance = (published_spread or 0.0) ** 2 / (published_runs or 1)
-    return gap, math.sqrt(ours.spread**2 / ours.n + published_variance)
+    return gap, math.sqrt(ours.spread**2 / ours.n + (published_spread or 0.0) ** 2)
