@@ -312,7 +312,7 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     first, broken, *_, clean = board.findings(found, called)
     assert first == (
         "**trimmed mean** and **median** are the best rules, because no rule is clearly better "
-        "than one of them. Under the attack that harms it most, trimmed mean keeps 70.0 ± 0.1 % "
+        "than either. Under the attack that harms it most, trimmed mean keeps 70.0 ± 0.1 % "
         "and median keeps 70.0 ± 0.1 % accuracy."
     )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")

@@ -60,7 +60,7 @@ def _best(standing: Standing, names: Names) -> str:
             for row, (_, left) in zip(first, worsts, strict=True)
         )
         return (
-            f"{titles} are the {rules}, because no rule is clearly better than one of them. Under "
+            f"{titles} are the {rules}, because no rule is clearly better than either. Under "
             f"the attack that harms it most, {kept} accuracy."
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
