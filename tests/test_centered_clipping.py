@@ -572,7 +572,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
         "10.0 % for centered clipping with τ = 0.1, 65.4 % for centered clipping with" in momentum
     )
     assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum
-    assert "from 84.5 % to 10.3 % on Fashion-MNIST (one seed" in angle
+    assert "from 84.5 % to 10.3 % on Fashion-MNIST (similar data) (one seed" in angle
 
 
 def test_the_words_of_what_is_found_follow_the_numbers(tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from records import put
@@ -180,7 +181,9 @@ def test_a_comparison_is_of_one_scale(tmp_path):
     figure = tables.share_panels(archive, "mnist")
     assert figure.axes[0].get_title() == "full-trim (quick)\npaper: Gradient Guard"
     flair = figure.axes[0].lines[list(RULE_TITLES).index("flair")]
-    assert flair.get_ydata() == pytest.approx([80, 70, 60, 50, 40, 30])
+    # The line breaks at 45 %, which is not computed.
+    shown = np.array(flair.get_ydata(), dtype=float)
+    assert shown == pytest.approx([80, 70, 60, 50, 40, np.nan, 30], nan_ok=True)
     table = tables.separation_table(archive)
     rows = {row[:3]: row[3:] for row in table.rows}
     assert rows["full-trim", "FLAIR", "last aggregate"] == ("0.30",) * 5 + ("quick",)

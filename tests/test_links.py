@@ -19,13 +19,19 @@ from fedlib.evidence import links
 from fedlib.evidence.claims import Claim, Former, above, tally
 from fedlib.evidence.judging import CONTRADICTED, Judgement
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
-from fedlib.evidence.pages.kinds import LOOKS, NOT_COMPUTED, kind_of_sentence
+from fedlib.evidence.pages.kinds import LOOKS
 from fedlib.evidence.pages.marks import Page
 from fedlib.evidence.pages.opened import judged_claims
 from fedlib.evidence.pages.records import records
 from fedlib.evidence.pages.verdicts import all_verdicts, tally_bars, verdicts
 from fedlib.evidence.report import Archive, Table
-from fedlib.evidence.tally import in_words, kind_of, sentences
+from fedlib.evidence.tally import (
+    NOT_COMPUTED,
+    in_words,
+    kind_of_row,
+    kind_of_sentence,
+    sentences,
+)
 from fedlib.evidence.verdicts import UNDECIDED
 from fedlib.grids import choose_stored, grid_slugs, load_grid, paper_slugs
 from fedlib.runs.store import Store
@@ -227,8 +233,8 @@ def test_the_bars_count_what_the_tally_counts(slug):
     judged = judged_claims(slug)
     rows = [row for row in judged.judged if not row.own]
     expected = [
-        Counter(kind_of(held) for held in sentences(judged).values()),
-        Counter(row.kind for row in rows),
+        Counter(kind_of_sentence(held) for held in sentences(judged).values()),
+        Counter(map(kind_of_row, rows)),
     ]
     text = verdicts(Page(""), slug)
     bars = re.findall(r'aria-label="\d+ (?:sentences|rows): ([^"]+)"', text)
@@ -238,17 +244,14 @@ def test_the_bars_count_what_the_tally_counts(slug):
         said = {kinds_in[k]: int(n) for n, k in (part.split(" ", 1) for part in bar.split(", "))}
         listed = re.findall(r'<li data-kind="([^"]+)">.*?<b>(\d+)</b>', legend)
         assert {kind: int(count) for kind, count in listed} == said
-        # The tally counts what is not computed as undecided.
-        said[UNDECIDED] = said.get(UNDECIDED, 0) + said.pop(NOT_COMPUTED, 0)
-        assert {kind: n for kind, n in said.items() if n} == dict(counts)
+        assert said == dict(counts)
     # These are the numbers of the front page, which has them in words.
     total = sum(expected[0].values())
     assert tally(judged).startswith(f"{total} sentence")
     # The page's parts for single sentences have the same kinds.
     own = text.partition("fedlib-own")[0]
     kinds = Counter(re.findall(r'<details class="fedlib-sentence"[^>]* data-kind="([^"]+)"', own))
-    kinds[UNDECIDED] += kinds.pop(NOT_COMPUTED, 0)
-    assert +kinds == expected[0]
+    assert kinds == expected[0]
     assert f'data-paper="{slug}"' in tally_bars(Page(""))
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from fedlib.arenas.names import Names, percent
-from fedlib.arenas.ranking import Row, Standing, columns_by_harm, leaves_more
+from fedlib.arenas.ranking import Row, Standing, columns_by_harm, far_apart, leaves_more
 from fedlib.evidence.statistics import Estimate
 from fedlib.evidence.table import plural
 
@@ -73,12 +73,14 @@ def _best(standing: Standing, names: Names) -> str:
 def _broken(standing: Standing) -> str:
     """Say how many rules are brought down."""
     rows = standing.ranked
+    several = any(len(row.seeds) > 1 for row in rows)
     broken = sum(row.breaks(_BROKEN) for row in rows)
     stood = sum(row.worst[1].mean >= 60 for row in rows if row.worst)
     return (
         f"Of {len(rows)} ranked rules, {broken} {'is' if broken == 1 else 'are'} broken. This "
-        f"means that some attack leaves less than {_BROKEN:.0f} % accuracy in most of the seeds. "
-        f"(Guessing would give 10 %.) {plural(stood, 'rule')} "
+        f"means that some attack leaves less than {_BROKEN:.0f} % accuracy"
+        f"{' in most of the seeds' if several else ''}. (Guessing would give 10 %.) "
+        f"{plural(stood, 'rule')} "
         f"{'keeps' if stood == 1 else 'keep'} 60 % or more under every attack."
     )
 
@@ -210,7 +212,7 @@ def bouts_table(standing: Standing, names: Names) -> str:
             if found is None:
                 cells.append(_cell("–", order=-1))
             else:
-                text = percent(found.accuracy)
+                text = percent(found.accuracy) + ("†" if far_apart(found) else "")
                 cells.append(_linked(text, found.accuracy.mean, names, row.name, attack))
         body.append("<tr>" + "".join(cells) + "</tr>")
     head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in heads)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from fedlib.arenas.names import percent
-from fedlib.arenas.ranking import Row, Standing, columns_by_harm
+from fedlib.arenas.ranking import Row, Standing, columns_by_harm, far_apart
 from fedlib.evidence.hover import Cells, Line
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
@@ -35,14 +36,17 @@ def heat_map(standing: Standing, rule: Name, attack: Name) -> Picture:
     """
     rows, attacks = list(standing.rows), columns_by_harm(standing)
     values = np.full((len(rows), len(attacks) + 2), np.nan)
+    daggers = np.zeros_like(values, dtype=bool)
     for i, row in enumerate(rows):
         if row.worst:
             values[i, 0] = row.worst[1].mean
+            daggers[i, 0] = far_apart(row.results[row.worst[0]])
         if row.clean:
             values[i, 1] = row.clean.mean
         for j, name in enumerate(attacks):
             if name in row.results:
                 values[i, j + 2] = row.results[name].accuracy.mean
+                daggers[i, j + 2] = far_apart(row.results[name])
     stars = ["*" if name in standing.columns.adaptive else "" for name in attacks]
     heads = ["worst case", "no attack"]
     heads += [attack(name) + star for name, star in zip(attacks, stars, strict=True)]
@@ -51,6 +55,7 @@ def heat_map(standing: Standing, rule: Name, attack: Name) -> Picture:
         figure = Picture(figsize=size, layout="constrained")
         axis = figure.subplots()
         shown = np.insert(values, 2, np.nan, axis=1)  # a gap between the two parts
+        daggers = np.insert(daggers, 2, False, axis=1)
         image = axis.imshow(shown, cmap="cividis", vmin=0, vmax=100, aspect="auto")
         places = [0, 1, *range(3, shown.shape[1])]
         axis.set_xticks(places, heads, rotation=50, ha="left", rotation_mode="anchor")
@@ -61,8 +66,9 @@ def heat_map(standing: Standing, rule: Name, attack: Name) -> Picture:
         for i, j in np.argwhere(np.isfinite(shown)):
             colour = "black" if shown[i, j] > 55 else "white"
             weight = "bold" if j == 0 else "normal"
-            axis.text(j, i, f"{shown[i, j]:.0f}", ha="center", va="center", color=colour,
-                      fontsize=7, fontweight=weight)  # fmt: skip
+            text = f"{shown[i, j]:.0f}" + ("†" if daggers[i, j] else "")
+            axis.text(j, i, text, ha="center", va="center", color=colour, fontsize=7,
+                      fontweight=weight)  # fmt: skip
         figure.colorbar(image, ax=axis, label="test accuracy, %", pad=0.01, aspect=40)
         lines = [_told(row, i, attacks, rule(row.name), attack) for i, row in enumerate(rows)]
         figure.telling(axis, Cells(lines, "attack", "test accuracy"))
@@ -146,6 +152,7 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
         left.set(xlabel="accuracy without an attack, %", ylabel="accuracy in the worst case, %")
         right.set(xlabel=unit, xscale="log")
         right.xaxis.set_major_formatter("{x:g}")
+        right.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 

@@ -11,7 +11,7 @@ from fedlib.evidence.claim import Printed, PrintedNumber
 from fedlib.evidence.noise import NoiseBook, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import MARGIN, agrees, estimate
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN, agrees, estimate
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Variant
@@ -22,6 +22,11 @@ EMPTY = 10.0
 
 EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
 TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
+
+
+ALIKE = WIDEST_MARGIN
+"""At most so many points are two accuracies at chance apart if they are alike. Models that always
+give the same answer differ by the sizes of the classes."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,15 @@ class Compared:
         return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
 
     def at_chance(self, result: CellResult, number: PrintedNumber) -> bool:
-        """Whether the accuracy of some runs and the printed one are both at chance."""
+        """Whether the accuracy of some runs and the printed one are both at chance, and alike.
+
+        Where one class is much larger than the others, every accuracy up to its share is at chance,
+        so that two of them may have nothing in common.
+        """
         if self.quantity != ACCURACY:
             return False
         highest = max(mean(self.values(result)), number.value)
-        return is_chance(result, highest)
+        return is_chance(result, highest) and self.distance(result, number) <= ALIKE
 
     def within(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether some runs are within the margin of a printed number, or both are at chance."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fedlib.evidence.apart import (
     ACCURACY,
+    ALIKE,
     EXPLAINS,
     MOVES,
     NO_HELP,
@@ -104,15 +105,16 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
     )
     return (
         f"{title}: {stable} of {found.compared} numbers are outside the margin. The table has "
-        f"{which}{besides}. If a number and the printed one "
-        "are both at chance, it does not count as outside. All numbers are percentages. A "
+        f"{which}{besides}. If a number and the printed one are both at chance and at most "
+        f"{ALIKE:g} points apart, it does not count as outside. All numbers are percentages. A "
         "difference is ours minus the printed number, in points. The sign ×2 means the mean of "
         "two seeds. Each line in the column of choices is about runs of its own. They change what "
         'the line names, and all else is as in the runs whose number stands in the column "here". '
         "The line ends with the number that they give. The change explains a difference if this "
         "number is "
         f"within the margin ({MARGIN:g} points, or twice the printed spread if that is more), or "
-        "if it and the printed number are at chance. The change moves a difference if the number "
+        f"if it and the printed number are at chance and at most {ALIKE:g} points apart. The "
+        "change moves a difference if the number "
         f"comes nearer by more than {MARGIN:g} points and by more than twice the noise between "
         "seeds. The number in brackets behind it is the share of the difference that has then "
         f"gone.{sample}"
@@ -142,7 +144,8 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     high = [pair for pair, value in zip(both, found.printed, strict=True) if value >= _HIGH]
     high_first, high_then = sum(pair[0] for pair in high), sum(pair[1] for pair in high)
     chance = (
-        "If a number and the printed one are both at chance, they count as agreeing. "
+        "If a number and the printed one are both at chance and at most "
+        f"{ALIKE:g} points apart, they count as agreeing. "
         if compared.quantity == ACCURACY
         else ""
     )

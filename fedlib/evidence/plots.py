@@ -26,6 +26,8 @@ __all__ = ["PALETTE", "STYLE", "Panel", "accuracy_panels", "final_lines", "parti
 
 # These quantities are shares and are shown in percent. Other quantities are losses.
 _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
+_FAR_APART = 20.0
+"""Seeds that end more than so many points apart have no mean that any of them has."""
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
 _REDUCED = (0, (6, 1.5, 1, 1.5))
 """The style of runs that have less than the protocol of their scale."""
@@ -197,7 +199,8 @@ def _draw_curve(
 ) -> None:
     """Draw the mean of a result over its seeds, and a band that spans the seeds.
 
-    The line is named by the label, and by the scale where it is not the paper's.
+    The line is named by the label, and by the scale where it is not the paper's. If the seeds end
+    so far apart that no run has their mean, each seed has a thin line of its own in its place.
     """
     rounds, curves = result.curve(quantity)
     share = 100 * np.asarray(rounds) / rounds[-1]
@@ -206,10 +209,17 @@ def _draw_curve(
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
     width = 1.4 if result.scale == "paper" else 1.0
     scale = result.reduced or ("" if result.scale == "paper" else f"{result.scale} scale")
+    named = f"{label}, {scale}" if scale else label
+    if quantity in _SHARES and np.ptp(values[:, -1]) > _FAR_APART:
+        for seed, of_seed in zip(result.seeds, values, strict=True):
+            axis.plot(
+                share, of_seed, color=colour, ls=_dashes(result), lw=0.6 * width, alpha=alpha,
+                label=f"{named}, seed {seed}",
+            )  # fmt: skip
+        return
     axis.plot(
-        share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha,
-        label=f"{label}, {scale}" if scale else label,
-    )  # fmt: skip
+        share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha, label=named
+    )
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
         axis.fill_between(share, low, high, color=colour, alpha=0.2 * alpha, lw=0)
@@ -224,7 +234,9 @@ def final_lines(
 ) -> Picture:
     """Draw what runs reach after their last round, with a line for each name.
 
-    Each quantity has a panel. A bar spans the seeds if there are several.
+    Each quantity has a panel. A bar is one standard deviation over the seeds long in both
+    directions, if there are several. Runs of two scales are never joined by a line, and those of
+    the smaller scale are pale.
 
     Parameters
     ----------
@@ -243,6 +255,9 @@ def final_lines(
     colours = colours_of(labels, parts)
     said = []
     known = [result for line in points.values() for _, result in line if result is not None]
+    best = max((result.rank for result in known), default=None)
+    drawn: set[str] = set()
+    styles: dict[tuple[str, str], Any] = {}
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             1,
@@ -256,26 +271,50 @@ def final_lines(
             ends: dict[str, float] = {}
             for name, text in labels.items():
                 line = [(x, r) for x, r in points.get(name, ()) if r and r.has(quantity)]
-                means = [r.final(quantity).mean for _, r in line]
-                ends |= {text: means[-1]} if means else {}
-                spreads = [r.final(quantity).spread or 0 for _, r in line]
-                axis.errorbar(
-                    [x for x, _ in line], means, spreads, color=colours[name], marker=".", lw=1.2,
-                    label=text,
-                )  # fmt: skip
+                if line:
+                    drawn.add(name)
+                    ends[text] = line[-1][1].final(quantity).mean
+                for (scale, reduced), part in _by_scale(line).items():
+                    found = [result.final(quantity) for _, result in part]
+                    styles[scale, reduced] = _dashes(part[0][1])
+                    full = scale == "paper" and not reduced
+                    axis.errorbar(
+                        [x for x, _ in part], [one.mean for one in found],
+                        [one.spread or 0 for one in found], color=colours[name], marker=".",
+                        lw=1.2, ls=styles[scale, reduced],
+                        alpha=1.0 if part[0][1].rank == best else 0.45,
+                        label=text if full else f"{text}, {reduced or f'{scale} scale'}",
+                    )  # fmt: skip
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)
+        handles = [
+            Line2D([], [], color=colours[n], label=text if n in drawn else f"{text} (not computed)")
+            for n, text in labels.items()
+        ]
+        if len(styles) > 1:
+            handles += [
+                Line2D([], [], color="grey", ls=dashes, label=reduced or f"{scale} scale")
+                for (scale, reduced), dashes in sorted(styles.items(), key=_place)
+            ]
+        mixed = "; compare lines of one style only" if len(styles) > 1 else ""
         figure.legend(
-            handles=[Line2D([], [], color=colours[n], label=text) for n, text in labels.items()],
-            title=basis_of(known),
-            loc="outside upper center",
-            ncols=3,
+            handles=handles, title=basis_of(known) + mixed, loc="outside upper center", ncols=3
         )
     return figure.saying(
         f"Line charts against the number of {abscissa}, with a line for each of "
         f"{', '.join(labels.values())}. {' '.join(said)}"
     )
+
+
+def _by_scale(
+    line: Sequence[tuple[float, CellResult]],
+) -> dict[tuple[str, str], list[tuple[float, CellResult]]]:
+    """Return the points of a line by the scale and the protocol of their runs."""
+    parts: dict[tuple[str, str], list[tuple[float, CellResult]]] = {}
+    for x, result in line:
+        parts.setdefault((result.scale, result.reduced), []).append((x, result))
+    return parts
 
 
 def partition_bars(counts: Mapping[str, np.ndarray]) -> Picture:

@@ -10,15 +10,23 @@ from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
 
 HOLDS_PARTLY = "holds in some readings or settings"
-"""The kind of a sentence that holds in some of its rows, but not in all or not in most."""
+"""The kind of a sentence that holds in half of its decided rows or more, but not in all of them, or
+that has too few decided rows."""
+FAILS_MOSTLY = "does not hold in most readings or settings"
+"""The kind of a sentence that holds in fewer than half of its decided rows."""
+
+NOT_COMPUTED = "not computed"
+"""The kind of an undecided claim of which some runs are missing."""
 
 _WORDS = {
     HOLDS: ("holds", "hold"),
     HOLDS_PARTLY: (HOLDS_PARTLY, "hold in some readings or settings"),
+    FAILS_MOSTLY: (FAILS_MOSTLY, "do not hold in most readings or settings"),
     FAILS: ("does not hold", "do not hold"),
     TIE: ("tie", "ties"),
     UNDECIDED: ("undecided", "undecided"),
     CONTRADICTED: (CONTRADICTED, CONTRADICTED),
+    NOT_COMPUTED: (NOT_COMPUTED, NOT_COMPUTED),
 }
 """The words for each kind after the number 1, and after another number."""
 
@@ -60,8 +68,8 @@ def kind_of(rows: Sequence[Judgement]) -> str:
     sentence: they are fewer than half of the rows, the paper's own numbers contradict the sentence
     in some setting, or all of them are of a named reading while the rows without one are undecided.
 
-    - If all decided rows hold, the sentence holds. If they are not enough, or if others do not
-      hold, it holds in some readings or settings.
+    - If all decided rows hold, the sentence holds. If they are not enough, or if at least half of
+      them hold, it holds in some readings or settings. If fewer hold, it does not hold in most.
     - If all are ties, the sentence is a tie. If they are not enough, it is undecided.
     - Otherwise it does not hold. One row is enough for this, because a sentence is about all of its
       settings. If only a named reading decides it, it is undecided.
@@ -83,10 +91,34 @@ def kind_of(rows: Sequence[Judgement]) -> str:
         and not by_a_reading
     )
     if HOLDS in kinds:
+        if 2 * sum(row.kind == HOLDS for row in decided) < len(decided):
+            return FAILS_MOSTLY
         return HOLDS if enough and kinds == {HOLDS} else HOLDS_PARTLY
     if kinds == {TIE}:
         return TIE if enough else UNDECIDED
     return UNDECIDED if by_a_reading else FAILS
+
+
+def kind_of_row(row: Judgement) -> str:
+    """Return the kind of verdict on a row, with the rows of missing runs as a kind of their own."""
+    missing = row.kind == UNDECIDED and row.remark == NOT_COMPUTED
+    return NOT_COMPUTED if missing else row.kind
+
+
+def kind_of_sentence(rows: Sequence[Judgement]) -> str:
+    """Return the kind of verdict on a sentence.
+
+    It is not computed if some rows are not, and the paper's own numbers contradict all others.
+
+    Parameters
+    ----------
+    rows
+        The rows of the sentence.
+    """
+    kinds = set(map(kind_of_row, rows))
+    if NOT_COMPUTED in kinds and kinds <= {NOT_COMPUTED, CONTRADICTED}:
+        return NOT_COMPUTED
+    return kind_of(rows)
 
 
 def tally(table: ClaimsTable) -> str:
@@ -100,8 +132,8 @@ def tally(table: ClaimsTable) -> str:
         The paper's claims, judged.
     """
     found = sentences(table)
-    of_sentences = Counter(kind_of(rows) for rows in found.values())
-    of_rows = Counter(row.kind for rows in found.values() for row in rows)
+    of_sentences = Counter(kind_of_sentence(rows) for rows in found.values())
+    of_rows = Counter(kind_of_row(row) for rows in found.values() for row in rows)
     return (
         f"{plural(len(found), 'sentence')}: {_counted(of_sentences)} "
         f"({plural(sum(of_rows.values()), 'row')}: {_counted(of_rows)})"

@@ -65,8 +65,9 @@ def elsewhere(page: Page) -> str:
     for setting, of in _settings().SETTINGS.items():
         standing = _standing(setting)
         if setting != main and standing.ranked:
-            best, broken, *_ = _module("board").findings(standing, _names(setting))
-            lines.append(f"- {of.title.capitalize()} ({standing.basis}): {best} {broken}")
+            best, broken, _, _, backdoors, _ = _module("board").findings(standing, _names(setting))
+            said = " ".join((best, broken, backdoors))
+            lines.append(f"- {of.title.capitalize()} ({standing.basis}): {said}")
     return unbroken("\n".join(lines)) or "- No rule has a rank in another setting yet."
 
 

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fedlib.evidence.judging import CONTRADICTED, Judgement
-from fedlib.evidence.tally import HOLDS_PARTLY, in_words, kind_of
+from fedlib.evidence.tally import (
+    FAILS_MOSTLY,
+    HOLDS_PARTLY,
+    NOT_COMPUTED,
+    in_words,
+    kind_of_row,
+)
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
-
-NOT_COMPUTED = "not computed"
-"""The kind of an undecided claim of which some runs are missing."""
 
 
 class Look(NamedTuple):
@@ -33,6 +36,7 @@ class Look(NamedTuple):
 LOOKS = {
     HOLDS: Look("holds", "✓"),
     HOLDS_PARTLY: Look("partly", "◐"),
+    FAILS_MOSTLY: Look("mostly-fails", "◔"),
     FAILS: Look("fails", "✗"),
     TIE: Look("tie", "="),
     CONTRADICTED: Look("contradicted", "≠"),
@@ -40,28 +44,6 @@ LOOKS = {
     NOT_COMPUTED: Look("absent", "–"),
 }
 """The kinds of verdicts, in the order in which they are shown."""
-
-
-def kind_of_row(row: Judgement) -> str:
-    """Return the kind of verdict on a row, with the rows of missing runs as a kind of their own."""
-    missing = row.kind == UNDECIDED and row.remark == NOT_COMPUTED
-    return NOT_COMPUTED if missing else row.kind
-
-
-def kind_of_sentence(rows: Sequence[Judgement]) -> str:
-    """Return the kind of verdict on a sentence.
-
-    It is not computed if some rows are not, and the paper's own numbers contradict all others.
-
-    Parameters
-    ----------
-    rows
-        The rows of the sentence.
-    """
-    kinds = set(map(kind_of_row, rows))
-    if NOT_COMPUTED in kinds and kinds <= {NOT_COMPUTED, CONTRADICTED}:
-        return NOT_COMPUTED
-    return kind_of(rows)
 
 
 def chip(kind: str) -> str:

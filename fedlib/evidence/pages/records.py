@@ -14,13 +14,14 @@ from typing import Any
 
 from fedlib.evidence.judging import Judgement
 from fedlib.evidence.links import ALL_CELLS, cell_anchor
-from fedlib.evidence.pages.kinds import chip, kind_of_row
+from fedlib.evidence.pages.kinds import chip
 from fedlib.evidence.pages.markdown import raw_html
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.opened import judged_claims, opened
 from fedlib.evidence.replay import run_command, verify_command
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
+from fedlib.evidence.tally import kind_of_row
 from fedlib.grids import paper_slugs
 
 LAST = 5

@@ -14,19 +14,23 @@ from fedlib.evidence.pages.kinds import (
     bar,
     chip,
     counted_rows,
-    kind_of_row,
-    kind_of_sentence,
     legend,
 )
 from fedlib.evidence.pages.markdown import raw_html
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.opened import judged_claims
 from fedlib.evidence.table import plural
-from fedlib.evidence.tally import HOLDS_PARTLY, sentences
+from fedlib.evidence.tally import (
+    FAILS_MOSTLY,
+    HOLDS_PARTLY,
+    kind_of_row,
+    kind_of_sentence,
+    sentences,
+)
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import load_grid, paper_slugs
 
-_KINDS_OF_ROWS = [kind for kind in LOOKS if kind != HOLDS_PARTLY]
+_KINDS_OF_ROWS = [kind for kind in LOOKS if kind not in (HOLDS_PARTLY, FAILS_MOSTLY)]
 
 
 @page_mark("tally_bars")

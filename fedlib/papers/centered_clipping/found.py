@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import resting_on
@@ -27,8 +29,9 @@ _RULES = {
     "rfa": "the geometric median (RFA)",
 }
 """What the sentence on momentum calls the rules."""
-_TURNED = "rop_angle"
-"""The variant that turns ROP to the angle of the authors' code."""
+_TURNED, _WHOLE = "rop_angle", "rop_code"
+"""The variant that turns ROP to the angle of the authors' code, and the one that takes all of the
+code's choices on ROP."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -170,14 +173,40 @@ def _angle(archive: Archive) -> str:
     parts: list[str] = []
     for _, (text, code) in known:
         parts += [" and" if parts else "", " from ", _percent(archive, text), " to "]
-        parts += [_percent(archive, code), f" on {text.data}"]
+        parts += [_percent(archive, code), f" on {_with_clients(text)}"]
     return joined(
         "How strong ROP is depends on an angle. The paper's text turns the perturbation by 90°, "
         "and the authors' code turns it by 270°. If this angle alone is taken from the code, the "
         "accuracy of centered clipping (τ = 1, momentum 0.9) goes",
         *parts,
         f" ({resting_on([result for _, results in known for result in results])}).",
+        _whole_rop_of_the_code(archive, [pair[0] for pair, _ in known]),
     )
+
+
+def _whole_rop_of_the_code(archive: Archive, bases: Sequence[str]) -> Linked | str:
+    """Say what all choices of the code on ROP do together, which is not what the angle does."""
+    variant = _variant(_WHOLE)
+    found = [archive.common([variant.cell(base)]) for base in bases if base in variant.cells]
+    known = [results[0] for results in found if results]
+    if len(known) < len(bases):
+        return ""
+    parts: list[str] = []
+    for result in known:
+        parts += [" and " if parts else "", _percent(archive, result)]
+        parts.append(f" on {_with_clients(result)}")
+    return joined(
+        " The code also has a shorter perturbation and another first round. With these three "
+        "choices together it is ",
+        *parts,
+        f" ({resting_on(known)}).",
+    )
+
+
+def _with_clients(result: CellResult) -> str:
+    """Name the data of a cell of Table IV, and say whether the clients hold similar data."""
+    unequal = result.records[0]["config"]["partition"]["name"] != "iid"
+    return f"{result.data} ({'unequal' if unequal else 'similar'} data)"
 
 
 def _variant(name: str) -> Variant:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from fedlib.evidence.claims import Judgement
 from fedlib.evidence.found import resting_on
-from fedlib.evidence.links import joined
+from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
-from fedlib.papers.gradient_guard.measures import BREAKS, late_accuracy, separation
+from fedlib.papers.gradient_guard.measures import BREAKS, FAR_APART, late_accuracy, separation
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
+    GREY,
     N_CLIENTS,
     PUBLISHED_ATTACKS,
     RULE_TITLES,
@@ -85,7 +86,7 @@ def _full_krum(archive: Archive) -> str:
         f"{'down from' if lower else 'down. Without an attack it is'} ",
         _percent(archive, clean),
         " to " if lower else ", and under the attack ",
-        _percent(archive, attacked),
+        _each_percent(archive, attacked, each),
         f". {count}. Under the same attack, the plain average without any defence "
         f"{'keeps' if better else 'has'} ",
         _percent(archive, undefended),
@@ -148,6 +149,25 @@ def _maps(archive: Archive) -> str:
         f" under full-Krum, {_telling(krum)}. It is ",
         archive.linked(f"{trim:.2f}", keys[1]),
         f" under full-trim, {_telling(trim)} ({resting_on(known)}).",
+        _maps_of_many(archive),
+    )
+
+
+def _maps_of_many(archive: Archive) -> Linked | str:
+    """Say what the maps tell under full-trim if half of the clients are malicious."""
+    keys = [str(Watched(str(Comparison.of(data, "full_trim", "50", _GUARD)))) for data in GREY]
+    known = archive.common(keys)
+    if known is None:
+        return ""
+    parts: list[str] = []
+    for result in known:
+        parts += [
+            " and " if parts else "",
+            archive.linked(f"{separation(result).mean:.2f}", result.key),
+        ]
+        parts.append(f" on {result.data}")
+    return joined(
+        " At 50 % malicious clients under full-trim it is ", *parts, f" ({resting_on(known)})."
     )
 
 
@@ -239,6 +259,13 @@ def _mean(result: CellResult) -> float:
 def _percent(archive: Archive, result: CellResult) -> str:
     """The accuracy in percent, which leads to its runs."""
     return archive.linked(f"{_mean(result):.1f} %", result.key)
+
+
+def _each_percent(archive: Archive, result: CellResult, each: Sequence[float]) -> str:
+    """The accuracy, or that of each seed where their mean is a value that no seed had."""
+    if max(each) - min(each) <= FAR_APART:
+        return _percent(archive, result)
+    return archive.linked(f"{_listed([f'{value:.1f}' for value in each])} %", result.key)
 
 
 def _listed(words: Sequence[str]) -> str:

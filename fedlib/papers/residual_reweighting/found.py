@@ -20,6 +20,8 @@ from fedlib.papers.residual_reweighting.keys import (
 from fedlib.papers.residual_reweighting.tables.cells import published
 from fedlib.papers.residual_reweighting.tables.overview import standings
 
+_SENT = 6
+"""The round in which model replacement sends its update."""
 _LATE = 5
 """The number of rounds at the end of a run over which an accuracy is averaged."""
 
@@ -77,14 +79,20 @@ def _other_rules_on_reviews(archive: Archive) -> str:
     some = "all" if above == len(known) - 1 else f"{above} of the"
     # The accuracy moves much from round to round, so that the last one alone says little.
     later = sum(_late(result) > _late(ours) for result in known)
+    least = min(_late(result) - _late(ours) for result in known if result is not ours)
+    little = (
+        f" The smallest of these leads is {least:.1f} points, which may be chance."
+        if later == len(known) - 1 and 0 < least <= 2 * MARGIN
+        else ""
+    )
     best = max(COORDINATE_WISE, key=lambda rule: results[rule].accuracy.mean)
     floor = majority(ours.records[0])
     near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
     return joined(
         f"With these four attackers, {some} {len(known) - 1} other rules keep more "
         "accuracy on the reviews than reweighting in the last round, and "
-        f"{later} on average over the last {_LATE} rounds. In the last round {RULE_TITLES[best]} "
-        "has ",
+        f"{later} on average over the last {_LATE} rounds.{little} In the last round "
+        f"{RULE_TITLES[best]} has ",
         _percent(archive, results[best]),
         ", plain averaging has ",
         _percent(archive, results["fedavg"]),
@@ -133,13 +141,26 @@ def _backdoor_on_loans(archive: Archive) -> str:
     )
 
 
-def _seeds(result: CellResult) -> str:
-    """Say what each seed of reweighting gives, if there are several."""
+def _right_after(result: CellResult) -> str:
+    """Say how often a backdoor works in the round in which it is sent."""
+    rounds, curves = result.curve("attack_success")
+    if _SENT not in rounds:
+        return ""
+    shares = [100 * curve[rounds.index(_SENT)] for curve in curves]
+    least = "" if min(shares) == max(shares) else "at least "
+    in_each = " in every seed" if len(curves) > 1 else ""
+    return (
+        f"In round {_SENT}, in which it is sent, it works on {least}{min(shares):.1f} %{in_each}. "
+    )
+
+
+def _seeds(result: CellResult, of: str = "of reweighting") -> str:
+    """Say what each seed gives, if there are several."""
     if len(result.seeds) < 2:
         return ""
     values = [f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds]
     all_but_last = ", ".join(values[:-1])
-    return f"The {len(values)} seeds of reweighting give {all_but_last} and {values[-1]} %. "
+    return f"The {len(values)} seeds {of} give {all_but_last} and {values[-1]} %. "
 
 
 def _replaced_model(archive: Archive) -> str:
@@ -158,7 +179,8 @@ def _replaced_model(archive: Archive) -> str:
         + ("does not have the success that the paper reports" if fails else "succeeds")
         + ". At the end it works on ",
         _success(archive, result),
-        f" of the loans with its trigger ({resting_on(known)}). The paper prints {in_print:.1f} % "
+        f" of the loans with its trigger ({resting_on(known)}). {_seeds(result, 'of this attack')}"
+        f"{_right_after(result)}The paper prints {in_print:.1f} % "
         "on its own loans.",
     )
 

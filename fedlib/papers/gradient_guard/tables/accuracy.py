@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.lines import Line2D
 
 from fedlib.evidence.colours import colours_of
@@ -64,14 +65,16 @@ def share_panels(archive: Archive, data: str) -> Picture:
                 if any(result is not None for result in found[1:]):
                     scales[name] = points[0][1].scale
                 elif name in ON_AXIS:
-                    points = []  # The clean run alone is the default's.
+                    points, found = [], []  # The clean run alone is the default's.
                 known += [result for _, result in points]
                 if points:
                     ends[LINE_TITLES[name]] = late_accuracy(points[-1][1]).mean
+                # A line breaks at a share that is not computed.
+                late = [late_accuracy(result) if result else None for result in found]
                 axis.errorbar(
-                    [x for x, _ in points],
-                    [late_accuracy(result).mean for _, result in points],
-                    [late_accuracy(result).spread or 0 for _, result in points],
+                    [float(share) for share, _ in zip(at, found, strict=False)],
+                    [one.mean if one else np.nan for one in late],
+                    [(one.spread or 0) if one else np.nan for one in late],
                     color=colour, ls=style, marker=".", lw=1.2, label=LINE_TITLES[name],
                 )  # fmt: skip
             said.append(f"{ATTACK_TITLES[attack]}: {ends_in_words(ends, ' %')}.")

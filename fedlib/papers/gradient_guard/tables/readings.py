@@ -9,7 +9,7 @@ from fedlib.evidence.report import Archive, CellResult, Note, Table, basis_of, p
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50, AT_EVERY_SHARE
 from fedlib.papers.gradient_guard.keys import Watched, reading_cell
-from fedlib.papers.gradient_guard.measures import HONEST, LAST, late_accuracy
+from fedlib.papers.gradient_guard.measures import FAR_APART, HONEST, LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import ABLATED, ATTACK_TITLES, HALVED, READINGS
 from fedlib.papers.gradient_guard.tables.scores import shown_separation
 from fedlib.papers.gradient_guard.tables.verdicts import claims_table
@@ -77,9 +77,15 @@ def _title(place: tuple[str, str, str]) -> str:
 
 
 def _shown_accuracy(result: CellResult | None) -> str:
-    """The late accuracy with its spread over seeds, or a dash if there is no result."""
+    """The late accuracy with its spread over seeds, or a dash if there is no result.
+
+    Seeds that are far apart are shown one by one, because none of them has their mean.
+    """
     if result is None:
         return "–"
+    each = [late_accuracy(result.of_seed(seed)).mean for seed in result.seeds]
+    if max(each) - min(each) > FAR_APART:
+        return ", ".join(f"{value:.1f}" for value in each)
     found = late_accuracy(result)
     return f"{found.mean:.2f}" + ("" if found.spread is None else f" ± {found.spread:.2f}")
 

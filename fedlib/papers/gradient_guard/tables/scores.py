@@ -10,7 +10,7 @@ from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE
 from fedlib.evidence.report import Archive, CellResult, Table, basis_of
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, comparisons
-from fedlib.papers.gradient_guard.measures import HONEST, separation
+from fedlib.papers.gradient_guard.measures import HONEST, late_accuracy, separation
 from fedlib.papers.gradient_guard.settings import (
     ATTACK_TITLES,
     FULL,
@@ -68,6 +68,7 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
                 if result is None:
                     continue
                 known.append(result)
+                axis.set_title(f"{axis.get_title()}\n{_ends_of_seeds(result)}")
                 metrics = result.records[0]["metrics"]
                 values = np.asarray(metrics["reputation"], dtype=float)
                 names = [f"client {number}" for number in range(1, values.shape[1] + 1)]
@@ -97,6 +98,13 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
         f"malicious ones in orange. {share} % of the clients are malicious. The panels: "
         f"{', '.join(axis.get_title() for axis in axes.flat)}."
     )
+
+
+def _ends_of_seeds(result: CellResult) -> str:
+    """Say the accuracy with which the seed that is shown ends, and those of the others."""
+    first, *others = (f"{late_accuracy(result.of_seed(seed)).mean:.0f}" for seed in result.seeds)
+    beside = f", other seeds with {', '.join(others)} %" if others else ""
+    return f"this seed ends with {first} % accuracy{beside}"
 
 
 def separation_table(archive: Archive, data: str = "mnist") -> Table:

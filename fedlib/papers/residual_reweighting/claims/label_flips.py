@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fedlib.evidence.claims import (
+    OWN,
     Claim,
     Former,
     above,
@@ -197,6 +198,16 @@ LABEL_FLIPS = (
             of_level=True,
         )
         for rule in ("fedavg", "repeated_median")
+    ),
+    Claim(
+        OWN,
+        f"Reviews, 4 attackers of 10: {RULE_TITLES['ours']} does not fail, by the same measure",
+        every(Comparison, "table_2", "4", "ours"),
+        min,
+        at_least(-MARGIN),
+        "{:.1f} points [above|below] a model that calls all reviews positive",
+        measure=over_majority,
+        of_level=True,
     ),
     _foolsgold_on_reviews(),
 )
