@@ -260,7 +260,8 @@ def test_how_much_of_the_printed_numbers_a_variant_gives(fill, quiet):
         '0", and 1 of them agrees with the printed number. The other runs have "momentum: 0.9", '
         "and 1 of them agrees. So the change gains 1 number that agrees, and loses 1. If a number "
         "and the printed one are both at chance and at most 10 points apart, they count as "
-        "agreeing. The mean distance from the printed number goes from 10.0 to 4.0 points. The printed numbers lie between 50 "
+        "agreeing. The mean distance from the printed number goes from 10.0 to 4.0 points. The "
+        "printed numbers lie between 50 "
         "and 50 %. A change that breaks every run would agree with low numbers too. Only agreement "
         "with high numbers shows that the change is the cause. Of the 2 printed numbers of 50 % or "
         "more, 1 agrees with the runs above, and 1 agrees with the other runs."

@@ -575,6 +575,25 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "from 84.5 % to 10.3 % on Fashion-MNIST (similar data) (one seed" in angle
 
 
+def test_the_codes_angle_is_told_beside_all_that_the_code_does(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    base = "table_iv/fmnist_iid/rop/cc_tau1/0.9"
+    accuracies = {
+        base: 0.845,
+        f"variants/rop_angle/{base}": 0.103,
+        f"variants/rop_code/{base}": 0.896,
+    }
+    for cell in grid.cells("paper", 1, real):
+        if cell.key in accuracies:
+            put(store, cell, "paper", accuracies[cell.key])
+    *_, angle = found_in(grid.slug, Archive(grid, store)).sentences
+    assert angle.endswith(
+        "With these three choices together it is 89.6 % on Fashion-MNIST (similar data) (one seed, "
+        "at the paper's scale)."
+    )
+
+
 def test_the_words_of_what_is_found_follow_the_numbers(tmp_path):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)

@@ -461,12 +461,16 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
         for attack, area in (("full_krum", 0.1), ("full_trim", 0.6)):
             if cell.key == f"watched/mnist/{attack}/10/{guard}":
                 put_series(store, cell, "paper", 0.9, separation=[area, area])
+        for data, area in (("mnist", 0.5), ("fashion_mnist", 0.3)):
+            if cell.key == f"watched/{data}/full_trim/50/{guard}":
+                put_series(store, cell, "paper", 0.9, separation=[area, area])
     places = [("mnist", attack, share) for attack in ("full_trim", "full_krum") for share in "35"]
     at = {(data, attack, f"{share}0"): 0.9 for data, attack, share in places}
     reading_cells(store, "no decay", at)
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
+    # The seeds are 20 points apart, and so they are still one number.
     assert (
         "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of its accuracy is left" in krum
     )
@@ -475,7 +479,12 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings
     assert "0.10 under full-Krum, so that mostly honest clients are penalised" in maps
     assert "0.60 under full-trim, which tells little" in maps
+    assert "At 50 % malicious clients under full-trim it is 0.50 on MNIST and 0.30 on" in maps
     assert "still has 85.0 %, which is 5.0 points less than without an attack" in matching
+    shares(store, guard, (0.9, 0.8, 0.3, 0.2, 0.2, 0.2), seed=3, attack="full_krum")
+    shares(store, "fedsgd", (0.9, 0.85, 0.8, 0.7, 0.2, 0.1), 3, attack="full_krum")
+    krum, *_ = found(Archive(GRID, store))
+    assert "down from 90.0 % to 40.0, 60.0 and 80.0 %. In 1 of 3 seeds" in krum
 
 
 def test_a_defence_is_named_if_it_never_breaks(tmp_path, quiet):

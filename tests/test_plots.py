@@ -8,7 +8,7 @@ from test_report import put, real
 
 from fedlib.evidence import colours
 from fedlib.evidence.plane import plane
-from fedlib.evidence.plots import Panel, accuracy_panels, partition_bars
+from fedlib.evidence.plots import Panel, accuracy_panels, final_lines, partition_bars
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand
 from fedlib.papers.centered_clipping import tables
@@ -26,7 +26,12 @@ def test_accuracy_panels_name_data_and_scale(toy, store):
     archive = Archive(toy, store)
     panel = Panel("mean", {"mean": archive.best("table/mean"), "median": None})
     figure = accuracy_panels([[panel, panel]], {"mean": "the mean", "median": "the median"})
-    assert legend_texts(figure) == ["data: MNIST", "the mean", "the median", "quick scale"]
+    assert legend_texts(figure) == [
+        "data: MNIST",
+        "the mean",
+        "the median (not computed)",
+        "quick scale",
+    ]
     axis = figure.axes[0]
     assert axis.get_title() == "mean"
     np.testing.assert_allclose(axis.lines[0].get_xydata(), [[50, 10], [100, 40]])
@@ -46,6 +51,32 @@ def test_several_seeds_are_a_mean_with_a_band(toy, store):
     axis = accuracy_panels([[Panel("", {"mean": result})]], {"mean": "mean"}).axes[0]
     assert axis.lines[0].get_ydata()[-1] == 50
     assert len(axis.collections) == 1
+
+
+def test_seeds_that_end_far_apart_have_a_line_each(toy, store):
+    for seed, accuracy in ((1, 0.1), (2, 0.9)):
+        put(store, toy.cells("quick", seed, real)[0], "quick", accuracy)
+    result = Archive(toy, store).best("table/mean")
+    axis = accuracy_panels([[Panel("", {"mean": result})]], {"mean": "mean"}).axes[0]
+    assert [line.get_ydata()[-1] for line in axis.lines] == [10, 90]
+    assert [line.get_label() for line in axis.lines] == [
+        "mean, quick scale, seed 1", "mean, quick scale, seed 2",
+    ]  # fmt: skip
+    assert not axis.collections
+
+
+def test_no_line_joins_runs_of_two_scales(toy, store):
+    put(store, toy.cells("paper", 1, real)[0], "paper", 0.9)
+    put(store, toy.cells("quick", 1, real)[1], "quick", 0.6)
+    archive = Archive(toy, store)
+    full, short = archive.best("table/mean"), archive.best("table/median")
+    points = {"mean": [(0, full), (2, full), (4, short)]}
+    figure = final_lines(points, {"mean": "mean", "median": "median"}, "attackers")
+    lines = [line.get_xydata().tolist() for line in figure.axes[0].lines]
+    assert lines == [[[0, 90], [2, 90]], [[4, 60]]]
+    title, *texts = legend_texts(figure)
+    assert title.endswith("; compare lines of one style only")
+    assert texts == ["mean", "median (not computed)", "paper scale", "quick scale"]
 
 
 def test_a_diverged_loss_leaves_the_picture_and_the_ordinate_fits_the_rest(toy, store):

@@ -129,11 +129,8 @@ def accuracy_panels(
             axis.set_xlabel("training completed, %")
         for axis in axes[:, 0]:
             axis.set_ylabel(_SHARES.get(quantity, "training loss"))
-        handles = [Line2D([], [], color=colours[n], label=text) for n, text in labels.items()]
-        handles += [
-            Line2D([], [], color="grey", linestyle=dashes, label=reduced or f"{scale} scale")
-            for (scale, reduced), dashes in sorted(styles.items(), key=_place)
-        ]
+        drawn = {n for panels in rows for p in panels for n in labels if p.curves.get(n)}
+        handles = _handles(labels, colours, drawn, styles)
         figure.legend(
             handles=handles,
             title="data: "
@@ -169,6 +166,25 @@ def _panel_in_words(panel: Panel, labels: Mapping[str, str], quantity: str) -> s
     }
     finite = {text: end for text, end in ends.items() if np.isfinite(end)}
     return ends_in_words(finite, " %" if quantity in _SHARES else "")
+
+
+def _handles(
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    drawn: set[str],
+    styles: Mapping[tuple[str, str], Any],
+) -> list[Line2D]:
+    """Return the lines of a legend: the colours of the names, and then the styles of the scales."""
+    return [
+        *(
+            Line2D([], [], color=colours[n], label=text if n in drawn else f"{text} (not computed)")
+            for n, text in labels.items()
+        ),
+        *(
+            Line2D([], [], color="grey", ls=dashes, label=reduced or f"{scale} scale")
+            for (scale, reduced), dashes in sorted(styles.items(), key=_place)
+        ),
+    ]
 
 
 def _dashes(result: CellResult) -> Any:
@@ -288,15 +304,7 @@ def final_lines(
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)
-        handles = [
-            Line2D([], [], color=colours[n], label=text if n in drawn else f"{text} (not computed)")
-            for n, text in labels.items()
-        ]
-        if len(styles) > 1:
-            handles += [
-                Line2D([], [], color="grey", ls=dashes, label=reduced or f"{scale} scale")
-                for (scale, reduced), dashes in sorted(styles.items(), key=_place)
-            ]
+        handles = _handles(labels, colours, drawn, styles if len(styles) > 1 else {})
         mixed = "; compare lines of one style only" if len(styles) > 1 else ""
         figure.legend(
             handles=handles, title=basis_of(known) + mixed, loc="outside upper center", ncols=3
