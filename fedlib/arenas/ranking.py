@@ -18,15 +18,13 @@ from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
 from fedlib.evidence.noise import Noise, NoiseBook
 from fedlib.evidence.ranges import above
 from fedlib.evidence.results import CellResult, basis_of
-from fedlib.evidence.statistics import Estimate, estimate
+from fedlib.evidence.statistics import FAR_APART, Estimate, estimate
 from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
 _MOST = 0.9
 """An attack counts once this share of the rules has met it."""
 _USUAL_TEST_SET = 10_000
 """The number of test samples that is assumed for a run of unknown data."""
-_FAR_APART = 20.0
-"""Seeds that end more than so many points apart have no mean that any of them has."""
 _EXACT = 1000.0
 """The degrees of freedom of an error that is known exactly and not estimated."""
 
@@ -170,7 +168,7 @@ def _success(result: CellResult, seed: int) -> float:
 def far_apart(result: CellResult) -> bool:
     """Return whether the seeds end so far apart that no seed has their mean."""
     ends = [result.of_seed(seed).accuracy.mean for seed in result.seeds]
-    return max(ends) - min(ends) > _FAR_APART
+    return max(ends) - min(ends) > FAR_APART
 
 
 def _is_below_in_most(result: CellResult, limit: float) -> bool:

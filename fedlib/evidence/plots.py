@@ -20,14 +20,13 @@ except ModuleNotFoundError:
 from fedlib.evidence.colours import PALETTE, colours_of
 from fedlib.evidence.pictures import Picture, ends_in_words
 from fedlib.evidence.results import CellResult, basis_of
+from fedlib.evidence.statistics import FAR_APART
 from fedlib.runs.store import SCALES
 
 __all__ = ["PALETTE", "STYLE", "Panel", "accuracy_panels", "final_lines", "partition_bars"]
 
 # These quantities are shares and are shown in percent. Other quantities are losses.
 _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack success, %"}
-_FAR_APART = 20.0
-"""Seeds that end more than so many points apart have no mean that any of them has."""
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
 _REDUCED = (0, (6, 1.5, 1, 1.5))
 """The style of runs that have less than the protocol of their scale."""
@@ -226,7 +225,7 @@ def _draw_curve(
     width = 1.4 if result.scale == "paper" else 1.0
     scale = result.reduced or ("" if result.scale == "paper" else f"{result.scale} scale")
     named = f"{label}, {scale}" if scale else label
-    if quantity in _SHARES and np.ptp(values[:, -1]) > _FAR_APART:
+    if quantity in _SHARES and np.ptp(values[:, -1]) > FAR_APART:
         for seed, of_seed in zip(result.seeds, values, strict=True):
             axis.plot(
                 share, of_seed, color=colour, ls=_dashes(result), lw=0.6 * width, alpha=alpha,

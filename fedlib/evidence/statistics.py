@@ -22,6 +22,10 @@ mean of such runs is a value that few of them have.
 """
 
 
+FAR_APART = 20.0
+"""Seeds that end more than so many points apart are told one by one: none has their mean."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """The mean of one quantity over seeds.

@@ -8,11 +8,11 @@ from fedlib.evidence.claims import Judgement
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import FAR_APART, MARGIN
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
-from fedlib.papers.gradient_guard.measures import BREAKS, FAR_APART, late_accuracy, separation
+from fedlib.papers.gradient_guard.measures import BREAKS, late_accuracy, separation
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
     GREY,

@@ -19,8 +19,6 @@ LAST = 5
 
 Under attack the accuracy goes up and down to the end.
 """
-FAR_APART = 20.0
-"""Seeds that end more than so many points apart are told one by one: none has their mean."""
 BREAKS = 50.0
 """A rule breaks where less than this much, in percent, of its clean accuracy is left."""
 TELLS = 0.75

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from fedlib.evidence.claims import Judgement
 from fedlib.evidence.report import Archive, CellResult, Note, Table, basis_of, plural
+from fedlib.evidence.statistics import FAR_APART
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50, AT_EVERY_SHARE
 from fedlib.papers.gradient_guard.keys import Watched, reading_cell
-from fedlib.papers.gradient_guard.measures import FAR_APART, HONEST, LAST, late_accuracy
+from fedlib.papers.gradient_guard.measures import HONEST, LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import ABLATED, ATTACK_TITLES, HALVED, READINGS
 from fedlib.papers.gradient_guard.tables.scores import shown_separation
 from fedlib.papers.gradient_guard.tables.verdicts import claims_table

@@ -103,8 +103,8 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
 def _ends_of_seeds(result: CellResult) -> str:
     """Say the accuracy with which the seed that is shown ends, and those of the others."""
     first, *others = (f"{late_accuracy(result.of_seed(seed)).mean:.0f}" for seed in result.seeds)
-    beside = f", other seeds with {', '.join(others)} %" if others else ""
-    return f"this seed ends with {first} % accuracy{beside}"
+    beside = f"; other seeds: {', '.join(others)} %" if others else ""
+    return f"accuracy at the end: {first} %{beside}"
 
 
 def separation_table(archive: Archive, data: str = "mnist") -> Table:

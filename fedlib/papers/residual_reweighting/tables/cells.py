@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fedlib.evidence.published import PublishedValue, load_published
 from fedlib.evidence.report import Archive, CellResult, Table, data_named, verdict
+from fedlib.evidence.statistics import FAR_APART
 from fedlib.papers.residual_reweighting.keys import key_at
 
 
@@ -83,7 +84,8 @@ class TableCells:
         where = f"on {data_named(self.data)}" if self.data else "not computed yet"
         caption = (
             f"{title}, {where}. Each cell has our number, its scale and the "
-            "number of its seeds, and below them the published number"
+            "number of its seeds, and below them the published number. Seeds that are more than "
+            f"{FAR_APART:g} points apart are listed, because none of them has their mean"
         )
         return Table(tuple(header), tuple(rows), caption, self.classes, compact=True)
 
@@ -106,10 +108,13 @@ def _css_class(
 
 
 def _measured(result: CellResult, quantity: str) -> str:
-    """Our value, with its spread where there is one."""
+    """Our value, with its spread where there is one, or the seeds' values if they are far apart."""
     found = result.final(quantity)
     if math.isnan(found.mean):
         return "no such sample"
+    each = [result.of_seed(seed).final(quantity).mean for seed in result.seeds]
+    if max(each) - min(each) > FAR_APART:
+        return ", ".join(f"{value:.1f}" for value in each)
     spread = "" if found.spread is None else f" ± {found.spread:.2f}"
     return f"{found.mean:.2f}{spread}"
 
