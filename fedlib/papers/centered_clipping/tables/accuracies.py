@@ -31,6 +31,8 @@ from fedlib.papers.centered_clipping.settings import (
 
 _MARKS = {AGREES: "✓", DIFFERS: "✗", TELLS_NOTHING: "tells nothing", UNSTABLE: "unstable"}
 _SHADES = {AGREES: "agrees", DIFFERS: "differs"}
+_CLOSE = 0.5
+"""A lead of fewer points than this is a close one."""
 
 
 class Comparison(NamedTuple):
@@ -233,7 +235,7 @@ def table_iv_in_words(archive: Archive, setting: str) -> Note:
     telling = [found for found in here if found.verdict in _SHADES]
     if not telling:
         return Note("None of these numbers can be compared with the paper yet.")
-    lowest, places = 0, 0
+    lowest, places, close = 0, 0, 0
     for rule in CLIPPING:
         for momentum in MOMENTA:
             cells = [str(keys.table_iv(setting, attack, rule, momentum)) for attack in ATTACKS_IV]
@@ -241,9 +243,12 @@ def table_iv_in_words(archive: Archive, setting: str) -> Note:
             if known is not None:
                 places += 1
                 left = [result.accuracy.mean for result in known]
-                lowest += left[0] < min(left[1:])
+                lead = min(left[1:]) - left[0]
+                lowest += lead > 0
+                close += 0 < lead < _CLOSE
     return Note(
         f"{_agreeing(telling)} that can be compared agree with the paper (green). Of the "
         f"{len(ATTACKS_IV)} attacks, ROP leaves centered clipping the lowest accuracy in {lowest} "
         f"of the {places} pairs of τ and β."
+        + (f" In {close} of these it leads by less than {_CLOSE:g} points." if close else "")
     )

@@ -13,7 +13,7 @@ from fedlib.data import load_dataset
 from fedlib.evidence.chapter import data_of_a_figure
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import PALETTE, STYLE, Panel, accuracy_panels, final_lines
-from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.report import Archive, CellResult, Note
 from fedlib.papers.residual_reweighting.domains import white
 from fedlib.papers.residual_reweighting.keys import (
     ATTACKERS,
@@ -109,7 +109,7 @@ def _final_results(
     }
 
 
-def success_over_rounds(archive: Archive, item: str, place: str) -> Picture:
+def success_over_rounds(archive: Archive, item: str, place: str) -> Picture | Note:
     """Draw an attack's success over training with a line for each rule (Figures 4 and 7).
 
     One more line shows FedAvg without an attack.
@@ -124,6 +124,8 @@ def success_over_rounds(archive: Archive, item: str, place: str) -> Picture:
         What the cells without an attack are named by, one of ``TRIGGERED``.
     """
     curves = {rule: archive.best(key_at(item, rule)) for rule in RULE_TITLES}
+    if not any(curves.values()):
+        return _computable(f"{item}/*")
     curves["unattacked"] = archive.best(str(Unattacked(place, "fedavg")))
     labels = {**RULE_TITLES, "unattacked": "FedAvg, no attack"}
     return accuracy_panels([[Panel("", curves, _PARTS)]], labels, "attack_success")
@@ -156,12 +158,22 @@ def figure_6(data: str = "auto") -> Picture:
     )
 
 
-def figure_8(archive: Archive) -> Picture:
+def _computable(cells: str) -> Note:
+    """Say that nothing of a figure is computed, and which command computes its runs."""
+    return Note(
+        "Nothing of this figure is computed yet. This command computes its runs: "
+        f"python -m fedlib run residual_reweighting --scale paper --only '{cells}'"
+    )
+
+
+def figure_8(archive: Archive) -> Picture | Note:
     """Draw accuracy and attack success over training, with a panel for each rule."""
     results = {
         rule: archive.best(str(ImageBackdoor("cifar10", "naive", rule))) for rule in RULE_TITLES
     }
     known = [result for result in results.values() if result is not None]
+    if not known:
+        return _computable("table_3/cifar10/naive/*")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             2, 3, figsize=(7.5, 4.2), sharex=True, sharey=True, layout="constrained",
@@ -172,12 +184,14 @@ def figure_8(archive: Archive) -> Picture:
             axis.grid(alpha=0.25)
             if result is not None:
                 _draw_accuracy_and_success(axis, result)
+            else:
+                axis.text(0.5, 0.5, "not computed", ha="center", transform=axis.transAxes)
         figure.supxlabel("round", fontsize=9)
         figure.supylabel("%", fontsize=9)
-        if known:
-            handles, labels = axes.flat[0].get_legend_handles_labels()
-            title = f"{known[0].scale} scale, {known[0].data}"
-            figure.legend(handles, labels, title=title, loc="outside upper center", ncols=2)
+        drawn = next(axis for axis in axes.flat if axis.lines)
+        handles, labels = drawn.get_legend_handles_labels()
+        title = f"{known[0].scale} scale, {known[0].data}"
+        figure.legend(handles, labels, title=title, loc="outside upper center", ncols=2)
     ends = [
         f"{RULE_TITLES[rule]}: {result.accuracy.mean:.0f} % and "
         f"{result.final('attack_success').mean:.0f} %."
