@@ -575,6 +575,24 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "from 84.5 % to 10.3 % on Fashion-MNIST (similar data) (one seed" in angle
 
 
+def test_where_print_does_not_support_a_sentence_our_runs_are_told(tmp_path, monkeypatch):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    place = "table_iv/fmnist_iid/{}/cc_tau0.1/0"
+    for cell in grid.cells("paper", 1, real):
+        if cell.key in map(place.format, ATTACK_NAMES):
+            put(store, cell, "paper", {"rop": 0.7, "alie": 0.6}.get(cell.key.split("/")[2], 0.8))
+        if cell.key.startswith("table_iv/fmnist_iid/") and cell.key.endswith("/cc_tau1/0"):
+            put(store, cell, "paper", 0.5 if "/rop/" in cell.key else 0.8)
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(1.0, 1000))
+    _, _, strongest, *_ = found_in(grid.slug, Archive(grid, store)).sentences
+    assert strongest.endswith(
+        "The other 15 settings have no verdict yet, or the numbers that the paper prints do not "
+        "support the sentence there. Print does not support it for FMNIST, CC, τ = 0.1, β = 0. In "
+        "our runs the strongest other attack leaves 10.0 points less (-10.0) there."
+    )
+
+
 def test_the_codes_angle_is_told_beside_all_that_the_code_does(tmp_path):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import resting_on
+from fedlib.evidence.judging import CONTRADICTED, Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
@@ -128,9 +129,27 @@ def _strongest(archive: Archive) -> str:
         f"The paper says {says}. This {does} in ",
         archive.linked(where, *keys),
         f".{provisional} on one seed." if one_seed else ".",
-        f" The other {len(rows) - len(decided)} settings have no verdict yet, or the "
-        "numbers that the paper prints do not support the sentence there.",
+        *_without_verdict(archive, rows, len(decided)),
     )
+
+
+def _without_verdict(
+    archive: Archive, rows: Sequence[Judgement], decided: int
+) -> Iterator[Linked | str]:
+    """Say why the other settings have no verdict, and what our runs say where print says no."""
+    contradicted = [row for row in rows if row.kind == CONTRADICTED]
+    left = len(rows) - decided
+    if not left:
+        return
+    yield f" The other {left} settings have no verdict yet"
+    if contradicted:
+        yield ", or the numbers that the paper prints do not support the sentence there"
+    yield "."
+    for row in contradicted:
+        if row.here != "–":
+            yield f" Print does not support it for {row.claim.text.partition(': ')[0]}. In our runs "
+            yield archive.linked(row.here, *row.claim.cells)
+            yield " there."
 
 
 def _momentum(archive: Archive) -> str:
