@@ -147,7 +147,8 @@ def _without_verdict(
     yield "."
     for row in contradicted:
         if row.here != "–":
-            yield f" Print does not support it for {row.claim.text.partition(': ')[0]}. In our runs "
+            setting = row.claim.text.partition(": ")[0]
+            yield f" Print does not support it for {setting}. In our runs "
             yield archive.linked(row.here, *row.claim.cells)
             yield " there."
 
