@@ -144,7 +144,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, shown = page.read_text().split("\n\n")
-    rows = r"\(\d+ rows: 4 hold, 2 do not hold, 1 tie, \d+ undecided\)"
+    rows = r"\(\d+ rows: 4 hold, 2 do not hold, 1 tie, \d+ not computed\)"
     assert re.fullmatch(rf"\d+ sentences: [^()]+ {rows}", counted)
     found = [
         re.findall(r'<li id="claim-[^"]+" data-kind="(does not hold|tie|holds)"', part)
@@ -160,7 +160,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
     page.write_text("{tally:gradient_guard}: {verdicts:gradient_guard}")
     assert run("-m", "fedlib.evidence.pages", page, env=environment).returncode == 0
     counted, _, shown = page.read_text().partition("): ")
-    assert re.fullmatch(r"\d+ sentences: \d+ undecided \(\d+ rows: \d+ undecided", counted)
+    assert re.fullmatch(r"\d+ sentences: \d+ not computed \(\d+ rows: \d+ not computed", counted)
     assert set(re.findall(r'<li id="claim-[^"]+" data-kind="([^"]+)"', shown)) == {"not computed"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,12 +32,17 @@ class Found:
     title: str = "What we found"
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{as_html(sentence)}</li>" for sentence in self.sentences)
+        items = "".join(f"<li>{unbroken(as_html(sentence))}</li>" for sentence in self.sentences)
         head = f"<p><strong>{html.escape(self.title)}</strong></p>"
         return f'<div class="fedlib-note fedlib-found">{head}<ul>{items}</ul></div>'
 
     def __repr__(self) -> str:
         return "\n".join([self.title, *(f"- {sentence}" for sentence in self.sentences)])
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line ends between a number and its spread or its percent sign."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\d) (?=±)|(?<=±) (?=\d)", "\u00a0", text)
 
 
 def found_in(slug: str, archive: Archive) -> Found:

@@ -9,8 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from fedlib.evidence.found import unbroken
 from fedlib.evidence.links import records_of
-from fedlib.evidence.pages.markdown import escaped, raw_html, table, unbroken
+from fedlib.evidence.pages.markdown import escaped, raw_html, table
 from fedlib.evidence.pages.marks import Page, page_figure, page_mark
 from fedlib.evidence.pages.measured import CPU_FILE
 from fedlib.evidence.pages.opened import opened

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.found import found_in
-from fedlib.evidence.pages.markdown import escaped, unbroken
+from fedlib.evidence.found import found_in, unbroken
+from fedlib.evidence.pages.markdown import escaped
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.opened import opened
 

@@ -36,11 +36,6 @@ def escaped(text: str) -> str:
     return re.sub(r"([*_|<>])", r"\\\1", text)
 
 
-def unbroken(text: str) -> str:
-    """Return text in which no line ends between a number and its spread or its percent sign."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\d) (?=±)|(?<=±) (?=\d)", "\u00a0", text)
-
-
 def three_digits(value: float) -> str:
     """Return a number with three digits, or with all digits before the point if it has more."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
