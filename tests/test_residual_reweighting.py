@@ -510,7 +510,10 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
             elif item == "loan" or cell.key == "unattacked/loan/ours":
                 share = 0.01 if item == "unattacked" else loans.get(rule, 0.06)
                 put(store, cell, "paper", 0.9, attack_success=[0.0, share + seed / 100])
-    first, others, backdoor, replaced, numbers = found_in(GRID.slug, Archive(GRID, store)).sentences
+    sentences = found_in(GRID.slug, Archive(GRID, store)).sentences
+    first, others, faster, backdoor, replaced, numbers = sentences
+    assert faster.startswith("On the reviews the paper prints 25.0 % for plain averaging with 2 of")
+    assert faster.endswith("learning rate does to this is not computed yet.")
     assert "does not withstand four of ten participants" in first
     assert "to 51.0 % (one seed, at the paper's scale). Under this attack the paper prints" in first
     assert first.links[1].target.endswith("#cell-table_2/4/ours")
@@ -525,8 +528,22 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert numbers.startswith("The paper prints 371 numbers.")
 
 
+def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    base = "table_2/2/fedavg"
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in (base, f"variants/attacker_rate/{base}"):
+            put(store, cell, "paper", 0.07 if "variants" in cell.key else 0.88)
+    faster = found_in(GRID.slug, Archive(GRID, store)).sentences[2]
+    assert (
+        "Here it has 88.0 % if the attackers train at the rate of the others, and 7.0 % if they "
+        "train at ten times this rate (one seed, at the paper's scale)."
+    ) in faster
+    assert faster.links[1].target.endswith(f"#cell-variants/attacker_rate/{base}")
+
+
 def test_where_nothing_is_stored_nothing_is_found(tmp_path):
     sentences = found_in(GRID.slug, Archive(GRID, Store(GRID.slug, tmp_path))).sentences
-    assert len(sentences) == 5
+    assert len(sentences) == 6
     assert all(sentence.endswith("yet.") for sentence in sentences)
     assert "0 numbers can be compared so far, and 0 of them agree" in sentences[-1]
