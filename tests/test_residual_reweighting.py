@@ -534,12 +534,19 @@ def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
     for cell in GRID.cells("paper", 1, real):
         if cell.key in (base, f"variants/attacker_rate/{base}"):
             put(store, cell, "paper", 0.07 if "variants" in cell.key else 0.88)
+        if cell.key == "variants/attacker_rate/table_2/4/ours":
+            put(store, cell, "paper", 0.06)
     faster = found_in(GRID.slug, Archive(GRID, store)).sentences[2]
     assert (
         "Here it has 88.0 % if the attackers train at the rate of the others, and 7.0 % if they "
         "train at ten times this rate (one seed, at the paper's scale)."
     ) in faster
     assert faster.links[1].target.endswith(f"#cell-variants/attacker_rate/{base}")
+    assert faster.endswith(
+        "At this rate reweighting has 6.0 % with four attackers (one seed, at the paper's scale), "
+        "where the paper prints 91.4 %. So the rate explains why plain averaging fails, but not "
+        "why reweighting does not."
+    )
 
 
 def test_where_nothing_is_stored_nothing_is_found(tmp_path):
