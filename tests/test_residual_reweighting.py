@@ -544,8 +544,8 @@ def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
     assert faster.links[1].target.endswith(f"#cell-variants/attacker_rate/{base}")
     assert faster.endswith(
         "At this rate reweighting has 6.0 % with four attackers (one seed, at the paper's scale), "
-        "where the paper prints 91.4 %. So the rate explains why plain averaging fails, but not "
-        "why reweighting does not."
+        "and the paper prints 91.4 %. So this rate may be why plain averaging fails in print, but "
+        "it does not give what is printed for reweighting."
     )
 
 

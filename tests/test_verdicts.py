@@ -602,6 +602,8 @@ def row(kind, reading=""):
         (("holds", "tie"), PARTLY),
         (("holds", "tie", "does not hold"), MOSTLY_NOT),
         (("holds", "undecided", "undecided", "does not hold"), PARTLY),
+        # Two of seven rows that do not hold are not most of the settings.
+        (("holds", "does not hold", "tie", *["undecided"] * 4), PARTLY),
         (("does not hold", "tie", "undecided"), "does not hold"),
         (("tie", "tie"), "tie"),
         (("tie", "undecided"), "tie"),

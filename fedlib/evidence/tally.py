@@ -13,7 +13,7 @@ HOLDS_PARTLY = "holds in some readings or settings"
 """The kind of a sentence that holds in half of its decided rows or more, but not in all of them, or
 that has too few decided rows."""
 FAILS_MOSTLY = "does not hold in most readings or settings"
-"""The kind of a sentence that holds in fewer than half of its decided rows."""
+"""The kind of a sentence that holds in fewer than half of its decided rows, if these are enough."""
 
 NOT_COMPUTED = "not computed"
 """The kind of an undecided claim of which some runs are missing."""
@@ -69,7 +69,8 @@ def kind_of(rows: Sequence[Judgement]) -> str:
     in some setting, or all of them are of a named reading while the rows without one are undecided.
 
     - If all decided rows hold, the sentence holds. If they are not enough, or if at least half of
-      them hold, it holds in some readings or settings. If fewer hold, it does not hold in most.
+      them hold, it holds in some readings or settings. If fewer hold, and at least half of the rows
+      are decided, it does not hold in most.
     - If all are ties, the sentence is a tie. If they are not enough, it is undecided.
     - Otherwise it does not hold. One row is enough for this, because a sentence is about all of its
       settings. If only a named reading decides it, it is undecided.
@@ -85,13 +86,10 @@ def kind_of(rows: Sequence[Judgement]) -> str:
         return CONTRADICTED if all(row.kind == CONTRADICTED for row in rows) else UNDECIDED
     by_the_text = [row for row in rows if not row.claim.reading]
     by_a_reading = bool(by_the_text) and not any(row.decided for row in by_the_text)
-    enough = (
-        2 * len(decided) >= len(rows)
-        and all(row.kind != CONTRADICTED for row in rows)
-        and not by_a_reading
-    )
+    most_are_decided = 2 * len(decided) >= len(rows)
+    enough = most_are_decided and all(row.kind != CONTRADICTED for row in rows) and not by_a_reading
     if HOLDS in kinds:
-        if 2 * sum(row.kind == HOLDS for row in decided) < len(decided):
+        if most_are_decided and 2 * sum(row.kind == HOLDS for row in decided) < len(decided):
             return FAILS_MOSTLY
         return HOLDS if enough and kinds == {HOLDS} else HOLDS_PARTLY
     if kinds == {TIE}:

@@ -127,11 +127,11 @@ def _faster_attackers(archive: Archive) -> str:
         f" if they train at ten times this rate ({resting_on(known)}). In the authors' code, all "
         "attackers that train longer than the others do so. The code has no experiment on reviews, "
         "and the text does not give the rate there.",
-        _reweighting_at_this_rate(archive),
+        _reweighting_at_this_rate(archive, fast.accuracy.mean < slow.accuracy.mean / 2),
     )
 
 
-def _reweighting_at_this_rate(archive: Archive) -> Linked | str:
+def _reweighting_at_this_rate(archive: Archive, averaging_fails: bool) -> Linked | str:
     """Say what the faster attackers leave reweighting, and what the paper prints for it."""
     base = str(Comparison("table_2", "4", "ours"))
     known = archive.common([f"variants/{_FASTER}/{base}"])
@@ -139,13 +139,18 @@ def _reweighting_at_this_rate(archive: Archive) -> Linked | str:
         return ""
     (result,) = known
     in_print = published()[base, "test_accuracy"].value
+    # One choice that gives a low number and misses a high one is no whole explanation.
+    explains = (
+        " So this rate may be why plain averaging fails in print, but it does not give what is "
+        "printed for reweighting."
+        if averaging_fails and result.accuracy.mean < in_print - MARGIN
+        else ""
+    )
     return joined(
         " At this rate reweighting has ",
         _percent(archive, result),
-        f" with four attackers ({resting_on(known)}), where the paper prints {in_print:.1f} %. So "
-        "the rate explains why plain averaging fails, but not why reweighting does not."
-        if result.accuracy.mean < in_print - MARGIN
-        else f" with four attackers ({resting_on(known)}). The paper prints {in_print:.1f} %.",
+        f" with four attackers ({resting_on(known)}), and the paper prints {in_print:.1f} %."
+        f"{explains}",
     )
 
 

@@ -55,13 +55,12 @@ def worth_table(archive: Archive, data: str) -> Table:
     known: list[CellResult] = []
     rows: list[tuple[str, ...]] = []
     for rule, title in RULE_TITLES.items():
-        keys = [cell_key(data, attack, rule) for attack in _SHOWN]
         results = _results(archive, data, rule)
         found = left_by(results)
         known += [result for result in results.values() if result is not None]
         shown = (
-            archive.linked(_shown(found.get(attack)), key)
-            for attack, key in zip(_SHOWN[1:], keys[1:], strict=True)
+            archive.linked(_shown(found.get(attack)), cell_key(data, attack, rule))
+            for attack in _SHOWN[1:]
         )
         rows.append((title, *shown))
     heads = (ATTACK_TITLES[attack].replace(", ", ",\n") for attack in _SHOWN[1:])
