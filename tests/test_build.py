@@ -74,19 +74,22 @@ def test_every_target_calls_what_it_names_in_a_folder_of_any_name(make):
     assert make("make", "site") == [SET_UP, [*SITE, "_build/html"]]
     texts = [name.replace(".ipynb", ".md") for name in CHAPTERS]
     assert make("make", "chapters") == [SET_UP, ["tools/execute_notebooks.py", *texts]]
-    checks = [
-        ["-m", "ruff", "check", "."],
-        ["-m", "ruff", "format", "--check", "."],
-        ["-m", "mypy"],
-        ["-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"],
+    lint = [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."], ["-m", "mypy"]]
+    unit = ["-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+    chapters = [
         ["tools/check_toc.py"],
         ["tools/check_notebooks.py", *CHAPTERS],
         ["-m", "tools.smoke_notebooks", "--build", "_build"],
     ]
     browse = ["-m", "pytest", "-q", "-n", "2", "tests/test_site.py"]
-    committed = [SET_UP, [*SITE, "_build/html-committed"]]
-    whole = [SET_UP, *checks, *committed, SET_UP, browse]
-    assert make("make", "test") == make(".ci/run") == whole
+    site = [*SITE, "_build/html-committed"]
+    committed = [*chapters, SET_UP, site, SET_UP, browse]
+    assert make("make", "committed") == [SET_UP, *committed]
+    for command in (["make", "test"], [".ci/run"]):
+        calls = make(*command)
+        assert calls[:5] == [SET_UP, *lint, SET_UP]
+        calls.remove(unit)  # It begins beside the chapters, before or after one of them.
+        assert calls[5:] == committed
     *_, pytest_call, summary = make("make", "bench", "ONLY=mda or krum", "DEVICE=cuda")
     assert pytest_call[2:7] == ["-q", "benchmarks", "-k", "mda or krum", "--device"]
     assert summary[1:] == ["_build/benchmark.json", "benchmarks/measured_gpu.json"]
