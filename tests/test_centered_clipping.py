@@ -560,6 +560,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
             put(store, cell, "paper", accuracies[cell.key])
     archive = Archive(grid, store)
     first, agreement, strongest, momentum, angle = found_in(grid.slug, archive).sentences
+    assert first.head == "The attack ROP harms centered clipping more than other attacks do."
     assert "bring its test accuracy down from 91.4 % to 71.2 %. Even the" in first
     assert "strongest of the 4 other attacks (IPM) leaves 83.3 %" in first
     assert "one seed, at the paper's scale" in first
@@ -619,6 +620,7 @@ def test_the_words_of_what_is_found_follow_the_numbers(tmp_path):
         if cell.key.startswith("table_iv/fmnist_noniid/") and cell.key.endswith("/cc_tau1/0.99"):
             put(store, cell, "quick", 0.9 if "/rop/" in cell.key else 0.8)
     first, *others = found_in(grid.slug, Archive(grid, store)).sentences
+    assert first.head == "The attack ROP does not harm centered clipping."
     assert "do not bring its test accuracy down. Without an attack it is 80.0 %, and" in first
     assert "under ROP it is 90.0 %. The strongest" in first
     assert "one seed, at scale quick" in first

@@ -351,6 +351,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
         },
     )
     attack, phases, fewer, worst, code = found(Archive(GRID, store))
+    assert attack.head == (
+        "An attacker that knows the defence Cent2P harms it more than the paper's attacks do."
+    )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
     assert attack.endswith("without a vote, keeps 0.66 under the same attack.")
@@ -398,6 +401,7 @@ def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):
         if cell.key in keys:
             put(store, cell, "paper", keys[cell.key] + 0.001)
     attack, _, _, worst, _ = found(Archive(GRID, store))
+    assert attack.head.startswith("An attacker that knows the defence Cent2P does not harm it more")
     assert "An attacker that knows the rule leaves it 0.21" in attack
     assert "down" not in attack and "first phase" not in attack
     assert "in the only setting that is decided so far. The other 6 settings are not" in worst

@@ -470,6 +470,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
+    assert krum.head == "Against the attack full-Krum, Gradient Guard does worse than no defence."
     # The seeds are 20 points apart, and so they are still one number.
     assert (
         "down from 90.0 % to 50.0 %. In 1 of 2 seeds less than half of its accuracy is left" in krum
@@ -485,6 +486,21 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     shares(store, "fedsgd", (0.9, 0.85, 0.8, 0.7, 0.2, 0.1), 3, attack="full_krum")
     krum, *_ = found(Archive(GRID, store))
     assert "down from 90.0 % to 40.0, 60.0 and 80.0 %. In 1 of 3 seeds" in krum
+
+
+@pytest.mark.parametrize(
+    ("guarded", "undefended", "head"),
+    [
+        (0.89, 0.3, "Gradient Guard withstands a few clients that send full-Krum."),
+        (0.60, 0.3, "Gradient Guard does not withstand the attack full-Krum."),
+    ],
+)
+def test_the_headline_follows_the_numbers(tmp_path, guarded, undefended, head):
+    store = Store(GRID.slug, tmp_path)
+    rest = (None,) * 4
+    shares(store, "gradient_guard", (0.9, guarded, *rest), attack="full_krum")
+    shares(store, "fedsgd", (0.9, undefended, *rest), attack="full_krum")
+    assert found(Archive(GRID, store))[0].head == head
 
 
 def test_a_defence_is_named_if_it_never_breaks(tmp_path, quiet):

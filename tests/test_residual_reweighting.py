@@ -514,7 +514,10 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     first, others, faster, backdoor, replaced, numbers = sentences
     assert faster.startswith("On the reviews the paper prints 25.0 % for plain averaging with 2 of")
     assert faster.endswith("learning rate does to this is not computed yet.")
-    assert "does not withstand four of ten participants" in first
+    assert first.head == (
+        "Residual-based reweighting does not withstand four label flippers of ten on the reviews."
+    )
+    assert "four of ten participants flip all their labels" in first
     assert "to 51.0 % (one seed, at the paper's scale). Under this attack the paper prints" in first
     assert first.links[1].target.endswith("#cell-table_2/4/ours")
     assert "2 of the 5 other rules keep more" in others

@@ -9,6 +9,7 @@ from fedlib import engine
 from fedlib.data import DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.claims import claims_table
+from fedlib.evidence.found import Headed
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import found as finding
@@ -486,7 +487,13 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
                     store, cell, "paper", 0.8625, test_loss=loss,
                     robustness_level=[0.1, left], decision=decision,
                 )  # fmt: skip
-    assert finding.found(Archive(GRID, store))[0].endswith(said)
+    first = finding.found(Archive(GRID, store))[0]
+    assert first.endswith(said)
+    destroyed = sum(end in "df" for end in seeds)
+    if destroyed:
+        assert first.head.endswith(f"destroys a model without a defence in {destroyed} of 3 seeds.")
+    else:
+        assert not isinstance(first, Headed)
 
 
 def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):

@@ -36,14 +36,34 @@ def findings(standing: Standing, names: Names) -> list[str]:
     return [*said, _knowing(standing), _backdoors(standing, names), _baseline(standing)]
 
 
+def headline(standing: Standing, names: Names) -> str:
+    """Say in one short sentence which rules survive most, or nothing if no rule has a rank."""
+    if not standing.ranked:
+        return ""
+    first = _first(standing)
+    titles = _titles(first, names).replace("*", "")
+    return f"{titles} {'survives' if len(first) == 1 else 'survive'} the attacks best."
+
+
+def _first(standing: Standing) -> list[Row]:
+    """Return the rows that share the best rank."""
+    best = standing.ranked[0].rank
+    return [row for row in standing.ranked if row.rank == best]
+
+
+def _titles(rows: list[Row], names: Names) -> str:
+    """Name some rules in bold letters, and count the others."""
+    named = [f"**{names.rule(row.name)}**" for row in rows[:_NAMED]]
+    if len(rows) > _NAMED:
+        named.append(plural(len(rows) - _NAMED, "other"))
+    return _listed(named)
+
+
 def _best(standing: Standing, names: Names) -> str:
     """Say which rule survives most."""
     best = standing.ranked[0].rank
-    first = [row for row in standing.ranked if row.rank == best]
-    named = [f"**{names.rule(row.name)}**" for row in first[:_NAMED]]
-    if len(first) > _NAMED:
-        named.append(plural(len(first) - _NAMED, "other"))
-    titles = _listed(named)
+    first = _first(standing)
+    titles = _titles(first, names)
     worsts = [row.worst for row in first if row.worst]
     if len(first) == 1:
         attack, left = worsts[0]

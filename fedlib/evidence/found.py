@@ -7,10 +7,37 @@ import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from fedlib.evidence.links import as_html
+from fedlib.evidence.links import Linked, as_html, joined
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult, range_of
+
+
+class Headed(Linked):
+    """A finding that begins with a headline, which is one short sentence.
+
+    Attributes
+    ----------
+    head, body
+        The headline, and what follows it. The text has both, with a space between them.
+
+    Parameters
+    ----------
+    head
+        The headline. It has no links.
+    parts
+        The parts of what follows it, as :func:`~fedlib.evidence.links.joined` takes them.
+    """
+
+    head: str
+    body: Linked
+
+    def __new__(cls, head: str, *parts: str) -> Self:
+        body = joined(*parts)
+        made = super().__new__(cls, f"{head} {body}", body.links)
+        made.head, made.body = head, body
+        return made
 
 
 @dataclass(frozen=True)
@@ -23,7 +50,7 @@ class Found:
     ----------
     sentences
         What was found, the most important first. A sentence may be a
-        :class:`~fedlib.evidence.links.Linked` text.
+        :class:`~fedlib.evidence.links.Linked` text, and it may be :class:`Headed`.
     title
         The head of the box.
     """
@@ -32,12 +59,19 @@ class Found:
     title: str = "What we found"
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{unbroken(as_html(sentence))}</li>" for sentence in self.sentences)
+        items = "".join(f"<li>{unbroken(_item(sentence))}</li>" for sentence in self.sentences)
         head = f"<p><strong>{html.escape(self.title)}</strong></p>"
         return f'<div class="fedlib-note fedlib-found">{head}<ul>{items}</ul></div>'
 
     def __repr__(self) -> str:
         return "\n".join([self.title, *(f"- {sentence}" for sentence in self.sentences)])
+
+
+def _item(sentence: str) -> str:
+    """Return a finding as HTML."""
+    if isinstance(sentence, Headed):
+        return f"<strong>{html.escape(sentence.head)}</strong> {as_html(sentence.body)}"
+    return as_html(sentence)
 
 
 def unbroken(text: str) -> str:
@@ -49,7 +83,8 @@ def found_in(slug: str, archive: Archive) -> Found:
     """Return what a paper's chapter has found.
 
     The sentences are those of the function ``found`` in ``fedlib.papers.<slug>.found``. It takes
-    the archive and returns a list of texts.
+    the archive and returns a list of texts. The first one stands on the front page of the book. It
+    is :class:`Headed` where one short sentence can say what it says.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import hashlib
 import html
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
 VERDICTS_PAGE = "../book/verdicts.html"
@@ -59,7 +59,7 @@ class Linked(str):
 
     links: tuple[Link, ...]
 
-    def __new__(cls, text: str = "", links: Sequence[Link] = ()) -> Linked:
+    def __new__(cls, text: str = "", links: Sequence[Link] = ()) -> Self:
         made = super().__new__(cls, text)
         made.links = tuple(links)
         place = 0

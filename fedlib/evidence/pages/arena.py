@@ -77,10 +77,14 @@ def first(page: Page) -> str:
     """Return the most important sentence of the arena."""
     setting = _main_setting()
     standing = _standing(setting)
-    found = _module("board").findings(standing, _names(setting))
+    board, names = _module("board"), _names(setting)
+    head = board.headline(standing, names)
+    # Only the headline is bold.
+    found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
     title = _settings().SETTINGS[setting].title
     return unbroken(
-        f"In the arena {len(standing.ranked)} defences meet the same "
+        (f"**{head}** " if head else "")
+        + f"In the arena {len(standing.ranked)} defences meet the same "
         f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.found import found_in, unbroken
+from fedlib.evidence.found import Headed, found_in, unbroken
 from fedlib.evidence.pages.markdown import escaped
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.opened import opened
@@ -12,4 +12,7 @@ from fedlib.evidence.pages.opened import opened
 def found(page: Page, slug: str) -> str:
     """Return the most important sentence of a chapter, with a link to the chapter."""
     sentence = found_in(slug, opened(slug)).sentences[0]
-    return f"{unbroken(escaped(str(sentence)))} {{doc}}`More <../notebooks/{slug}>`"
+    text = escaped(str(sentence))
+    if isinstance(sentence, Headed):
+        text = f"**{escaped(sentence.head)}** {escaped(str(sentence.body))}"
+    return f"{unbroken(text)} {{doc}}`More <../notebooks/{slug}>`"

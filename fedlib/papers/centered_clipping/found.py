@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
-from fedlib.evidence.found import resting_on
+from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.judging import CONTRADICTED, Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
@@ -68,7 +68,14 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
     clean, rop, next_best = (results[attack] for attack in ("none", "rop", other))
     lower = rop.accuracy.mean < clean.accuracy.mean
     strongest = rop.accuracy.mean < next_best.accuracy.mean
-    return joined(
+    if not lower:
+        head = "The attack ROP does not harm centered clipping."
+    elif strongest:
+        head = "The attack ROP harms centered clipping more than other attacks do."
+    else:
+        head = "The attack ROP harms centered clipping, but not more than other attacks do."
+    return Headed(
+        head,
         "ROP is an attack that was made against the defence centered clipping. On Fashion-MNIST, "
         f"five of 25 clients that send ROP {'bring' if lower else 'do not bring'} its test "
         f"accuracy {'down from' if lower else 'down. Without an attack it is'} ",

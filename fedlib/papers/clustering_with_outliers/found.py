@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from fedlib.evidence.apart import Compared, recovered
-from fedlib.evidence.found import resting_on
+from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
@@ -78,10 +78,19 @@ def _camouflage(archive: Archive) -> str:
     *usual, adaptive = known
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
+        head = (
+            f"An attacker that knows the defence {RULE_TITLES[_RULE]} harms it more than the "
+            "paper's attacks do."
+        )
         then = ". But an attacker that knows the rule brings it down to "
     else:
+        head = (
+            f"An attacker that knows the defence {RULE_TITLES[_RULE]} does not harm it more than "
+            "the paper's attacks do."
+        )
         then = ". An attacker that knows the rule leaves it "
-    return joined(
+    return Headed(
+        head,
         f"{start}. On FEMNIST's handwritten characters, with {_attackers(_MOST)}, it keeps a test "
         "accuracy of ",
         _shown(archive, worst),

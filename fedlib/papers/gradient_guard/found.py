@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fedlib.evidence.claims import Judgement
-from fedlib.evidence.found import resting_on
+from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import FAR_APART, MARGIN
@@ -79,7 +79,14 @@ def _full_krum(archive: Archive) -> str:
         count = f"In {broken} of {len(each)} seeds less than half of its accuracy is left"
     better = _mean(undefended) > _mean(attacked) + MARGIN
     lower = _mean(attacked) < _mean(clean) - MARGIN
-    return joined(
+    if not lower:
+        head = "Gradient Guard withstands a few clients that send full-Krum."
+    elif better:
+        head = "Against the attack full-Krum, Gradient Guard does worse than no defence."
+    else:
+        head = "Gradient Guard does not withstand the attack full-Krum."
+    return Headed(
+        head,
         f"{start}. This book takes one reading of the paper's text as the default. In this "
         f"reading, {who} that send the attack full-Krum (made against the defence Krum) "
         f"{'bring' if lower else 'do not bring'} its test accuracy on MNIST "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from fedlib.evidence.class_counts import majority
-from fedlib.evidence.found import resting_on
+from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
 from fedlib.evidence.statistics import MARGIN
@@ -58,10 +58,11 @@ def _flipped_reviews(archive: Archive) -> str:
     clean, attacked = known
     lost = clean.accuracy.mean - attacked.accuracy.mean
     in_print = published()[keys[1], "test_accuracy"].value
-    return joined(
-        f"On {attacked.data}, the defence residual-based reweighting "
-        + ("does not withstand" if lost > MARGIN else "withstands")
-        + " four of ten participants who flip all their labels. Its test accuracy goes from ",
+    does = "does not withstand" if lost > MARGIN else "withstands"
+    return Headed(
+        f"Residual-based reweighting {does} four label flippers of ten on the reviews.",
+        f"On {attacked.data}, four of ten participants flip all their labels. The test accuracy of "
+        "this defence goes from ",
         _percent(archive, clean),
         " to ",
         _percent(archive, attacked),

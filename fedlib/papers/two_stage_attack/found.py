@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from fedlib.evidence.found import resting_on
+from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
@@ -64,13 +64,18 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
         times: Linked | str = archive.linked(f"{'' if destroyed else 'not '}in {seeds}", attacked)
     else:
         times = archive.linked(f"in {destroyed or 'none'} of {count} seeds", attacked)
-    return joined(
+    parts = (
         f"{setting}, {name} destroys the model ",
         times,
         f" ({resting_on(known)}).",
         _ways(after),
         _rest(archive, before, after),
     )
+    # A model that is not destroyed may still have lost nearly all of its level.
+    if said or not destroyed:
+        return joined(*parts)
+    often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
+    return Headed(f"The learned attack destroys a model without a defence{often}.", *parts)
 
 
 def _ways(result: CellResult) -> str:

@@ -1,0 +1,37 @@
+"""What chapters have found: headlines, links, and the line on the front page."""
+
+import pytest
+
+from fedlib.evidence.found import Found, Headed
+from fedlib.evidence.links import Link, Linked
+from fedlib.evidence.pages import found as page_of_found
+
+
+@pytest.fixture
+def headed():
+    return Headed("Krum & 75 % hold.", "It keeps ", Linked("75 %", [Link("75 %", "#cell")]), ".")
+
+
+def test_a_finding_is_its_headline_and_what_follows(headed):
+    assert headed == "Krum & 75 % hold. It keeps 75 %."
+    assert (headed.head, headed.body) == ("Krum & 75 % hold.", "It keeps 75 %.")
+    assert headed.links == (Link("75 %", "#cell"),)
+
+
+def test_the_headline_is_bold_and_has_no_link(headed):
+    html = Found((headed, "Plain."))._repr_html_()
+    assert "<li><strong>Krum &amp; 75\u00a0% hold.</strong> It keeps " in html
+    assert html.count("<a ") == 1 and '<a href="#cell">75\u00a0%</a>.</li>' in html
+    assert "<li>Plain.</li>" in html
+    assert repr(Found((headed,))) == f"What we found\n- {headed}"
+
+
+@pytest.mark.parametrize(("bold", "line"), [
+    (True, "**Krum & 75\u00a0% hold.** It keeps 75\u00a0%. {doc}`More <../notebooks/toy>`"),
+    (False, "Krum & 75\u00a0% hold. It keeps 75\u00a0%. {doc}`More <../notebooks/toy>`"),
+])  # fmt: skip
+def test_the_front_page_has_the_first_finding(headed, monkeypatch, bold, line):
+    sentences = (headed if bold else Linked(headed, headed.links), "Another.")
+    monkeypatch.setattr(page_of_found, "found_in", lambda slug, archive: Found(sentences))
+    monkeypatch.setattr(page_of_found, "opened", lambda slug: None)
+    assert page_of_found.found(None, "toy") == line
