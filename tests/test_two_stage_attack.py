@@ -459,7 +459,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
         "scale). In 1 seed the model gives every point the same answer."
     )
     assert [link.shown for link in ipm.links] == ["in the only seed that is stored"]
-    assert "Under IPM, the median keeps 75 % of the certified level" in defended
+    assert (
+        "Under IPM with a factor of -10, the median keeps 75 % of the certified level" in defended
+    )
     assert len(unknown) == 2 and all(text.endswith(" is not computed yet.") for text in unknown)
 
 
@@ -488,12 +490,38 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
                     robustness_level=[0.1, left], decision=decision,
                 )  # fmt: skip
     first = finding.found(Archive(GRID, store))[0]
-    assert first.endswith(said)
+    assert said in first
     destroyed = sum(end in "df" for end in seeds)
     if destroyed:
         assert first.head.endswith(f"destroys a model without a defence in {destroyed} of 3 seeds.")
     else:
         assert not isinstance(first, Headed)
+
+
+def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    circle, flat = grid(lambda x, y: np.hypot(x, y) <= 2), grid(lambda x, y: x < 9)
+    once = "variants/once/circle/learned/mean"
+
+    def put_all(ends):
+        for cell in GRID.cells("paper", 1, real):
+            if cell.key in ends:
+                put(
+                    store, cell, "paper", 0.9, test_loss=[2.0, 1.0], decision=ends[cell.key],
+                    robustness_level=[0.1, 0.02],
+                )  # fmt: skip
+
+    put_all({"circle/none/mean": circle, "circle/learned/mean": flat})
+    first = finding.found(Archive(GRID, store))[0]
+    assert first.endswith(
+        " Our attack learns again every 50 rounds. The attack of the paper learns once. Runs of "
+        "the attack that learns once are not computed yet."
+    )
+    put_all({once: circle})
+    first = finding.found(Archive(GRID, store))[0]
+    assert first.head == "The learned attack destroys a model without a defence."
+    assert first.endswith("The attack that learns once destroys the model in none of 1 seed.")
+    assert first.links[-1].target.endswith(f"#cell-{once}")
 
 
 def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):

@@ -27,6 +27,11 @@ def _trim_a_fifth(run: RunConfig) -> RunConfig:
     return with_changes("aggregator", n_byzantine=run.n_clients // 5)(run)
 
 
+def _few_words(run: RunConfig) -> RunConfig:
+    """The run with a model that knows few words, which nearly all participants have."""
+    return run.with_(model="fasttext_1000")
+
+
 def _first_foolsgold(run: RunConfig) -> RunConfig:
     """The run with FoolsGold as this book read it first."""
     run = with_changes("aggregator", features="all", divide_by="weights")(run)
@@ -148,6 +153,14 @@ VARIANTS = (
             *every(Comparison, "figure_3", ("0", "4", "10"), "foolsgold"),
             *every(ImageBackdoor, "mnist", "naive", "foolsgold"),
         ),
+    ),
+    Variant(
+        "words",
+        "words that the model of the reviews knows",
+        "the 25,000 most frequent (text)",
+        "the 1,000 most frequent",
+        _few_words,
+        every(Comparison, "table_2", ("0", "4"), ("fedavg", "ours")),
     ),
     Variant(
         "stand_ins",

@@ -9,6 +9,8 @@ from fedlib.attacks import ATTACKS, Attack
 from fedlib.attacks.dictated import TwoStage
 
 N_BYZANTINE = 1
+EPSILON = 10.0
+"""The strength of IPM, which the paper does not give."""
 PAPER_TITLES = {
     "none": "no attack",
     "random": "random",
@@ -82,7 +84,7 @@ def make_attack(
             n_byzantine=N_BYZANTINE, knowledge=knowledge, epoch=epoch, **agent, **LEARNS, **RATES,
             **replans,
         )  # fmt: skip
-    parameters = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": 10.0}}
+    parameters = {"none": {}, "random": {"scale": 1.0, "seed": seed}, "ipm": {"epsilon": EPSILON}}
     count = 0 if name == "none" else N_BYZANTINE
     attack: Attack = ATTACKS[name](n_byzantine=count, **parameters[name])
     return attack

@@ -9,6 +9,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
+from fedlib.papers.two_stage_attack.attacks import EPSILON
 from fedlib.papers.two_stage_attack.grid import N_CLIENTS, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
@@ -26,19 +27,18 @@ def found(archive: Archive) -> list[str]:
     archive
         The stored runs.
     """
-    learned = _without_defence(archive, "learned", "the paper's learned two-stage attack")
+    learned = _without_defence(archive, "learned", "the learned two-stage attack")
     # The setting is said once, in the first of the two sentences that is known.
     said = not learned.endswith(_UNKNOWN)
     ipm = (
-        "the simple attack IPM, which sends a negative multiple of the honest mean and learns "
-        "nothing,"
+        f"the simple attack IPM, which sends the honest mean times -{EPSILON:g} and learns nothing,"
     )
     sentences = [
-        learned,
+        _as_built(archive, learned),
         _controls(archive),
         _defended(archive, "learned", "the learned attack"),
         _without_defence(archive, "ipm", ipm, said),
-        _defended(archive, "ipm", "IPM"),
+        _defended(archive, "ipm", f"IPM with a factor of -{EPSILON:g}"),
     ]
     # What is known comes first, because the first sentence stands on the front page.
     return sorted(sentences, key=lambda sentence: sentence.endswith(_UNKNOWN))
@@ -76,6 +76,35 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
         return joined(*parts)
     often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
     return Headed(f"The learned attack destroys a model without a defence{often}.", *parts)
+
+
+def _as_built(archive: Archive, sentence: str) -> str:
+    """Add to the first sentence in what the attack is not the paper's, and what that one does."""
+    if not isinstance(sentence, Headed):
+        return sentence
+    (attacked,) = _keys("mean", "learned")
+    often = archive.common([attacked])
+    if often is None:
+        return sentence
+    rounds = often[0].records[0]["config"]["attack"]["replan"]
+    if not rounds:
+        return sentence
+    once = archive.common([f"variants/once/{attacked}"])
+    said: tuple[str, ...] = (" Runs of the attack that learns once are not computed yet.",)
+    if once is not None and once[0].protocol == often[0].protocol:
+        ends, count = sum(map(_destroyed, _by_seed(once[0]))), len(once[0].seeds)
+        times = f"in {ends or 'none'} of {plural(count, 'seed')}"
+        said = (
+            " The attack that learns once destroys the model ",
+            archive.linked(times, once[0].key),
+            ".",
+        )
+    return Headed(
+        sentence.head,
+        sentence.body,
+        f" Our attack learns again every {rounds} rounds. The attack of the paper learns once.",
+        *said,
+    )
 
 
 def _ways(result: CellResult) -> str:

@@ -25,9 +25,9 @@ def _on_circle(*pairs: tuple[str, str]) -> tuple[str, ...]:
 VARIANTS = (
     Variant(
         "batch",
-        "batch size of the clients",
-        "50",
-        "10",
+        "batch size of the clients, with as many rounds",
+        "50 (30 epochs)",
+        "10 (6 epochs)",
         with_changes("client", batch_size=10),
         _on_circle(("none", "mean"), ("ipm", "mean")),
     ),
