@@ -26,10 +26,13 @@ class Former(NamedTuple):
     ----------
     text, sentence
         The former :attr:`Claim.text` and :attr:`Claim.sentence`.
+    place
+        The former :attr:`Claim.place`. If it is empty, the place is still the same.
     """
 
     text: str
     sentence: str = ""
+    place: str = ""
 
     @property
     def says(self) -> str:
@@ -144,7 +147,8 @@ class Claim:
         slug
             The short name of the paper that makes the claim.
         """
-        return text_anchor("claim", self.at_first.text, slug, self.place, self.reading)
+        place = self.at_first.place or self.place
+        return text_anchor("claim", self.at_first.text, slug, place, self.reading)
 
     @property
     def equality(self) -> float | None:

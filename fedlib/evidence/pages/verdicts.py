@@ -118,7 +118,8 @@ def _of_sentences(judged: ClaimsTable) -> Counter[str]:
 def _group(slug: str, place: str, says: str, rows: Sequence[Judgement]) -> str:
     """Return the HTML of a sentence, which unfolds into its rows."""
     kind = kind_of_sentence(rows)
-    anchor = sentence_anchor(slug, place, rows[0].claim.at_first.says)
+    first = rows[0].claim.at_first
+    anchor = sentence_anchor(slug, first.place or place, first.says)
     # Those that are decided come first, otherwise the rows stand in the order of the claims.
     items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
     return (

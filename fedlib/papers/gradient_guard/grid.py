@@ -14,7 +14,7 @@ from itertools import product
 
 from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig
-from fedlib.grids import Cell, Grid
+from fedlib.grids import Cell, Grid, varied
 from fedlib.grids.protocol import Protocol
 from fedlib.papers.gradient_guard.keys import (
     Comparison,
@@ -42,6 +42,7 @@ from fedlib.papers.gradient_guard.settings import (
     SHARES,
     n_malicious,
 )
+from fedlib.papers.gradient_guard.variants import VARIANTS
 from fedlib.runs import RunConfig
 
 
@@ -167,7 +168,8 @@ def _keys() -> tuple[Key, ...]:
 
 def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell]:
     """All cells of one seed, in the order to compute them; see :class:`fedlib.grids.Grid`."""
-    return [Cell(str(key), config(key, scale, seed, data)) for key in _keys()]
+    own = [Cell(str(key), config(key, scale, seed, data)) for key in _keys()]
+    return [*own, *varied(VARIANTS, {cell.key: cell.config for cell in own})]
 
 
 GRID = Grid(

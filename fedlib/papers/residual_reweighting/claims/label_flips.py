@@ -186,16 +186,18 @@ LABEL_FLIPS = (
         "at worst {:.1f} points [above|below] the best of the others",
     ),
     *(
+        # The paper prints accuracies near 10 % here. No sentence of it says what it is to fail.
         Claim(
-            "Table 2",
-            f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} fails, below a model that calls all "
-            "reviews positive",
+            OWN,
+            text := f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} fails, below a model that "
+            "calls all reviews positive",
             every(Comparison, "table_2", "4", rule),
             min,
             below(-MARGIN),
             "{:.1f} points [above|below] such a model",
             measure=over_majority,
             of_level=True,
+            former=Former(text, place="Table 2"),
         )
         for rule in ("fedavg", "repeated_median")
     ),
