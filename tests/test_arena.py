@@ -18,6 +18,7 @@ from fedlib.arenas.arena_1.settings import ATTACKS_LEFT_OUT, CLEAN, RULES_LEFT_O
 from fedlib.arenas.arena_1.standings import columns, names, standing_in
 from fedlib.arenas.pictures import heat_map
 from fedlib.attacks import ATTACKS
+from fedlib.commands import rank
 from fedlib.evidence.pages import arena as pages
 from fedlib.evidence.pictures import POINTS_SUFFIX
 from fedlib.evidence.report import Archive
@@ -397,9 +398,21 @@ def test_rank_plays_a_rule_from_a_file_beside_the_stored_rules(few, capsys):
     assert (folder / "heat_map.png").stat().st_size > 1000
     # The runs of a file are not stored beside those of the catalogue.
     assert not [r for r in Store("arena_1").read("quick").values() if "/mine/" in r["cell"]]
-    assert main(["rank", file, "--quick", "--data", "embedded"]) == 0
+    # By default it meets the others where they have runs, even if the real data are on disk.
+    capsys.readouterr()
+    assert main(["rank", file, "--quick"]) == 0
+    assert "mine plays 5 bouts of 2 rounds on embedded data" in capsys.readouterr().out
     found = standing_in("iid_f5", at=(False, "quick"))
     assert math.isfinite(found.row("mean").worst[1].mean)
+
+
+def test_rank_takes_the_data_on_which_more_rules_have_runs(few):
+    assert rank._where_others_are("iid_f5", "quick") == "auto"
+    assert main(["run", "arena_1", "--scale", "quick", "--data", "embedded", "--jobs", "1",
+                 "--only", "iid_f5/*"]) == 0  # fmt: skip
+    assert rank._where_others_are("iid_f5", "quick") == "embedded"
+    # There are no runs in this setting.
+    assert rank._where_others_are("iid_f10", "quick") == "auto"
 
 
 def test_rank_takes_a_rule_whose_annotations_are_texts(few, capsys):

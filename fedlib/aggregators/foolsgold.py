@@ -26,7 +26,9 @@ class FoolsGold(Aggregator):
     The rule is that of Fung et al. (2020). The state is the sum of each client's updates in the m
     parameters that are compared, a matrix of shape ``(n_clients, m)``. The rule is meant to
     withstand any number of Sybils (clients that one attacker has made up), so it accepts
-    ``n_byzantine`` and does not use it. If all clients are alike, none gets any weight, and the
+    ``n_byzantine`` and does not use it. If client j resembles another client more than client i
+    does, the cosine of i and j is multiplied by the quotient of both clients' largest cosines,
+    the smaller one above (the pardon). If all clients are alike, none gets any weight, and the
     aggregate is zero.
 
     Parameters
@@ -63,9 +65,10 @@ class FoolsGold(Aggregator):
     moves_with_updates: ClassVar[bool] = False
     uses_n_byzantine: ClassVar[bool] = False
     formula: ClassVar[str] = (
-        r"\frac{\sum_i \alpha_i x_i}{\sum_i \alpha_i}, \quad \alpha_i = \kappa \left(\ln "
-        r"\frac{1 - c_i}{c_i} + \tfrac12\right), \ c_i = \max_{j \ne i} \cos(h_i, h_j), \ h_i "
-        r"= \sum_t x_i^t"
+        r"\frac{\sum_i \alpha_i x_i}{\sum_i \alpha_i}, \quad \alpha_i = \min\left(1, \max\left(0,\ "
+        r"\kappa \left(\ln \frac{w_i}{1 - w_i} + \tfrac12\right)\right)\right), \ w_i = "
+        r"\frac{u_i}{\max_k u_k}, \ u_i = 1 - \max_{j \ne i} c_{ij}, \ c_{ij} = \cos(h_i, h_j), \ "
+        r"h_i = \sum_t x_i^t"
     )
     cost: ClassVar[str] = r"n^2 d"
 

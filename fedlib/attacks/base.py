@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -74,6 +75,8 @@ class Attack(ABC):
     """Changes of the code after which runs give other numbers."""
     formula: ClassVar[str] = ""
     """What is sent, in LaTeX: b_j, of benign updates x_i and the attacker's own o_j."""
+    shown_with: ClassVar[Mapping[str, Any]] = {}
+    """The options of the example in the catalogue, if the defaults would show nothing there."""
 
     n_byzantine: int = 0
 

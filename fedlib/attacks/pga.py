@@ -24,11 +24,12 @@ _FACTOR, _FURTHEST = 1.4, 1000.0
 class ProjectedGradientAscent(Attack):
     """Shift the benign mean along a direction, by the length that harms the server's rule most.
 
-    All Byzantine clients send ``mean + gamma p``. The attack is the projected gradient ascent (PGA)
-    of Shejwalkar and Houmansadr (2021), which is also in clustering_with_outliers, appendix D.2.
-    Gamma starts at ``start``. In each trial gamma is changed by half of the last step. It is raised
-    if the aggregate's distance to the benign mean has grown, and lowered otherwise. Some rules,
-    such as Krum, err most at a small gamma. The search may miss this gamma.
+    All Byzantine clients send ``mean + gamma p``. This is the attack that clustering_with_outliers,
+    appendix D.2, calls PGA (projected gradient ascent) after Shejwalkar et al. (2022). Here it is
+    the variant STAT-OPT: the direction is fixed, and only gamma is searched. Gamma starts at
+    ``start``. In each trial gamma is changed by half of the last step. It is raised if the
+    aggregate's distance to the benign mean has grown, and lowered otherwise. Some rules, such as
+    Krum, err most at a small gamma. The search may miss this gamma.
 
     Parameters
     ----------

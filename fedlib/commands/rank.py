@@ -64,7 +64,13 @@ def add_rank(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="K",
         help="play with the seeds 1 to K (default: 3, and 1 with --quick)",
     )
-    rank.add_argument("--data", default="auto", metavar="SOURCE", help=DATA_HELP)
+    rank.add_argument(
+        "--data",
+        default="auto",
+        metavar="SOURCE",
+        help=f"{DATA_HELP}. Here auto also takes generated data if more rules have stored runs of "
+        "this length on them",
+    )
     rank.add_argument("--device", default="auto", metavar="D", help=DEVICE_HELP)
     rank.add_argument(
         "--jobs",
@@ -91,7 +97,8 @@ def print_rank(options: argparse.Namespace) -> int:
     new = _checked(options.part, kind, setting)
     scale = "quick" if options.quick else "paper"
     out = options.out or Path("ranked") / new.label
-    cells = _bouts(new, setting, scale, options.seeds, options.data)
+    data = _where_others_are(setting, scale) if options.data == "auto" else options.data
+    cells = _bouts(new, setting, scale, options.seeds, data)
     # A file may change, so that its runs are kept apart from those of the catalogue.
     store = Store(GRID.slug, None if new.source is None else out / "results")
     jobs = options.jobs if new.source is None else 1
@@ -129,6 +136,17 @@ def _checked(part: str, kind: str, setting: str) -> Newcomer:
         )
     check_rule(rule, part)
     return new
+
+
+def _where_others_are(setting: str, scale: str) -> str:
+    """Return ``"embedded"`` if more rules have a rank on embedded data, otherwise ``"auto"``.
+
+    A newcomer is to be compared with others. With auto alone, a machine that has the real data
+    would play a newcomer's short runs on data on which no other rule has any.
+    """
+    stored = Archive(GRID, scales=[scale])
+    real, embedded = (len(standing_in(setting, stored, (at, scale)).ranked) for at in (True, False))
+    return "embedded" if embedded > real else "auto"
 
 
 def _bouts(new: Newcomer, setting: str, scale: str, seeds: int | None, data: str) -> list[Cell]:

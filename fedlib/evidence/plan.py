@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fedlib.data import DataConfig, DataError, resolve_source
 from fedlib.evidence.apart import EXPLAINS, NOT_COMPUTED, differences
 from fedlib.evidence.judging import CONTRADICTED, Judge
 from fedlib.evidence.report import Archive
+from fedlib.evidence.rooms import tables_of
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Cell, grid_slugs, load_grid, paper_slugs
 from fedlib.runs import RunConfig
@@ -195,7 +195,7 @@ def _missing(
 
 def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
     """Return what each claim of a paper waits for."""
-    module = importlib.import_module(f"fedlib.papers.{slug}.tables")
+    module = tables_of(slug)
     table = module.claims_table(archive)
     judge = Judge(archive, module.CLAIMS)
     bundles = []
@@ -213,7 +213,7 @@ def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) 
 
 def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
     """Return the runs that decide whether each choice explains a paper's largest differences."""
-    tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
+    tables = tables_of(slug)
     bundles = []
     # A paper that prints no numbers has nothing to be apart from.
     for compared, variants in getattr(tables, "compared", lambda archive: ())(archive):

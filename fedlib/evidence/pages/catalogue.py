@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.evidence.pages.markdown import table
@@ -65,16 +67,24 @@ def section(kind: str, name: str, cls: Any, defined: dict[str, Any]) -> str:
     lines += [*_hyperparameters(cls), ""]
     part = cls(n_byzantine=1)  # what it needs or is told may depend on its hyperparameters
     if kind == "aggregators":
-        lines.append(f"Cost: $O({cls.cost})$. Needs beside the updates: {_listed(part.needs)}.")
+        needs = f"Needs beside the updates, by default: {_listed(part.needs)}."
+        lines.append(f"Cost: $O({cls.cost})$. {needs}")
     else:
         lines.append(f"Is told: {_listed(part.knows)}.")
-    code = f'{kind.upper()}["{name}"](n_byzantine=1).apply({_arguments(kind, part)})[0]'
+    shown_with: Mapping[str, Any] = getattr(cls, "shown_with", {})
+    options = "".join(f", {field}={value!r}" for field, value in shown_with.items())
+    made = f'{kind.upper()}["{name}"](n_byzantine=1{options})'
+    code = f"{made}.apply({_arguments(kind, part)})[0]"
     try:
-        shown = eval(code, defined)
+        shown = eval(code, defined) + 0.0  # a zero without its sign
     except NameError as error:
         raise ConfigError(
             f"the example {code} cannot run: a Python block of the page must define {error.name!r}."
         ) from error
+    own = defined["told"].own_updates if kind == "attacks" else None
+    if own is not None and torch.equal(shown, own):
+        lines.append("In this example it sends its own update, because it acts on the data of its "
+                     "clients, or in later rounds.")  # fmt: skip
     return "\n".join([*lines, "", "```python", f">>> {code}", repr(shown), "```", ""])
 
 

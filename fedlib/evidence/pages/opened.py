@@ -7,12 +7,12 @@ the store has changed, or another folder of results is in use.
 
 from __future__ import annotations
 
-import importlib
 from functools import lru_cache
 from pathlib import Path
 
 from fedlib.evidence import claims
 from fedlib.evidence.report import Archive
+from fedlib.evidence.rooms import tables_of
 from fedlib.grids import load_grid
 from fedlib.runs.store import SCALES, Store
 
@@ -64,6 +64,5 @@ def _opened(slug: str, state: State) -> Archive:
 
 @lru_cache(_FEW)
 def _judged(slug: str, state: State) -> claims.ClaimsTable:
-    tables = importlib.import_module(f"fedlib.papers.{slug}.tables")
-    judged: claims.ClaimsTable = tables.claims_table(_opened(slug, state))
+    judged: claims.ClaimsTable = tables_of(slug).claims_table(_opened(slug, state))
     return judged
