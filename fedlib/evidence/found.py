@@ -98,17 +98,19 @@ def found_in(slug: str, archive: Archive) -> Found:
     return Found(tuple(module.found(archive)))
 
 
-def resting_on(results: Sequence[CellResult]) -> str:
+def resting_on(results: Sequence[CellResult], largest: str = "the paper's scale") -> str:
     """Say what runs a finding rests on: ``one seed, at the paper's scale``.
 
     Parameters
     ----------
     results
         The results that the numbers of a sentence are from, at least one.
+    largest
+        What the scale ``paper`` is called. A paper that prints no protocol has no scale of its own.
     """
     counts = [len(result.seeds) for result in results]
     seeds = "one seed" if max(counts) == 1 else range_of(counts)
     protocols = sorted({result.protocol for result in results})
-    scale = "the paper's scale" if protocols == ["paper"] else f"scale {' and '.join(protocols)}"
+    scale = largest if protocols == ["paper"] else f"scale {' and '.join(protocols)}"
     real = all(result.real for result in results)
     return f"{seeds}, at {scale}" + ("" if real else ", on generated data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,10 +117,28 @@ class CellResult:
         ConfigError
             If there is no run of this seed.
         """
-        if seed not in self.seeds:
-            known = ", ".join(map(str, self.seeds))
-            raise ConfigError(f"seed={seed!r} of {self.key} is not stored; the seeds are: {known}.")
-        held = tuple(record for record in self.records if record["seed"] == seed)
+        return self.of_seeds((seed,))
+
+    def of_seeds(self, seeds: Collection[int]) -> CellResult:
+        """Return the runs of some seeds alone.
+
+        Parameters
+        ----------
+        seeds
+            The seeds.
+
+        Raises
+        ------
+        ConfigError
+            If there is no run of one of them.
+        """
+        for seed in seeds:
+            if seed not in self.seeds:
+                known = ", ".join(map(str, self.seeds))
+                raise ConfigError(
+                    f"seed={seed!r} of {self.key} is not stored; the seeds are: {known}."
+                )
+        held = tuple(record for record in self.records if record["seed"] in seeds)
         return replace(self, records=held)
 
     @property

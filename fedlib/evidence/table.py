@@ -32,7 +32,7 @@ class Note:
     Attributes
     ----------
     text
-        The statement.
+        The statement. It may be a :class:`~fedlib.evidence.links.Linked` text.
     warnings
         Each warning is shown on a line of its own.
     """
@@ -41,7 +41,7 @@ class Note:
     warnings: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        lines = [f"<p>{html.escape(self.text)}</p>"]
+        lines = [f"<p>{as_html(self.text)}</p>"]
         lines += [f"<p><strong>{html.escape(line)}</strong></p>" for line in self.warnings]
         kind = "warning" if self.warnings else "note"
         return f'<div class="fedlib-note fedlib-{kind}">{"".join(lines)}</div>'

@@ -116,6 +116,7 @@ _ONE_PHASE_OTHERS = tuple((attack, rule) for attack in ("omn", "sv") for rule in
 _DIRICHLET_OTHERS = (
     *(("sv", rule) for rule in TWO_PHASE),
     *(("empire", rule) for rule in ("avg", *TWO_PHASE, "gm")),
+    *(("sf", rule) for rule in RULES),
 )
 _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULES)
 
@@ -132,6 +133,8 @@ CODE = Variant(
         *cells_of(UNIFORM, "0.4", *(pair for pair in _TABLE_1 if pair not in TABLE_1_FARTHEST)),
         *cells_of(UNIFORM, "0.2", *_ONE_PHASE_OTHERS),
         *cells_of(DIRICHLET, "0.2", *_DIRICHLET_OTHERS),
+        # The paper does not have this attack.
+        *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
     ),
 )
 _ONE_PHASE = cells_of(UNIFORM, "0.2", ("omn", "cent1p"), ("sv", "cent1p"))

@@ -9,7 +9,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.data import PARTITIONS
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
-from fedlib.papers.clustering_with_outliers.methods import TAU
+from fedlib.papers.clustering_with_outliers.methods import TAU, TWO_PHASE
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, UNIFORM
 from fedlib.runs import RunConfig
 
@@ -128,6 +128,9 @@ VARIANTS: tuple[Variant, ...] = (
         (
             *cells_of(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
             *cells_of(DIRICHLET, "0.2", ("sf", "cent2p")),
+            # The attack that makes two candidates look alike aims at the vote.
+            *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
+            *cells_of(DIRICHLET, "0.2", ("camouflage", "cent2p")),
         ),
     ),
     Variant(

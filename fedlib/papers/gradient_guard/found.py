@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from fedlib.evidence.claims import Judgement
 from fedlib.evidence.found import Headed, resting_on
@@ -30,6 +32,8 @@ _FEW = "10"
 """The malicious share of the first sentence, in percent."""
 _AIMED_AT = {"trimmed_mean", "median", "krum"}
 """The rules that full-trim and full-Krum are made against."""
+_resting_on = partial(resting_on, largest="the largest scale of this book; the paper prints none")
+"""Say what runs a finding rests on. The paper says nothing of clients, rounds and networks."""
 _NONE = 60.0
 """What :func:`break_share` gives for a defence that never breaks."""
 
@@ -82,9 +86,11 @@ def _full_krum(archive: Archive) -> str:
     if not lower:
         head = "Gradient Guard withstands a few clients that send full-Krum."
     elif better:
-        head = "Against the attack full-Krum, Gradient Guard does worse than no defence."
+        head = (
+            "In its default reading, Gradient Guard does worse against full-Krum than no defence."
+        )
     else:
-        head = "Gradient Guard does not withstand the attack full-Krum."
+        head = "In its default reading, Gradient Guard does not withstand full-Krum."
     return Headed(
         head,
         f"{start}. This book takes one reading of the paper's text as the default. In this "
@@ -97,38 +103,76 @@ def _full_krum(archive: Archive) -> str:
         f". {count}. Under the same attack, the plain average without any defence "
         f"{'keeps' if better else 'has'} ",
         _percent(archive, undefended),
-        f" ({resting_on(known)}).",
+        f" ({_resting_on(known)}).",
+        _other_readings(archive),
     )
+
+
+def _other_readings(archive: Archive) -> Linked | str:
+    """Say in how many other readings the defence withstands both attacks, after the default one."""
+    readings = _readings_judged(archive)
+    held = readings.held
+    if not held:
+        return ""
+    cells = [cell for row in readings.rows(held) for cell in row.claim.cells]
+    one_seed = any(row.provisional for row in readings.rows(held))
+    return joined(
+        " In ",
+        archive.linked(f"{len(held)} of {len(readings.by_name)} readings", *cells),
+        " of the text, the defence withstands this attack and full-trim at 30 % and 50 %",
+        " (some verdicts rest on one seed)." if one_seed else ".",
+    )
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """The verdicts on the claim of the abstract, by reading of the text."""
+
+    by_name: Mapping[str, Sequence[Judgement]]
+
+    @property
+    def held(self) -> list[str]:
+        """The readings in which all rows hold."""
+        return [name for name, rows in self.by_name.items() if {r.kind for r in rows} == {HOLDS}]
+
+    @property
+    def failed(self) -> list[str]:
+        """The readings in which some row does not hold."""
+        return [name for name, rows in self.by_name.items() if FAILS in {r.kind for r in rows}]
+
+    def rows(self, names: Iterable[str]) -> list[Judgement]:
+        """Return the rows of some readings."""
+        return [row for name in names for row in self.by_name[name]]
+
+
+def _readings_judged(archive: Archive) -> _Readings:
+    """Return the verdicts at 30 % and 50 % in every reading."""
+    judged = {row.claim: row for row in claims_table(archive).judged}
+    by_name: dict[str, list[Judgement]] = {}
+    for claim in AT_30_AND_50:
+        by_name.setdefault(claim.reading, []).append(judged[claim])
+    return _Readings(by_name)
 
 
 def _readings(archive: Archive) -> str:
     """Say in how many readings of the text the claim of the abstract holds."""
-    judged = {row.claim: row for row in claims_table(archive).judged}
-    by_reading: dict[str, list[Judgement]] = {}
-    for claim in AT_30_AND_50:
-        by_reading.setdefault(claim.reading, []).append(judged[claim])
-    held, failed = [], []
-    for reading, rows in by_reading.items():
-        kinds = {row.kind for row in rows}
-        if FAILS in kinds:
-            failed.append(reading)
-        elif kinds == {HOLDS}:
-            held.append(reading)
+    readings = _readings_judged(archive)
+    held, failed, count = readings.held, readings.failed, len(readings.by_name)
     start = (
-        f"The paper's text can be understood in many ways. {len(by_reading)} such readings are "
+        f"The paper's text can be understood in many ways. {count} such readings are "
         "tried on MNIST with 30 % and 50 % malicious clients, under the attacks full-trim and "
         "full-Krum"
     )
     if not held and not failed:
         return f"{start}. Whether the defence withstands them is not decided in any reading yet."
-    open_ = len(by_reading) - len(held) - len(failed)
-    rows = [row for reading in (*held, *failed) for row in by_reading[reading]]
+    open_ = count - len(held) - len(failed)
+    rows = readings.rows((*held, *failed))
     cells = [cell for row in rows for cell in row.claim.cells]
     which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
     one_seed = any(row.provisional for row in rows)
     return joined(
         f"{start}. The defence withstands both attacks at both shares in ",
-        archive.linked(f"{len(held)} of {len(by_reading)} readings", *cells),
+        archive.linked(f"{len(held)} of {count} readings", *cells),
         f"{which}, and it does not in {len(failed)}. {open_} "
         f"{'reading is' if open_ == 1 else 'readings are'} undecided.",
         " Some of these verdicts rest on one seed." if one_seed else "",
@@ -141,9 +185,9 @@ def _maps(archive: Archive) -> str:
     keys = [str(Watched(str(Comparison.of("mnist", a, _FEW, _GUARD)))) for a in attacks]
     known = archive.common(keys)
     start = (
-        "A saliency map says how strongly a model's output depends on each pixel of an image. The "
-        "defence assumes that the maps of malicious clients are less like a reference map than "
-        "those of honest clients"
+        "A saliency map says how strongly a model's output depends on each pixel of an image. "
+        "Sections 2.2 and 3.3 of the paper assume that the maps of malicious clients are less like "
+        "a reference map than those of honest clients, and Algorithm 1 also allows the opposite"
     )
     if known is None:
         return f"{start}. How far this is so on MNIST is not computed yet."
@@ -155,7 +199,7 @@ def _maps(archive: Archive) -> str:
         archive.linked(f"{krum:.2f}", keys[0]),
         f" under full-Krum, {_telling(krum)}. It is ",
         archive.linked(f"{trim:.2f}", keys[1]),
-        f" under full-trim, {_telling(trim)} ({resting_on(known)}).",
+        f" under full-trim, {_telling(trim)} ({_resting_on(known)}).",
         _maps_of_many(archive),
     )
 
@@ -174,7 +218,7 @@ def _maps_of_many(archive: Archive) -> Linked | str:
         ]
         parts.append(f" on {result.data}")
     return joined(
-        " At 50 % malicious clients under full-trim it is ", *parts, f" ({resting_on(known)})."
+        " At 50 % malicious clients under full-trim it is ", *parts, f" ({_resting_on(known)})."
     )
 
 
@@ -222,7 +266,7 @@ def _who_withstands(archive: Archive) -> str:
     return joined(
         f"{start}. Of the {judged} defences that are computed, ",
         archive.linked(_listed(titles), *cells),
-        f" {'does' if len(kept) == 1 else 'do'} so {where} ({resting_on(results)}).{remark}"
+        f" {'does' if len(kept) == 1 else 'do'} so {where} ({_resting_on(results)}).{remark}"
         " Neither of the two attacks is made against them."
         if _AIMED_AT.isdisjoint(kept)
         else "",
@@ -255,7 +299,7 @@ def _matching(archive: Archive) -> str:
         f"{'still has' if little else 'falls to'} ",
         _percent(archive, attacked),
         f", which is {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than "
-        f"without an attack ({resting_on(known)}).",
+        f"without an attack ({_resting_on(known)}).",
     )
 
 

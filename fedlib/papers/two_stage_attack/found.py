@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
@@ -212,10 +211,7 @@ def _of_same_seeds(archive: Archive, *keys: str) -> list[CellResult] | None:
     seeds = set.intersection(*(set(result.seeds) for result in known))
     if not seeds:
         return None
-    return [
-        replace(result, records=tuple(r for r in result.records if r["seed"] in seeds))
-        for result in known
-    ]
+    return [result.of_seeds(seeds) for result in known]
 
 
 def _by_seed(result: CellResult) -> list[CellResult]:

@@ -3,6 +3,7 @@
 import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.gradient_guard.claims import CLAIMS
 from fedlib.papers.gradient_guard.tables.accuracy import break_share, break_table, share_panels
+from fedlib.papers.gradient_guard.tables.batches import batch_note
 from fedlib.papers.gradient_guard.tables.cost import cost_table
 from fedlib.papers.gradient_guard.tables.gallery import gallery
 from fedlib.papers.gradient_guard.tables.limits import limits_table
@@ -14,6 +15,7 @@ from fedlib.papers.gradient_guard.tables.verdicts import claims_table
 
 __all__ = [
     "CLAIMS",
+    "batch_note",
     "break_share",
     "break_table",
     "claims_table",
