@@ -511,7 +511,9 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
                 share = 0.01 if item == "unattacked" else loans.get(rule, 0.06)
                 put(store, cell, "paper", 0.9, attack_success=[0.0, share + seed / 100])
     sentences = found_in(GRID.slug, Archive(GRID, store)).sentences
-    first, others, faster, backdoor, replaced, numbers = sentences
+    first, others, words, faster, backdoor, replaced, numbers = sentences
+    assert words.endswith("A model that knows only the 1,000 most frequent words in place of "
+                          "25,000 is not computed yet.")  # fmt: skip
     assert faster.startswith("On the reviews the paper prints 25.0 % for plain averaging with 2 of")
     assert faster.endswith("learning rate does to this is not computed yet.")
     assert first.head == (
@@ -531,6 +533,27 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert numbers.startswith("The paper prints 371 numbers.")
 
 
+def test_a_model_of_few_words_is_told_over_the_last_rounds(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    left = {"table_2/4/ours": 0.5, "table_2/4/fedavg": 0.6}
+    few = {"table_2/4/ours": [0.4, 0.9], "table_2/4/fedavg": [0.7, 0.8]}
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            _, _, base = cell.key.partition("variants/words/")
+            if cell.key in left:
+                put(store, cell, "paper", 0.9, test_accuracy=[left[cell.key]] * 2)
+            elif base in few and seed == 1:
+                put(store, cell, "paper", 0.9, test_accuracy=few[base])
+    words = found_in(GRID.slug, Archive(GRID, store)).sentences[2]
+    assert words.endswith(
+        "in place of 25,000 loses less to four label flippers: over the last 5 rounds reweighting "
+        "has a mean accuracy of 65.0 % in place of 50.0 %, and plain averaging 75.0 % in place of "
+        "60.0 %. In single rounds reweighting has between 40 % and 90 % (one seed, at the paper's "
+        "scale)."
+    )
+    assert [link.shown for link in words.links] == ["65.0 %", "50.0 %", "75.0 %", "60.0 %"]
+
+
 def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
     store = Store(GRID.slug, tmp_path)
     base = "table_2/2/fedavg"
@@ -539,7 +562,7 @@ def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
             put(store, cell, "paper", 0.07 if "variants" in cell.key else 0.88)
         if cell.key == "variants/attacker_rate/table_2/4/ours":
             put(store, cell, "paper", 0.06)
-    faster = found_in(GRID.slug, Archive(GRID, store)).sentences[2]
+    faster = found_in(GRID.slug, Archive(GRID, store)).sentences[3]
     assert (
         "Here it has 88.0 % if the attackers train at the rate of the others, and 7.0 % if they "
         "train at ten times this rate (one seed, at the paper's scale)."
@@ -554,6 +577,6 @@ def test_the_rate_of_the_attackers_is_told_beside_what_is_printed(tmp_path):
 
 def test_where_nothing_is_stored_nothing_is_found(tmp_path):
     sentences = found_in(GRID.slug, Archive(GRID, Store(GRID.slug, tmp_path))).sentences
-    assert len(sentences) == 6
+    assert len(sentences) == 7
     assert all(sentence.endswith("yet.") for sentence in sentences)
     assert "0 numbers can be compared so far, and 0 of them agree" in sentences[-1]

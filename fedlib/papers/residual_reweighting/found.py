@@ -20,6 +20,10 @@ from fedlib.papers.residual_reweighting.keys import (
 from fedlib.papers.residual_reweighting.tables.cells import published
 from fedlib.papers.residual_reweighting.tables.overview import standings
 
+_REVIEWS = 86_164 + 13_260
+"""How many reviews the paper has for training and for testing (section 4.1)."""
+_WORDS = "words"
+"""The variant in which the model knows fewer words."""
 _FEW, _FASTER = "2", "attacker_rate"
 """The number of attackers on the reviews, and the variant in which they train faster."""
 _SENT = 6
@@ -39,6 +43,7 @@ def found(archive: Archive) -> list[str]:
     return [
         _flipped_reviews(archive),
         _other_rules_on_reviews(archive),
+        _few_words(archive),
         _faster_attackers(archive),
         _backdoor_on_loans(archive),
         _replaced_model(archive),
@@ -67,8 +72,17 @@ def _flipped_reviews(archive: Archive) -> str:
         " to ",
         _percent(archive, attacked),
         f" ({resting_on(known)}). Under this attack the paper prints {in_print:.1f} % on its own "
-        "reviews.",
+        f"{_REVIEWS:,} reviews.",
+        _averaging_too(archive, attacked),
     )
+
+
+def _averaging_too(archive: Archive, ours: CellResult) -> Linked | str:
+    """Say what plain averaging keeps in the same runs."""
+    pair = archive.common([str(Comparison("table_2", "4", "fedavg")), ours.key])
+    if pair is None or pair[1].scale != ours.scale:
+        return ""
+    return joined(" Plain averaging has ", _percent(archive, pair[0]), " here.")
 
 
 def _other_rules_on_reviews(archive: Archive) -> str:
@@ -104,6 +118,39 @@ def _other_rules_on_reviews(archive: Archive) -> str:
         _percent(archive, results["foolsgold"]),
         f". A model that calls all reviews positive has {floor:.1f} %" if near else "",
         f" ({resting_on(known)}).",
+    )
+
+
+def _few_words(archive: Archive) -> str:
+    """Say what a model with fewer words does, which nearly all participants have."""
+    bases = [str(Comparison("table_2", "4", rule)) for rule in ("ours", "fedavg")]
+    few = [f"variants/{_WORDS}/{base}" for base in bases]
+    known = archive.common([*bases, *few])
+    start = (
+        "Our reviews are few, so that many words occur at few participants. A model that knows "
+        "only the 1,000 most frequent words in place of 25,000"
+    )
+    if known is None:
+        return f"{start} is not computed yet."
+    seeds = set.intersection(*(set(result.seeds) for result in known))
+    if not seeds:
+        return f"{start} has no seed in common with the others yet."
+    ours, averaging, ours_few, averaging_few = (result.of_seeds(seeds) for result in known)
+    _, curves = ours_few.curve()
+    late = [100 * share for curve in curves for share in curve[-_LATE:]]
+    nearer = _late(ours_few) > _late(ours) + MARGIN
+    return joined(
+        f"{start} {'loses less' if nearer else 'does not lose less'} to four label flippers: over "
+        f"the last {_LATE} rounds reweighting has a mean accuracy of ",
+        archive.linked(f"{_late(ours_few):.1f} %", ours_few.key),
+        " in place of ",
+        archive.linked(f"{_late(ours):.1f} %", ours.key),
+        ", and plain averaging ",
+        archive.linked(f"{_late(averaging_few):.1f} %", averaging_few.key),
+        " in place of ",
+        archive.linked(f"{_late(averaging):.1f} %", averaging.key),
+        f". In single rounds reweighting has between {min(late):.0f} % and {max(late):.0f} % "
+        f"({resting_on([ours, ours_few])}).",
     )
 
 
