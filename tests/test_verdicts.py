@@ -723,6 +723,12 @@ def test_what_the_papers_own_table_contradicts_gets_no_verdict_from_runs(store, 
     equal = {**numbers, "table/mean": PrintedNumber(80, 1)}
     row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: equal[cell])
     assert (row.in_print, row.kind) == ("+0.0: equal in print", "does not hold")
+    # The sentence names no limit, so that print cannot be beyond its limit.
+    unnamed = replace(lead("mean", "median"), own_limit=True)
+    row = judged(store, toy, unnamed, lambda cell, quantity: numbers[cell])
+    assert (row.kind, row.remark) == (
+        "undecided", "print is beyond a limit that this book has set",
+    )  # fmt: skip
     # A question of this book is no sentence of the paper.
     own = Claim("this book", "?", ("table/mean", "table/median"), drop, above(0), "{:+.1f}")
     row = judged(store, toy, own, lambda cell, quantity: numbers[cell])

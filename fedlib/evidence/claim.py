@@ -89,6 +89,10 @@ class Claim:
     in_rounds
         Whether ``measure`` is a number of rounds, which is known no better than the number of
         rounds from one evaluation to the next.
+    own_limit
+        Whether the limit of ``needed`` is a choice of this book, because the sentence names none,
+        such as how little has to be left if a rule is to "diverge". Printed numbers beyond this
+        limit do not contradict the sentence then, and it is undecided.
     near_chance
         Accuracies that are at most this many points above chance decide no more than those at
         chance. It is for data on which a model that has hardly learned says nothing.
@@ -120,6 +124,7 @@ class Claim:
     of_level: bool = False
     of_accuracy: bool = False
     in_rounds: bool = False
+    own_limit: bool = False
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""

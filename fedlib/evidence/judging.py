@@ -214,6 +214,8 @@ class Judge:
             verdict = Verdict(UNDECIDED, "the evaluations before the last one say otherwise")
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
+            if claim.own_limit:
+                verdict = Verdict(UNDECIDED, "print is beyond a limit that this book has set")
         return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
 
     def next_runs(self, claim: Claim) -> list[tuple[str, int]]:

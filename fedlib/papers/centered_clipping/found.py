@@ -112,7 +112,10 @@ def _agreement(archive: Archive) -> str:
 
 def _strongest(archive: Archive) -> str:
     """Say in how many settings ROP is the strongest attack on centered clipping."""
-    says = "that ROP is the strongest attack on centered clipping when clients hold similar data"
+    says = (
+        "that ROP is the strongest attack on centered clipping when clients hold similar data, "
+        "especially with momentum"
+    )
     # The noise is pooled over all claims, so that all of them are judged.
     judged = {row.claim: row for row in claims_table(archive, CLAIMS, printed).judged}
     rows = [judged[claim] for claim in ROP_STRONGEST if not judged[claim].own]
@@ -203,7 +206,8 @@ def _angle(archive: Archive) -> str:
         parts += [_percent(archive, code), f" on {_with_clients(text)}"]
     return joined(
         "How strong ROP is depends on an angle. The paper's text turns the perturbation by 90°, "
-        "and the authors' code turns it by 270°. If this angle alone is taken from the code, the "
+        "and the authors' present code turns it by 270° by default. (An earlier version of the "
+        "code had 90°.) If this angle alone is taken from the code, the "
         "accuracy of centered clipping (τ = 1, momentum 0.9) goes",
         *parts,
         f" ({resting_on([result for _, results in known for result in results])}).",

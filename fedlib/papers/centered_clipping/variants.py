@@ -36,7 +36,7 @@ SLICED = (
 
 VARIANTS = (
     Variant(
-        "rop_angle", "angle of ROP", "90° (text)", "270° (code)",
+        "rop_angle", "angle of ROP", "90° (text)", "270° (present code)",
         with_changes("attack", angle=270.0), _ROP,
     ),
     Variant(

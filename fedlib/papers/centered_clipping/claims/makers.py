@@ -106,7 +106,7 @@ def diverges(
     """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
     return claim(
         place, text, pairs, statistics.most_left, below(50), SHARE_LEFT, reading=reading,
-        former=reworded(former),
+        own_limit=True, former=reworded(former),
     )  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def never_learns(
         measure=statistics.best_accuracy,
         quantity=BEST_ACCURACY,
         of_accuracy=True,
+        own_limit=True,
         sentence=sentence,
         reading="at no evaluation half of the best accuracy without attack",
         former=reworded(former),
@@ -172,15 +173,22 @@ def slows(place: str, setting: str, rule: str, momentum: float) -> Claim:
     )
 
 
-def rop_costs(place: str, setting: str, rule: str, momentum: float, stated: float) -> Claim:
-    """ROP costs the ``stated`` points, within the margin of its cell in Table IV."""
+def rop_costs(
+    place: str, setting: str, rule: str, momentum: float, stated: float, words: str = ""
+) -> Claim:
+    """ROP costs the ``stated`` points, within the margin of its cell in Table IV.
+
+    The claim says ``words`` of them, if these are not the number itself.
+    """
+    where = place_title(setting, rule, momentum)
     return claim(
         place,
-        f"{place_title(setting, rule, momentum)}: ROP costs {stated:g} points",
+        f"{where}: ROP costs {words or f'{stated:g} points'}",
         clean_and_attacked(setting, rule, momentum),
         drop,
         range_of_cost(setting, rule, momentum, stated),
         "the accuracy [falls|rises] by {:.1f} points",
+        former=Former(f"{where}: ROP costs {stated:g} points") if words else None,
     )
 
 
