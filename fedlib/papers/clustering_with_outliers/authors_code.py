@@ -116,7 +116,7 @@ _ONE_PHASE_OTHERS = tuple((attack, rule) for attack in ("omn", "sv") for rule in
 _DIRICHLET_OTHERS = (
     *(("sv", rule) for rule in TWO_PHASE),
     *(("empire", rule) for rule in ("avg", *TWO_PHASE, "gm")),
-    *(("sf", rule) for rule in RULES),
+    *(("sf", rule) for rule in RULES if ("sf", rule) not in _DIRICHLET_FARTHEST),
 )
 _TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULES)
 

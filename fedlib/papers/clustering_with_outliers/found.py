@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fedlib.evidence.apart import Compared, recovered
 from fedlib.evidence.found import Headed, resting_on
@@ -33,6 +33,7 @@ from fedlib.papers.clustering_with_outliers.settings import (
 )
 from fedlib.papers.clustering_with_outliers.tables.shares import share
 from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, printed
+from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
 """The rule of the sentences, and the rule that has only its first phase."""
@@ -40,6 +41,9 @@ _MOST, _FEW = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
 _UNEQUAL = Scenario(DIRICHLET, "0.2")
 _LOW = 10.0
 """A printed accuracy in percent that a broken run may have too."""
+_VOTES = next(variant for variant in VARIANTS if variant.key == "votes")
+_KNOWS = "knows the rule, sees the honest updates and can try out votes"
+_ALL_OF_CODE = "with all choices of the authors' code"
 _LITTLE = 2 * MARGIN
 """So many points or fewer are little, as in the claims of this chapter."""
 
@@ -82,13 +86,13 @@ def _camouflage(archive: Archive) -> str:
             f"An attacker that knows the defence {RULE_TITLES[_RULE]} harms it more than the "
             "paper's attacks do."
         )
-        then = ". But an attacker that knows the rule brings it down to "
+        then = f". But an attacker that {_KNOWS} brings it down to "
     else:
         head = (
             f"An attacker that knows the defence {RULE_TITLES[_RULE]} does not harm it more than "
             "the paper's attacks do."
         )
-        then = ". An attacker that knows the rule leaves it "
+        then = f". An attacker that {_KNOWS} leaves it "
     return Headed(
         head,
         f"{start}. On FEMNIST's handwritten characters, with {_attackers(_MOST)}, it keeps a test "
@@ -98,8 +102,25 @@ def _camouflage(archive: Archive) -> str:
         then,
         _shown(archive, adaptive),
         f" ({resting_on(known)}{_other_data(known)}).",
+        _larger_votes(archive, adaptive),
         _alone(archive, adaptive),
     )
+
+
+def _larger_votes(archive: Archive, adaptive: CellResult) -> Linked | str:
+    """Say what the attacker leaves if the clients vote on more images than the text says."""
+    few = (
+        f" Here each client votes on {adaptive.records[0]['config']['client']['batch_size']} images"
+    )
+    parts: list[Linked | str] = []
+    for variant, how in ((_VOTES, f"with votes on {_VOTES.other}"), (CODE, _ALL_OF_CODE)):
+        known = archive.common([variant.cell(adaptive.key), adaptive.key])
+        if known is not None and known[0].scale == adaptive.scale:
+            parts += [" and " if parts else " It leaves ", _shown(archive, known[0]), f" {how}"]
+            parts.append(f" ({resting_on(known[:1])})")
+    if not parts:
+        return f"{few}, and runs with larger votes are not computed yet."
+    return joined(f"{few}.", *parts, ".")
 
 
 def _alone(archive: Archive, adaptive: CellResult) -> str:
@@ -113,8 +134,20 @@ def _alone(archive: Archive, adaptive: CellResult) -> str:
     return joined(
         f" A rule that stops after the first phase, without a vote, {'keeps' if more else 'has'} ",
         _shown(archive, one),
-        " under the same attack.",
+        " under the same attack",
+        *_worst_of_one_phase(archive, one),
+        ".",
     )
+
+
+def _worst_of_one_phase(archive: Archive, one: CellResult) -> Iterator[Linked | str]:
+    """Say what that rule keeps under the worst of the paper's attacks, as far as it is stored."""
+    known = archive.common((*_MOST.cells((_ONE,), PUBLISHED_ATTACKS), one.key))
+    if known is not None and known[-1].scale == one.scale:
+        worst = min(known[:-1], key=_accuracy)
+        yield ", and "
+        yield _shown(archive, worst)
+        yield " under the worst of the paper's attacks"
 
 
 def _fewer_attackers(archive: Archive) -> str:

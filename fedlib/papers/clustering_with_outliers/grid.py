@@ -117,6 +117,8 @@ def _keys() -> list[CellKey]:
         *_block(DIRICHLET, "0.2", PUBLISHED_ATTACKS, RULES),  # Figure 2
         *_block(DIRICHLET, "0.2", unpublished, everything),
         *_block(UNIFORM, "0.2", unpublished, everything),
+        # The paper has one phase with fewer attackers alone.
+        *_block(UNIFORM, "0.4", PUBLISHED_ATTACKS, ONE_PHASE),
         *_block(UNIFORM, "0.2", PUBLISHED_ATTACKS, BASELINES),  # the rest of Table 2
         *_block(UNIFORM, "0.1", PUBLISHED_ATTACKS, RULES),
         *_block(DIRICHLET, "0.4", PUBLISHED_ATTACKS, RULES),  # the rest of Table 3
