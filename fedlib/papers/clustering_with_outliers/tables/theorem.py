@@ -24,5 +24,7 @@ def constants_table() -> Table:
         ("rule", "definition", "constant", *heads),
         tuple(rows),
         f"The constants of Theorem 2 as printed. There are n = {N_CLIENTS} clients, and f of them "
-        "are Byzantine. In the formulas δ = f / n and ν = 1/2 − δ",
+        "are Byzantine. In the formulas δ = f / n and ν = 1/2 − δ. The constant of CenterwO for "
+        "agnostic robustness is f / 2 times what the appendix of the paper proves, which is "
+        "probably a misprint",
     )
