@@ -11,6 +11,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import FAR_APART, MARGIN
+from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
@@ -26,6 +27,7 @@ from fedlib.papers.gradient_guard.settings import (
 )
 from fedlib.papers.gradient_guard.tables.accuracy import break_share
 from fedlib.papers.gradient_guard.tables.verdicts import claims_table
+from fedlib.papers.gradient_guard.variants import BATCH
 
 _GUARD = "gradient_guard"
 _FEW = "10"
@@ -104,7 +106,20 @@ def _full_krum(archive: Archive) -> str:
         f"{'keeps' if better else 'has'} ",
         _percent(archive, undefended),
         f" ({_resting_on(known)}).",
+        _larger_batches(archive, attacked),
         _other_readings(archive),
+    )
+
+
+def _larger_batches(archive: Archive, attacked: CellResult) -> Linked | str:
+    """Say what is left if each client's gradient is that of more samples, and has less noise."""
+    known = archive.common([BATCH.cell(attacked.key)])
+    if known is None or known[0].scale != attacked.scale:
+        return ""
+    return joined(
+        f" With batches of {BATCH.other} samples in place of {BATCH.used}, Gradient Guard has ",
+        _percent(archive, known[0]),
+        f" under this attack ({plural(len(known[0].seeds), 'seed')}).",
     )
 
 
