@@ -30,6 +30,8 @@ from fedlib.evidence.tally import (
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import load_grid, paper_slugs
 
+_MANY = 4
+"""From so many readings on, a sentence says in how many of them it holds."""
 _KINDS_OF_ROWS = [kind for kind in LOOKS if kind not in (HOLDS_PARTLY, FAILS_MOSTLY)]
 
 
@@ -137,6 +139,7 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     counts = counted_rows(rows)
     decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
     parts = [f"holds in {counts[HOLDS]} of {plural(decided, 'decided row')}"] if decided else []
+    parts += _by_reading(rows)
     if tied := counts[TIE]:
         parts.append(plural(tied, "tie"))
     parts += [
@@ -145,6 +148,21 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
         if kind not in (HOLDS, FAILS, TIE) and counts[kind]
     ]
     return ", ".join(parts)
+
+
+def _by_reading(rows: Sequence[Judgement]) -> list[str]:
+    """Say in how many readings all decided rows hold, if a sentence is tested in many readings.
+
+    Rows alone would count readings that hardly differ several times.
+    """
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        if row.decided:
+            kinds.setdefault(row.claim.reading, set()).add(row.kind)
+    if len(kinds) < _MANY:
+        return []
+    held = sum(found == {HOLDS} for found in kinds.values())
+    return [f"in {held} of {len(kinds)} readings all decided rows hold"]
 
 
 def _row(slug: str, row: Judgement) -> str:

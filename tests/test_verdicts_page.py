@@ -1,0 +1,36 @@
+"""What the page of verdicts says of the rows of a sentence."""
+
+import pytest
+
+from fedlib.evidence.claims import Claim, above
+from fedlib.evidence.judging import Judgement
+from fedlib.evidence.pages.verdicts import _in_settings
+from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
+
+
+def rows(*kinds_by_reading):
+    """Rows of one sentence, as pairs of a reading and a kind."""
+    return [
+        Judgement(
+            Claim("T", "A: it wins", ("a",), sum, above(0), "{}", reading=reading),
+            "",
+            "–",
+            "–",
+            kind,
+        )  # fmt: skip
+        for reading, kind in kinds_by_reading
+    ]
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ([("", HOLDS)], "1 row"),
+    ([("", HOLDS), ("b", FAILS), ("c", UNDECIDED)],
+     "holds in 1 of 2 decided rows, 1 undecided"),
+    # Three of the rows are of one reading, in which one does not hold.
+    ([("", HOLDS), ("", HOLDS), ("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", TIE),
+      ("e", UNDECIDED)],
+     "holds in 3 of 6 decided rows, in 1 of 4 readings all decided rows hold, 1 tie, 1 undecided"),
+    ([("", UNDECIDED), ("b", UNDECIDED)], "2 undecided"),
+])  # fmt: skip
+def test_rows_are_counted_and_readings_if_there_are_many(given, said):
+    assert _in_settings(rows(*given)) == said
