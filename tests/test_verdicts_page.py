@@ -17,7 +17,7 @@ def rows(*kinds_by_reading):
             "–",
             "–",
             kind,
-        )  # fmt: skip
+        )
         for reading, kind in kinds_by_reading
     ]
 
