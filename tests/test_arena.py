@@ -317,7 +317,9 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
         "than either. Under the attack that harms it most, trimmed mean keeps 70.0 ± 0.1 % "
         "and median keeps 70.0 ± 0.1 % accuracy."
     )
-    assert board.headline(found, called) == "trimmed mean and median survive the attacks best."
+    assert board.headline(found, called) == (
+        "Of 4 defences, trimmed mean and median survive 3 attacks best."
+    )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
     assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean
     shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})

@@ -352,7 +352,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     attack, phases, fewer, worst, code = found(Archive(GRID, store))
     assert attack.head == (
-        "An attacker that knows the defence Cent2P harms it more than the paper's attacks do."
+        "An attacker that knows the defence Cent2P brings it to 0.12. The paper's attacks leave it "
+        "0.71 or more."
     )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack

@@ -26,12 +26,19 @@ def test_the_headline_is_bold_and_has_no_link(headed):
     assert repr(Found((headed,))) == f"What we found\n- {headed}"
 
 
-@pytest.mark.parametrize(("bold", "line"), [
-    (True, "**Krum & 75\u00a0% hold.** It keeps 75\u00a0%. {doc}`More <../notebooks/toy>`"),
-    (False, "Krum & 75\u00a0% hold. It keeps 75\u00a0%. {doc}`More <../notebooks/toy>`"),
-])  # fmt: skip
-def test_the_front_page_has_the_first_finding(headed, monkeypatch, bold, line):
-    sentences = (headed if bold else Linked(headed, headed.links), "Another.")
+def test_the_front_page_has_the_first_finding_folded_below_its_headline(headed, monkeypatch):
+    sentences = (headed, "Another.")
     monkeypatch.setattr(page_of_found, "found_in", lambda slug, archive: Found(sentences))
     monkeypatch.setattr(page_of_found, "opened", lambda slug: None)
-    assert page_of_found.found(None, "toy") == line
+    assert page_of_found.found(None, "toy") == (
+        '```{raw} html\n<details class="fedlib-finding"><summary>Krum &amp; 75\u00a0% hold.'
+        '</summary><p>It keeps <a href="#cell">75\u00a0%</a>. <a href="../notebooks/toy.html">The '
+        "chapter</a> says more.</p></details>\n```"
+    )
+
+
+def test_a_finding_without_a_headline_is_not_folded():
+    assert page_of_found.folded("Krum's runs are not computed yet.", "a.html", "The arena") == (
+        '```{raw} html\n<p class="fedlib-finding">Krum\u2019s runs are not computed yet. '
+        '<a href="a.html">The arena</a> says more.</p>\n```'
+    )

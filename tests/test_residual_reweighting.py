@@ -517,7 +517,8 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert faster.startswith("On the reviews the paper prints 25.0 % for plain averaging with 2 of")
     assert faster.endswith("learning rate does to this is not computed yet.")
     assert first.head == (
-        "Residual-based reweighting does not withstand four label flippers of ten on the reviews."
+        "On the reviews, four label flippers of ten bring residual-based reweighting from 97.0 % "
+        "to 51.0 %."
     )
     assert "four of ten participants flip all their labels" in first
     assert "to 51.0 % (one seed, at the paper's scale). Under this attack the paper prints" in first

@@ -42,7 +42,9 @@ def headline(standing: Standing, names: Names) -> str:
         return ""
     first = _first(standing)
     titles = _titles(first, names).replace("*", "")
-    return f"{titles} {'survives' if len(first) == 1 else 'survive'} the attacks best."
+    does = "survives" if len(first) == 1 else "survive"
+    attacks = plural(len(standing.columns.counted), "attack")
+    return f"Of {plural(len(standing.ranked), 'defence')}, {titles} {does} {attacks} best."
 
 
 def _first(standing: Standing) -> list[Row]:

@@ -9,8 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fedlib.evidence.found import unbroken
+from fedlib.evidence.found import Headed, unbroken
 from fedlib.evidence.links import records_of
+from fedlib.evidence.pages.found import folded
 from fedlib.evidence.pages.markdown import escaped, raw_html, table
 from fedlib.evidence.pages.marks import Page, page_figure, page_mark
 from fedlib.evidence.pages.measured import CPU_FILE
@@ -79,15 +80,15 @@ def first(page: Page) -> str:
     standing = _standing(setting)
     board, names = _module("board"), _names(setting)
     head = board.headline(standing, names)
-    # Only the headline is bold.
+    # The headline is bold, and nothing else.
     found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
     title = _settings().SETTINGS[setting].title
-    return unbroken(
-        (f"**{head}** " if head else "")
-        + f"In the arena {len(standing.ranked)} defences meet the same "
+    body = (
+        f"In the arena {len(standing.ranked)} defences meet the same "
         f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )
+    return folded(Headed(head, body) if head else body, "arena.html", "The arena")
 
 
 @page_mark("arena_basis:SETTING")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+
 from fedlib.evidence.found import Headed, found_in, unbroken
-from fedlib.evidence.pages.markdown import escaped
+from fedlib.evidence.links import as_html
+from fedlib.evidence.pages.markdown import raw_html
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.opened import opened
 
@@ -12,7 +15,26 @@ from fedlib.evidence.pages.opened import opened
 def found(page: Page, slug: str) -> str:
     """Return the most important sentence of a chapter, with a link to the chapter."""
     sentence = found_in(slug, opened(slug)).sentences[0]
-    text = escaped(str(sentence))
+    return folded(sentence, f"../notebooks/{slug}.html", "The chapter")
+
+
+def folded(sentence: str, address: str, where: str) -> str:
+    """Return a finding whose headline unfolds it, as a block of HTML.
+
+    Parameters
+    ----------
+    sentence
+        The finding. If it is not :class:`~fedlib.evidence.found.Headed`, it is not folded.
+    address, where
+        The page that says more, and what the link to it says.
+    """
+    more = f'<a href="{html.escape(address)}">{html.escape(where)}</a> says more.'
     if isinstance(sentence, Headed):
-        text = f"**{escaped(sentence.head)}** {escaped(str(sentence.body))}"
-    return f"{unbroken(text)} {{doc}}`More <../notebooks/{slug}>`"
+        text = (
+            f'<details class="fedlib-finding"><summary>{html.escape(sentence.head)}</summary>'
+            f"<p>{as_html(sentence.body)} {more}</p></details>"
+        )
+    else:
+        text = f'<p class="fedlib-finding">{as_html(sentence)} {more}</p>'
+    # The prose around it has typographic apostrophes too.
+    return raw_html(unbroken(text.replace("&#x27;", "\u2019")))

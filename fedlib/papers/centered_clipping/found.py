@@ -68,12 +68,12 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
     clean, rop, next_best = (results[attack] for attack in ("none", "rop", other))
     lower = rop.accuracy.mean < clean.accuracy.mean
     strongest = rop.accuracy.mean < next_best.accuracy.mean
-    if not lower:
-        head = "The attack ROP does not harm centered clipping."
-    elif strongest:
-        head = "The attack ROP harms centered clipping more than other attacks do."
+    if lower:
+        than = "more than other attacks do" if strongest else "but not more than other attacks do"
+        numbers = [f"{result.accuracy.mean:.1f} %" for result in (clean, rop)]
+        head = f"The attack ROP brings centered clipping from {' to '.join(numbers)}, {than}."
     else:
-        head = "The attack ROP harms centered clipping, but not more than other attacks do."
+        head = "The attack ROP does not harm centered clipping."
     return Headed(
         head,
         "ROP is an attack that was made against the defence centered clipping. On Fashion-MNIST, "

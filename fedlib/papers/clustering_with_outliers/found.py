@@ -83,8 +83,9 @@ def _camouflage(archive: Archive) -> str:
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
         head = (
-            f"An attacker that knows the defence {RULE_TITLES[_RULE]} harms it more than the "
-            "paper's attacks do."
+            f"An attacker that knows the defence {RULE_TITLES[_RULE]} brings it to "
+            f"{share(_accuracy(adaptive))}. The paper's attacks leave it "
+            f"{share(_accuracy(worst))} or more."
         )
         then = f". But an attacker that {_KNOWS} brings it down to "
     else:

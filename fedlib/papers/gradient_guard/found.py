@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,7 +90,9 @@ def _full_krum(archive: Archive) -> str:
         head = "Gradient Guard withstands a few clients that send full-Krum."
     elif better:
         head = (
-            "In its default reading, Gradient Guard does worse against full-Krum than no defence."
+            f"Under the attack full-Krum, Gradient Guard has {_each_in_words(each)} in "
+            f"{plural(len(each), 'seed')}, and a server without a defence has "
+            f"{_mean(undefended):.1f} %."
         )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."
@@ -331,7 +334,14 @@ def _each_percent(archive: Archive, result: CellResult, each: Sequence[float]) -
     """The accuracy, or that of each seed where their mean is a value that no seed had."""
     if max(each) - min(each) <= FAR_APART:
         return _percent(archive, result)
-    return archive.linked(f"{_listed([f'{value:.1f}' for value in each])} %", result.key)
+    return archive.linked(_each_in_words(each), result.key)
+
+
+def _each_in_words(each: Sequence[float]) -> str:
+    """The mean of the seeds, or each of them where their mean is a value that no seed had."""
+    if max(each) - min(each) <= FAR_APART:
+        return f"{math.fsum(each) / len(each):.1f} %"
+    return f"{_listed([f'{value:.1f}' for value in each])} %"
 
 
 def _listed(words: Sequence[str]) -> str:

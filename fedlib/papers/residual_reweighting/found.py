@@ -63,9 +63,15 @@ def _flipped_reviews(archive: Archive) -> str:
     clean, attacked = known
     lost = clean.accuracy.mean - attacked.accuracy.mean
     in_print = published()[keys[1], "test_accuracy"].value
-    does = "does not withstand" if lost > MARGIN else "withstands"
+    if lost > MARGIN:
+        head = (
+            "On the reviews, four label flippers of ten bring residual-based reweighting from "
+            f"{clean.accuracy.mean:.1f} % to {attacked.accuracy.mean:.1f} %."
+        )
+    else:
+        head = "On the reviews, residual-based reweighting withstands four label flippers of ten."
     return Headed(
-        f"Residual-based reweighting {does} four label flippers of ten on the reviews.",
+        head,
         f"On {attacked.data}, four of ten participants flip all their labels. The test accuracy of "
         "this defence goes from ",
         _percent(archive, clean),
