@@ -36,16 +36,18 @@ RULES = {
         {"rule": {"name": "median"}},
         lambda f: Chain(byzfl.Bucketing(s=2), byzfl.Median()),
     ),
+    "arc": ({}, lambda f: Chain(byzfl.ARC(f=f), byzfl.TrMean(f=f))),
+    "caf": ({}, lambda f: byzfl.CAF(f=f)),
+    "meamed": ({}, lambda f: byzfl.Meamed(f=f)),
+    "monna": ({"trusted": "client", "client": 0}, lambda f: byzfl.MoNNA(f=f, idx=0)),
 }
 # Searches over all subsets, for few Byzantine clients: 2300 subsets of 25, 100 of 100.
 SEARCHES = {"mda": byzfl.MDA, "smea": byzfl.SMEA}
 # Rules that byzfl does not have.
 OWN = (
     "aksel",
-    "arc",
     "autogm",
     "bulyan",
-    "caf",
     "cge",
     "clipped_clustering",
     "dnc",
@@ -54,8 +56,6 @@ OWN = (
     "foolsgold",
     "flair",
     "fltrust",
-    "meamed",
-    "monna",
     "phocas",
     "signguard",
     "center_with_outliers",
