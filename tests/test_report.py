@@ -92,6 +92,20 @@ def test_cells_are_compared_at_a_scale_they_share(toy, store):
     assert [r.accuracy.mean for r in Archive(toy, store).common(keys)] == [90, 80]
 
 
+def test_runs_that_are_alike_have_the_seeds_that_all_cells_have(toy, store):
+    keys = ["table/mean", "table/median"]
+    for seed, rules in ((1, ("mean",)), (2, ("mean", "median")), (3, ("median",))):
+        for cell in toy.cells("paper", seed, real):
+            if cell.key.split("/")[1] in rules:
+                put(store, cell, "paper", 0.5 + seed / 10)
+    assert [result.seeds for result in Archive(toy, store).common(keys)] == [[1, 2], [2, 3]]
+    both = Archive(toy, store).alike(keys)
+    assert [(result.seeds, result.accuracy.mean) for result in both] == [([2], 70)] * 2
+    assert Archive(toy, store).alike([*keys, "table/trimmed_mean"]) is None
+    with pytest.raises(ConfigError, match="seed=1 of table/median is not stored; the seeds are: 2"):
+        both[1].of_seeds((1, 2))
+
+
 def test_records_of_other_configurations_do_not_count(toy, store):
     cell = toy.cells("quick", 1, real)[0]
     put(store, type(cell)(cell.key, cell.config.with_(rounds=3)), "quick", 0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 from fedlib.evidence.claim import Printed, PrintedNumber
@@ -318,9 +318,7 @@ def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, C
     seeds = set(first.seeds) & set(second.seeds)
     if not seeds:
         return first, second
-    kept = [[record for record in result.records if record["seed"] in seeds]
-            for result in (first, second)]  # fmt: skip
-    return replace(first, records=tuple(kept[0])), replace(second, records=tuple(kept[1]))
+    return first.of_seeds(seeds), second.of_seeds(seeds)
 
 
 def _raised_floor(compared: Compared, variant: Variant, key: str) -> float | None:

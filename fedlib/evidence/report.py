@@ -217,6 +217,27 @@ class Archive:
         shared = set(results[0]).intersection(*results[1:])
         return [found[max(shared)] for found in results] if shared else None
 
+    def alike(self, keys: Sequence[str]) -> list[CellResult] | None:
+        """Return runs of several cells that can be compared seed by seed.
+
+        They are those of :meth:`common`, of the seeds that all cells have.
+
+        Parameters
+        ----------
+        keys
+            The cells.
+
+        Returns
+        -------
+        list or None
+            A result for each cell. None if there is no scale and no seed that all cells have.
+        """
+        known = self.common(keys)
+        if known is None:
+            return None
+        seeds = set.intersection(*(set(result.seeds) for result in known))
+        return [result.of_seeds(seeds) for result in known] if seeds else None
+
     def together(self, keys: Sequence[str]) -> list[CellResult | None]:
         """Return runs of one scale for as many of the cells as possible.
 

@@ -131,17 +131,14 @@ def _few_words(archive: Archive) -> str:
     """Say what a model with fewer words does, which nearly all participants have."""
     bases = [str(Comparison("table_2", "4", rule)) for rule in ("ours", "fedavg")]
     few = [f"variants/{_WORDS}/{base}" for base in bases]
-    known = archive.common([*bases, *few])
+    known = archive.alike([*bases, *few])
     start = (
         "Our reviews are few, so that many words occur at few participants. A model that knows "
         "only the 1,000 most frequent words in place of 25,000"
     )
     if known is None:
         return f"{start} is not computed yet."
-    seeds = set.intersection(*(set(result.seeds) for result in known))
-    if not seeds:
-        return f"{start} has no seed in common with the others yet."
-    ours, averaging, ours_few, averaging_few = (result.of_seeds(seeds) for result in known)
+    ours, averaging, ours_few, averaging_few = known
     _, curves = ours_few.curve()
     late = [100 * share for curve in curves for share in curve[-_LATE:]]
     nearer = _late(ours_few) > _late(ours) + MARGIN

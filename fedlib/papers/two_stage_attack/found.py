@@ -46,7 +46,7 @@ def found(archive: Archive) -> list[str]:
 def _without_defence(archive: Archive, attack: str, name: str, said: bool = False) -> str:
     """Say what one attacker does to a server that averages; the setting may have been said."""
     clean, attacked = _keys("mean", "none", attack)
-    known = _of_same_seeds(archive, clean, attacked)
+    known = archive.alike((clean, attacked))
     where = (
         f"points in and around a circle, {N_CLIENTS} clients of which one attacks, and a server "
         "that averages"
@@ -172,7 +172,7 @@ def _controls(archive: Archive) -> str:
 def _defended(archive: Archive, attack: str, name: str) -> str:
     """Say what is left of the certified level under each defence."""
     keys = {rule: _keys(rule, "none", attack) for rule in _DEFENCES}
-    known = {rule: _of_same_seeds(archive, *pair) for rule, pair in keys.items()}
+    known = {rule: archive.alike(pair) for rule, pair in keys.items()}
     stored = {rule: pair for rule, pair in known.items() if pair is not None}
     titles = {rule: f"the {title}" if title.islower() else title
               for rule, title in RULE_TITLES.items()}  # fmt: skip
@@ -201,17 +201,6 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:
     return tuple(str(CellKey(_DATA, attack, rule)) for attack in attacks)
-
-
-def _of_same_seeds(archive: Archive, *keys: str) -> list[CellResult] | None:
-    """Runs of some cells at a common scale, of the seeds that all of them have."""
-    known = archive.common(keys)
-    if known is None:
-        return None
-    seeds = set.intersection(*(set(result.seeds) for result in known))
-    if not seeds:
-        return None
-    return [result.of_seeds(seeds) for result in known]
 
 
 def _by_seed(result: CellResult) -> list[CellResult]:

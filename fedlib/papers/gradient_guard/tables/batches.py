@@ -20,7 +20,7 @@ def batch_note(archive: Archive) -> Note:
         The stored runs.
     """
     guard, average, watched, _ = BATCH.cells
-    pairs = [_of_same_seeds(archive, cell, BATCH.cell(cell)) for cell in (guard, average, watched)]
+    pairs = [archive.alike((cell, BATCH.cell(cell))) for cell in (guard, average, watched)]
     start = f"With batches of {BATCH.other} samples in place of {BATCH.used}"
     if pairs[0] is None:
         return Note(f"{start}, nothing is computed yet.")
@@ -43,15 +43,6 @@ def batch_note(archive: Archive) -> Note:
             ".",
         ]
     return Note(joined(*parts))
-
-
-def _of_same_seeds(archive: Archive, *keys: str) -> list[CellResult] | None:
-    """Return results of one scale, of the seeds that all of them have."""
-    known = archive.common(keys)
-    if known is None:
-        return None
-    seeds = set.intersection(*(set(result.seeds) for result in known))
-    return [result.of_seeds(seeds) for result in known] if seeds else None
 
 
 def _change(archive: Archive, pair: Sequence[CellResult]) -> list[Linked | str]:
