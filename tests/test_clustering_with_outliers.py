@@ -420,6 +420,10 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
                       "femnist_uniform/0.4/sf/cent1p": 0.5,
                       f"variants/votes/{base}/cent2p": 0.69})  # fmt: skip
     attack = found(Archive(GRID, store))[0]
+    assert attack.head == (
+        "An attacker that knows the defence Cent2P brings it to 0.10. With votes on 64 images in "
+        "place of 3, it keeps 0.69."
+    )
     assert (
         " Here each client votes on 3 images. It leaves 0.69 with votes on 64 (one seed, at the "
         "paper's scale). A rule" in attack
