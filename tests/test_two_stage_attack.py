@@ -524,6 +524,27 @@ def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
     assert first.links[-1].target.endswith(f"#cell-{once}")
 
 
+def test_other_ways_to_build_the_attack_are_told_beside_the_usual_one(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    note = tables.stronger_note(Archive(GRID, store), "median")
+    assert note.text == "Other ways to build the attack are not computed under the median yet."
+    base = "circle/learned/median"
+    left = {"circle/none/median": 0.04, base: 0.03, f"variants/once/{base}": 0.01}
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in left and (seed == 1 or "variants" not in cell.key):
+                put(
+                    store, cell, "paper", 0.9, test_loss=[2.0, 1.0],
+                    robustness_level=[0.1, left[cell.key] / seed],
+                )  # fmt: skip
+    note = tables.stronger_note(Archive(GRID, store), "median")
+    assert note.text == (
+        "What is left of the certified level under the median: If the attack learns once, as in the "
+        "text, 25 % is left, and 75 % otherwise (1 seed)."
+    )
+    assert [link.shown for link in note.text.links] == ["25 %", "75 %"]
+
+
 def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):
     store = Store(GRID.slug, tmp_path)
     left = {

@@ -12,7 +12,11 @@ from fedlib.papers.two_stage_attack.tables.overview import figure_1
 from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves, figure_3
 from fedlib.papers.two_stage_attack.tables.samples import stage_one_in_words, stage_one_table
 from fedlib.papers.two_stage_attack.tables.stages import reward_curves, stage_one_figure
-from fedlib.papers.two_stage_attack.tables.verdicts import claims_table, variants_table
+from fedlib.papers.two_stage_attack.tables.verdicts import (
+    claims_table,
+    stronger_note,
+    variants_table,
+)
 from fedlib.papers.two_stage_attack.tables.worth import worth_in_words, worth_table
 
 __all__ = [
@@ -28,6 +32,7 @@ __all__ = [
     "stage_one_figure",
     "stage_one_in_words",
     "stage_one_table",
+    "stronger_note",
     "sweep_table",
     "variants_table",
     "worth_in_words",

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 from fedlib.evidence import claims
 from fedlib.evidence.claims import ClaimsTable
-from fedlib.evidence.report import Archive, CellResult, Table
+from fedlib.evidence.links import Linked, joined
+from fedlib.evidence.report import Archive, Note, Table
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
 from fedlib.papers.two_stage_attack.claims import CLAIMS
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
+from fedlib.papers.two_stage_attack.measures import level
 from fedlib.papers.two_stage_attack.tables.accuracy import harm
 from fedlib.papers.two_stage_attack.variants import VARIANTS
+
+_OTHERWISE = {
+    "once": "If the attack learns once, as in the text",
+    "true": "If it learns from the true data of all clients",
+    "own": "If it learns from its own data",
+    "level": "If its rewards are levels, as in the text",
+    "stage_one": "If its first stage is that of the text",
+}
+"""The variants of the learned attack that are nearer to the text, or know more."""
 
 
 def claims_table(archive: Archive) -> ClaimsTable:
@@ -29,18 +40,17 @@ def variants_table(archive: Archive) -> Table:
             key = CellKey.parse(cell)
             where = f"{ATTACK_TITLES[key.attack]}, {RULE_TITLES[key.rule]}"
             ways = variant.question, where, variant.used, variant.other
-            pair = archive.common([cell, variant.cell(cell)])
-            seeds = sorted(set(pair[0].seeds) & set(pair[1].seeds)) if pair is not None else []
-            if pair is None or not seeds:
+            pair = archive.alike([cell, variant.cell(cell)])
+            if pair is None:
                 missing = archive.linked("not computed", cell, variant.cell(cell))
                 rows.append((*ways, missing, "–", "–", "–"))
                 continue
-            used, other = (harm(_of_seeds(result, seeds), True) for result in pair)
+            used, other = (harm(result, True) for result in pair)
             changes = (
                 archive.linked(f"{a} → {b}", cell, variant.cell(cell))
                 for a, b in zip(used, other, strict=True)
             )
-            basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(seeds), 'seed')}"
+            basis = f"{pair[0].scale}, {pair[0].data}, {plural(len(pair[0].seeds), 'seed')}"
             rows.append((*ways, *changes, basis))
     heads = (
         "choice", "where", "used here", "other way", "accuracy, %", "certified level", "boundary",
@@ -56,7 +66,30 @@ def variants_table(archive: Archive) -> Table:
     )
 
 
-def _of_seeds(result: CellResult, seeds: list[int]) -> CellResult:
-    """The runs of these seeds alone."""
-    held = tuple(record for record in result.records if record["seed"] in seeds)
-    return replace(result, records=held)
+def stronger_note(archive: Archive, rule: str) -> Note:
+    """Say what the learned attack leaves under a rule if it is built as in the text, or knows more.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    rule
+        The server's rule.
+    """
+    base, clean = (str(CellKey("circle", attack, rule)) for attack in ("learned", "none"))
+    title = f"the {RULE_TITLES[rule]}" if RULE_TITLES[rule].islower() else RULE_TITLES[rule]
+    parts: list[Linked | str] = []
+    for name, who in _OTHERWISE.items():
+        known = archive.alike([clean, base, f"variants/{name}/{base}"])
+        if known is None:
+            continue
+        unattacked, used, other = map(level, known)
+        if not all(map(math.isfinite, (unattacked, used, other))) or unattacked <= 0:
+            continue
+        shown = archive.linked(f"{100 * other / unattacked:.0f} %", f"variants/{name}/{base}")
+        seeds = plural(len(known[0].seeds), "seed")
+        usual = archive.linked(f"{100 * used / unattacked:.0f} %", base)
+        parts += [f" {who}, ", shown, " is left, and ", usual, f" otherwise ({seeds})."]
+    if not parts:
+        return Note(f"Other ways to build the attack are not computed under {title} yet.")
+    return Note(joined(f"What is left of the certified level under {title}:", *parts))
