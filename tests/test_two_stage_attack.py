@@ -539,8 +539,8 @@ def test_other_ways_to_build_the_attack_are_told_beside_the_usual_one(tmp_path):
                 )  # fmt: skip
     note = tables.stronger_note(Archive(GRID, store), "median")
     assert note.text == (
-        "What is left of the certified level under the median: If the attack learns once, as in the "
-        "text, 25 % is left, and 75 % otherwise (1 seed)."
+        "What is left of the certified level under the median: If the attack learns once, as in "
+        "the text, 25 % is left, and 75 % otherwise (1 seed)."
     )
     assert [link.shown for link in note.text.links] == ["25 %", "75 %"]
 
