@@ -60,6 +60,10 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
         ({"here": "it adds 5.1 points (-5.1)"}, "There are new runs."),
         ({"verdict": "undecided: nothing to measure", "here": "–"}, "The statistic finds nothing"),
         ({"runs": "paper, MNIST, 4 seeds, noise 1 (9 df)"}, "There are new runs."),
+        (
+            {"verdict": "undecided: print is beyond a limit that this book has set", "runs": "–"},
+            "The sentence names no limit",
+        ),
         ({"runs": "–"}, "The runs that it rested on are of a former revision"),
         ({"runs": "paper, MNIST, 3 seeds, noise 2 (9 df)"}, "The same runs are judged by another"),
     ],

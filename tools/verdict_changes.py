@@ -158,6 +158,8 @@ def why(old: Verdict, now: Verdict) -> str:
     """
     if now.kind == "contradicted in print":
         return "The printed means contradict the sentence, so that our runs give no verdict on it."
+    if "a limit that this book has set" in now.verdict:
+        return "The sentence names no limit, so that the printed means do not contradict it."
     if now.runs == "–":
         return "The runs that it rested on are of a former revision, and not computed again."
     if "the spread between seeds is not known" in now.verdict:
