@@ -123,7 +123,9 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
     about = [row for row in rows if any("cifar" in cell for cell in row.claim.cells)]
     assert len(about) > 80
     assert {row.here for row in about} == {"–"}
-    assert {row.verdict for row in about} <= {"undecided: not computed", "contradicted in print"}
+    limit = "undecided: print is beyond a limit that this book has set"
+    known = {"undecided: not computed", "contradicted in print", limit}
+    assert {row.verdict for row in about} <= known
     # They are stored all the same, under their names.
     assert len(store.read("quick")) > 200
     shown = [
