@@ -471,8 +471,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
     assert krum.head == (
-        "Under the attack full-Krum, Gradient Guard has 50.0 % in 2 seeds, and a server without a "
-        "defence has 85.0 %."
+        "Under full-Krum, Gradient Guard (default reading) has 50.0 % in 2 seeds, and a server "
+        "without a defence has 85.0 %."
     )
     # The seeds are 20 points apart, and so they are still one number.
     assert (

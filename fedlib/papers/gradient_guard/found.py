@@ -90,7 +90,7 @@ def _full_krum(archive: Archive) -> str:
         head = "Gradient Guard withstands a few clients that send full-Krum."
     elif better:
         head = (
-            f"Under the attack full-Krum, Gradient Guard has {_each_in_words(each)} in "
+            f"Under full-Krum, Gradient Guard (default reading) has {_each_in_words(each)} in "
             f"{plural(len(each), 'seed')}, and a server without a defence has "
             f"{_mean(undefended):.1f} %."
         )

@@ -56,6 +56,7 @@ FIGURE_4 = (
         statistics.left_of_most_rules,
         at_least(50),
         SHARE_LEFT,
+        own_limit=True,
         reading="three of the four converge under every attack; at β = 0 the text excepts ALIE",
     ),
     claim(
@@ -129,6 +130,7 @@ FIGURE_6 = (
         statistics.most_left_by_strongest(len(ALL_BUT_ROP)),
         below(50),
         SHARE_LEFT,
+        own_limit=True,
         former=Former("CIFAR-100, TM, β = 0 and 0.9: some attack other than ROP makes it diverge"),
     ),
     converges(

@@ -144,7 +144,7 @@ def never_learns(
 def converges(place: str, text: str, pairs: Iterable[Key], former: str = "") -> Claim:
     """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
     return claim(
-        place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT,
+        place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT, own_limit=True,
         former=reworded(former),
     )  # fmt: skip
 

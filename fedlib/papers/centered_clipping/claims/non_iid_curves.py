@@ -101,6 +101,7 @@ FIGURE_8 = (
         statistics.least_left,
         below(50),
         SHARE_LEFT,
+        own_limit=True,
         reading="at some β",
         former=Former("FMNIST*, RFA: ALIE can make it diverge"),
     ),
