@@ -518,12 +518,15 @@ def test_measures_of_curves_by_hand(tmp_path):
     grid = load_grid("centered_clipping")
     store = Store(grid.slug, tmp_path)
     key = "table_iv/fmnist_iid/rop/cc_tau1/0.99"
+    clean = "table_iv/fmnist_iid/none/cc_tau1/0.99"
     collapsed = "table_iv/fmnist_iid/rop/cc_tau0.1/0.99"
     curves = {"rounds": [75, 150, 225, 300]}
     for cell in grid.cells("paper", 1, real):
         if cell.key == key:
             put(store, cell, "paper", 0.8, **curves, test_accuracy=[0.5, 0.76, 0.9, 0.8],
                 test_loss=[9, 9, 9, 0.7], train_loss=[9, 9, 9, 0.2])  # fmt: skip
+        if cell.key == clean:
+            put(store, cell, "paper", 0.9, **curves, test_accuracy=[0.77, 0.8, 0.88, 0.9])
         if cell.key == collapsed:
             put(store, cell, "paper", 0.1, **curves, test_accuracy=[0.5, 0.1, 0.1, 0.1])
     archive = Archive(grid, store)
@@ -531,7 +534,15 @@ def test_measures_of_curves_by_hand(tmp_path):
     assert statistic.best_accuracy(result) == 90
     assert statistic.rounds_to_converge(result) == 150  # 0.76 is 95 % of 0.8
     assert statistic.overfitting(result) == pytest.approx(0.5)
-    assert math.isnan(statistic.rounds_to_converge(archive.best(collapsed)))
+    broken = archive.best(collapsed)
+    assert math.isnan(statistic.rounds_to_converge(broken))
+    assert all(map(math.isnan, statistic.rounds_to_common_level([result, broken])))
+    # The clean run ends at 0.9. Both are compared at 95 % of 0.8, which it has in round 75.
+    assert statistic.rounds_to_converge(archive.best(clean)) == 225
+    assert statistic.rounds_to_common_level([result, archive.best(clean)]) == [150, 75]
+    assert statistic.percent_more([150.0, 75.0]) == 100
+    slower = next(c for c in tables.CLAIMS if c.cells == (key, clean) and c.in_rounds)
+    assert slower.value(slower.numbers([result, archive.best(clean)])) == 100
 
 
 def test_nothing_is_left_to_measure_of_a_model_that_knew_nothing():

@@ -157,6 +157,11 @@ def test_anchors_are_made_of_names_alone():
     assert reworded.anchor("toy") == claim.anchor("toy")
     assert (reworded.says, reworded.at_first.says) == ("A wins", "it wins everywhere")
     assert claim.at_first.says == claim.says == "it wins"
+    # So does one whose reading or place is said in other words.
+    moved = replace(
+        claim, place="Fig. 2", reading="t", former=Former(claim.text, "", "Fig. 1", "r")
+    )
+    assert moved.anchor("toy") == claim.anchor("toy")
 
 
 def test_every_anchor_that_was_published_still_leads_to_its_claim():

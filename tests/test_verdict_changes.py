@@ -89,7 +89,7 @@ def test_a_sign_that_became_a_word_is_no_new_number():
 
 
 def test_a_claim_with_its_former_text_is_the_same_claim():
-    reworded = replace(UNKNOWN, text="quite another wording", former=HOLDS.text)
+    reworded = replace(UNKNOWN, text="quite another wording", former_text=HOLDS.text)
     ((old, now, reason),) = found((HOLDS, reworded))
     assert (old, now) == (HOLDS, reworded) and reason.startswith("The claim is reworded. ")
 

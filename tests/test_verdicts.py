@@ -626,7 +626,11 @@ def test_a_choice_that_the_text_does_not_name_does_not_make_a_sentence_hold_alon
     for kind in ("tie", "does not hold"):
         assert kind_of([row("undecided"), row(kind, "all choices of the code")]) == "undecided"
         assert kind_of([row(kind), row(kind, "all choices of the code")]) == kind
+    # By the text it is a tie, so that it does not fail in what the text does not name.
+    assert kind_of([row("tie"), row("does not hold", "all choices of the code")]) == "tie"
+    assert kind_of([row("tie"), row("does not hold"), row("tie", "a reading")]) == "does not hold"
     # If all rows are readings of the text, none of them is the text's own.
+    assert kind_of([row("does not hold", "one reading"), row("tie", "another")]) == "does not hold"
     assert kind_of([row("holds", "one reading"), row("undecided", "another")]) == "holds"
 
 

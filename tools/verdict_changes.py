@@ -33,8 +33,9 @@ for slug in sys.argv[1:]:
     for row in tables.claims_table(Archive(load_grid(slug))).judged:
         reading = getattr(row.claim, "reading", "")
         former = getattr(row.claim, "former", None)
+        at_first = [getattr(former, name, "") for name in ("text", "place", "reading")]
         print(json.dumps([slug, row.place, row.claim.text, reading, str(row.verdict), row.kind,
-                          row.here, row.runs, former.text if former else ""]))
+                          row.here, row.runs, *at_first]))
 """
 """A program that every state of the code since the first verdicts of this kind can run."""
 
@@ -51,8 +52,8 @@ class Verdict:
         The verdict in words, and its kind alone.
     here, runs
         What the stored runs give, and what they are.
-    former
-        The former text that the claim's anchor is made of. It is empty if that is the present one.
+    former_text, former_place, former_reading
+        What the claim's anchor is made of if it was reworded. What is empty is still the same.
     """
 
     slug: str
@@ -63,12 +64,15 @@ class Verdict:
     kind: str
     here: str
     runs: str
-    former: str = ""
+    former_text: str = ""
+    former_place: str = ""
+    former_reading: str = ""
 
     @property
     def anchor(self) -> str:
         """The anchor of the claim, which is the same in both trees if the claim is."""
-        return text_anchor("claim", self.former or self.text, self.slug, self.place, self.reading)
+        text, place = self.former_text or self.text, self.former_place or self.place
+        return text_anchor("claim", text, self.slug, place, self.former_reading or self.reading)
 
     @property
     def named(self) -> str:
@@ -122,8 +126,9 @@ def changes(
         now = after.get(anchor)
         if now is not None:
             if now.kind != old.kind:
-                reworded = "The claim is reworded. " if now.text != old.text else ""
-                found.append((old, now, reworded + why(old, now)))
+                same = (now.text, now.reading) == (old.text, old.reading)
+                reason = "" if same else "The claim is reworded. "
+                found.append((old, now, reason + why(old, now)))
         elif (now := _reworded(old, new)) is not None:
             if now.kind != old.kind:
                 found.append((old, now, f"The claim is reworded. {why(old, now)}"))

@@ -26,13 +26,14 @@ class Former(NamedTuple):
     ----------
     text, sentence
         The former :attr:`Claim.text` and :attr:`Claim.sentence`.
-    place
-        The former :attr:`Claim.place`. If it is empty, the place is still the same.
+    place, reading
+        The former :attr:`Claim.place` and :attr:`Claim.reading`. What is empty is still the same.
     """
 
     text: str
     sentence: str = ""
     place: str = ""
+    reading: str = ""
 
     @property
     def says(self) -> str:
@@ -68,6 +69,10 @@ class Claim:
     measure
         This function takes the run of one seed of a cell and returns the number that stands in
         place of the accuracy.
+    jointly
+        This function takes the runs of one seed of all cells and returns their numbers, if a number
+        can only be had together with the others, such as the rounds until a level that both of two
+        runs reach. ``measure`` then only says what the noise of such a number is.
     late
         What takes the place of ``measure`` when a verdict is checked: the same quantity, as a mean
         over the last evaluations of the run. Where the quantity moves much from one evaluation to
@@ -117,6 +122,7 @@ class Claim:
     shown: str
     quantities: tuple[str, ...] = ()
     measure: Callable[[CellResult], float] | None = None
+    jointly: Callable[[list[CellResult]], list[float]] | None = None
     late: Callable[[CellResult], float] | None = None
     quantity: str = ""
     equal: float | None = None
@@ -152,8 +158,9 @@ class Claim:
         slug
             The short name of the paper that makes the claim.
         """
-        place = self.at_first.place or self.place
-        return text_anchor("claim", self.at_first.text, slug, place, self.reading)
+        first = self.at_first
+        place, reading = first.place or self.place, first.reading or self.reading
+        return text_anchor("claim", first.text, slug, place, reading)
 
     @property
     def equality(self) -> float | None:
@@ -181,6 +188,8 @@ class Claim:
 
     def numbers(self, results: list[CellResult]) -> list[float]:
         """Return the number of each cell, from the run of one seed of each."""
+        if self.jointly is not None:
+            return self.jointly(results)
         if self.quantities:
             pairs = zip(results, self.quantities, strict=True)
             return [result.mean_of(name).mean for result, name in pairs]

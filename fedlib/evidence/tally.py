@@ -73,7 +73,9 @@ def kind_of(rows: Sequence[Judgement]) -> str:
       are decided, it does not hold in most.
     - If all are ties, the sentence is a tie. If they are not enough, it is undecided.
     - Otherwise it does not hold. One row is enough for this, because a sentence is about all of its
-      settings. If only a named reading decides it, it is undecided.
+      settings. If it fails only in a named reading, which the text has not chosen, the rows without
+      one count alone: the sentence is a tie if those are ties, and undecided if those are
+      undecided.
 
     Parameters
     ----------
@@ -92,9 +94,8 @@ def kind_of(rows: Sequence[Judgement]) -> str:
         if most_are_decided and 2 * sum(row.kind == HOLDS for row in decided) < len(decided):
             return FAILS_MOSTLY
         return HOLDS if enough and kinds == {HOLDS} else HOLDS_PARTLY
-    if kinds == {TIE}:
-        return TIE if enough else UNDECIDED
-    return UNDECIDED if by_a_reading else FAILS
+    fails = any(row.kind == FAILS for row in by_the_text or rows)
+    return FAILS if fails else TIE if enough else UNDECIDED
 
 
 def kind_of_row(row: Judgement) -> str:

@@ -33,7 +33,7 @@ from fedlib.papers.clustering_with_outliers.settings import (
 )
 from fedlib.papers.clustering_with_outliers.tables.shares import share
 from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, printed
-from fedlib.papers.clustering_with_outliers.variants import VARIANTS
+from fedlib.papers.clustering_with_outliers.variants import VOTES
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
 """The rule of the sentences, and the rule that has only its first phase."""
@@ -41,7 +41,6 @@ _MOST, _FEW = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
 _UNEQUAL = Scenario(DIRICHLET, "0.2")
 _LOW = 10.0
 """A printed accuracy in percent that a broken run may have too."""
-_VOTES = next(variant for variant in VARIANTS if variant.key == "votes")
 _KNOWS = "knows the rule, sees the honest updates and can try out votes"
 _ALL_OF_CODE = "with all choices of the authors' code"
 _LITTLE = 2 * MARGIN
@@ -109,12 +108,12 @@ def _camouflage(archive: Archive) -> str:
 
 def _saved_by_votes(archive: Archive, adaptive: CellResult, worst: CellResult) -> str:
     """End the headline with larger votes, if they are computed, or with the paper's attacks."""
-    known = archive.common([_VOTES.cell(adaptive.key), adaptive.key])
+    known = archive.common([VOTES.cell(adaptive.key), adaptive.key])
     if known is None or known[0].scale != adaptive.scale:
         return f"The paper's attacks leave it {share(_accuracy(worst))} or more."
     helps = _accuracy(known[0]) > _accuracy(adaptive) + _LITTLE
     return (
-        f"With votes on {_VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
+        f"With votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
         f"{'keeps' if helps else 'has'} {share(_accuracy(known[0]))}."
     )
 
@@ -129,7 +128,7 @@ def _larger_votes(archive: Archive, adaptive: CellResult) -> Linked | str:
     """Say what the attacker leaves if the clients vote on more images than the text says."""
     few = f" Here each client votes on {_images_of_a_vote(adaptive)} images"
     parts: list[Linked | str] = []
-    for variant, how in ((_VOTES, f"with votes on {_VOTES.other}"), (CODE, _ALL_OF_CODE)):
+    for variant, how in ((VOTES, f"with votes on {VOTES.other}"), (CODE, _ALL_OF_CODE)):
         known = archive.common([variant.cell(adaptive.key), adaptive.key])
         if known is not None and known[0].scale == adaptive.scale:
             parts += [" and " if parts else " It leaves ", _shown(archive, known[0]), f" {how}"]

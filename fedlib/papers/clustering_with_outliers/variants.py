@@ -24,6 +24,22 @@ def _all_classes_alike(run: RunConfig) -> RunConfig:
     return run.with_(partition=PARTITIONS["uniform_classes"](), test_set="clients")
 
 
+VOTES = Variant(
+    "votes",
+    "number of samples by which a client votes",
+    "3, one batch (text)",
+    "64",
+    lambda run: run.with_(vote_samples=64),
+    (
+        *cells_of(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
+        *cells_of(DIRICHLET, "0.2", ("sf", "cent2p")),
+        # The attack that makes two candidates look alike aims at the vote.
+        *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
+        *cells_of(DIRICHLET, "0.2", ("camouflage", "cent2p")),
+    ),
+)
+"""More images by which a client votes, and the cells that are tried with them."""
+
 VARIANTS: tuple[Variant, ...] = (
     Variant(
         "classes",
@@ -119,20 +135,7 @@ VARIANTS: tuple[Variant, ...] = (
             ("omn", "krum"),
         ),
     ),
-    Variant(
-        "votes",
-        "number of samples by which a client votes",
-        "3, one batch (text)",
-        "64",
-        lambda run: run.with_(vote_samples=64),
-        (
-            *cells_of(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
-            *cells_of(DIRICHLET, "0.2", ("sf", "cent2p")),
-            # The attack that makes two candidates look alike aims at the vote.
-            *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
-            *cells_of(DIRICHLET, "0.2", ("camouflage", "cent2p")),
-        ),
-    ),
+    VOTES,
     Variant(
         "omn",
         "formula of the attack Omn",

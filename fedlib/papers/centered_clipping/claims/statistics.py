@@ -317,10 +317,29 @@ def best_accuracy(result: CellResult) -> float:
 
 def rounds_to_converge(result: CellResult) -> float:
     """The first evaluated round with 95 % of the last accuracy; NaN if that is at chance."""
-    rounds, (curve,) = result.curve("test_accuracy")
-    if is_chance(result, 100 * curve[-1]):
-        return math.nan
-    return next(r for r, value in zip(rounds, curve, strict=True) if value >= 0.95 * curve[-1])
+    return rounds_to_common_level([result])[0]
+
+
+def rounds_to_common_level(results: list[CellResult]) -> list[float]:
+    """The first evaluated round of each run with 95 % of the lowest of their last accuracies.
+
+    All are NaN if one of the runs has learned nothing.
+    """
+    curves = [(rounds, curve) for rounds, (curve,) in (r.curve("test_accuracy") for r in results)]
+    lasts = [curve[-1] for _, curve in curves]
+    if any(is_chance(r, 100 * last) for r, last in zip(results, lasts, strict=True)):
+        return [math.nan] * len(results)
+    level = 0.95 * min(lasts)
+    return [
+        next(r for r, value in zip(rounds, curve, strict=True) if value >= level)
+        for rounds, curve in curves
+    ]
+
+
+def percent_more(values: list[float]) -> float:
+    """How many percent the first number is above the second."""
+    first, second = values
+    return 100 * (first / second - 1) if second else math.nan
 
 
 def overfitting(result: CellResult) -> float:
