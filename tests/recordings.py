@@ -37,6 +37,7 @@ def identities(played=None):
     """
     played = played or [arena_1.row_names(), arena_1.column_names()]
     found = {"played": played}
+    papers = set(paper_slugs())
     for slug in grid_slugs():
         grid = load_grid(slug)
         for scale in SCALES:
@@ -48,7 +49,7 @@ def identities(played=None):
                         return DataConfig(name, source, variant)
 
                     for cell in grid.cells(scale, seed, data):
-                        if slug not in paper_slugs():
+                        if slug not in papers:
                             key = Bout.parse(cell.key)
                             if key.rule not in played[0] or key.attack not in played[1]:
                                 continue

@@ -425,7 +425,7 @@ def test_a_part_measured_again_leaves_the_rest():
 
 def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     environment = {**os.environ, "FEDLIB_RESULTS": str(tmp_path)}
-    notebook = ROOT / "notebooks" / "centered_clipping.ipynb"
+    notebook = ROOT / "notebooks" / "residual_reweighting.ipynb"
 
     def papermill(*parameters):
         return run(
@@ -433,11 +433,11 @@ def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
             tmp_path / "out.ipynb", "-p", "data", "embedded", *parameters, env=environment,
         )  # fmt: skip
 
-    result = papermill("-p", "scale", "smoke", "-p", "only", "*/rop/cc_tau1/0.99")
+    result = papermill("-p", "scale", "smoke", "-p", "only", "figure_3/*/ours")
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "out.ipynb").read_text()
     assert "Some of the runs shown are on generated data" in text
-    assert "smoke, glyphs, 1 seed" in text
+    assert "smoke, embedded glyphs in place of MNIST, 1 seed" in text
     result = papermill("-p", "scale", "smok")
     assert result.returncode == 1
     assert "did you mean 'smoke'" in result.stderr

@@ -40,7 +40,7 @@ def smoke(root: Path, build_folder: Path) -> None:
 
         def execute(notebook: Path) -> None:
             print(f"executing {notebook.relative_to(root)} at smoke scale", flush=True)
-            notebooks.execute(notebook, folder / notebook.name, [("scale", "smoke")])
+            notebooks.execute(notebook, folder / notebook.name, [("scale", "smoke"), ("jobs", "1")])
 
         chapters = notebooks.of_book(root)
         # Most of a chapter's time is Python's own, on one core.

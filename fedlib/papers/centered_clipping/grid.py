@@ -144,7 +144,7 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
         key._replace(item=TABLE_IV): run for key, run in extras.items() if key.item == COSINES
     }
     quick = scale == "quick"
-    networks = () if quick else (NETWORK_VARIANT,)
+    networks = (NETWORK_VARIANT,) if scale == "paper" else ()
     variants = (*VARIANTS, *SINGLE_CHOICES, CODE, *networks)
     return [
         *(

@@ -103,7 +103,7 @@ VARIANTS = (
     ),
 )  # fmt: skip
 
-# At quick scale a small network stands in for either, and there is nothing to compare.
+# At the other scales a small network stands in for either, and there is nothing to compare.
 NETWORK_VARIANT = Variant(
     "network", "size of ResNet-20", "0.27 million parameters (text)", "0.70 million (code)",
     lambda run: run.with_(model="resnet20_code"),
