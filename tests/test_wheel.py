@@ -21,14 +21,15 @@ CELL = "table_iv/mnist_noniid/rop/tm/0.9"
 RUN = ("run", "centered_clipping", "--scale", "smoke", "--only", CELL, "--jobs", "1")
 
 
-def call(*command, cwd, **more):
+def call(*command, cwd, env=None):
+    """Run a command. A search path of the user's own would hide what is installed."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
-        **more,
+        env=env or {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
     )
 
 
