@@ -490,6 +490,14 @@ def test_figures_are_drawn_from_what_there_is(tmp_path):
     success = [line for line in right.lines if len(line.get_xdata())]
     assert list(accuracy[0].get_xdata()) == [0, 4]
     assert list(success[0].get_ydata()) == [30]
+    # What is known without attackers enters the figure if it is of the same scale.
+    for scale, begins in (("quick", [30]), ("paper", [5, 30])):
+        for cell in GRID.cells(scale, 1, real):
+            if cell.key == "unattacked/flips/ours":
+                put(store, cell, scale, 0.9, attack_success=[0.0, 0.05])
+        left, right = tables.figure_3(Archive(GRID, store)).axes
+        (success,) = (line for line in right.lines if len(line.get_xdata()))
+        assert list(success.get_ydata()) == begins
     assert tables.figure_2().axes
 
 

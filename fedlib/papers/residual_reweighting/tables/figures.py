@@ -74,8 +74,9 @@ def figure_3(archive: Archive) -> Picture:
     points = _final_results(archive, "figure_3", ATTACKERS)
     for rule, line in points.items():
         # The same run without attackers, but with the 1s that are taken for 7s counted.
-        unattacked = archive.best(str(Unattacked("flips", rule)))
-        if unattacked is not None:
+        unattacked, (_, first) = archive.best(str(Unattacked("flips", rule))), line[0]
+        # It stands for a run of its own scale alone.
+        if unattacked is not None and (first is None or first.scale == unattacked.scale):
             line[0] = (0.0, unattacked)
     return final_lines(
         points,
