@@ -109,13 +109,14 @@ def _other_rules_on_reviews(archive: Archive) -> str:
         if later == len(known) - 1 and 0 < least <= 2 * MARGIN
         else ""
     )
+    also = "also on average" if later == above else f"{later} on average"
     best = max(COORDINATE_WISE, key=lambda rule: results[rule].accuracy.mean)
     floor = majority(ours.records[0])
     near = abs(results["foolsgold"].accuracy.mean - floor) < MARGIN
     return joined(
         f"With these four attackers, {some} {len(known) - 1} other rules keep more "
-        "accuracy on the reviews than reweighting in the last round, and "
-        f"{later} on average over the last {_LATE} rounds.{little} In the last round "
+        f"accuracy on the reviews than reweighting in the last round, and {also} "
+        f"over the last {_LATE} rounds.{little} In the last round "
         f"{RULE_TITLES[best]} has ",
         _percent(archive, results[best]),
         ", plain averaging has ",
