@@ -164,6 +164,13 @@ def test_a_record_with_a_fault_is_refused_and_the_others_are_added(theirs, ours,
     assert {path.parent for path in contents(ours)} == {ours.folder}
 
 
+def test_a_run_that_is_stored_here_is_known_although_its_cell_is_gone(theirs, ours):
+    rewrite(theirs, stranger)
+    ours.folder.mkdir(parents=True)
+    ours.path("smoke").write_bytes(theirs.path("smoke").read_bytes())
+    assert [result.verdict for result in merged(theirs, ours)] == ["stored before"] * 3
+
+
 def test_a_stored_run_with_other_numbers_is_named_and_stays(theirs, ours):
     merged(theirs, ours)
     before = ours.path("smoke").read_bytes()

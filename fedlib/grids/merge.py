@@ -165,9 +165,12 @@ class _OfPaper:
             why = str(error).removeprefix(f"{place}: ").removeprefix(f"{place} ")
             return Merged(place, REFUSED, why)
         name = f"{record['cell']} seed {record['seed']} ({self.store.slug}, {scale})"
+        known = self.stored[scale].get(record["id"])
+        if known == record:
+            # Nothing is to be taken, even if the grid has no such cell any more.
+            return Merged(name, KNOWN)
         try:
             cells = self._check(scale, record)
-            known = self.stored[scale].get(record["id"])
             if known is not None:
                 _check_same(known, record)
                 return Merged(name, KNOWN)
