@@ -1,5 +1,7 @@
 """The queue over all papers: its order, its times, and its budget."""
 
+from dataclasses import replace
+
 import pytest
 from records import put
 
@@ -177,6 +179,22 @@ def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):
     # One of another network says nothing.
     times.add([taken(9, 29, "loop", model="mlp_100")])
     assert times.minutes(config) == 1.0
+
+
+def test_a_time_that_is_not_known_is_guessed_from_what_the_same_network_learned(stored):
+    record = next(iter(stored.read("paper").values()))
+    config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config
+    times = StoredTimes("cpu")
+    assert times.guess(config) is None
+    times.add([{**record, "provenance": {**record["provenance"], "wall_time_s": 60}}])
+    assert record["config"]["client"]["batch_size"] == 50 and config.n_clients == 10
+    few, many = (replace(config.client, batch_size=size) for size in (10, 100))
+    assert times.minutes(config.with_(client=few)) is None
+    # Twice the samples in a round, and three times the rounds.
+    assert times.guess(config.with_(client=many, rounds=3 * config.rounds)) == pytest.approx(6.0)
+    # A round of small batches is not taken to be shorter.
+    assert times.guess(config.with_(client=few)) == pytest.approx(1.0)
+    assert times.guess(config.with_(model="mlp_100")) is None
 
 
 def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):

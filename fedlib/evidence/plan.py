@@ -141,7 +141,7 @@ def make_plan(
             bundles += _bundles(slug, archive, found) + _causes(slug, archive, found)
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
-        run: time if time is not None else missing[run].minutes or _UNKNOWN_MINUTES
+        run: time if time is not None else _guess(missing[run], times)
         for run, time in minutes.items()
     }
     needed_by: dict[Run, int] = {}
@@ -159,6 +159,11 @@ def make_plan(
         for run, decides in [*order, *((run, ()) for run in rest)]
     ]  # fmt: skip
     return Plan(tuple(runs), absent)
+
+
+def _guess(cell: Cell, times: StoredTimes) -> float:
+    """Return about how many minutes a run takes if no run like it is stored."""
+    return cell.minutes or times.guess(cell.config) or _UNKNOWN_MINUTES
 
 
 def _missing(
@@ -270,6 +275,7 @@ class StoredTimes:
         self._device = device.split(":")[0]
         self._seconds: dict[tuple[str, ...], list[tuple[str, float, int]]] = {}
         self._newest: dict[tuple[str, str], tuple[str, str]] = {}
+        self._rounds: dict[tuple[str, ...], list[tuple[str, float, float]]] = {}
 
     def add(self, records: Iterable[dict[str, Any]]) -> None:
         """Take the times of some records into account."""
@@ -283,6 +289,8 @@ class StoredTimes:
                     self._seconds.setdefault((device, way, *level), []).append(time)
             network = device, config["model"]
             self._newest[network] = max(self._newest.get(network, ("", "")), (started, strategy))
+            of_round = started, time[1] / config["rounds"], _work(config)
+            self._rounds.setdefault((device, *_learning(config)), []).append(of_round)
 
     def minutes(self, config: RunConfig) -> float | None:
         """Return the expected minutes of a run, or None if no run like it is stored.
@@ -303,6 +311,34 @@ class StoredTimes:
                     if any(found):
                         return max(_typical(known, config.rounds) for known in found if known) / 60
         return None
+
+    def guess(self, config: RunConfig) -> float | None:
+        """Return about how many minutes a run takes, from runs with other clients and batches.
+
+        It is from the rounds of the five latest runs of the same network and kind of client on the
+        same data. A round in which clients learn more takes longer by as much, and one in which
+        they learn less takes as long. None if there is no such run.
+        """
+        wanted = config.to_dict()
+        for device in (self._device, *sorted({key[0] for key in self._rounds} - {self._device})):
+            known = sorted(self._rounds.get((device, *_learning(wanted)), []))[-5:]
+            if known:
+                seconds = (time * max(1.0, _work(wanted) / work) for _, time, work in known)
+                return statistics.median(seconds) * config.rounds / 60
+        return None
+
+
+def _learning(config: dict[str, Any]) -> tuple[str, ...]:
+    """Return what networks have in common whose rounds differ only in how much they learn."""
+    data, client = config["data"], config["client"]
+    sizes = str(data["train_samples"]), str("epochs" in client)
+    return data["name"], *sizes, config["model"], client["name"]
+
+
+def _work(config: dict[str, Any]) -> float:
+    """Return how much clients learn in a round: passes through the data, or samples of batches."""
+    client = config["client"]
+    return float(client.get("epochs") or config["n_clients"] * client["batch_size"])
 
 
 def _typical(known: list[tuple[str, float, int]], rounds: int) -> float:
