@@ -9,7 +9,16 @@ from fedlib import __main__
 from fedlib.commands.plan import seconds_of
 from fedlib.data import DataConfig
 from fedlib.evidence.noise import Noise, NoiseBook
-from fedlib.evidence.plan import EXPLAINING, StoredTimes, _Bundle, _causes, _in_order, make_plan
+from fedlib.evidence.plan import (
+    COMPARING,
+    EXPLAINING,
+    StoredTimes,
+    _Bundle,
+    _causes,
+    _comparisons,
+    _in_order,
+    make_plan,
+)
 from fedlib.evidence.report import Archive
 from fedlib.grids import Planned, load_grid, run_planned
 from fedlib.papers.centered_clipping.published import printed
@@ -69,6 +78,31 @@ def test_a_choice_that_may_explain_a_large_difference_counts_until_one_explains_
     assert wanted(base=near - 0.5, code=near) == []
     still_open = wanted(base=near - 0.5, code=near - 0.5)
     assert {name for cause in still_open for _, name, _ in cause.runs} == set(cells) - {code.key}
+
+
+def test_a_printed_number_waits_for_the_first_run_of_its_cell(tmp_path):
+    grid = load_grid("residual_reweighting")
+    store = Store(grid.slug, tmp_path)
+    cells = {cell.key: cell for cell in grid.cells("paper", 1, real)}
+    wanted, other = "table_3/mnist/naive/ours", "table_3/mnist/naive/median"
+    reviews = replace(cells["table_2/4/ours"].config.data, variant="another-copy")
+
+    def waiting():
+        missing = {(key, 1): cells[key] for key in (wanted, other, "figure_3/10/ours")}
+        config = cells["table_2/4/ours"].config.with_(data=reviews)
+        missing["table_2/4/ours", 1] = replace(cells["table_2/4/ours"], config=config)
+        found = _comparisons(grid.slug, Archive(grid, store), missing)
+        return sorted((bundle.text, bundle.value) for bundle in found)
+
+    texts = [
+        f"whether the {name} of {key} agrees with the printed one"
+        for name in ("attack success", "test accuracy")
+        for key in (other, wanted)
+    ]
+    # The paper prints no number of Figure 3, and the reviews at hand are not its own.
+    assert waiting() == [(text, COMPARING) for text in texts]
+    put(store, cells[other], "paper", 0.9, attack_success=[0.0, 0.1])
+    assert [text for text, _ in waiting()] == [text for text in texts if wanted in text]
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from itertools import chain
 from typing import Any
 
 from fedlib.data import DataConfig, DataError, resolve_source
+from fedlib.data.datasets import difference_from_canonical
+from fedlib.data.files import CANONICAL
 from fedlib.evidence.apart import EXPLAINS, NOT_COMPUTED, differences
 from fedlib.evidence.judging import CONTRADICTED, Judge
 from fedlib.evidence.report import Archive
@@ -23,6 +25,8 @@ CONFIRMING = 0.25
 """What it counts to confirm a verdict that rests on one seed, where deciding a claim counts 1."""
 EXPLAINING = 0.25
 """What it counts to know whether a choice explains a difference from a printed number."""
+COMPARING = 0.25
+"""What it counts to set the first run of a cell beside a number that the paper prints of it."""
 FARTHEST = 10
 """For so many of the differences of each table, the largest ones, causes are looked for."""
 _UNKNOWN_MINUTES = 60.0
@@ -48,8 +52,8 @@ class Wanted:
         Whether a run like it is stored, so that the time is not a guess.
     decides
         The questions that could be decided once this run and those before it are stored, and not
-        before. They are claims, each given by its text, and whether a choice explains a large
-        difference from a printed number.
+        before. They are claims, each given by its text, whether a choice explains a large
+        difference from a printed number, and whether a number agrees with the printed one.
     needed_by
         The number of these questions that need the run.
     """
@@ -106,9 +110,9 @@ def make_plan(
 ) -> Plan:
     """Return the runs that are missing, those that decide the most per hour first.
 
-    A claim counts 1. To confirm a verdict that rests on one seed counts ``CONFIRMING``, and to know
+    A claim counts 1. To confirm a verdict that rests on one seed counts ``CONFIRMING``, to know
     whether a choice explains one of the largest differences from a printed number counts
-    ``EXPLAINING``.
+    ``EXPLAINING``, and to compare a printed number at all counts ``COMPARING``.
 
     Parameters
     ----------
@@ -138,7 +142,8 @@ def make_plan(
         found = _missing(archive, scale, data, absent)
         missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
         if scale == "paper" and slug not in arenas:
-            bundles += _bundles(slug, archive, found) + _causes(slug, archive, found)
+            for questions in (_bundles, _causes, _comparisons):
+                bundles += questions(slug, archive, found)
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
         run: time if time is not None else _guess(missing[run], times)
@@ -231,6 +236,24 @@ def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -
                 if one.kind != EXPLAINS and tried.kind == NOT_COMPUTED and run in missing:
                     text = f"whether this explains {one.result.key}: {tried.name}"
                     bundles.append(_Bundle(text, EXPLAINING, frozenset({(slug, *run)})))
+    return bundles
+
+
+def _comparisons(
+    slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]
+) -> list[_Bundle]:
+    """Return the first run of each cell of which the paper prints a number, on the paper's data."""
+    bundles = []
+    for compared, _ in getattr(tables_of(slug), "compared", lambda archive: ())(archive):
+        for key in compared.cells:
+            cell = missing.get((key, 1))
+            if cell is None or compared.number(key) is None or compared.result(key) is not None:
+                continue
+            data = cell.config.data
+            if data.variant == CANONICAL or difference_from_canonical(data):
+                name = compared.quantity.replace("_", " ")
+                text = f"whether the {name} of {key} agrees with the printed one"
+                bundles.append(_Bundle(text, COMPARING, frozenset({(slug, key, 1)})))
     return bundles
 
 
