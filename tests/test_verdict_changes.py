@@ -10,7 +10,7 @@ from tools.verdict_changes import Verdict, as_markdown, changes, main, verdicts_
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLDS = Verdict(
-    "toy_paper", "Fig. 1", "A*: it costs 5 points (at most)", "one reading", "holds", "holds",
+    "gradient_guard", "Fig. 1", "A*: it costs 5 points (at most)", "one reading", "holds", "holds",
     "5.1 points", "paper, MNIST, 3 seeds, noise 1 (9 df of other scales)",
 )  # fmt: skip
 UNKNOWN = replace(
@@ -96,7 +96,7 @@ def test_a_claim_with_its_former_text_is_the_same_claim():
 
 def test_the_table_is_markdown():
     assert as_markdown([(HOLDS, None, "Gone.")]) == (
-        "### Toy paper\n\n| claim | before | now | why |\n| --- | --- | --- | --- |\n"
+        "### Gradient Guard\n\n| claim | before | now | why |\n| --- | --- | --- | --- |\n"
         "| A\\*: it costs 5 points (at most) [one reading] | holds | no such claim | Gone. |"
     )
 

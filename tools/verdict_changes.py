@@ -21,7 +21,7 @@ from typing import Any
 
 from fedlib.evidence.links import text_anchor
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
-from fedlib.grids import paper_slugs
+from fedlib.grids import load_grid, paper_slugs
 
 _LIST_VERDICTS = """
 import importlib, json, sys
@@ -221,8 +221,7 @@ def as_markdown(found: Iterable[tuple[Verdict, Verdict | None, str]]) -> str:
         parts.setdefault(old.slug, []).append(f"| {row} |")
     head = "| claim | before | now | why |\n| --- | --- | --- | --- |"
     return "\n\n".join(
-        f"### {slug.replace('_', ' ').capitalize()}\n\n{head}\n" + "\n".join(rows)
-        for slug, rows in parts.items()
+        f"### {load_grid(slug).name}\n\n{head}\n" + "\n".join(rows) for slug, rows in parts.items()
     )
 
 
