@@ -299,8 +299,20 @@ def _standing_of_the_tables(archive: Archive) -> str:
     return (
         f"The paper prints {counts.total()} numbers. By its protocol and on its data, "
         f"{plural(compared, 'number')} can be compared so far, and {agreeing}. "
+        f"{_successes(counts['success'])}"
         f"{counts['other data']} numbers are computed on other data than the paper's, and "
         f"{counts['missing']} are not computed at the paper's scale yet."
+    )
+
+
+def _successes(count: int) -> str:
+    """Say how many printed numbers on the success of attacks have ours beside them."""
+    if count == 0:
+        return ""
+    have = "has" if count == 1 else "have"
+    return (
+        f"{plural(count, 'more number')} on the success of a backdoor {have} ours beside "
+        f"{'it' if count == 1 else 'them'}, without a verdict. "
     )
 
 
