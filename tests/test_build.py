@@ -313,7 +313,8 @@ def test_chapters_are_tried_in_a_folder_of_their_own(book, steps, monkeypatch):
 
     def run(command, check):
         seen.append((os.environ["FEDLIB_RESULTS"], [Path(path) for path in command[-2:]]))
-        assert all(path.read_text() == "executed {'scale': 'smoke'}" for path in seen[-1][1])
+        executed = "executed {'scale': 'smoke', 'jobs': '1'}"
+        assert all(path.read_text() == executed for path in seen[-1][1])
 
     monkeypatch.setenv("FEDLIB_RESULTS", "")
     monkeypatch.setenv("FEDLIB_DATA", "")
