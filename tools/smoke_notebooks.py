@@ -43,8 +43,8 @@ def smoke(root: Path, build_folder: Path) -> None:
             notebooks.execute(notebook, folder / notebook.name, [("scale", "smoke"), ("jobs", "1")])
 
         chapters = notebooks.of_book(root)
-        # Most of a chapter's time is Python's own, on one core. So two chapters keep two cores busy, and
-        # workers of their own would only cost the time that they take to start.
+        # Most of a chapter's time is Python's own, on one core. Two chapters keep two cores busy,
+        # and workers of their own would only cost the time that they take to start.
         notebooks.at_once([partial(execute, chapter) for chapter in chapters], 2)
         executed = [folder / chapter.name for chapter in chapters]
         again = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-cell-timeout", "300"]
