@@ -73,9 +73,9 @@ def kind_of(rows: Sequence[Judgement]) -> str:
       are decided, it does not hold in most.
     - If all are ties, the sentence is a tie. If they are not enough, it is undecided.
     - Otherwise it does not hold. One row is enough for this, because a sentence is about all of its
-      settings. If it fails only in a named reading, which the text has not chosen, the rows without
-      one count alone: the sentence is a tie if those are ties, and undecided if those are
-      undecided.
+      settings. If it fails only in named readings, which the text has not chosen, only the rows
+      without a reading count. The sentence is then a tie if these rows are ties, and undecided
+      otherwise.
 
     Parameters
     ----------
