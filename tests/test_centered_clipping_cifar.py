@@ -135,6 +135,9 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
         tables.table_iv_or_note(archive, "cifar100_iid"),
     ]  # fmt: skip
     assert all(isinstance(one, Note) and COMMAND in one.text for one in shown)
+    said = tables.figure_1_in_words(archive, "fmnist_iid").text
+    assert "Without an attack they are not computed, not computed, " in said
+    assert said.endswith("not computed (quick scale, Fashion-MNIST, 1 seed).")
     # Neither does the plan ask for such runs.
     quick = make_plan("quick", slugs=[GRID.slug], archives=lambda slug: Archive(GRID, store))
     assert not any("cifar" in run.cell.key for run in quick.runs)
@@ -194,7 +197,7 @@ def test_short_runs_are_drawn_as_what_they_are(store):
 
 
 def test_a_long_run_comes_before_a_short_one(store):
-    put_short(store, {"none": 0.6, "rop": 0.2}, momenta=(0.99,))
+    put_short(store, {"alie": 0.6, "rop": 0.2}, momenta=(0.99,))
     for cell in GRID.cells("paper", 1, real):
         if cell.key == "table_iv/cifar10_iid/rop/cc_tau1/0.99":
             put(store, cell, "paper", 0.5)

@@ -44,6 +44,20 @@ def test_a_figure_of_embedded_data_says_so(toy, store):
     assert legend_texts(figure)[0] == "data: embedded glyphs in place of MNIST"
 
 
+def test_the_baseline_lies_broad_and_pale_below_the_other_lines(toy, store):
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.4)
+    result = Archive(toy, store).best("table/mean")
+    labels = {"mean": "the mean", "none": "no attack"}
+    panel = Panel("", dict.fromkeys(labels, result))
+    figure = accuracy_panels([[panel]], labels, baseline="none")
+    other, baseline = figure.axes[0].lines
+    assert baseline.get_linewidth() > 2 * other.get_linewidth()
+    assert baseline.get_zorder() < other.get_zorder()
+    assert baseline.get_alpha() < other.get_alpha()
+    of_other, of_baseline, _ = figure.legends[0].get_lines()
+    assert of_baseline.get_linewidth() == baseline.get_linewidth() > of_other.get_linewidth()
+
+
 def test_several_seeds_are_a_mean_with_a_band(toy, store):
     for seed, accuracy in ((1, 0.4), (2, 0.6)):
         put(store, toy.cells("quick", seed, real)[0], "quick", accuracy)

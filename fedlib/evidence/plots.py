@@ -30,6 +30,8 @@ _SHARES = {"test_accuracy": "test accuracy, %", "attack_success": "attack succes
 _DASHES = {"paper": "-", "quick": (0, (4, 1.5)), "smoke": (0, (1, 1.5))}
 _REDUCED = (0, (6, 1.5, 1, 1.5))
 """The style of runs that have less than the protocol of their scale."""
+_BROAD: dict[str, Any] = {"lw": 4.0, "alpha": 0.3, "zorder": 1.5}
+"""How the curve looks with which the others are compared."""
 # Every figure has these settings, so that its text is as large as the page's on a wide screen.
 STYLE = {
     "font.size": 9,
@@ -67,6 +69,7 @@ def accuracy_panels(
     labels: Mapping[str, str],
     quantity: str = "test_accuracy",
     said: str = "",
+    baseline: str | None = None,
 ) -> Picture:
     """Draw how the test accuracy, an attack's success or the training loss goes over the runs.
 
@@ -86,6 +89,9 @@ def accuracy_panels(
         ``"train_loss"``, which is cut at 5.
     said
         What the legend says of the runs beside their data.
+    baseline
+        The name of the curve with which the others are compared, such as ``"none"``. It is broad
+        and pale and lies below the others, so that a line on it can still be seen.
 
     Returns
     -------
@@ -122,14 +128,20 @@ def accuracy_panels(
                     data.add(result.data)
                     pale = result.rank[1:] < best
                     mixed |= pale
-                    alpha = 0.35 if pale else 1.0
-                    _draw_curve(axis, result, labels[name], colours[name], quantity, alpha)
+                    style = {
+                        "color": colours[name],
+                        "ls": _dashes(result),
+                        "lw": 1.4 if result.scale == "paper" else 1.0,
+                        "alpha": 0.35 if pale else 1.0,
+                        **(_BROAD if name == baseline else {}),
+                    }
+                    _draw_curve(axis, result, labels[name], quantity, style)
         for axis in axes[-1]:
             axis.set_xlabel("training completed, %")
         for axis in axes[:, 0]:
             axis.set_ylabel(_SHARES.get(quantity, "training loss"))
         drawn = {n for panels in rows for p in panels for n in labels if p.curves.get(n)}
-        handles = _handles(labels, colours, drawn, styles)
+        handles = _handles(labels, colours, drawn, styles, baseline)
         figure.legend(
             handles=handles,
             title="data: "
@@ -172,11 +184,18 @@ def _handles(
     colours: Mapping[str, str],
     drawn: set[str],
     styles: Mapping[tuple[str, str], Any],
+    baseline: str | None = None,
 ) -> list[Line2D]:
     """Return the lines of a legend: the colours of the names, and then the styles of the scales."""
     return [
         *(
-            Line2D([], [], color=colours[n], label=text if n in drawn else f"{text} (not computed)")
+            Line2D(
+                [],
+                [],
+                color=colours[n],
+                label=text if n in drawn else f"{text} (not computed)",
+                **(_BROAD if n == baseline else {}),
+            )
             for n, text in labels.items()
         ),
         *(
@@ -210,7 +229,7 @@ def _top(rows: Sequence[Sequence[Panel]], labels: Mapping[str, str], quantity: s
 
 
 def _draw_curve(
-    axis: plt.Axes, result: CellResult, label: str, colour: str, quantity: str, alpha: float
+    axis: plt.Axes, result: CellResult, label: str, quantity: str, style: dict[str, Any]
 ) -> None:
     """Draw the mean of a result over its seeds, and a band that spans the seeds.
 
@@ -222,22 +241,17 @@ def _draw_curve(
     # The loss of a run that diverged is no number. It must leave the picture at the top.
     values = np.nan_to_num(np.asarray(curves), nan=1e9)
     values = 100 * values if quantity in _SHARES else values.clip(max=1e9)
-    width = 1.4 if result.scale == "paper" else 1.0
     scale = result.reduced or ("" if result.scale == "paper" else f"{result.scale} scale")
     named = f"{label}, {scale}" if scale else label
     if quantity in _SHARES and np.ptp(values[:, -1]) > FAR_APART:
+        thin = {**style, "lw": 0.6 * style["lw"]}
         for seed, of_seed in zip(result.seeds, values, strict=True):
-            axis.plot(
-                share, of_seed, color=colour, ls=_dashes(result), lw=0.6 * width, alpha=alpha,
-                label=f"{named}, seed {seed}",
-            )  # fmt: skip
+            axis.plot(share, of_seed, label=f"{named}, seed {seed}", **thin)
         return
-    axis.plot(
-        share, values.mean(0), color=colour, ls=_dashes(result), lw=width, alpha=alpha, label=named
-    )
+    axis.plot(share, values.mean(0), label=named, **style)
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
-        axis.fill_between(share, low, high, color=colour, alpha=0.2 * alpha, lw=0)
+        axis.fill_between(share, low, high, color=style["color"], alpha=0.2 * style["alpha"], lw=0)
 
 
 def final_lines(

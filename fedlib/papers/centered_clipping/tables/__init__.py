@@ -22,6 +22,7 @@ from fedlib.papers.centered_clipping.tables.costs import stated_costs_table
 from fedlib.papers.centered_clipping.tables.figures import (
     FIGURE_1,
     accuracy_rows,
+    figure_1_in_words,
     figure_1_panels,
     partition_counts,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "curves",
     "farthest_table",
     "figure_1",
+    "figure_1_in_words",
     "figure_1_panels",
     "figure_3",
     "margins_table",

@@ -170,7 +170,8 @@ def _drawn(
         return _nothing(what, only)
     curves = [curve for panels in shown for panel in panels for curve in panel.curves.values()]
     found = [result for result in curves if result is not None]
-    return accuracy_panels(shown, labels, quantity, _networks_and_seeds(found))
+    said = _networks_and_seeds(found)
+    return accuracy_panels(shown, labels, quantity, said, baseline="none")
 
 
 def _networks_and_seeds(results: Sequence[CellResult]) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 
 from fedlib.data import PARTITIONS, class_counts
 from fedlib.evidence.plots import Panel
-from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.report import Archive, CellResult, Note
+from fedlib.evidence.results import basis_of
 from fedlib.papers.centered_clipping import searches, ten_epochs
 from fedlib.papers.centered_clipping.keys import Key, alternating_alie, sparse_rop, table_iv
 from fedlib.papers.centered_clipping.settings import (
@@ -78,6 +79,36 @@ def figure_1_panels(archive: Archive, setting: str) -> list[Panel]:
         )
         for momentum in MOMENTA
     ]
+
+
+def figure_1_in_words(archive: Archive, setting: str) -> Note:
+    """Say where the lines of :func:`figure_1_panels` end.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    setting
+        The key of the setting, such as ``fmnist_iid``.
+    """
+    panels = figure_1_panels(archive, setting)
+    found = [curve for panel in panels for curve in panel.curves.values() if curve is not None]
+    ends = {
+        name: ", ".join(
+            "not computed"
+            if (curve := panel.curves[name]) is None
+            else f"{curve.accuracy.mean:.1f}"
+            for panel in panels
+        )
+        for name in FIGURE_1
+    }
+    momenta = ", ".join(f"{momentum:g}" for momentum in MOMENTA)
+    return Note(
+        f"These are the test accuracies after the last round, in percent, for β = {momenta}. "
+        f"Without an attack they are {ends['none']}. With the fixed sign (ALIE +) they are "
+        f"{ends['alie']}, and with the alternating sign (ALIE +/−) {ends['alie_alternating']} "
+        f"({basis_of(found)})."
+    )
 
 
 def partition_counts(seed: int = 1) -> dict[str, np.ndarray]:

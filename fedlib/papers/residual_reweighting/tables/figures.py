@@ -129,7 +129,9 @@ def success_over_rounds(archive: Archive, item: str, place: str) -> Picture | No
         return _computable(f"{item}/*")
     curves["unattacked"] = archive.best(str(Unattacked(place, "fedavg")))
     labels = {**RULE_TITLES, "unattacked": "FedAvg, no attack"}
-    return accuracy_panels([[Panel("", curves, _PARTS)]], labels, "attack_success")
+    return accuracy_panels(
+        [[Panel("", curves, _PARTS)]], labels, "attack_success", baseline="unattacked"
+    )
 
 
 def figure_6(data: str = "auto") -> Picture:
