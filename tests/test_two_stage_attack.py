@@ -1,5 +1,7 @@
 """The chapter on the two-stage attack: its grid, figures, tables and claims."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,7 @@ from fedlib.papers.two_stage_attack.measures import (
     level,
     missing_boundary,
     no_boundary,
+    policy_epochs,
     radius_error,
     taken,
 )
@@ -374,10 +377,43 @@ def test_every_claim_about_a_baseline_is_tested_at_two_strengths():
         and not baselines.isdisjoint(claim.cells) and not claim.reading
     ]  # fmt: skip
     assert len(about) > 20
-    texts = [c.text for c in tables.CLAIMS if c.reading and "batches" not in c.reading]
+    readings = ("random attack of scale 10", "IPM of ε = 0.5")
+    texts = [c.text for c in tables.CLAIMS if c.reading.startswith(readings)]
     for claim in about:
         strengths = {cell.split("/")[1] for cell in claim.cells} & {"random", "ipm"}
         assert texts.count(claim.text) == len(strengths), claim.text
+
+
+def test_every_claim_about_the_learned_attack_is_tested_where_it_learns_once():
+    learned = {f"circle/learned/{rule}" for rule in RULES}
+    about = {
+        claim.text
+        for claim in tables.CLAIMS
+        if claim.place.startswith(("section 4, ", "abstract")) and not claim.reading
+        and not learned.isdisjoint(claim.cells) and claim.measure is not policy_epochs
+    }  # fmt: skip
+    assert len(about) > 15
+    once = [c for c in tables.CLAIMS if c.reading == "learned once, as in the text"]
+    assert {claim.text for claim in once} == about
+    for claim in once:
+        assert not learned & set(claim.cells)
+        assert any(cell.startswith("variants/once/circle/learned/") for cell in claim.cells)
+
+
+def boundary_claim(text):
+    return next(claim for claim in tables.CLAIMS if claim.text.startswith(text))
+
+
+def test_a_boundary_is_compared_with_the_farthest_of_the_others():
+    claim = boundary_claim("Synthetic, median: two-stage moves the boundary further")
+    assert claim.cells == ("circle/none/median", "circle/random/median", "circle/learned/median")
+    # Random noise brings the boundary nearer to the circle than it is without an attack.
+    assert claim.value([0.7, 0.6, 1.0]) == pytest.approx(0.3)
+    # Nothing is farther than a boundary that is missing.
+    assert math.isnan(claim.value([0.3, 2.0, 2.0]))
+    alone = boundary_claim("Synthetic, median: random moves the boundary away")
+    assert alone.cells == ("circle/none/median", "circle/random/median")
+    assert alone.value([0.3, 2.0]) == pytest.approx(1.7)
 
 
 def test_a_line_of_the_certificate_is_a_seeds_and_ends_where_its_model_diverges(tmp_path):

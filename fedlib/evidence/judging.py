@@ -34,6 +34,9 @@ from fedlib.evidence.verdicts import (
 CONTRADICTED = "contradicted in print"
 """The kind of verdict on a claim that the paper's own numbers do not support."""
 
+_TYING = 0.1
+"""How large the noise of a number may be, as a share of it, so that two numbers can tie."""
+
 _CSS = {HOLDS: "agrees", FAILS: "differs", TIE: "tie"}
 
 
@@ -251,7 +254,7 @@ class Judge:
         sds = list(map(max, pooled, others))
         found: list[SeedValue] = []
         by_chance: list[SeedValue] = []
-        unstable = False
+        unstable = wide = False
         for seed in seeds:
             numbers = claim.numbers([result.of_seed(seed) for result in known])
             value = claim.value(numbers)
@@ -271,6 +274,7 @@ class Judge:
                 continue
             found.append(seed_value)
             unstable |= any(others[i] > pooled[i] for i in places)
+            wide |= any(errors[i] > _TYING * _scale(claim, numbers[i]) for i in places)
         chance = bool(by_chance) and not found
         found = found or by_chance
         data = ", ".join(sorted({result.data for result in known}))
@@ -284,7 +288,9 @@ class Judge:
         least = least_known(noises)
         if least is not None:
             basis += f", {noise_in_words(least, found)}"
-        verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable)
+        # A wide noise is no reason for a tie, whether it is that of an unstable cell or of all.
+        equal = None if unstable or wide else claim.equality
+        verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable, equal)
         return _shown(claim, found), basis, verdict, max(seed.noise for seed in found)
 
     def _lasts(self, claim: Claim, kind: str, noise: float) -> bool:
@@ -319,6 +325,7 @@ class Judge:
         all_known: bool,
         chance: bool,
         unstable: bool,
+        equal: float | None,
     ) -> Verdict:
         if not all(result.real for result in known):
             return Verdict(UNDECIDED, "embedded data")
@@ -336,9 +343,8 @@ class Judge:
             return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
         if noise is None or not all_known:
             return Verdict(UNDECIDED, "the spread between seeds is not known")
-        # The wide noise of an unstable cell is no reason for a tie, nor is that of other protocols.
-        equal = None if unstable or noise.origin else claim.equality
-        verdict = decide(found, claim.needed, noise.freedom, equal)
+        # The noise of other protocols is no reason for a tie.
+        verdict = decide(found, claim.needed, noise.freedom, None if noise.origin else equal)
         if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
             return Verdict(UNDECIDED, said_of_unstable(len(found)))
         notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
@@ -383,6 +389,11 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
+
+
+def _scale(claim: Claim, number: float) -> float:
+    """Return how large a number is, as a measure of its noise. A share is one of 100 percent."""
+    return 100.0 if claim.measure is None or claim.of_accuracy else abs(number)
 
 
 def _mean_of(name: str, result: CellResult) -> float:

@@ -135,10 +135,11 @@ def accuracy(result: CellResult) -> float:
 class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
 
-    Runs are of the same protocol if they have the same data, partition, network, number of clients
-    and number of rounds. If they have too few seeds, the runs of the same scale on the same data
-    set serve in their place, and then those of all scales on it. The noise says so. The runs on
-    another data set never serve: how far seeds are apart depends on the data most of all.
+    Runs are of the same protocol if they have the same data, partition, network, number of
+    clients, batch size and number of rounds. If they have too few seeds, the runs of the same scale
+    on the same data set serve in their place, and then those of all scales on it. The noise says
+    so. The runs on another data set never serve: how far seeds are apart depends on the data most
+    of all.
 
     Parameters
     ----------
@@ -212,7 +213,8 @@ def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     data_set = [config["data"][name] for name in ("name", "source", "variant")]
     size = [config["data"][name] for name in ("train_samples", "test_samples")]
     names = ("partition", "model", "n_clients", "rounds")
-    protocol = json.dumps([size, *(config[name] for name in names)], sort_keys=True)
+    batch = config["client"].get("batch_size")
+    protocol = json.dumps([size, batch, *(config[name] for name in names)], sort_keys=True)
     same_data = json.dumps(data_set)
     return (same_data, result.scale, protocol), (same_data, result.scale), (same_data,)
 

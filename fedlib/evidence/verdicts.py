@@ -6,8 +6,9 @@ probability ratio test of Wald (1945). So a seed that satisfies a claim can only
 
 Seeds that disagree far beyond the noise are *unstable*. As long as there are fewer than five of
 them, the one that is nearest to the limit must then be beyond it as a single seed must be, with the
-seeds' own spread as the noise. Of five unstable seeds or more, four fifths must be on the side of
-the verdict, so that one seed far away does not decide against the others. A seed that agrees never
+seeds' own spread as the noise. Of five unstable seeds or more, four must be clearly on the side of
+the verdict for each one on the other side, so that one seed far away does not decide against the
+others. A seed that agrees never
 undoes the verdict of two seeds or more that are not unstable. It can undo the verdict of one seed,
 which is provisional for this reason, and that of unstable seeds if it is nearer to the limit than
 all of them.
@@ -29,12 +30,21 @@ from fedlib.evidence.ranges import Range
 
 THRESHOLD = 3.0
 """The evidence that decides, in units of the noise, where the noise is known exactly."""
+CLEAR = 2.0
+"""The standard errors that the mean of the seeds must be beyond the limit, as for ``THRESHOLD``.
+
+The evidence of many seeds without any effect adds up to the threshold now and then: for five seeds
+in one case of six. With this second condition it is one in seventeen.
+"""
 SINGLE = 5.0
 """The evidence that a single seed needs, so that it decides provisionally."""
 ENOUGH_SEEDS = 5
 """The number of seeds that is needed where seeds contradict one another or are unstable."""
 MAJORITY = 0.8
-"""The share of the seeds that must be on one side where seeds contradict one another."""
+"""The share of the seeds that must be on one side where seeds contradict one another.
+
+Those count that are on this side by their noise or more, and those that are on the other side.
+"""
 
 _MOST_TRIED = 12
 """The number of seeds up to which all choices among them are tried. They double with each seed."""
@@ -92,9 +102,11 @@ def decide(
         The degrees of freedom of the noise. The fewer they are, the more evidence is needed, by
         the quantiles of Student's t.
     equal
-        The value of the statistic at which the compared sides are equal. If all seeds are within
-        the noise of it, the verdict is a tie. A ratio whose noise is larger than equality itself
-        ties with nothing. None stands for a claim that compares nothing.
+        The value of the statistic at which the compared sides are equal. The verdict is a tie if
+        all seeds are within the noise of it. It is also a tie if the seeds decide nothing, are not
+        unstable, and have a mean that is no further from it than the mean's own standard error.
+        A ratio whose noise is larger than equality itself ties with
+        nothing. None stands for a claim that compares nothing.
 
     Raises
     ------
@@ -103,15 +115,19 @@ def decide(
     """
     if not seeds:
         raise ValueError("seeds=[] is empty: a verdict needs at least one seed.")
+    tie = Verdict(TIE, "one seed" if len(seeds) == 1 else "")
     if equal is not None and all(_ties(seed, equal) for seed in seeds):
-        return Verdict(TIE, "one seed" if len(seeds) == 1 else "")
+        return tie
     verdict = _by_evidence(seeds, needed, freedom)
-    if verdict.kind not in (HOLDS, FAILS) or _stands(verdict.kind, seeds, needed, freedom):
+    if verdict.kind not in (HOLDS, FAILS):
+        # The more seeds there are, the less likely all of them are within the noise.
+        return tie if equal is not None and _tie_together(seeds, equal) else verdict
+    if _stands(verdict.kind, seeds, needed, freedom):
         return verdict
     if len(seeds) < ENOUGH_SEEDS:
         return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
     # One seed that is far away must not decide against most of the others.
-    return _of_most(verdict.kind, [is_on_side(verdict.kind, seed.value, needed) for seed in seeds])
+    return _of_most(verdict.kind, seeds, needed)
 
 
 def is_on_side(kind: str, value: float, needed: Range) -> bool:
@@ -131,7 +147,20 @@ def is_on_side(kind: str, value: float, needed: Range) -> bool:
 
 def _ties(seed: SeedValue, equal: float) -> bool:
     """Return whether a seed's value is equality, as far as a noise that tells anything can say."""
-    return abs(seed.value - equal) <= seed.noise and (equal == 0 or seed.noise <= abs(equal))
+    return abs(seed.value - equal) <= seed.noise and _tells(seed, equal)
+
+
+def _tells(seed: SeedValue, equal: float) -> bool:
+    """Return whether the noise of a seed is small enough that not everything ties with it."""
+    return equal == 0 or seed.noise <= abs(equal)
+
+
+def _tie_together(seeds: Sequence[SeedValue], equal: float) -> bool:
+    """Return whether the mean of stable seeds is within its standard error of equality."""
+    if len(seeds) == 1 or unstable(seeds) or not all(_tells(seed, equal) for seed in seeds):
+        return False
+    error = math.sqrt(math.fsum(seed.noise**2 for seed in seeds))
+    return abs(math.fsum(seed.value - equal for seed in seeds)) <= error
 
 
 def said_of_unstable(count: int) -> str:
@@ -202,18 +231,69 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
         return Verdict(UNDECIDED, "the seeds do not decide it")
     kind = HOLDS if total > 0 else FAILS
     side = math.copysign(1.0, total)
+    errors = _standard_errors([side * value for value in evidence_of_each])
+    depths = [side * needed.depth(seed.value) for seed in seeds]
+    if errors < CLEAR * scale and not _clear_by_themselves(depths):
+        return Verdict(UNDECIDED, "the seeds do not decide it")
     if min(side * value for value in evidence_of_each) > -1:
         return Verdict(kind)
     # At least one seed clearly contradicts the others.
-    return _of_most(kind, [is_on_side(kind, seed.value, needed) for seed in seeds])
+    return _of_most(kind, seeds, needed)
 
 
-def _of_most(kind: str, agree: Sequence[bool]) -> Verdict:
-    """Return the verdict of seeds of which some may be on the other side of the limit."""
+def _standard_errors(evidence: Sequence[float]) -> float:
+    """Return how many standard errors the mean of some evidence is from zero.
+
+    A seed that agrees a little makes the mean smaller. It must not undo a verdict, so that the
+    mean is over all seeds that contradict and over those of the others that make it clearest.
+    """
+    against = [value for value in evidence if value <= 0]
+    total, count, most = math.fsum(against), len(against), -math.inf
+    for value in sorted((value for value in evidence if value > 0), reverse=True):
+        total, count = total + value, count + 1
+        most = max(most, total / math.sqrt(count))
+    return most
+
+
+def _clear_by_themselves(depths: Sequence[float]) -> bool:
+    """Return whether five seeds or more are clearly beyond the limit by their own spread.
+
+    The noise is that of all cells of a protocol, and some of them vary less than others. As above,
+    seeds that agree may be left out, so that no seed that agrees undoes a verdict.
+
+    Parameters
+    ----------
+    depths
+        How far each seed is beyond the limit. It is negative for a seed that contradicts.
+    """
+    against = [depth for depth in depths if depth <= 0]
+    agreeing = [depth for depth in depths if depth > 0]
+    if len(depths) > _MOST_TRIED:
+        return False
+    for size in range(max(ENOUGH_SEEDS - len(against), 0), len(agreeing) + 1):
+        for chosen in combinations(agreeing, size):
+            tried = [*against, *chosen]
+            error = statistics.stdev(tried) / math.sqrt(len(tried))
+            needed = CLEAR * _needed_evidence(len(tried) - 1) / THRESHOLD
+            if math.fsum(tried) / len(tried) >= needed * error:
+                return True
+    return False
+
+
+def _of_most(kind: str, seeds: Sequence[SeedValue], needed: Range) -> Verdict:
+    """Return the verdict of seeds of which some may be on the other side of the limit.
+
+    A seed that is nearer to the limit than its noise does not count for the verdict, because by
+    chance alone four of five seeds are often on one side.
+    """
+    agree = [is_on_side(kind, seed.value, needed) for seed in seeds]
     count, agreeing = len(agree), sum(agree)
     if agreeing == count:
         return Verdict(kind)
-    if count < ENOUGH_SEEDS or agreeing < MAJORITY * count:
+    side = 1 if kind == HOLDS else -1
+    clear = sum(side * _evidence(seed, needed) >= 1 for seed in seeds)
+    against = count - agreeing
+    if count < ENOUGH_SEEDS or clear < MAJORITY * (clear + against):
         return Verdict(UNDECIDED, "the seeds contradict one another")
     return Verdict(kind, f"in {agreeing} of {count} seeds")
 
