@@ -17,12 +17,11 @@ from fedlib.evidence.judging import (
     ClaimsTable,
     Judgement,
     claims_table,
-    contradicted,
     linked_statistic,
 )
 from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
 from fedlib.evidence.retested import retested
-from fedlib.evidence.tally import tally
+from fedlib.evidence.tally import contradicted, tally
 
 __all__ = [
     "OWN",

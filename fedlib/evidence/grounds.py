@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,19 @@ def known_to(claim: Claim, result: CellResult, number: float) -> float:
     if claim.in_rounds:
         return float(result.records[0]["config"]["eval_every"])
     return resolution(result, number) if claim.accuracies else 0.0
+
+
+def too_wide_to_tie(claim: Claim, number: float, noise: float) -> bool:
+    """Return whether a number's noise is so wide that it would tie with too much.
+
+    It is too wide if it is more than a tenth of the number, or more than 10 points if the number is
+    a share in percent.
+    """
+    scale = 100.0 if claim.measure is None or claim.of_accuracy else abs(number)
+    return noise > _TYING * scale
+
+
+_TYING = 0.1
 
 
 def least_known(noises: Iterable[Noise | None]) -> Noise | None:
@@ -42,3 +56,9 @@ def noise_in_words(noise: Noise, found: Sequence[SeedValue]) -> str:
     origin = f" {noise.origin}" if noise.origin else ""
     two_digits = float(f"{sd:.2g}")  # 440 in place of 4.4e+02
     return f"noise {two_digits:g} ({noise.freedom} df{origin})"
+
+
+def statistic_in_words(claim: Claim, found: Sequence[SeedValue]) -> str:
+    """Say the mean of the statistic, and the values of the seeds if there are several."""
+    values = [seed.value for seed in found]
+    return claim.in_words(math.fsum(values) / len(values), values if len(values) > 1 else ())

@@ -9,7 +9,14 @@ from functools import partial
 from typing import ClassVar
 
 from fedlib.evidence.claim import OWN, Claim, Printed
-from fedlib.evidence.grounds import known_to, least_known, mixes_copies, noise_in_words
+from fedlib.evidence.grounds import (
+    known_to,
+    least_known,
+    mixes_copies,
+    noise_in_words,
+    statistic_in_words,
+    too_wide_to_tie,
+)
 from fedlib.evidence.in_print import in_print
 from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
@@ -33,9 +40,6 @@ from fedlib.evidence.verdicts import (
 
 CONTRADICTED = "contradicted in print"
 """The kind of verdict on a claim that the paper's own numbers do not support."""
-
-_TYING = 0.1
-"""How large the noise of a number may be, as a share of it, so that two numbers can tie."""
 
 _CSS = {HOLDS: "agrees", FAILS: "differs", TIE: "tie"}
 
@@ -274,7 +278,7 @@ class Judge:
                 continue
             found.append(seed_value)
             unstable |= any(others[i] > pooled[i] for i in places)
-            wide |= any(errors[i] > _TYING * _scale(claim, numbers[i]) for i in places)
+            wide |= any(too_wide_to_tie(claim, numbers[i], errors[i]) for i in places)
         chance = bool(by_chance) and not found
         found = found or by_chance
         data = ", ".join(sorted({result.data for result in known}))
@@ -291,7 +295,7 @@ class Judge:
         # A wide noise is no reason for a tie, whether it is that of an unstable cell or of all.
         equal = None if unstable or wide else claim.equality
         verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable, equal)
-        return _shown(claim, found), basis, verdict, max(seed.noise for seed in found)
+        return statistic_in_words(claim, found), basis, verdict, max(seed.noise for seed in found)
 
     def _lasts(self, claim: Claim, kind: str, noise: float) -> bool:
         """Return whether a verdict is also that of the last evaluations, and not of one alone.
@@ -391,21 +395,5 @@ class Judge:
         return self._books[key]
 
 
-def _scale(claim: Claim, number: float) -> float:
-    """Return how large a number is, as a measure of its noise. A share is one of 100 percent."""
-    return 100.0 if claim.measure is None or claim.of_accuracy else abs(number)
-
-
 def _mean_of(name: str, result: CellResult) -> float:
     return result.mean_of(name).mean
-
-
-def _shown(claim: Claim, found: Sequence[SeedValue]) -> str:
-    """Say the mean of the statistic, and the values of the seeds if there are several."""
-    values = [seed.value for seed in found]
-    return claim.in_words(math.fsum(values) / len(values), values if len(values) > 1 else ())
-
-
-def contradicted(table: ClaimsTable) -> list[Judgement]:
-    """Return the paper's claims that its own numbers do not support."""
-    return [row for row in table.judged if row.kind == CONTRADICTED]

@@ -143,3 +143,8 @@ def _counted(kinds: Mapping[str, int]) -> str:
     """Say how many there are of each kind: ``1 holds, 2 do not hold``."""
     said = [f"{count} {in_words(kind, count)}" for kind in _WORDS if (count := kinds.get(kind, 0))]
     return ", ".join(said) or "none"
+
+
+def contradicted(table: ClaimsTable) -> list[Judgement]:
+    """Return the paper's claims that its own numbers do not support."""
+    return [row for row in table.judged if row.kind == CONTRADICTED]

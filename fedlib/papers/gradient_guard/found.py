@@ -20,6 +20,7 @@ from fedlib.papers.gradient_guard.measures import BREAKS, late_accuracy, separat
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
     GREY,
+    MATCHED,
     N_CLIENTS,
     PUBLISHED_ATTACKS,
     RULE_TITLES,
@@ -318,7 +319,22 @@ def _matching(archive: Archive) -> str:
         _percent(archive, attacked),
         f", which is {abs(cost):.1f} points {'less' if cost >= 0 else 'more'} than "
         f"without an attack ({_resting_on(known)}).",
+        _matched_by_others(archive, share, attacked),
     )
+
+
+def _matched_by_others(archive: Archive, share: str, attacked: CellResult) -> Linked | str:
+    """Say what the same attackers cost other defences, in points of accuracy."""
+    lost = []
+    for rule in MATCHED:
+        known = archive.common(line("mnist", "saliency_matching", rule, ("0", share)))
+        if rule != _GUARD and known is not None and known[0].scale == attacked.scale:
+            cost = max(_mean(known[0]) - _mean(known[1]), 0.0)
+            lost.append(archive.linked(f"{RULE_TITLES[rule]} {cost:.1f}", known[1].key))
+    if not lost:
+        return ""
+    parts = [lost[0], *(part for one in lost[1:] for part in (", ", one))]
+    return joined(" Other defences lose so many points under the same attack: ", *parts, ".")
 
 
 def _mean(result: CellResult) -> float:

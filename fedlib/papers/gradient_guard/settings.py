@@ -51,6 +51,8 @@ HISTORIES = ("flair", "gradient_guard")
 """The rules that keep reputations."""
 CLASSICAL = ("trimmed_mean", "median", "krum", "bulyan", "faba")
 """The abstract's "traditional defenses"."""
+MATCHED = ("fedsgd", "median", "fltrust", *HISTORIES)
+"""The rules that are tried against clients that match honest saliency maps."""
 BLIND = ("fedsgd", "median", "foolsgold", "fltrust")
 """The rules that make no use of how many clients they are to withstand."""
 

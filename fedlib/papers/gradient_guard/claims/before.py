@@ -11,6 +11,7 @@ from fedlib.papers.gradient_guard.claims.makers import (
     each_kept,
     late_accuracy,
     on_accuracy,
+    on_points,
     where,
 )
 from fedlib.papers.gradient_guard.keys import comparisons
@@ -83,22 +84,37 @@ _FALTER = "traditional defences falter with 20 to 30 % malicious clients"
 """The sentence of section 1, which does not say how much a rule loses that falters."""
 
 
+def _most_lost(values: list[float]) -> float:
+    """What a rule loses in points at most, from triples of no share and two shares."""
+    return max(costs_at_worst(values[i : i + 3]) for i in range(0, len(values), 3))
+
+
+_AT_20 = "every classical rule withstands 20 % malicious clients"
+
+
+def _withstand_20(data: str) -> tuple[Claim, Claim]:
+    """That every classical rule withstands 20 %, by both limits of what a rule may lose."""
+    by_half = Claim(
+        "abstract",
+        f"{where(data, *FULL)}: {_AT_20}",
+        _both(data, "10", "20"),
+        lambda values: min(_worst_of_both(3, values)),
+        at_least(BREAKS),
+        "the worst of them keeps {:.0f} % of its clean accuracy",
+        measure=late_accuracy,
+        of_accuracy=True,
+        sentence=_AT_20,
+    )
+    return by_half, on_points(by_half, _most_lost)
+
+
 def _classical_limit() -> tuple[Claim, ...]:
     """That traditional defences have their limit at 20 to 30 %, each by its worse attack."""
     return tuple(
         claim
         for data in DATA_TITLES
         for claim in (
-            Claim(
-                "abstract",
-                f"{where(data, *FULL)}: every classical rule withstands 20 % malicious clients",
-                _both(data, "10", "20"),
-                lambda values: min(_worst_of_both(3, values)),
-                at_least(BREAKS),
-                "the worst of them keeps {:.0f} % of its clean accuracy",
-                measure=late_accuracy,
-                of_accuracy=True,
-            ),
+            *_withstand_20(data),
             Claim(
                 "section 1",
                 f"{where(data, *FULL)}: every classical rule has broken at 30 % malicious "
@@ -225,6 +241,19 @@ def _undermined() -> tuple[Claim, ...]:
     )
 
 
+def _flair_withstands(data: str, attack: str) -> tuple[Claim, Claim]:
+    """That FLAIR withstands its share, by both limits of what a rule may lose."""
+    said = f"FLAIR withstands up to {FLAIRS_LIMIT} % malicious clients"
+    by_half = on_accuracy(
+        "abstract",
+        f"{where(data, attack)}: {said}",
+        comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT),
+        at_least(BREAKS),
+        sentence=said,
+    )
+    return by_half, on_points(by_half)
+
+
 def _of_flair() -> tuple[Claim, ...]:
     """What the paper says of FLAIR: how much it withstands, and that its scores tell."""
     return tuple(
@@ -232,12 +261,7 @@ def _of_flair() -> tuple[Claim, ...]:
         for data in GREY
         for attack in FULL
         for claim in (
-            on_accuracy(
-                "abstract",
-                f"{where(data, attack)}: FLAIR withstands up to {FLAIRS_LIMIT} % malicious clients",
-                comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT),
-                at_least(BREAKS),
-            ),
+            *_flair_withstands(data, attack),
             Claim(
                 "section 2",
                 f"{where(data, attack)}: FLAIR's scores tell malicious clients from honest ones at "

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import Claim, Former, Range
+from collections.abc import Callable
+from dataclasses import replace
+
+from fedlib.evidence.claims import Claim, Former, Range, at_most
 from fedlib.evidence.report import CellResult
+from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.gradient_guard import measures
 from fedlib.papers.gradient_guard.measures import percent_kept
 from fedlib.papers.gradient_guard.settings import ATTACK_TITLES, DATA_TITLES
@@ -58,14 +62,37 @@ def on_accuracy(
     )
 
 
-def each_kept(count: int, values: list[float]) -> list[float]:
-    """The percentage that each line keeps, from ``count`` values of every line."""
-    return [percent_kept(values[i : i + count]) for i in range(0, len(values), count)]
-
-
 def costs_at_worst(values: list[float]) -> float:
     """How far the least of the other values is below the first."""
     return values[0] - min(values[1:])
+
+
+def on_points(claim: Claim, statistic: Callable[[list[float]], float] = costs_at_worst) -> Claim:
+    """Return a claim that a rule withstands an attack once more, by the points that it loses.
+
+    The text does not say how much a rule may lose that withstands an attack. By the first limit at
+    least half of its accuracy is left, and by this one it loses at most the margin of this book.
+
+    Parameters
+    ----------
+    claim
+        The claim with the first limit. It must name its sentence, which both are about.
+    statistic
+        How many points are lost at worst, from the values of the claim's cells.
+    """
+    return replace(
+        claim,
+        text=f"{claim.text}, with at most {MARGIN:g} points lost",
+        statistic=statistic,
+        needed=at_most(MARGIN),
+        shown="at worst {:.1f} points lost",
+        former=None,
+    )
+
+
+def each_kept(count: int, values: list[float]) -> list[float]:
+    """The percentage that each line keeps, from ``count`` values of every line."""
+    return [percent_kept(values[i : i + count]) for i in range(0, len(values), count)]
 
 
 def lead(values: list[float]) -> float:
