@@ -532,16 +532,19 @@ def test_measures_of_curves_by_hand(tmp_path):
     archive = Archive(grid, store)
     result = archive.best(key)
     assert statistic.best_accuracy(result) == 90
-    assert statistic.rounds_to_converge(result) == 150  # 0.76 is 95 % of 0.8
+    assert statistic.time_to_converge(result) == 50  # 0.76 is 95 % of 0.8
     assert statistic.overfitting(result) == pytest.approx(0.5)
     broken = archive.best(collapsed)
-    assert math.isnan(statistic.rounds_to_converge(broken))
-    assert all(map(math.isnan, statistic.rounds_to_common_level([result, broken])))
+    assert math.isnan(statistic.time_to_converge(broken))
+    assert all(map(math.isnan, statistic.time_to_common_level([result, broken])))
     # The clean run ends at 0.9. Both are compared at 95 % of 0.8, which it has in round 75.
-    assert statistic.rounds_to_converge(archive.best(clean)) == 225
-    assert statistic.rounds_to_common_level([result, archive.best(clean)]) == [150, 75]
-    assert statistic.percent_more([150.0, 75.0]) == 100
-    slower = next(c for c in tables.CLAIMS if c.cells == (key, clean) and c.in_rounds)
+    assert statistic.time_to_converge(archive.best(clean)) == 75
+    assert statistic.time_to_common_level([result, archive.best(clean)]) == [50, 25]
+    assert statistic.percent_more([50.0, 25.0]) == 100
+    # It has 90 % of its best in round 225, and falls to 0.8 after that.
+    assert statistic.lowest_once_learned(result) == 80
+    assert statistic.lowest_once_learned(broken) == 10
+    slower = next(c for c in tables.CLAIMS if c.cells == (key, clean) and c.in_time)
     assert slower.value(slower.numbers([result, archive.best(clean)])) == 100
 
 

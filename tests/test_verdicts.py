@@ -489,20 +489,18 @@ def test_a_tie_says_what_it_means_and_needs_the_noise_of_its_own_protocol(
     assert "of other scales" in row.runs
 
 
-def test_a_number_of_rounds_is_known_no_better_than_the_evaluations_are_apart(
-    store, toy, monkeypatch
-):
+def test_a_time_is_known_no_better_than_the_evaluations_are_apart(store, toy, monkeypatch):
     monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.01, 1000))
     claim = Claim(
         "Fig. 1", "slower", ("table/mean", "table/median"), drop, above(0), "{:.0f} rounds",
-        measure=lambda result: 40.0 if result.key == "table/mean" else 38.0,
+        measure=lambda result: 900.0 if result.key == "table/mean" else 860.0,
     )  # fmt: skip
     fill(store, toy, {"mean": (80.0,), "median": (80.0,)})
     assert judged(store, toy, claim).kind == "holds"
-    # The toy grid evaluates every second round, so that the two numbers are one evaluation apart.
-    assert judged(store, toy, replace(claim, in_rounds=True)).kind == "tie"
+    # The toy grid evaluates at every half of a run, so that the two are less than that apart.
+    assert judged(store, toy, replace(claim, in_time=True)).kind == "tie"
     # Numbers that are no larger than the noise itself cannot tell that they are equal.
-    few = replace(claim, measure=lambda r: claim.measure(r) - 36, in_rounds=True)
+    few = replace(claim, measure=lambda r: claim.measure(r) - 800, in_time=True)
     assert judged(store, toy, few).kind == "undecided"
 
 

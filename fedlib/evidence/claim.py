@@ -74,10 +74,10 @@ class Claim:
         can only be had together with the others, such as the rounds until a level that both of two
         runs reach. ``measure`` then only says what the noise of such a number is.
     late
-        What takes the place of ``measure`` when a verdict is checked: the same quantity, as a mean
-        over the last evaluations of the run. Where the quantity moves much from one evaluation to
-        the next, the last one alone is no evidence, and a verdict stands only if this mean is on
-        its side too. None leaves the check out.
+        What takes the place of ``measure`` when a verdict is checked: the same quantity at earlier
+        evaluations, such as a mean over the last ones, or the lowest of them. Where the quantity
+        moves much from one evaluation to the next, the last one alone is no evidence, and a
+        verdict stands only if this number is on its side too. None leaves the check out.
     quantity
         The quantity that the paper prints in place of ``measure``. It is empty if there is none.
     equal
@@ -91,9 +91,9 @@ class Claim:
         at chance.
     of_accuracy
         Whether ``measure`` is an accuracy in percent of the test samples.
-    in_rounds
-        Whether ``measure`` is a number of rounds, which is known no better than the number of
-        rounds from one evaluation to the next.
+    in_time
+        Whether ``measure`` is a time in percent of the run, which is known no better than the time
+        from one evaluation to the next.
     own_limit
         Whether the limit of ``needed`` is a choice of this book, because the sentence names none,
         such as how little has to be left if a rule is to "diverge". Printed numbers beyond this
@@ -129,7 +129,7 @@ class Claim:
     tie_means: str = ""
     of_level: bool = False
     of_accuracy: bool = False
-    in_rounds: bool = False
+    in_time: bool = False
     own_limit: bool = False
     near_chance: float = 0.0
     reading: str = ""

@@ -14,8 +14,9 @@ from fedlib.evidence.verdicts import SeedValue
 
 def known_to(claim: Claim, result: CellResult, number: float) -> float:
     """Return how exactly a number of a cell can be known at all, whatever the noise of seeds is."""
-    if claim.in_rounds:
-        return float(result.records[0]["config"]["eval_every"])
+    if claim.in_time:
+        config = result.records[0]["config"]
+        return 100.0 * config["eval_every"] / config["rounds"]
     return resolution(result, number) if claim.accuracies else 0.0
 
 

@@ -141,11 +141,16 @@ def never_learns(
     )
 
 
-def converges(place: str, text: str, pairs: Iterable[Key], former: str = "") -> Claim:
-    """At least half of the clean accuracy is left in each pair of cells (clean, attacked)."""
+def converges(
+    place: str, text: str, pairs: Iterable[Key], former: str = "", reading: str = ""
+) -> Claim:
+    """At least half of the clean accuracy is left in each pair of cells (clean, attacked).
+
+    It must be left at every evaluation since the run has learned, and not only at the last one.
+    """
     return claim(
         place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT, own_limit=True,
-        former=reworded(former),
+        late=statistics.lowest_once_learned, former=reworded(former), reading=reading,
     )  # fmt: skip
 
 
@@ -160,7 +165,7 @@ def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str =
 def slows(
     place: str, setting: str, rule: str, momentum: float, significantly: bool = False
 ) -> Claim:
-    """Under ROP a run needs more rounds than without attack until an accuracy that both reach.
+    """Under ROP a run needs more time than without attack until an accuracy that both reach.
 
     Until 95 % of its own last accuracy, a run that ends lower would need fewer rounds.
     """
@@ -173,7 +178,7 @@ def slows(
             "compared with no attack",
         )
     }
-    needed, statistic, shown = above(0), drop, "it takes {:.0f} rounds [more|fewer]"
+    needed, statistic, shown = above(0), drop, "it takes {:.0f} % of the training [more|less]"
     if significantly:
         text += " significantly (it takes at least half as many rounds more)"
         needed, statistic = at_least(50), statistics.percent_more
@@ -186,9 +191,9 @@ def slows(
         statistic,
         needed,
         shown,
-        measure=statistics.rounds_to_converge,
-        jointly=statistics.rounds_to_common_level,
-        in_rounds=True,
+        measure=statistics.time_to_converge,
+        jointly=statistics.time_to_common_level,
+        in_time=True,
         reading="rounds until 95 % of the accuracy after the last round under ROP, or without "
         "attack if that is lower",
         **more,
@@ -216,18 +221,11 @@ def rop_costs(
 
 def rop_is_strongest(place: str, setting: str, rule: str, momentum: float) -> Claim:
     """No other attack of Table IV leaves less than ROP."""
-    return first_are_strongest(place, setting, rule, momentum, "ROP", 1)
-
-
-def first_are_strongest(
-    place: str, setting: str, rule: str, momentum: float, names: str, n_first: int
-) -> Claim:
-    """No other attack leaves less than the best of the first ``n_first`` ones of Table IV."""
     return claim(
         place,
-        f"{place_title(setting, rule, momentum)}: {names} is the strongest of the attacks",
+        f"{place_title(setting, rule, momentum)}: ROP is the strongest of the attacks",
         by_attack(setting, rule, momentum),
-        statistics.strongest(n_first),
+        statistics.strongest(1),
         above(0),
         "the strongest other attack leaves {:.1f} points [more|less]",
     )

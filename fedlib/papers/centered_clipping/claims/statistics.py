@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import median
 
 from fedlib.evidence.claims import drop, percent_left
 from fedlib.evidence.noise import is_chance
@@ -236,12 +237,13 @@ def least_gain_of_rules(values: list[float]) -> float:
 
 
 def more_gain_under_others(values: list[float]) -> float:
-    """Mean gain by momentum under the other attacks minus that under the first one.
+    """Median gain by momentum under the other attacks minus that under the first one.
 
-    Values by attack, rule and momentum.
+    The median does not hang on a single run that has collapsed. Values by attack, rule and
+    momentum.
     """
     gains = gains_by_momentum(values)
-    return mean(gains[len(RULES_IV) :]) - mean(gains[: len(RULES_IV)])
+    return median(gains[len(RULES_IV) :]) - median(gains[: len(RULES_IV)])
 
 
 def least_gain_at_any_momentum(values: list[float]) -> float:
@@ -315,15 +317,27 @@ def best_accuracy(result: CellResult) -> float:
     return 100 * max(curve)
 
 
-def rounds_to_converge(result: CellResult) -> float:
-    """The first evaluated round with 95 % of the last accuracy; NaN if that is at chance."""
-    return rounds_to_common_level([result])[0]
+def lowest_once_learned(result: CellResult) -> float:
+    """The lowest test accuracy of one seed's run since it has had 90 % of its best, in percent.
+
+    A run may lose all that it has learned, and climb again when the learning rate falls. Its last
+    accuracy does not tell that it has not converged for most of the training.
+    """
+    _, (curve,) = result.curve("test_accuracy")
+    learned = next(i for i, value in enumerate(curve) if value >= 0.9 * max(curve))
+    return 100 * min(curve[learned:])
 
 
-def rounds_to_common_level(results: list[CellResult]) -> list[float]:
-    """The first evaluated round of each run with 95 % of the lowest of their last accuracies.
+def time_to_converge(result: CellResult) -> float:
+    """When a run has 95 % of its last accuracy, in percent of the run; NaN if that is at chance."""
+    return time_to_common_level([result])[0]
 
-    All are NaN if one of the runs has learned nothing.
+
+def time_to_common_level(results: list[CellResult]) -> list[float]:
+    """When each run has 95 % of the lowest of their last accuracies, in percent of the run.
+
+    It is the first evaluation with it. Shares of the run make the spread between seeds of shorter
+    runs comparable. All are NaN if one of the runs has learned nothing.
     """
     curves = [(rounds, curve) for rounds, (curve,) in (r.curve("test_accuracy") for r in results)]
     lasts = [curve[-1] for _, curve in curves]
@@ -331,7 +345,7 @@ def rounds_to_common_level(results: list[CellResult]) -> list[float]:
         return [math.nan] * len(results)
     level = 0.95 * min(lasts)
     return [
-        next(r for r, value in zip(rounds, curve, strict=True) if value >= level)
+        100 * next(r for r, v in zip(rounds, curve, strict=True) if v >= level) / rounds[-1]
         for rounds, curve in curves
     ]
 
