@@ -9,7 +9,7 @@ from fedlib.data import DataConfig
 from fedlib.evidence.published import load_published
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
-from fedlib.papers.clustering_with_outliers import claims, tables
+from fedlib.papers.clustering_with_outliers import statistics, tables
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.found import found
 from fedlib.papers.clustering_with_outliers.methods import RULES, attacks_of
@@ -276,9 +276,9 @@ def test_much_better_is_not_slightly_better(tmp_path, quiet, average, kind):
 
 def test_statistics_of_the_claims_by_hand():
     # Rules with two attacks each: worst cases 3 and 5 of the first two, 1 and 4 of the others.
-    assert claims.worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
-    assert claims.lead(2)([7, 9, 3, 6.5]) == 0.5
-    assert claims.second_lowest_below([8, 9, 1, 3]) == 8 - 3
+    assert statistics.worst_lead(2, 2)([3, 9, 5, 6, 1, 8, 4, 7]) == 3 - 4
+    assert statistics.lead(2)([7, 9, 3, 6.5]) == 0.5
+    assert statistics.second_lowest_below([8, 9, 1, 3]) == 8 - 3
     # A rule that is far above Avg is not comparable to it, no more than one that is far below.
     comparable, in_code = (c for c in tables.CLAIMS if "are comparable to Avg" in c.text)
     assert (comparable.reading, in_code.reading) == ("", "all choices of the authors' code")

@@ -131,7 +131,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
         return DataConfig(name, "real", "canonical")
 
     store = Store("two_stage_attack", tmp_path)
-    halves = ["0" * 30 + "1" * 31] * 61
+    halves = ["0" * 40 + "1" * 21] * 61
     grid = load_grid("two_stage_attack")
     for cell in (cell for seed in range(1, 6) for cell in grid.cells("paper", seed, real)):
         if cell.key in ("circle/none/mean", "circle/random/mean", "circle/ipm/mean"):

@@ -51,6 +51,9 @@ SETTINGS = {
 CAMOUFLAGED = (Scenario(UNIFORM, "0.2"), Scenario(UNIFORM, "0.4"), Scenario(DIRICHLET, "0.2"))
 """Where this book's own attack, camouflage, is shown beside those of the paper."""
 
+LARGE = 10.0
+"""Points of accuracy that this book takes for the abstract's "large margin"."""
+
 
 def title_of(scenario: Scenario) -> str:
     """A scenario in words: ``FEMNIST, uniform, rate 0.4``."""

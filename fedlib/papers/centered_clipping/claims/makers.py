@@ -142,7 +142,7 @@ def never_learns(
 
 
 def converges(
-    place: str, text: str, pairs: Iterable[Key], former: str = "", reading: str = ""
+    place: str, text: str, pairs: Iterable[Key], former: str = "", sentence: str = ""
 ) -> Claim:
     """At least half of the clean accuracy is left in each pair of cells (clean, attacked).
 
@@ -150,7 +150,7 @@ def converges(
     """
     return claim(
         place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT, own_limit=True,
-        late=statistics.lowest_once_learned, former=reworded(former), reading=reading,
+        late=statistics.lowest_once_learned, former=reworded(former), sentence=sentence,
     )  # fmt: skip
 
 

@@ -201,15 +201,19 @@ LABEL_FLIPS = (
         )
         for rule in ("fedavg", "repeated_median")
     ),
-    Claim(
-        OWN,
-        f"Reviews, 4 attackers of 10: {RULE_TITLES['ours']} does not fail, by the same measure",
-        every(Comparison, "table_2", "4", "ours"),
-        min,
-        at_least(-MARGIN),
-        "{:.1f} points [above|below] a model that calls all reviews positive",
-        measure=over_majority,
-        of_level=True,
+    *(
+        Claim(
+            OWN,
+            f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} does not fail, by the same measure",
+            every(Comparison, "table_2", "4", rule),
+            min,
+            at_least(-MARGIN),
+            "{:.1f} points [above|below] a model that calls all reviews positive",
+            measure=over_majority,
+            of_level=True,
+        )
+        # In print these three have about 91 % with 4 attackers.
+        for rule in ("ours", "median", "trimmed_mean")
     ),
     _foolsgold_on_reviews(),
 )

@@ -1,0 +1,16 @@
+"""What the paper claims of its rules, and what this book asks of them, as data."""
+
+from fedlib.evidence.claims import retested
+from fedlib.papers.clustering_with_outliers.authors_code import CODE
+from fedlib.papers.clustering_with_outliers.claims.figure_2 import FIGURE_2_CLAIMS
+from fedlib.papers.clustering_with_outliers.claims.uniform import CAMOUFLAGE, OF_UNIFORM
+from fedlib.papers.clustering_with_outliers.variants import VOTES
+
+_OF_TEXT = (*OF_UNIFORM, *FIGURE_2_CLAIMS)
+
+CLAIMS = (
+    *_OF_TEXT,
+    *retested(CAMOUFLAGE, VOTES, f"votes on {VOTES.other} images in place of one batch of 3"),
+    *retested(_OF_TEXT, CODE),
+)
+"""Each claim in runs that follow the text, and then those that runs of other choices test."""
