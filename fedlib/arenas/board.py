@@ -71,9 +71,11 @@ def _best(standing: Standing, names: Names) -> str:
         attack, left = worsts[0]
         among = "" if best == 1 else " of the ranked rules"
         clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
+        one_seed = " This is provisional, because it rests on one seed."
         return (
             f"{titles} has the best worst case{among}. It keeps {percent(left)} % accuracy under "
             f"{names.attack(attack)}, the attack that harms it most.{clean}"
+            f"{one_seed if len(first[0].seeds) == 1 else ''}"
         )
     rules = "best rules" if best == 1 else "best of the ranked rules"
     if len(first) == 2:
@@ -103,15 +105,26 @@ def _broken(standing: Standing) -> str:
         f"means that some attack leaves less than {_BROKEN:.0f} % accuracy"
         f"{' in most of the seeds' if several else ''}. (Guessing would give 10 %.) "
         f"{plural(stood, 'rule')} "
-        f"{'keeps' if stood == 1 else 'keep'} 60 % or more under every attack."
+        f"{'keeps' if stood == 1 else 'keep'} 60 % or more under each of the "
+        f"{plural(len(standing.columns.counted), 'attack')}."
     )
 
 
 def _strongest(standing: Standing, names: Names) -> str:
-    """Say which attack is the worst case of the most rules."""
-    counts = Counter(row.worst[0] for row in standing.ranked if row.worst)
+    """Say which attack is the worst case of the most rules.
+
+    Several attacks may bring a rule to chance. Which of them leaves the least then means nothing.
+    """
+    counts = Counter(
+        row.worst[0] for row in standing.ranked if row.worst and not row.breaks(_BROKEN)
+    )
+    if not counts:
+        return "Every rule is broken by some attack."
     (name, most), *others = counts.most_common(3)
-    text = f"{names.attack(name)} leaves the least accuracy to {most} of {counts.total()} rules"
+    text = (
+        f"{names.attack(name)} leaves the least accuracy to {most} of the "
+        f"{plural(counts.total(), 'rule')} that no attack breaks"
+    )
     if others:
         then = [f"{names.attack(other)} to {plural(count, 'rule')}" for other, count in others]
         text += f", {', and '.join(then)}"
@@ -121,13 +134,13 @@ def _strongest(standing: Standing, names: Names) -> str:
 def _knowing(standing: Standing) -> str:
     """Say for how many rules an attack that knows the rule harms most."""
     columns = standing.columns
-    groups = [
-        [name for name in columns.counted if (name in columns.adaptive) == knows]
-        for knows in (True, False)
-    ]
     clearly = [0, 0]
     rows = standing.ranked
     for row in rows:
+        groups = [
+            [name for name in columns.counted if columns.knows(name, row.name) == knows]
+            for knows in (True, False)
+        ]
         # Of each kind of attack the one that leaves the least.
         worst = [
             min((row.results[name] for name in group), key=lambda found: found.accuracy.mean)
@@ -140,8 +153,8 @@ def _knowing(standing: Standing) -> str:
             clearly[1] += leaves_more(knowing, other, standing.noise)
     return (
         f"For {clearly[0]} of {len(rows)} rules the most harmful attack is clearly one that knows "
-        f"the rule, and for {clearly[1]} it is clearly one that does not. For the other "
-        f"{len(rows) - sum(clearly)} rules the difference may be chance."
+        f"the rule or is made against it, and for {clearly[1]} it is clearly another one. For the "
+        f"other {len(rows) - sum(clearly)} rules the difference may be chance."
     )
 
 

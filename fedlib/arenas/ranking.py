@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
@@ -23,6 +23,8 @@ from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
 _MOST = 0.9
 """An attack counts once this share of the rules has met it."""
+_ENOUGH = 0.5
+"""Rules are ranked once this share of the attacks counts. A worst case of few attacks is none."""
 _USUAL_TEST_SET = 10_000
 """The number of test samples that is assumed for a run of unknown data."""
 _EXACT = 1000.0
@@ -41,6 +43,8 @@ class Columns:
         All other columns, in their order.
     adaptive
         The attacks that know which rule they face.
+    against
+        The rows that an attack is made against although it is not told the rule, by the attack.
     backdoors
         The attacks that want a label for samples with a trigger. They do not count for the worst
         case, because they leave the accuracy as it is. Their success has a column of its own.
@@ -53,6 +57,16 @@ class Columns:
     adaptive: frozenset[str]
     backdoors: frozenset[str]
     waiting: frozenset[str] = frozenset()
+    against: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def knows(self, attack: str, row: str) -> bool:
+        """Return whether an attack knows the rule of a row, or is made against it."""
+        return attack in self.adaptive or row in self.against.get(attack, ())
+
+    @property
+    def enough(self) -> bool:
+        """Whether so many attacks count that rules can be ranked."""
+        return len(self.counted) >= _ENOUGH * len(self.untargeted)
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -114,7 +128,8 @@ class Row:
     @cached_property
     def adaptive(self) -> tuple[str, Estimate] | None:
         """The attack, of those that know the rule, that leaves the least accuracy in percent."""
-        return self._least([a for a in self.columns.untargeted if a in self.columns.adaptive])
+        columns = self.columns
+        return self._least([a for a in columns.untargeted if columns.knows(a, self.name)])
 
     @cached_property
     def backdoor(self) -> tuple[str, Estimate] | None:
@@ -149,8 +164,9 @@ class Row:
     @property
     def can_be_ranked(self) -> bool:
         """Whether enough is computed for a rank, and the attack of the worst case counts."""
-        counted = self.columns.counted
-        return bool(self.seeds) and self.worst is not None and self.worst[0] in counted
+        columns = self.columns
+        worst_counts = self.worst is not None and self.worst[0] in columns.counted
+        return bool(self.seeds) and columns.enough and worst_counts
 
     def breaks(self, below: float) -> bool:
         """Return whether an attack leaves less accuracy than this, in percent, in most seeds."""
@@ -216,9 +232,9 @@ def standing(
 ) -> Standing:
     """Rank the rows of one setting.
 
-    An attack that fewer than nine of ten rules have met does not count yet. A rule has no rank if
-    it has not met all attacks that count, or if an attack that does not count yet leaves it less
-    accuracy than these.
+    An attack that fewer than nine of ten rules have met does not count yet. No rule has a rank
+    before half of the attacks count. A rule has no rank if it has not met all attacks that count,
+    or if an attack that does not count yet leaves it less accuracy than these.
 
     Parameters
     ----------
@@ -251,7 +267,15 @@ def standing(
     columns = replace(columns, waiting=frozenset(waiting))
     noise = NoiseBook([*others, *known])
     rows = ranked([Row(name, columns, held[name]) for name in names], noise)
-    return Standing(tuple(rows), columns, basis_of(known), noise)
+    # Of the rows that can be ranked, the seeds that all of their bouts have are those that tell.
+    complete = [
+        result.of_seeds(row.seeds)
+        for row in rows
+        if row.seeds
+        for name, result in row.results.items()
+        if name in (columns.clean, *columns.counted)
+    ]
+    return Standing(tuple(rows), columns, basis_of(complete or known), noise)
 
 
 def ranked(rows: Sequence[Row], noise: NoiseBook) -> list[Row]:

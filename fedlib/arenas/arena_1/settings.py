@@ -63,6 +63,9 @@ KNOW_THE_RULE = ("saliency_matching",)
 """Attacks that are made against one rule, although they are not told the rule. An attack that is
 told the rule always counts as adaptive."""
 
+MADE_AGAINST = {"full_krum": ("krum",), "full_trim": ("trimmed_mean", "median")}
+"""Rows that an attack is made against, by the attack. It knows these rules, and no other ones."""
+
 REPLACED_SHARE = 0.05
 """Model replacement is sent in the last rounds. This is their share of all rounds."""
 

@@ -13,7 +13,7 @@ from fedlib.arenas.arena_1.grid import (
     rule_of,
 )
 from fedlib.arenas.arena_1.keys import Bout
-from fedlib.arenas.arena_1.settings import ATTACK_TITLES, CLEAN, ROW_TITLES, SETTINGS
+from fedlib.arenas.arena_1.settings import ATTACK_TITLES, CLEAN, MADE_AGAINST, ROW_TITLES, SETTINGS
 from fedlib.arenas.names import Names
 from fedlib.arenas.ranking import Columns, Standing, standing
 from fedlib.evidence.report import Archive, CellResult
@@ -28,6 +28,7 @@ def columns() -> Columns:
         attacks=tuple(name for name in names if name != CLEAN),
         adaptive=frozenset(name for name in names if is_adaptive(name)),
         backdoors=frozenset(name for name in names if is_backdoor(name)),
+        against=MADE_AGAINST,
     )
 
 

@@ -66,11 +66,25 @@ def elsewhere(page: Page) -> str:
     lines = []
     for setting, of in _settings().SETTINGS.items():
         standing = _standing(setting)
-        if setting != main and standing.ranked:
+        if setting == main:
+            continue
+        start = f"- {of.title.capitalize()} ({standing.basis})"
+        if not standing.columns.enough:
+            columns = standing.columns
+            lines.append(f"{start}: {_too_few(columns)}")
+        elif standing.ranked:
             best, broken, _, _, backdoors, _ = _module("board").findings(standing, _names(setting))
             said = " ".join((best, broken, backdoors))
-            lines.append(f"- {of.title.capitalize()} ({standing.basis}): {said}")
+            lines.append(f"{start}: {said}")
     return unbroken("\n".join(lines)) or "- No rule has a rank in another setting yet."
+
+
+def _too_few(columns: Any) -> str:
+    """Say that too few attacks count for a rank."""
+    return (
+        f"No rule has a rank yet. For ranks at least half of the {len(columns.untargeted)} attacks "
+        f"must have met nearly all rules, and so far these are {len(columns.counted)}."
+    )
 
 
 @page_mark("arena_first")
@@ -111,6 +125,8 @@ def basis(page: Page, setting: str) -> str:
             f" {len(waiting)} of the attacks {does} not count yet, because too few rules have met "
             f"{them}: {', '.join(waiting)}."
         )
+    if not columns.enough:
+        return f"{text} {_too_few(columns)}"
     unranked = [row for row in standing.rows if row.rank is None]
     reasons = (
         ("some attack that counts is missing", [row for row in unranked if not row.seeds]),
