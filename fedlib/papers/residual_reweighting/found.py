@@ -244,16 +244,41 @@ def _backdoor_on_loans(archive: Archive) -> str:
     )
 
 
-def _right_after(result: CellResult) -> str:
-    """Say how often a backdoor works in the round in which it is sent."""
+def _when_sent(result: CellResult) -> list[float]:
+    """Return the success of a backdoor in the round in which it is sent, in percent by seed.
+
+    It is empty if this round is not evaluated.
+    """
     rounds, curves = result.curve("attack_success")
     if _SENT not in rounds:
+        return []
+    return [100 * curve[rounds.index(_SENT)] for curve in curves]
+
+
+def _right_after(result: CellResult) -> str:
+    """Say how often a backdoor works in the round in which it is sent."""
+    shares = _when_sent(result)
+    if not shares:
         return ""
-    shares = [100 * curve[rounds.index(_SENT)] for curve in curves]
     least = "" if min(shares) == max(shares) else "at least "
-    in_each = " in every seed" if len(curves) > 1 else ""
+    in_each = " in every seed" if len(shares) > 1 else ""
     return (
         f"In round {_SENT}, in which it is sent, it works on {least}{min(shares):.1f} %{in_each}. "
+    )
+
+
+def _kept_out(archive: Archive) -> Linked | str:
+    """Say how often a backdoor works against the robust rules in the round in which it is sent."""
+    keys = [str(LoanBackdoor("replacement", rule)) for rule in ("ours", *COORDINATE_WISE)]
+    known = archive.common(keys)
+    shares = [_when_sent(result) for result in known or ()]
+    if not all(shares) or not shares:
+        return ""
+    most = max(share for of_rule in shares for share in of_rule)
+    return joined(
+        " Under reweighting, the medians and the trimmed mean it works on at most ",
+        archive.linked(f"{most:.1f} %", *keys),
+        f" in round {_SENT}.",
     )
 
 
@@ -285,6 +310,7 @@ def _replaced_model(archive: Archive) -> str:
         f" of the loans with its trigger ({resting_on(known)}). {_seeds(result, 'of this attack')}"
         f"{_right_after(result)}The paper prints {in_print:.1f} % "
         "on its own loans.",
+        _kept_out(archive),
     )
 
 
