@@ -58,6 +58,19 @@ def test_the_baseline_lies_broad_and_pale_below_the_other_lines(toy, store):
     assert of_baseline.get_linewidth() == baseline.get_linewidth() > of_other.get_linewidth()
 
 
+def test_lines_that_the_figure_is_about_are_broad_and_the_broadest_is_at_the_bottom(toy, store):
+    put(store, toy.cells("quick", 1, real)[0], "quick", 0.4)
+    result = Archive(toy, store).best("table/mean")
+    labels = {"a": "other", "b": "first", "c": "second"}
+    panel = Panel("", dict.fromkeys(labels, result))
+    figure = accuracy_panels([[panel]], labels, about=("b", "c"))
+    lines = sorted(figure.axes[0].lines, key=lambda line: line.get_zorder())
+    assert [line.get_label().split(",")[0] for line in lines] == ["first", "second", "other"]
+    widths = [line.get_linewidth() for line in lines]
+    assert widths == sorted(widths, reverse=True) and len(set(widths)) == 3
+    assert {line.get_linewidth() for line in figure.legends[0].get_lines()} >= set(widths[:2])
+
+
 def test_several_seeds_are_a_mean_with_a_band(toy, store):
     for seed, accuracy in ((1, 0.4), (2, 0.6)):
         put(store, toy.cells("quick", seed, real)[0], "quick", accuracy)

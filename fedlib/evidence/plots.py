@@ -70,6 +70,7 @@ def accuracy_panels(
     quantity: str = "test_accuracy",
     said: str = "",
     baseline: str | None = None,
+    about: Sequence[str] = (),
 ) -> Picture:
     """Draw how the test accuracy, an attack's success or the training loss goes over the runs.
 
@@ -92,6 +93,10 @@ def accuracy_panels(
     baseline
         The name of the curve with which the others are compared, such as ``"none"``. It is broad
         and pale and lies below the others, so that a line on it can still be seen.
+    about
+        The names of the curves that the figure is about. They are broader than the others, and
+        the first is the broadest. Thinner lines lie above broader ones, so that equal lines can
+        all be seen.
 
     Returns
     -------
@@ -101,6 +106,7 @@ def accuracy_panels(
     top = _top(rows, labels, quantity)
     parts = {name: part for panels in rows for p in panels for name, part in p.parts.items()}
     colours = colours_of(labels, parts)
+    looks = _looks(baseline, about)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(rows),
@@ -133,7 +139,7 @@ def accuracy_panels(
                         "ls": _dashes(result),
                         "lw": 1.4 if result.scale == "paper" else 1.0,
                         "alpha": 0.35 if pale else 1.0,
-                        **(_BROAD if name == baseline else {}),
+                        **looks.get(name, {}),
                     }
                     _draw_curve(axis, result, labels[name], quantity, style)
         for axis in axes[-1]:
@@ -141,7 +147,7 @@ def accuracy_panels(
         for axis in axes[:, 0]:
             axis.set_ylabel(_SHARES.get(quantity, "training loss"))
         drawn = {n for panels in rows for p in panels for n in labels if p.curves.get(n)}
-        handles = _handles(labels, colours, drawn, styles, baseline)
+        handles = _handles(labels, colours, drawn, styles, looks)
         figure.legend(
             handles=handles,
             title="data: "
@@ -179,12 +185,22 @@ def _panel_in_words(panel: Panel, labels: Mapping[str, str], quantity: str) -> s
     return ends_in_words(finite, " %" if quantity in _SHARES else "")
 
 
+def _looks(baseline: str | None, about: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return how the lines look that are broader than the others, by their names."""
+    count = len(about)
+    found: dict[str, dict[str, Any]] = {
+        name: {"lw": 2.2 + 1.2 * (count - 1 - place), "zorder": 1.8 + 0.1 * place}
+        for place, name in enumerate(about)
+    }
+    return found if baseline is None else {**found, baseline: _BROAD}
+
+
 def _handles(
     labels: Mapping[str, str],
     colours: Mapping[str, str],
     drawn: set[str],
     styles: Mapping[tuple[str, str], Any],
-    baseline: str | None = None,
+    looks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Line2D]:
     """Return the lines of a legend: the colours of the names, and then the styles of the scales."""
     return [
@@ -194,7 +210,7 @@ def _handles(
                 [],
                 color=colours[n],
                 label=text if n in drawn else f"{text} (not computed)",
-                **(_BROAD if n == baseline else {}),
+                **(looks or {}).get(n, {}),
             )
             for n, text in labels.items()
         ),

@@ -171,7 +171,7 @@ def _drawn(
     curves = [curve for panels in shown for panel in panels for curve in panel.curves.values()]
     found = [result for result in curves if result is not None]
     said = _networks_and_seeds(found)
-    return accuracy_panels(shown, labels, quantity, said, baseline="none")
+    return accuracy_panels(shown, labels, quantity, said, baseline="none", about=("rop",))
 
 
 def _networks_and_seeds(results: Sequence[CellResult]) -> str:

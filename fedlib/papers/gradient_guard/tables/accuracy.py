@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,8 +28,17 @@ from fedlib.papers.gradient_guard.settings import (
 
 _PARTS = {"fedsgd": "mean", **dict.fromkeys(ON_AXIS, "gradient_guard")}
 """The rules of the lines that are not named as these are registered."""
-_LINES = {
-    name: (colour, "--" if name in ON_AXIS else "-")
+_BROAD = dict(zip((*ON_AXIS, "gradient_guard"), (4.0, 2.2, 2.2), strict=True))
+"""The widths of the lines that the chapter is about. They lie below the others, which are thinner,
+so that lines on top of each other can all be seen."""
+_LINES: dict[str, dict[str, Any]] = {
+    name: {
+        "color": colour,
+        "ls": (0, (2, 1)) if name in ON_AXIS else "-",
+        "lw": _BROAD.get(name, 1.2),
+        "zorder": 2.5 - 0.1 * _BROAD.get(name, 0.0),
+        "label": LINE_TITLES[name],
+    }
     for name, colour in colours_of(LINE_TITLES, _PARTS).items()
 }
 
@@ -58,7 +68,7 @@ def share_panels(archive: Archive, data: str) -> Picture:
         for axis, attack in zip(axes.flat, attacks, strict=True):
             scales: dict[str, str] = {}
             ends: dict[str, float] = {}
-            for name, (colour, style) in _LINES.items():
+            for name, style in _LINES.items():
                 at = _shares_of(data, attack, name)
                 found = archive.together(line(data, attack, name, at))
                 points = [(float(s), r) for s, r in zip(at, found, strict=True) if r is not None]
@@ -75,7 +85,7 @@ def share_panels(archive: Archive, data: str) -> Picture:
                     [float(share) for share, _ in zip(at, found, strict=False)],
                     [one.mean if one else np.nan for one in late],
                     [(one.spread or 0) if one else np.nan for one in late],
-                    color=colour, ls=style, marker=".", lw=1.2, label=LINE_TITLES[name],
+                    marker=".", elinewidth=1.2, **style,
                 )  # fmt: skip
             said.append(f"{ATTACK_TITLES[attack]}: {ends_in_words(ends, ' %')}.")
             axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
@@ -91,8 +101,8 @@ def share_panels(archive: Archive, data: str) -> Picture:
         figure.supxlabel("malicious clients, %", fontsize=9)
         figure.supylabel(f"test accuracy, %, mean of the last {LAST} evaluations", fontsize=9)
         handles = [
-            Line2D([], [], color=colour, ls=style, label=LINE_TITLES[name])
-            for name, (colour, style) in _LINES.items()
+            Line2D([], [], **style)
+            for name, style in _LINES.items()
             if name not in ON_AXIS or data in GREY
         ]
         figure.legend(handles=handles, title=basis_of(known), loc="outside upper center", ncols=4)

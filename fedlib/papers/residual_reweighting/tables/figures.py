@@ -130,7 +130,11 @@ def success_over_rounds(archive: Archive, item: str, place: str) -> Picture | No
     curves["unattacked"] = archive.best(str(Unattacked(place, "fedavg")))
     labels = {**RULE_TITLES, "unattacked": "FedAvg, no attack"}
     return accuracy_panels(
-        [[Panel("", curves, _PARTS)]], labels, "attack_success", baseline="unattacked"
+        [[Panel("", curves, _PARTS)]],
+        labels,
+        "attack_success",
+        baseline="unattacked",
+        about=("ours",),
     )
 
 
