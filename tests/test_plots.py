@@ -7,8 +7,9 @@ from matplotlib.colors import to_hex
 from test_report import put, real
 
 from fedlib.evidence import colours
+from fedlib.evidence.bars import partition_bars
 from fedlib.evidence.plane import plane
-from fedlib.evidence.plots import Panel, accuracy_panels, final_lines, partition_bars
+from fedlib.evidence.plots import Panel, accuracy_panels, final_lines
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand
 from fedlib.papers.centered_clipping import tables

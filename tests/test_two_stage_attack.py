@@ -24,6 +24,7 @@ from fedlib.papers.two_stage_attack.measures import (
     curve_error,
     diverged,
     error_span,
+    late_level,
     level,
     missing_boundary,
     no_boundary,
@@ -141,6 +142,8 @@ def grid(inside):
         (lambda x, y: np.hypot(x, y) <= 3, 1.0, 0.0),
         (lambda x, y: x > 9, 2.0, 2.0),  # all outside: the boundary is in the middle
         (lambda x, y: x < 9, 2.0, 2.0),  # none
+        (lambda x, y: np.hypot(x, y) <= 0.2, 2.0, 2.0),  # a few points inside
+        (lambda x, y: np.hypot(x, y) > 0.2, 2.0, 2.0),  # a few points outside
         (lambda x, y: x < 0.01, 2.0, 2.0),  # a line: in the middle on one side, none on the other
         (lambda x, y: x < -0.1, 2.0, 2.0),  # a line that leaves the middle outside
     ],
@@ -368,6 +371,21 @@ def test_a_ruined_model_with_a_finite_loss_has_diverged(tmp_path):
     assert not diverged(archive.best("circle/none/mean"))
 
 
+def test_a_level_that_certifies_nothing_is_that_of_a_model_that_has_diverged(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    levels = {"circle/none/mean": [0.1, 0.04], "circle/random/mean": [2e3, 3.6e19],
+              "circle/ipm/mean": [2e3, 0.02]}  # fmt: skip
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in levels:
+            put(store, cell, "paper", 0.5, test_loss=[3e13], robustness_level=levels[cell.key])
+    none, random, ipm = (Archive(GRID, store).best(key) for key in levels)
+    assert (level(none), level(ipm)) == (0.04, 0.02)
+    assert math.isnan(level(random))
+    assert [diverged(one) for one in (none, random, ipm)] == [False, True, False]
+    # The mean of the last levels is not known if one of them is void.
+    assert math.isnan(late_level(ipm)) and late_level(none) == pytest.approx(0.07)
+
+
 def test_every_claim_about_a_baseline_is_tested_at_two_strengths():
     baselines = {f"circle/{attack}/{rule}" for attack in ("random", "ipm") for rule in RULES}
     about = [
@@ -491,7 +509,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     assert ipm.endswith(
         "nothing, destroys the model in the only seed that is stored (one seed, at the paper's "
-        "scale). In 1 seed the model gives every point the same answer."
+        "scale). In 1 seed the model gives nearly every point the same answer."
     )
     assert [link.shown for link in ipm.links] == ["in the only seed that is stored"]
     assert (
@@ -502,12 +520,12 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
 
 @pytest.mark.parametrize(("seeds", "said"), [
     ("dfk", "destroys the model in 2 of 3 seeds (3 seeds, at the paper's scale). In 1 seed the "
-     "model diverges, and in 1 seed it gives every point the same answer. The other seed keeps "
-     "25.0 % of the certified level that the model has without an attack."),
+     "model diverges, and in 1 seed it gives nearly every point the same answer. The other seed "
+     "keeps 25.0 % of the certified level that the model has without an attack."),
     ("ddz", "In 2 seeds the model diverges. The other seed keeps less than 0.1 % of the certified "
      "level that the model has without an attack."),
-    ("kkf", "In 1 seed the model gives every point the same answer. The other 2 seeds keep between "
-     "25.0 and 25.0 % of the certified level that the model has without an attack."),
+    ("kkf", "In 1 seed the model gives nearly every point the same answer. The other 2 seeds "
+     "keep between 25.0 and 25.0 % of the certified level that the model has without an attack."),
     ("kz", "destroys the model in none of 2 seeds (2 seeds, at the paper's scale). The models keep "
      "between 0.0 and 25.0 % of the certified level that the model has without an attack."),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fedlib.evidence.claim import Claim
 from fedlib.evidence.noise import Noise, resolution
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.verdicts import SeedValue
+from fedlib.evidence.verdicts import SINGLE, THRESHOLD, SeedValue
 
 
 def known_to(claim: Claim, result: CellResult, number: float) -> float:
@@ -20,17 +20,20 @@ def known_to(claim: Claim, result: CellResult, number: float) -> float:
     return resolution(result, number) if claim.accuracies else 0.0
 
 
-def too_wide_to_tie(claim: Claim, number: float, noise: float) -> bool:
+def too_wide_to_tie(claim: Claim, number: float, noise: float, seeds: int) -> bool:
     """Return whether a number's noise is so wide that it would tie with too much.
 
-    It is too wide if it is more than a tenth of the number, or more than 10 points if the number is
-    a share in percent.
+    Two numbers can tie only if these seeds would tell numbers apart that differ by a half of one of
+    them, or by 10 points if they are shares in percent.
     """
-    scale = 100.0 if claim.measure is None or claim.of_accuracy else abs(number)
-    return noise > _TYING * scale
+    share = claim.measure is None or claim.of_accuracy
+    apart = _APART_SHARES if share else _APART * abs(number)
+    needed = SINGLE if seeds == 1 else THRESHOLD / seeds
+    return needed * math.sqrt(2) * noise > apart
 
 
-_TYING = 0.1
+_APART = 0.5
+_APART_SHARES = 10.0
 
 
 def least_known(noises: Iterable[Noise | None]) -> Noise | None:

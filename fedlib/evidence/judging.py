@@ -278,7 +278,7 @@ class Judge:
                 continue
             found.append(seed_value)
             unstable |= any(others[i] > pooled[i] for i in places)
-            wide |= any(too_wide_to_tie(claim, numbers[i], errors[i]) for i in places)
+            wide |= any(too_wide_to_tie(claim, numbers[i], errors[i], len(seeds)) for i in places)
         chance = bool(by_chance) and not found
         found = found or by_chance
         data = ", ".join(sorted({result.data for result in known}))

@@ -110,7 +110,7 @@ def _ways(result: CellResult) -> str:
     """Say in how many seeds a model has diverged, and in how many it tells nothing apart."""
     lost = sum(map(diverged, _by_seed(result)))
     flat = sum(map(_destroyed, _by_seed(result))) - lost
-    flat_to = "gives every point the same answer"
+    flat_to = "gives nearly every point the same answer"
     if lost and flat:
         return (
             f" In {plural(lost, 'seed')} the model diverges, and in {plural(flat, 'seed')} it "
