@@ -172,6 +172,21 @@ def test_the_largest_floats_are_at_finite_distances_and_cost_the_others_none():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_cosines_are_those_of_torch(dtype):
+    m = matrix((7, 5003), dtype)
+    vector = m[0] + 0.5 * m[1]
+    m[2] = 0
+    m[3, 5], m[4, 7] = float("nan"), float("inf")
+    m[5] *= 1e-3
+    found = blocks.cosines(m, vector)
+    assert found.dtype == dtype
+    expected = torch.nn.functional.cosine_similarity(m.double(), vector.double()[None])
+    rows = [0, 1, 2, 5, 6]
+    torch.testing.assert_close(found[rows].double(), expected[rows], rtol=1e-5, atol=1e-6)
+    assert found[3:5].isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_weighted_and_selected_means(dtype):
     m = matrix((6, 33), dtype)
     weights = torch.tensor([0.0, 1.0, 2.0, 3.0, 0.0, 4.0], dtype=torch.float64)

@@ -16,6 +16,7 @@ from fedlib.blocks.columns import (
     rows_for_kernel,
 )
 from fedlib.blocks.distances import (
+    cosines,
     distances_to,
     gram_matrix,
     inner_products,
@@ -42,6 +43,7 @@ __all__ = [
     "Rows",
     "add_within",
     "column_blocks",
+    "cosines",
     "distances_to",
     "gram_matrix",
     "in_chunks",

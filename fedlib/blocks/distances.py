@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from fedlib.blocks.columns import (
     WIDE_CPU_BLOCK,
@@ -168,6 +169,27 @@ def row_norms(matrix: torch.Tensor) -> torch.Tensor:
     for columns in column_blocks(matrix):
         total += matrix[:, columns].double().square().sum(1)
     return total.sqrt_()
+
+
+def cosines(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
+    """Compute the cosine between each row and a ``vector`` of shape ``(d,)``.
+
+    On a CPU the compiled kernels read the matrix twice, which takes a fraction of the time of
+    torch's own function.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``(n,)``, in the dtype of the matrix. It is 0 where a length is 0, and NaN for rows
+        that are not finite.
+    """
+    if rows_for_kernel(matrix) is None:
+        return F.cosine_similarity(matrix, vector[None], dim=1)
+    lengths = row_norms(matrix) * row_norms(vector[None])
+    return (inner_products(matrix, vector) / lengths.clamp_min_(_NO_LENGTH)).to(matrix.dtype)
+
+
+_NO_LENGTH = 1e-30
 
 
 def shortened(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
+from fedlib.blocks.distances import cosines
 from fedlib.federation.federation import Federation, State
 from fedlib.trackers.base import TRACKERS, Played, Tracker, mean_of
 
@@ -48,15 +48,15 @@ class Cosines(Tracker):
         updates, n_benign = state.updates, self.federation.n_benign
         attacked = n_benign < len(updates)
         if state.last_aggregate is not None:
-            to_last = F.cosine_similarity(updates, state.last_aggregate[None], dim=1)
+            to_last = cosines(updates, state.last_aggregate)
             self._keep("benign_to_last_aggregate", to_last[:n_benign].mean())
             if attacked:
                 self._keep("byzantine_to_last_aggregate", to_last[n_benign:].mean())
         if attacked:
             perturbation = updates[-1] - updates[:n_benign].mean(0)
             if self._last_perturbation is not None:
-                cosine = F.cosine_similarity(perturbation, self._last_perturbation, dim=0)
-                self._keep("consecutive_perturbations", cosine)
+                cosine = cosines(perturbation[None], self._last_perturbation)
+                self._keep("consecutive_perturbations", cosine[0])
             self._last_perturbation = perturbation
 
     def report(self, state: State) -> dict[str, Any]:
