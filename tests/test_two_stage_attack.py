@@ -429,6 +429,7 @@ def test_a_boundary_is_compared_with_the_farthest_of_the_others():
     assert claim.value([0.7, 0.6, 1.0]) == pytest.approx(0.3)
     # Nothing is farther than a boundary that is missing.
     assert math.isnan(claim.value([0.3, 2.0, 2.0]))
+    assert claim.value([0.3, 2.0, 1.0]) == -1
     alone = boundary_claim("Synthetic, median: random moves the boundary away")
     assert alone.cells == ("circle/none/median", "circle/random/median")
     assert alone.value([0.3, 2.0]) == pytest.approx(1.7)

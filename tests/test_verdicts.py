@@ -214,6 +214,19 @@ def test_the_mean_of_many_seeds_must_be_clearly_beyond_the_limit(values, kind):
     assert decide(seeds(*values, noise=14), above(0), math.inf).kind == kind
 
 
+def test_a_seed_on_the_limit_is_on_the_side_of_the_limit():
+    for values in ((2.2, 2.2), (2.2, 2.2, 0, 0)):
+        assert decide(seeds(*values), at_least(0), 20).kind == "holds"
+    assert decide(seeds(-2.2, -2.2, 0, 0), above(0), 20).kind == "does not hold"
+    # Five seeds on the limit say nothing by their own spread.
+    assert decide(seeds(0, 0, 0, 0, 0, 3.2), above(0), math.inf).kind == "undecided"
+
+
+def test_a_value_that_is_not_finite_is_no_evidence():
+    with pytest.raises(ValueError, match="not finite"):
+        decide(seeds(math.inf, 1, 2), above(0), 10)
+
+
 def test_seeds_without_an_effect_seldom_decide():
     rng = np.random.default_rng(1)
     drawn = rng.normal(size=(2000, 5))
@@ -226,6 +239,10 @@ def test_the_mean_of_stable_seeds_near_equality_is_a_tie():
     near, far = (103.9, 99.4, 99.1, 100.6), (106.9, 99.4, 103.1, 100.6)
     for values, kind in ((near, "tie"), (far, "undecided")):
         assert decide(seeds(*values, noise=3.4), below(100), 58, equal=100).kind == kind
+    # One seed is clearly different, although the wide noise of another hides it in the mean.
+    chaos = [SeedValue(48.8, 20), SeedValue(134.6, 95), SeedValue(11.3, 2.3), SeedValue(97.3, 38),
+             SeedValue(115.7, 43)]  # fmt: skip
+    assert decide(chaos, below(100), 30, equal=100).kind == "undecided"
     # Unstable seeds are no tie, although their mean is near.
     assert decide(seeds(80, 120, noise=3.4), below(100), 58, equal=100).kind == "undecided"
 
@@ -237,7 +254,8 @@ def test_many_unstable_seeds_are_decided_at_once():
 
 
 NEARBY = st.floats(-15, 15, allow_nan=False)
-VALUES = st.lists(st.floats(-100, 100, allow_nan=False) | NEARBY, min_size=1, max_size=6)
+LIMITS = st.sampled_from([-1.0, 0.0, 2.0, 3.0, 5.0, 8.0])
+VALUES = st.lists(st.floats(-100, 100, allow_nan=False) | NEARBY | LIMITS, min_size=1, max_size=6)
 NOISE = st.sampled_from([0.0, 0.1, 1.0, 10.0])
 RANGES = st.sampled_from([above(0), at_least(3), below(-1), near(5)])
 

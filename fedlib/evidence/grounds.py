@@ -24,16 +24,15 @@ def too_wide_to_tie(claim: Claim, number: float, noise: float, seeds: int) -> bo
     """Return whether a number's noise is so wide that it would tie with too much.
 
     Two numbers can tie only if these seeds would tell numbers apart that differ by a half of one of
-    them, or by 10 points if they are shares in percent.
+    them, or by 10 points if they are accuracies in percent.
     """
-    share = claim.measure is None or claim.of_accuracy
-    apart = _APART_SHARES if share else _APART * abs(number)
+    apart = _APART_POINTS if claim.accuracies else _APART * abs(number)
     needed = SINGLE if seeds == 1 else THRESHOLD / seeds
     return needed * math.sqrt(2) * noise > apart
 
 
 _APART = 0.5
-_APART_SHARES = 10.0
+_APART_POINTS = 10.0
 
 
 def least_known(noises: Iterable[Noise | None]) -> Noise | None:

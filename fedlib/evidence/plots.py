@@ -138,9 +138,10 @@ def accuracy_panels(
                         "color": colours[name],
                         "ls": _dashes(result),
                         "lw": 1.4 if result.scale == "paper" else 1.0,
-                        "alpha": 0.35 if pale else 1.0,
+                        "alpha": 1.0,
                         **looks.get(name, {}),
                     }
+                    style["alpha"] *= 0.35 if pale else 1.0
                     _draw_curve(axis, result, labels[name], quantity, style)
         for axis in axes[-1]:
             axis.set_xlabel("training completed, %")

@@ -8,7 +8,9 @@ Seeds that disagree far beyond the noise are *unstable*. As long as there are fe
 them, the one that is nearest to the limit must then be beyond it as a single seed must be, with the
 seeds' own spread as the noise. Of five unstable seeds or more, four must be clearly on the side of
 the verdict for each one on the other side, so that one seed far away does not decide against the
-others. A seed that agrees never
+others.
+
+A seed that agrees never
 undoes the verdict of two seeds or more that are not unstable. It can undo the verdict of one seed,
 which is provisional for this reason, and that of unstable seeds if it is nearer to the limit than
 all of them.
@@ -34,7 +36,8 @@ CLEAR = 2.0
 """The standard errors that the mean of the seeds must be beyond the limit, as for ``THRESHOLD``.
 
 The evidence of many seeds without any effect adds up to the threshold now and then: for five seeds
-in one case of six. With this second condition it is one in seventeen.
+in one case of six. With this second condition it is one in seventeen. Whoever looks after each seed
+from the second to the fifth sees a verdict at some time in one case of nine.
 """
 SINGLE = 5.0
 """The evidence that a single seed needs, so that it decides provisionally."""
@@ -104,17 +107,20 @@ def decide(
     equal
         The value of the statistic at which the compared sides are equal. The verdict is a tie if
         all seeds are within the noise of it. It is also a tie if the seeds decide nothing, are not
-        unstable, and have a mean that is no further from it than the mean's own standard error.
+        unstable, none is further from it than three times its noise, and their mean is no further
+        from it than the mean's own standard error.
         A ratio whose noise is larger than equality itself ties with
         nothing. None stands for a claim that compares nothing.
 
     Raises
     ------
     ValueError
-        If there are no seeds.
+        If there are no seeds, or if a value is not finite.
     """
     if not seeds:
         raise ValueError("seeds=[] is empty: a verdict needs at least one seed.")
+    if not all(math.isfinite(seed.value) for seed in seeds):
+        raise ValueError(f"seeds={list(seeds)} has a value that is not finite: it tells nothing.")
     tie = Verdict(TIE, "one seed" if len(seeds) == 1 else "")
     if equal is not None and all(_ties(seed, equal) for seed in seeds):
         return tie
@@ -156,8 +162,13 @@ def _tells(seed: SeedValue, equal: float) -> bool:
 
 
 def _tie_together(seeds: Sequence[SeedValue], equal: float) -> bool:
-    """Return whether the mean of stable seeds is within its standard error of equality."""
+    """Return whether the mean of stable seeds is within its standard error of equality.
+
+    No seed may be clearly different by itself.
+    """
     if len(seeds) == 1 or unstable(seeds) or not all(_tells(seed, equal) for seed in seeds):
+        return False
+    if any(abs(seed.value - equal) > THRESHOLD * seed.noise for seed in seeds):
         return False
     error = math.sqrt(math.fsum(seed.noise**2 for seed in seeds))
     return abs(math.fsum(seed.value - equal for seed in seeds)) <= error
@@ -231,9 +242,11 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
         return Verdict(UNDECIDED, "the seeds do not decide it")
     kind = HOLDS if total > 0 else FAILS
     side = math.copysign(1.0, total)
-    errors = _standard_errors([side * value for value in evidence_of_each])
-    depths = [side * needed.depth(seed.value) for seed in seeds]
-    if errors < CLEAR * scale and not _clear_by_themselves(depths):
+    found = [
+        _Depth(side * needed.depth(seed.value), seed.noise, is_on_side(kind, seed.value, needed))
+        for seed in seeds
+    ]
+    if _standard_errors(found) < CLEAR * scale and not _clear_by_themselves(found):
         return Verdict(UNDECIDED, "the seeds do not decide it")
     if min(side * value for value in evidence_of_each) > -1:
         return Verdict(kind)
@@ -241,41 +254,51 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
     return _of_most(kind, seeds, needed)
 
 
-def _standard_errors(evidence: Sequence[float]) -> float:
-    """Return how many standard errors the mean of some evidence is from zero.
+class _Depth(NamedTuple):
+    """How far a seed is beyond the limit, with its noise, and whether it is for the verdict."""
+
+    depth: float
+    noise: float
+    agrees: bool
+
+
+def _standard_errors(seeds: Sequence[_Depth]) -> float:
+    """Return how many standard errors the mean of the seeds is beyond the limit.
 
     A seed that agrees a little makes the mean smaller. It must not undo a verdict, so that the
     mean is over all seeds that contradict and over those of the others that make it clearest.
     """
-    against = [value for value in evidence if value <= 0]
-    total, count, most = math.fsum(against), len(against), -math.inf
-    for value in sorted((value for value in evidence if value > 0), reverse=True):
-        total, count = total + value, count + 1
-        most = max(most, total / math.sqrt(count))
+    kept = [seed for seed in seeds if not seed.agrees]
+    total = math.fsum(seed.depth for seed in kept)
+    square = math.fsum(seed.noise**2 for seed in kept)
+    most = -math.inf
+    for seed in sorted((seed for seed in seeds if seed.agrees), key=_worth, reverse=True):
+        total, square = total + seed.depth, square + seed.noise**2
+        most = max(most, total / math.sqrt(square) if square else math.copysign(math.inf, total))
     return most
 
 
-def _clear_by_themselves(depths: Sequence[float]) -> bool:
+def _worth(seed: _Depth) -> float:
+    """Return how much clearer a seed makes the mean, so that the clearest can be taken first."""
+    return seed.depth / seed.noise**2 if seed.noise else math.inf
+
+
+def _clear_by_themselves(seeds: Sequence[_Depth]) -> bool:
     """Return whether five seeds or more are clearly beyond the limit by their own spread.
 
     The noise is that of all cells of a protocol, and some of them vary less than others. As above,
     seeds that agree may be left out, so that no seed that agrees undoes a verdict.
-
-    Parameters
-    ----------
-    depths
-        How far each seed is beyond the limit. It is negative for a seed that contradicts.
     """
-    against = [depth for depth in depths if depth <= 0]
-    agreeing = [depth for depth in depths if depth > 0]
-    if len(depths) > _MOST_TRIED:
+    against = [seed.depth for seed in seeds if not seed.agrees]
+    agreeing = [seed.depth for seed in seeds if seed.agrees]
+    if len(seeds) > _MOST_TRIED:
         return False
     for size in range(max(ENOUGH_SEEDS - len(against), 0), len(agreeing) + 1):
         for chosen in combinations(agreeing, size):
             tried = [*against, *chosen]
+            mean = math.fsum(tried) / len(tried)
             error = statistics.stdev(tried) / math.sqrt(len(tried))
-            needed = CLEAR * _needed_evidence(len(tried) - 1) / THRESHOLD
-            if math.fsum(tried) / len(tried) >= needed * error:
+            if mean > 0 and mean >= CLEAR * _needed_evidence(len(tried) - 1) / THRESHOLD * error:
                 return True
     return False
 

@@ -57,7 +57,7 @@ def verdicts(page: Page, slug: str) -> str:
     """Return all claims of a paper, in groups of one sentence, below bars that count them."""
     judged = judged_claims(slug)
     own = [row for row in judged.judged if row.own]
-    groups = [_group(slug, place, says, rows) for (place, says), rows in sentences(judged).items()]
+    of_paper = list(sentences(judged).items())
     counts, of_rows = _of_sentences(judged), counted_rows([r for r in judged.judged if not r.own])
     said = (
         f'<div class="fedlib-tally" data-paper="{slug}"><span>Sentences of the paper</span>'
@@ -68,7 +68,12 @@ def verdicts(page: Page, slug: str) -> str:
     asked: dict[str, list[Judgement]] = {}
     for row in own:
         asked.setdefault(row.claim.says, []).append(row)
-    questions = [_group(slug, OWN, says, rows) for says, rows in asked.items()]
+    of_book = [((OWN, says), rows) for says, rows in asked.items()]
+    taken = {_anchors(slug, place, rows)[0] for (place, _), rows in [*of_paper, *of_book]}
+    groups, questions = (
+        [_group(slug, place, says, rows, taken) for (place, says), rows in found]
+        for found in (of_paper, of_book)
+    )
     title = '<p class="fedlib-own">Questions that no paper answers, but this book asks:</p>'
     return raw_html(
         f'<div class="fedlib-verdicts" data-paper="{slug}" '
@@ -117,16 +122,28 @@ def _of_sentences(judged: ClaimsTable) -> Counter[str]:
     return Counter(kind_of_sentence(rows) for rows in sentences(judged).values())
 
 
-def _group(slug: str, place: str, says: str, rows: Sequence[Judgement]) -> str:
-    """Return the HTML of a sentence, which unfolds into its rows."""
+def _anchors(slug: str, place: str, rows: Sequence[Judgement]) -> list[str]:
+    """Return the anchor of a sentence, and those of the sentences that its rows had before."""
+    found = (row.claim.at_first for row in rows)
+    return list(dict.fromkeys(sentence_anchor(slug, f.place or place, f.says) for f in found))
+
+
+def _group(slug: str, place: str, says: str, rows: Sequence[Judgement], taken: set[str]) -> str:
+    """Return the HTML of a sentence, which unfolds into its rows.
+
+    Links to a sentence that has become a part of another one lead to that one. The anchors that
+    this page has already are in ``taken``, to which the new ones are added.
+    """
     kind = kind_of_sentence(rows)
-    first = rows[0].claim.at_first
-    anchor = sentence_anchor(slug, first.place or place, first.says)
+    anchor, *others = _anchors(slug, place, rows)
+    former = [one for one in others if one not in taken]
+    taken.update(former)
     # Those that are decided come first, otherwise the rows stand in the order of the claims.
     items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
     return (
         f'<details class="fedlib-sentence" id="{anchor}" data-kind="{kind}"><summary>{chip(kind)} '
-        f'<span class="fedlib-says">{html.escape(says)}</span> '
+        + "".join(f'<span id="{one}"></span>' for one in former)
+        + f'<span class="fedlib-says">{html.escape(says)}</span> '
         f'<span class="fedlib-place">{html.escape(place)}; {_in_settings(rows)}</span></summary>'
         f"<ul>{items}</ul></details>\n"
     )

@@ -155,11 +155,11 @@ def _lower_than(place: str, data: str, rule: str, weaker: str, stronger: str) ->
 def _farther(values: list[float]) -> float:
     """How much farther from the circle the last boundary is than the farthest of the others.
 
-    NaN if one of the others is missing, because no attack could move it any farther.
+    NaN if the last one and another one are missing, because then neither could be any farther.
     """
     *others, last = values
     farthest = max(others)
-    return last - farthest if farthest < RADIUS else math.nan
+    return math.nan if last >= RADIUS <= farthest else last - farthest
 
 
 def _worse_boundary(place: str, rule: str, weaker: str, stronger: str) -> Claim:

@@ -225,7 +225,7 @@ def rop_is_strongest(place: str, setting: str, rule: str, momentum: float) -> Cl
         place,
         f"{place_title(setting, rule, momentum)}: ROP is the strongest of the attacks",
         by_attack(setting, rule, momentum),
-        statistics.strongest(1),
+        statistics.strongest,
         above(0),
         "the strongest other attack leaves {:.1f} points [more|less]",
     )

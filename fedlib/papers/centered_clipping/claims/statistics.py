@@ -58,9 +58,10 @@ def halves(values: list[float]) -> list[tuple[float, float]]:
 # --- attacks ------------------------------------------------------------------------------
 
 
-def strongest(n_first: int) -> Statistic:
-    """How far the strongest of the first ``n_first`` attacks is below every other one."""
-    return lambda values: min(values[n_first:]) - min(values[:n_first])
+def strongest(values: list[float]) -> float:
+    """How far the first attack is below every other one."""
+    first, *others = values
+    return min(others) - first
 
 
 def strongest_at_every_momentum(values: list[float]) -> float:
@@ -68,7 +69,7 @@ def strongest_at_every_momentum(values: list[float]) -> float:
 
     Values by momentum and attack.
     """
-    return min(map(strongest(1), groups_of(values, len(ATTACKS_IV))))
+    return min(map(strongest, groups_of(values, len(ATTACKS_IV))))
 
 
 def first_group_lowest(n_groups: int) -> Statistic:
@@ -133,7 +134,7 @@ def first_is_strongest_of_each_rule(values: list[float]) -> float:
 
     Values by rule and attack, without ROP.
     """
-    return min(map(strongest(1), groups_of(values, len(ATTACKS_IV) - 1)))
+    return min(map(strongest, groups_of(values, len(ATTACKS_IV) - 1)))
 
 
 def cost_if_fixed_sign_costs(values: list[float]) -> float:
@@ -318,14 +319,22 @@ def best_accuracy(result: CellResult) -> float:
 
 
 def lowest_once_learned(result: CellResult) -> float:
-    """The lowest test accuracy of one seed's run since it has had 90 % of its best, in percent.
+    """The lowest test accuracy of one seed's run since it has learned, in percent.
 
     A run may lose all that it has learned, and climb again when the learning rate falls. Its last
-    accuracy does not tell that it has not converged for most of the training.
+    accuracy does not tell that it has not converged for most of the training. A run has learned
+    once it has half of its best accuracy, after the first tenth of the training. Without an attack
+    it is the last accuracy, with which those under attack are compared.
     """
-    _, (curve,) = result.curve("test_accuracy")
-    learned = next(i for i, value in enumerate(curve) if value >= 0.9 * max(curve))
-    return 100 * min(curve[learned:])
+    rounds, (curve,) = result.curve("test_accuracy")
+    if result.records[0]["config"]["attack"]["name"] == "none":
+        return 100 * curve[-1]
+    since = (
+        place
+        for place, (number, value) in enumerate(zip(rounds, curve, strict=True))
+        if number >= 0.1 * rounds[-1] and value >= 0.5 * max(curve)
+    )
+    return 100 * min(curve[next(since, -1) :])
 
 
 def time_to_converge(result: CellResult) -> float:

@@ -151,14 +151,15 @@ _OMN_AND_SV = (
     *(
         Claim(
             "section 5, Table 1",
-            f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: Cent2P and Mean2P reach 0.75 or more "
-            "(two digits are printed)",
+            text := f"Uniform, rate 0.4, {ATTACK_TITLES[attack]}: Cent2P and Mean2P reach 0.75 or "
+            "more (two digits are printed)",
             _TABLE_1.cells(TWO_PHASE, (attack,)),
             min,
             at_least(74.5),
             "the lower of the two has {:.1f} %",
             of_level=True,
             sentence=_ONLY_TWO,
+            former=Former(text),
         )
         for attack in ("omn", "sv")
     ),
@@ -261,7 +262,10 @@ def _fails_with_one_phase(one: str, two: str) -> tuple[Claim, Claim]:
         ("omn",),
         "{:.1f} %",
     )
-    return replace(level, sentence=sentence), replace(contrast, sentence=sentence)
+    return (
+        replace(level, sentence=sentence, former=Former(level.text)),
+        replace(contrast, sentence=sentence),
+    )
 
 
 _ONE_PHASE_AND_TWO = (
