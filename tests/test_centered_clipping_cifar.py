@@ -8,8 +8,9 @@ from records import put, real
 
 from fedlib.evidence.agreement import verdict
 from fedlib.evidence.noise import Noise, NoiseBook
-from fedlib.evidence.plan import StoredTimes, make_plan
+from fedlib.evidence.plan import make_plan
 from fedlib.evidence.report import Archive, Note
+from fedlib.evidence.times import StoredTimes
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.centered_clipping import tables, ten_epochs
 from fedlib.papers.centered_clipping.claims import statistics as statistic
