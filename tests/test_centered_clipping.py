@@ -575,7 +575,8 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     archive = Archive(grid, store)
     first, agreement, strongest, momentum, angle = found_in(grid.slug, archive).sentences
     assert first.head == (
-        "The attack ROP brings centered clipping from 91.4 % to 71.2 %, more than other attacks do."
+        "The attack ROP brings centered clipping from 91.4 % to 71.2 %. The strongest of the other "
+        "attacks leaves 83.3 %."
     )
     assert "bring its test accuracy down from 91.4 % to 71.2 %. Even the" in first
     assert "strongest of the 4 other attacks (IPM) leaves 83.3 %" in first

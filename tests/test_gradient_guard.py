@@ -471,8 +471,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     krum, readings, maps, _, matching = found(Archive(GRID, store))
     assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
     assert krum.head == (
-        "Under full-Krum, Gradient Guard (default reading) has 50.0 % in 2 seeds, and a server "
-        "without a defence has 85.0 %."
+        "If 2 of 20 clients send full-Krum, Gradient Guard (default reading) has 40 to 60 %. A "
+        "server without a defence keeps 85 %."
     )
     # The seeds are 20 points apart, and so they are still one number.
     assert (
@@ -483,7 +483,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert "(2 seeds, at the largest scale of this book; the paper prints none)" in krum
     assert krum.endswith(
         " In 1 of 16 readings of the text, the defence withstands this attack and full-trim at "
-        "30 % and 50 % (some verdicts rest on one seed)."
+        "30 % and 50 % (some verdicts rest on one seed). 14 readings are undecided."
     )
     assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings
     assert "0.10 under full-Krum, so that mostly honest clients are penalised" in maps

@@ -525,8 +525,8 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert faster.startswith("On the reviews the paper prints 25.0 % for plain averaging with 2 of")
     assert faster.endswith("learning rate does to this is not computed yet.")
     assert first.head == (
-        "On the reviews, four label flippers of ten bring residual-based reweighting from 97.0 % "
-        "to 51.0 %."
+        "On the reviews, four of ten participants that flip their labels bring residual-based "
+        "reweighting from 97.0 % to 51.0 %."
     )
     assert "four of ten participants flip all their labels" in first
     assert "to 51.0 % (one seed, at the paper's scale). Under this attack the paper prints" in first
@@ -538,7 +538,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "but under reweighting only on 9.5 % (on 2.5 % if nobody attacks)" in backdoor
     assert "between 6.5 % and 12.5 % (2 seeds, at the paper's scale)" in backdoor
     assert "The 2 seeds of reweighting give 9.0 and 10.0 %." in backdoor
-    assert "Against plain averaging on loans it succeeds. At the end it works on 71.5 %" in replaced
+    assert "At the end of the training the backdoor works on 71.5 % of the loans" in replaced
     assert numbers.startswith("The paper prints 371 numbers.")
 
 

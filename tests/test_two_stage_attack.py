@@ -547,9 +547,31 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
     assert said in first
     destroyed = sum(end in "df" for end in seeds)
     if destroyed:
-        assert first.head.endswith(f"destroys a model without a defence in {destroyed} of 3 seeds.")
+        assert first.head.endswith(
+            f"the learned attack destroys the model in {destroyed} of 3 seeds."
+        )
     else:
         assert not isinstance(first, Headed)
+
+
+@pytest.mark.parametrize(("signs", "so"), [("flat", ", and so do attacks that learn nothing"),
+                                          ("circle", "")])  # fmt: skip
+def test_the_headline_says_if_attacks_that_learn_nothing_destroy_the_model_too(
+    tmp_path, quiet, signs, so
+):
+    store = Store(GRID.slug, tmp_path)
+    circle, flat = grid(lambda x, y: np.hypot(x, y) <= 2), grid(lambda x, y: x < 9)
+    ends = {"none": circle, "learned": flat, "greedy": flat,
+            "signs": flat if signs == "flat" else circle}  # fmt: skip
+    for cell in GRID.cells("paper", 1, real):
+        data, attack, *rest = cell.key.split("/")
+        if (data, rest) == ("circle", ["mean"]) and attack in ends:
+            put(
+                store, cell, "paper", 0.8625, test_loss=[2.0, 1.0],
+                robustness_level=[0.1, 0.02], decision=ends[attack],
+            )  # fmt: skip
+    first = finding.found(Archive(GRID, store))[0]
+    assert first.head == f"Without a defence the learned attack destroys the model{so}."
 
 
 def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
@@ -573,7 +595,7 @@ def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
     )
     put_all({once: circle})
     first = finding.found(Archive(GRID, store))[0]
-    assert first.head == "The learned attack destroys a model without a defence."
+    assert first.head == "Without a defence the learned attack destroys the model."
     assert first.endswith("The attack that learns once destroys the model in none of 1 seed.")
     assert first.links[-1].target.endswith(f"#cell-{once}")
 

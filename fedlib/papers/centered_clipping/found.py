@@ -69,9 +69,11 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
     lower = rop.accuracy.mean < clean.accuracy.mean
     strongest = rop.accuracy.mean < next_best.accuracy.mean
     if lower:
-        than = "more than other attacks do" if strongest else "but not more than other attacks do"
         numbers = [f"{result.accuracy.mean:.1f} %" for result in (clean, rop)]
-        head = f"The attack ROP brings centered clipping from {' to '.join(numbers)}, {than}."
+        head = (
+            f"The attack ROP brings centered clipping from {' to '.join(numbers)}. The strongest "
+            f"of the other attacks leaves {next_best.accuracy.mean:.1f} %."
+        )
     else:
         head = "The attack ROP does not harm centered clipping."
     return Headed(

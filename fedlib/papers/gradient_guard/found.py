@@ -90,10 +90,10 @@ def _full_krum(archive: Archive) -> str:
     if not lower:
         head = "Gradient Guard withstands a few clients that send full-Krum."
     elif better:
+        few = f"{min(each):.0f}" if len(each) == 1 else f"{min(each):.0f} to {max(each):.0f}"
         head = (
-            f"Under full-Krum, Gradient Guard (default reading) has {_each_in_words(each)} in "
-            f"{plural(len(each), 'seed')}, and a server without a defence has "
-            f"{_mean(undefended):.1f} %."
+            f"If {who} send full-Krum, Gradient Guard (default reading) has {few} %. A server "
+            f"without a defence keeps {_mean(undefended):.0f} %."
         )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."
@@ -135,11 +135,14 @@ def _other_readings(archive: Archive) -> Linked | str:
         return ""
     cells = [cell for row in readings.rows(held) for cell in row.claim.cells]
     one_seed = any(row.provisional for row in readings.rows(held))
+    open_ = len(readings.by_name) - len(held) - len(readings.failed)
+    undecided = f" {plural(open_, 'reading')} {'is' if open_ == 1 else 'are'} undecided."
     return joined(
         " In ",
         archive.linked(f"{len(held)} of {len(readings.by_name)} readings", *cells),
         " of the text, the defence withstands this attack and full-trim at 30 % and 50 %",
         " (some verdicts rest on one seed)." if one_seed else ".",
+        undecided if open_ else "",
     )
 
 
@@ -330,11 +333,12 @@ def _matched_by_others(archive: Archive, share: str, attacked: CellResult) -> Li
         known = archive.common(line("mnist", "saliency_matching", rule, ("0", share)))
         if rule != _GUARD and known is not None and known[0].scale == attacked.scale:
             cost = max(_mean(known[0]) - _mean(known[1]), 0.0)
-            lost.append(archive.linked(f"{RULE_TITLES[rule]} {cost:.1f}", known[1].key))
+            who = f"{RULE_TITLES[rule]}{' (no defence)' if rule == 'fedsgd' else ''}"
+            lost.append(archive.linked(f"{who} {cost:.1f}", known[1].key))
     if not lost:
         return ""
     parts = [lost[0], *(part for one in lost[1:] for part in (", ", one))]
-    return joined(" Other defences lose so many points under the same attack: ", *parts, ".")
+    return joined(" Under the same attack these rules lose, in points: ", *parts, ".")
 
 
 def _mean(result: CellResult) -> float:

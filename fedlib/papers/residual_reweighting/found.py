@@ -65,7 +65,8 @@ def _flipped_reviews(archive: Archive) -> str:
     in_print = published()[keys[1], "test_accuracy"].value
     if lost > MARGIN:
         head = (
-            "On the reviews, four label flippers of ten bring residual-based reweighting from "
+            "On the reviews, four of ten participants that flip their labels bring "
+            "residual-based reweighting from "
             f"{clean.accuracy.mean:.1f} % to {attacked.accuracy.mean:.1f} %."
         )
     else:
@@ -263,7 +264,8 @@ def _right_after(result: CellResult) -> str:
     least = "" if min(shares) == max(shares) else "at least "
     in_each = " in every seed" if len(shares) > 1 else ""
     return (
-        f"In round {_SENT}, in which it is sent, it works on {least}{min(shares):.1f} %{in_each}. "
+        f"In this round the backdoor works on {least}{min(shares):.1f} % of the loans with its "
+        f"trigger{in_each}. "
     )
 
 
@@ -302,14 +304,13 @@ def _replaced_model(archive: Archive) -> str:
     ours = success(result)
     fails = ours < 50 < in_print
     return joined(
-        "Model replacement sends a backdoor once, as a scaled update in the sixth round. "
-        "Against plain averaging on loans it "
-        + ("does not have the success that the paper reports" if fails else "succeeds")
-        + ". At the end it works on ",
+        f"Model replacement sends a backdoor once, as a scaled update in round {_SENT}. Take a "
+        f"server that averages, on loans. {_right_after(result)}At the end of the training the "
+        "backdoor works on ",
         _success(archive, result),
         f" of the loans with its trigger ({resting_on(known)}). {_seeds(result, 'of this attack')}"
-        f"{_right_after(result)}The paper prints {in_print:.1f} % "
-        "on its own loans.",
+        f"The paper prints {in_print:.1f} % on its own loans"
+        + (", which this attack does not reach here at the end." if fails else "."),
         _kept_out(archive),
     )
 

@@ -16,6 +16,8 @@ from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
 _DATA = "circle"
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
 _UNKNOWN = " is not computed yet."
+_CONTROLS = {"greedy": "the greedy one", "signs": "the one with constant signs"}
+"""The attackers that learn no policy, in words."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -74,7 +76,14 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
     if said or not destroyed:
         return joined(*parts)
     often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
-    return Headed(f"The learned attack destroys a model without a defence{often}.", *parts)
+    so = ", and so do attacks that learn nothing" if _controls_destroy(archive) else ""
+    return Headed(f"Without a defence the learned attack destroys the model{often}{so}.", *parts)
+
+
+def _controls_destroy(archive: Archive) -> bool:
+    """Whether the attackers that learn no policy destroy the model in every seed too."""
+    known = [archive.best(_keys("mean", name)[0]) for name in _CONTROLS]
+    return all(one is not None and all(map(_destroyed, _by_seed(one))) for one in known)
 
 
 def _as_built(archive: Archive, sentence: str) -> str:
@@ -145,8 +154,7 @@ def _rest(archive: Archive, before: CellResult, after: CellResult) -> Linked | s
 
 def _controls(archive: Archive) -> str:
     """Say whether attackers that learn no policy do as much."""
-    titles = {"greedy": "the greedy one", "signs": "the one with constant signs"}
-    results = {name: archive.best(_keys("mean", name)[0]) for name in titles}
+    results = {name: archive.best(_keys("mean", name)[0]) for name in _CONTROLS}
     known = {name: result for name, result in results.items() if result is not None}
     if not known:
         return f"What attackers that learn no policy do in its place{_UNKNOWN}"
@@ -154,7 +162,7 @@ def _controls(archive: Archive) -> str:
     counts = {name: sum(map(_destroyed, each)) for name, each in seeds.items()}
     parts = [
         joined(
-            f"{titles[name]} destroys the model in ",
+            f"{_CONTROLS[name]} destroys the model in ",
             archive.linked(f"{counts[name]} of {plural(len(result.seeds), 'seed')}", result.key),
         )
         for name, result in known.items()

@@ -151,8 +151,7 @@ MOMENTUM_HELPS_LESS_AGAINST_ROP = tuple(
         most_and_no_momentum(setting.key),
         statistics.more_gain_under_others,
         above(0),
-        "the gain under the others is {:.1f} points [larger|smaller], in the median over all rules "
-        "and attacks",
+        "the median gain under the other attacks is {:.1f} points [larger|smaller] than under ROP",
         former=Former(f"{setting.title}: momentum strengthens the rules except against ROP"),
     )
     for setting in SETTINGS

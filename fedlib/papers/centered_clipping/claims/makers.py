@@ -178,11 +178,12 @@ def slows(
             "compared with no attack",
         )
     }
-    needed, statistic, shown = above(0), drop, "it takes {:.0f} % of the training [more|less]"
+    needed, statistic = above(0), drop
+    shown = "it gets there [later|earlier], by {:.0f} % of the whole training"
     if significantly:
         text += " significantly (it takes at least half as many rounds more)"
         needed, statistic = at_least(50), statistics.percent_more
-        shown = "it takes {:.0f} % [more|fewer] rounds"
+        shown = "it needs {:.0f} % [more|fewer] rounds than without an attack"
         more["own_limit"] = True
     return claim(
         place,
@@ -194,7 +195,7 @@ def slows(
         measure=statistics.time_to_converge,
         jointly=statistics.time_to_common_level,
         in_time=True,
-        reading="rounds until 95 % of the accuracy after the last round under ROP, or without "
+        reading="time until 95 % of the accuracy after the last round under ROP, or without "
         "attack if that is lower",
         **more,
     )

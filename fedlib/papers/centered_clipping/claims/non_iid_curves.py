@@ -59,7 +59,11 @@ FIGURE_7 = (
         converges(
             "Fig. 7, text",
             f"MNIST*, {RULE_TITLES[rule]}, β = {_in_words(momenta)}: {_CONVERGES}"
-            + ("" if len(momenta) > 1 else " (β = 0.99 leaves about 10 % in print under two)"),
+            + (
+                ""
+                if len(momenta) > 1
+                else " (without β = 0.99, for which about 10 % is printed under two attacks)"
+            ),
             all_clean_and_attacked("mnist_noniid", rule, momenta, ATTACKS_IV),
             f"MNIST*, {RULE_TITLES[rule]}, β = {_in_words(momenta)}: it converges under every "
             "attack",

@@ -8,7 +8,7 @@ from fedlib.papers.gradient_guard.measures import LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import (
     DATA_TITLES,
     GREY,
-    HISTORIES,
+    MATCHED,
     PROBED,
     RULE_TITLES,
     SHARES,
@@ -29,10 +29,7 @@ def probe_table(archive: Archive) -> Table:
     basis: list[CellResult] = []
     attack, guard = "saliency_matching", RULE_TITLES["gradient_guard"]
     for data in GREY:
-        cells = {
-            RULE_TITLES[rule]: comparisons(data, attack, (rule,), SHARES)
-            for rule in ("median", "fltrust", *HISTORIES)
-        }
+        cells = {RULE_TITLES[rule]: comparisons(data, attack, (rule,), SHARES) for rule in MATCHED}
         # Without attackers all clients have equal weights in every reading.
         cells[f"{guard}, {PROBED}"] = (
             str(Comparison.of(data, attack, "0", "gradient_guard")),

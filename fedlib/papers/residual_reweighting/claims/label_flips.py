@@ -204,13 +204,18 @@ LABEL_FLIPS = (
     *(
         Claim(
             OWN,
-            f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} does not fail, by the same measure",
+            f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} is at most {MARGIN:g} points below a "
+            "model that calls all reviews positive",
             every(Comparison, "table_2", "4", rule),
             min,
             at_least(-MARGIN),
             "{:.1f} points [above|below] a model that calls all reviews positive",
             measure=over_majority,
             of_level=True,
+            former=Former(
+                f"Reviews, 4 attackers of 10: {RULE_TITLES[rule]} does not fail, by the same "
+                "measure"
+            ),
         )
         # In print these three have about 91 % with 4 attackers.
         for rule in ("ours", "median", "trimmed_mean")

@@ -139,14 +139,15 @@ def sweep_table(archive: Archive) -> Table:
 
 
 def _with_most_seeds(archive: Archive, attack: str, sign: str, value: float, rule: str) -> str:
-    """The cell of an attack at a strength: that of Figure 2 if it has the same strength."""
+    """The cell of an attack at a strength with the most seeds of those that have this strength."""
     swept = f"variants/{sign}_{value:g}/circle/{attack}/{rule}"
-    main, result = best(archive, "circle", attack, rule), archive.best(swept)
-    if main is None or main.records[0]["config"]["attack"].get(sign) != value:
-        return swept
-    if result is not None and (result.rank, len(result.seeds)) >= (main.rank, len(main.seeds)):
-        return swept
-    return main.key
+    choice = f"variants/{attack}/circle/{attack}/{rule}"
+    known = archive.all_cells()
+    found = [archive.best(key) for key in (swept, choice) if key in known]
+    found.append(best(archive, "circle", attack, rule))
+    alike = [one for one in found if one and one.records[0]["config"]["attack"].get(sign) == value]
+    most = max(alike, key=lambda one: (one.rank, len(one.seeds)), default=None)
+    return most.key if most else swept
 
 
 def _harm_at_a_strength(result: CellResult | None) -> list[str]:
