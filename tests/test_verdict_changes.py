@@ -50,7 +50,7 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
     [
         (
             {"verdict": "undecided: the evaluations before the last one say otherwise"},
-            "The mean of the last evaluations does not agree",
+            "Earlier evaluations of the run do not agree",
         ),
         ({"kind": "contradicted in print"}, "The printed means contradict"),
         ({"verdict": "undecided: unstable, 3 of 5 seeds"}, "The seeds disagree far beyond"),
