@@ -10,10 +10,9 @@ seeds' own spread as the noise. Of five unstable seeds or more, four must be cle
 the verdict for each one on the other side, so that one seed far away does not decide against the
 others.
 
-A seed that agrees never
-undoes the verdict of two seeds or more that are not unstable. It can undo the verdict of one seed,
-which is provisional for this reason, and that of unstable seeds if it is nearer to the limit than
-all of them.
+A seed that agrees never undoes the verdict of two to twelve seeds that are not unstable. It can
+undo the verdict of one seed, which is provisional for this reason, and that of unstable seeds if it
+is nearer to the limit than all of them.
 """
 
 from __future__ import annotations
@@ -108,9 +107,8 @@ def decide(
         The value of the statistic at which the compared sides are equal. The verdict is a tie if
         all seeds are within the noise of it. It is also a tie if the seeds decide nothing, are not
         unstable, none is further from it than three times its noise, and their mean is no further
-        from it than the mean's own standard error.
-        A ratio whose noise is larger than equality itself ties with
-        nothing. None stands for a claim that compares nothing.
+        from it than the mean's own standard error. A ratio whose noise is larger than equality
+        itself ties with nothing. None stands for a claim that compares nothing.
 
     Raises
     ------
