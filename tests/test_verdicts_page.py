@@ -29,7 +29,10 @@ def rows(*kinds_by_reading):
     # Three of the rows are of one reading, in which one does not hold.
     ([("", HOLDS), ("", HOLDS), ("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", TIE),
       ("e", UNDECIDED)],
-     "holds in 3 of 6 decided rows, in 1 of 4 readings all decided rows hold, 1 tie, 1 undecided"),
+     "holds in 3 of 6 decided rows, in 1 of 4 readings all rows hold, 1 tie, 1 undecided"),
+    ([("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", HOLDS), ("d", UNDECIDED), ("e", UNDECIDED)],
+     "holds in 2 of 4 decided rows, in 1 of 4 readings all rows hold, in 1 some hold and the "
+     "others are undecided, 2 undecided"),
     ([("", UNDECIDED), ("b", UNDECIDED)], "2 undecided"),
 ])  # fmt: skip
 def test_rows_are_counted_and_readings_if_there_are_many(given, said):

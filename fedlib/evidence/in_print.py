@@ -8,12 +8,14 @@ from itertools import product
 
 import numpy as np
 
-from fedlib.evidence.claim import Claim, Printed, PrintedNumber
+from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber
 from fedlib.evidence.sensitivity import propagated
 from fedlib.evidence.statistics import ROUNDING
 
 _AGAINST = ": not as claimed"
 """The end of a paper's own number that does not support the claim."""
+_NOT_SO = ": not so in print"
+"""The same for a question of this book, which nobody has claimed."""
 _MOST_TRIED = 512
 """How many combinations of numbers that the paper does not print are tried."""
 
@@ -47,13 +49,14 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
         return ("–" if bounded else shown), False
     values = [number.value for number in numbers]
     spread = propagated(claim.statistic, values, [number.spread for number in numbers])
+    against = _NOT_SO if claim.place == OWN else _AGAINST
     outside = -claim.needed.depth(value)
     within = not claim.needed.margin and outside < spread
     if bounded:
-        return ("–", False) if within else (f"{shown} at best{_AGAINST}", True)
+        return ("–", False) if within else (f"{shown} at best{against}", True)
     if outside <= ROUNDING:
         return f"{shown}: equal in print", False
-    return shown + _AGAINST + (", within the printed spread" if within else ""), True
+    return shown + against + (", within the printed spread" if within else ""), True
 
 
 def _possible(numbers: Sequence[PrintedNumber]) -> list[list[float]]:

@@ -168,18 +168,21 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
 
 
 def _by_reading(rows: Sequence[Judgement]) -> list[str]:
-    """Say in how many readings all decided rows hold, if a sentence is tested in many readings.
+    """Say in how many readings all rows hold, if a sentence is tested in many readings.
 
-    Rows alone would count readings that hardly differ several times.
+    Rows alone would count readings that hardly differ several times. A reading of which some rows
+    are not decided is counted apart.
     """
     kinds: dict[str, set[str]] = {}
     for row in rows:
-        if row.decided:
-            kinds.setdefault(row.claim.reading, set()).add(row.kind)
+        kinds.setdefault(row.claim.reading, set()).add(row.kind if row.decided else "open")
+    kinds = {reading: found for reading, found in kinds.items() if found != {"open"}}
     if len(kinds) < _MANY:
         return []
     held = sum(found == {HOLDS} for found in kinds.values())
-    return [f"in {held} of {len(kinds)} readings all decided rows hold"]
+    rest = sum(found == {HOLDS, "open"} for found in kinds.values())
+    said = [f"in {held} of {len(kinds)} readings all rows hold"]
+    return [*said, f"in {rest} some hold and the others are undecided"] if rest else said
 
 
 def _row(slug: str, row: Judgement) -> str:
