@@ -973,8 +973,33 @@ def test_gradient_guard_penalises_the_least_similar_map():
         facts = Facts(saliency=saliency)
         _, (reputation, *_) = rule.apply(updates, rule.init(4, 1), facts)
         torch.testing.assert_close(reputation, torch.tensor([0.5, 0.5, 0.5, -0.5]).double())
-    assert [len(rows) for rows in asked] == [1, 4, 1, 4]
+    # The two equal updates are looked at once.
+    assert [len(rows) for rows in asked] == [1, 3, 1, 3]
     assert not asked[0].any()  # no direction before the first round
+
+
+@pytest.mark.parametrize("map_of", ["model", "update", "spectral"])
+def test_gradient_guard_looks_at_honest_updates_once_in_all_trials(map_of):
+    asked = []
+
+    def saliency(rows, raw, score):
+        asked.append(len(rows))
+        return rows.abs().view(-1, 1, 8, 8)
+
+    needed = {} if map_of == "spectral" else {"saliency": saliency}
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2, map_of=map_of)
+    honest = torch.randn(5, 64, generator=torch.Generator().manual_seed(5))
+    state = rule.apply(torch.cat([honest, honest[:2]]), None, Facts(**needed))[1]
+    memory, counts = {}, []
+    for factor in (0.5, 3.0, 300.0, 300.0):
+        updates = torch.cat([honest, factor * honest[:1].expand(2, 64)])
+        fresh = rule.apply(updates, state, Facts(**needed))[0]
+        asked.clear()
+        assert torch.equal(rule.apply(updates, state, Facts(memory=memory, **needed))[0], fresh)
+        counts.append(sum(asked))
+    if map_of != "spectral":
+        # The step that is compared is as long as the median update, which may change.
+        assert counts[0] == 7 and counts[1] <= 2 and counts[2] <= 2 and counts[3] == 0
 
 
 def test_gradient_guard_takes_broken_maps_for_the_least_similar():
@@ -1097,7 +1122,7 @@ def test_gradient_guard_may_look_at_the_updates_own_spectrum():
     updates[2] = -3 * direction  # a reversal has the same map
     rule = AGGREGATORS["gradient_guard"](n_byzantine=1, map_of="spectral")
     assert rule.needs == frozenset()
-    scores = rule.scores(updates, direction, None)
+    scores = rule.scores(updates, direction, Facts())
     assert scores[2] == pytest.approx(1, abs=1e-6)
     assert scores[[0, 1, 3]].max() < 0.9
     # Without a direction there is no map: the first round tells nobody apart.

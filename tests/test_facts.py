@@ -244,6 +244,28 @@ def test_trial_probes_leave_the_servers_own_alone(dataset):
     assert not any(batch in own["ipm"] for batch in trials["camouflage"])
 
 
+def test_trials_of_a_round_share_a_memory_and_the_server_has_none(dataset, monkeypatch):
+    seen = []
+    rule = AGGREGATORS["gradient_guard"](n_byzantine=2)
+    apply = type(rule).apply
+
+    def watched(self, updates, state, facts):
+        seen.append(facts.memory)
+        return apply(self, updates, state, facts)
+
+    monkeypatch.setattr(type(rule), "apply", watched)
+    federation, state = engine.prepare(config("camouflage", 2, aggregator=rule), dataset)
+    rounds = []
+    for _ in range(2):
+        engine.play_round(federation, state)
+        rounds.append(seen.copy())
+        seen.clear()
+    for *trials, of_server in rounds:
+        assert of_server is None
+        assert len(trials) > 1 and all(memory is trials[0] for memory in trials)
+    assert rounds[0][0] is not rounds[1][0]
+
+
 def test_batch_norm_looks_at_each_voters_batch_alone():
     data = DataConfig("cifar10", "embedded", "glyphs-1", train_samples=60, test_samples=20)
     rule = AGGREGATORS["mean_with_outliers"](n_byzantine=1, side="vote")

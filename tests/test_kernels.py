@@ -12,6 +12,7 @@ import torch
 
 from fedlib import blocks, hardware, kernels
 from fedlib.aggregators import AGGREGATORS
+from fedlib.aggregators.ssim import structural_similarity
 from fedlib.attacks import ATTACKS
 from fedlib.clients import MomentumSGD
 from fedlib.data import DataConfig, load_dataset
@@ -142,6 +143,28 @@ def test_every_way_of_reweighting_is_its_definition(n, dtype, monkeypatch):
         # Of equal values the first client's comes first, with and without the kernels.
         found, expected = by_both(monkeypatch, lambda rule=rule: rule.apply(matrix.round())[0])
         assert_close(found, expected, scale=float(matrix.abs().max()))
+
+
+@pytest.mark.parametrize("window", [3, 7, 11, None])
+@pytest.mark.parametrize(
+    ("of_x", "of_y", "of_span"),
+    [((), (), ()), ((4,), (), (4,)), ((5, 3), (1, 3), (1, 1)), ((1, 3), (5, 3), (5, 1)),
+     ((2, 1, 3), (4, 1), (3,)), ((0, 3), (3,), ())],
+)  # fmt: skip
+def test_the_likeness_of_images_is_its_definition(of_x, of_y, of_span, window, monkeypatch):
+    generator = torch.Generator().manual_seed(8)
+    x = torch.randn(*of_x, 12, 17, generator=generator, dtype=torch.float64)
+    y = 3 + torch.randn(*of_y, 12, 17, generator=generator, dtype=torch.float64)
+    span = 1 + torch.rand(of_span, generator=generator, dtype=torch.float64)
+    x, y = (images.transpose(-2, -1) for images in (x, y))  # not contiguous
+    x[..., 0, 0] = 40.0
+    spoiled = x.ndim == 4 and len(x) > 0
+    if spoiled:
+        x[0, 1, 2, 2], y[0, 0, 5, 5] = torch.inf, torch.nan
+    found, expected = by_both(monkeypatch, lambda: structural_similarity(x, y, span, window))
+    assert found.shape == torch.broadcast_shapes(of_x, of_y, of_span)
+    assert bool(found.isnan().any()) == spoiled
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", sorted(AGGREGATORS))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -158,24 +159,67 @@ class GradientGuard(ReputationRule):
 
         The updates are ``(n, d)``, and ``step`` is ``(d,)``.
         """
-        if self.map_of == "spectral":
-            if not bool(step.any()):
-                return updates.new_zeros(len(updates), dtype=torch.float64)
-            reference = spectral_residual_maps(step[None])[:, None]
-            maps = spectral_residual_maps(updates)[:, None]
-            return _similarity(maps, reference, self.window, True)
-        reading = {"raw": self.map_of == "update", "score": self.score}
         if self.inputs == "clients":
             pairs = torch.stack([
-                facts.client_saliency(client, torch.stack([update, step]), **reading)
+                facts.client_saliency(client, torch.stack([update, step]), **self._reading)
                 for client, update in enumerate(updates)
             ])  # fmt: skip
-            maps, references = pairs[:, 0], pairs[:, 1]
-        else:
-            references = facts.saliency(step[None], **reading)
-            maps = facts.saliency(updates, **reading)
-        scaled = self.map_of == "update"
+            return self._compared(pairs[:, 0], pairs[:, 1])
+        # Colluders often send the same update, and an attacker tries the rule many times with the
+        # same honest updates. The map of each update is taken once, and compared once.
+        memory: dict[Any, Any] = {} if facts.memory is None else facts.memory
+        keys = [_key(update) for update in updates]
+
+        def likeness(rows: list[int]) -> torch.Tensor:
+            def maps(some: list[int]) -> torch.Tensor:
+                return self._maps(updates[[rows[one] for one in some]], facts)
+
+            reference = self._maps(step[None], facts)
+            looked_at = _remembered(memory, "maps", [keys[row] for row in rows], maps)
+            return self._compared(looked_at, reference)
+
+        if self.map_of == "spectral" and not bool(step.any()):
+            return updates.new_zeros(len(updates), dtype=torch.float64)
+        return _remembered(memory, _key(step), keys, likeness)
+
+    def _maps(self, rows: torch.Tensor, facts: Facts) -> torch.Tensor:
+        """Return the maps of rows ``(m, d)`` on the server's samples, ``(m, samples, H, W)``."""
+        if self.map_of == "spectral":
+            return spectral_residual_maps(rows)[:, None]
+        maps: torch.Tensor = facts.saliency(rows, **self._reading)
+        return maps
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        """What the fact ``saliency`` is asked for."""
+        return {"raw": self.map_of == "update", "score": self.score}
+
+    def _compared(self, maps: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+        scaled = self.map_of != "model"
         return _similarity(maps.double(), references.double(), self.window, scaled)
+
+
+def _remembered(
+    memory: dict[Any, Any],
+    kind: Any,
+    keys: list[bytes],
+    compute: Callable[[list[int]], torch.Tensor],
+) -> torch.Tensor:
+    """Return the results for some rows, of which only those that are new are computed.
+
+    ``memory`` holds a dictionary for each kind of result, from the keys of rows to results.
+    ``compute`` takes the positions of rows, and returns their results along the first axis.
+    """
+    known = memory.setdefault(kind, {})
+    fresh = {key: row for row, key in enumerate(keys) if key not in known}
+    if fresh:
+        known.update(zip(fresh, compute(list(fresh.values())), strict=True))
+    return torch.stack([known[key] for key in keys])
+
+
+def _key(row: torch.Tensor) -> bytes:
+    """Return the values of a row, such that only equal rows have the same key."""
+    return row.detach().contiguous().view(torch.uint8).cpu().numpy().tobytes()
 
 
 def _similarity(

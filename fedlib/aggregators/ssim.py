@@ -6,6 +6,7 @@ import functools
 
 import torch
 
+from fedlib import kernels
 from fedlib.validation import ConfigError, check_int
 
 # This many pixels are looked at together, so that all intermediate values stay in the cache.
@@ -81,19 +82,44 @@ def structural_similarity(
         contrast = (2 * covariance + c2) / (var_x + var_y + c2)
         return (luminance * contrast).mean((-2, -1))
 
+    span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
+    lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], span.shape[:-2])
+    if x.device.type == "cpu" and 0 not in lead and kernels.available():
+        return _by_kernel(x, y, span, lead, size, correction)
     # The mean and the variance of y are computed once for all images that are compared with it.
     centre_y = y.mean((-2, -1), keepdim=True)
     y = y - centre_y
     mean_y = mean(y)
     var_y = variance(y, mean_y)
-    span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
-    lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], span.shape[:-2])
     arrays = [a.expand(*lead, *a.shape[-2:]) for a in (x, y, centre_y, mean_y, var_y, span)]
     if not lead or 0 in lead:
         return of_part(*arrays)
     rows = max(1, _PIXELS // (lead[1:].numel() * height * width))
     parts = zip(*(a.split(rows) for a in arrays), strict=True)
     return torch.cat([of_part(*part) for part in parts])
+
+
+def _by_kernel(
+    x: torch.Tensor, y: torch.Tensor, span: torch.Tensor, lead: torch.Size,
+    size: tuple[int, int], correction: float,
+) -> torch.Tensor:  # fmt: skip
+    from fedlib.kernels.windows import similarities
+
+    samples = lead[-1:].numel()
+    # Images that all the others are compared with are looked at once.
+    shared = y.shape[:-2].numel() == y.shape[-3:-2].numel()
+    lead_y = (1,) * (len(lead) - 1) + tuple(lead[-1:]) if shared else lead
+    out = torch.empty(lead.numel() // samples, samples, dtype=x.dtype)
+    arrays = [
+        images.expand(*leading, *images.shape[-2:])
+        .reshape(-1, samples, *images.shape[-2:])
+        .contiguous()
+        .numpy()
+        for images, leading in ((x, lead), (y, lead_y), (span, lead))
+    ]
+    arrays[2] = arrays[2][..., 0, 0]
+    similarities(*arrays, *size, correction, out.numpy())
+    return out.view(lead)
 
 
 def _window_sums(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:

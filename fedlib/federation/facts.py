@@ -19,7 +19,7 @@ from fedlib import models
 from fedlib.arrays import as_tensor, is_array
 from fedlib.federation.federation import Federation, State
 from fedlib.federation.samples import Samples
-from fedlib.gradients import Batch, forward, saliency_maps
+from fedlib.gradients import Batch, SaliencyModel, forward
 from fedlib.validation import ConfigError, check_name
 
 
@@ -141,7 +141,8 @@ def gather_for_trials(facts: Facts, moment: Moment) -> Facts:
     """Return the ``facts`` of a rule as an attacker has them when it tries the rule."""
     asked = {name: FACTS[name] for name in facts if FACTS[name].asks_clients}
     trial = Moment(moment.federation, moment.state, trial=True)
-    return facts.with_(**{name: fact.make(trial) for name, fact in asked.items()})
+    made = {name: fact.make(trial) for name, fact in asked.items()}
+    return facts.with_(**made, memory=memory(trial))
 
 
 def check_facts(whose: str, names: Iterable[str], facts: Facts, sizes: Mapping[str, int]) -> None:
@@ -292,7 +293,20 @@ def _maps_after(
     # One model at a time: those of all clients at once would be as large as all updates.
     rate = state.learning_rate
     models = (-update if raw else state.parameters - rate * update for update in updates)
-    return saliency_maps(state.model, models, x, y, score)
+    looked_at = state.keep("saliency_model", lambda: SaliencyModel(state.model))
+    maps: torch.Tensor = looked_at.maps(models, x, y, score)
+    return maps
+
+
+@_fact(optional=True)
+def memory(moment: Moment) -> dict[Any, Any] | None:
+    """What the rule keeps from one trial of an attacker to the next, an empty dictionary at first.
+
+    An attacker tries the rule many times in a round, and always with the same honest updates. A
+    rule may keep here what it has computed for them, so that it computes it once. The memory must
+    not change an aggregate. It is None if the server applies the rule.
+    """
+    return {} if moment.trial else None
 
 
 @_fact("n_parameters")

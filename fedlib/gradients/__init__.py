@@ -8,10 +8,11 @@ give the same numbers; :mod:`fedlib.gradients.base` explains them.
 from fedlib.gradients.base import Batch, choose_strategy, gradients
 from fedlib.gradients.local import local_updates
 from fedlib.gradients.merged import forward
-from fedlib.gradients.saliency import saliency_maps
+from fedlib.gradients.saliency import SaliencyModel, saliency_maps
 
 __all__ = [
     "Batch",
+    "SaliencyModel",
     "choose_strategy",
     "forward",
     "gradients",

@@ -39,18 +39,43 @@ def saliency_maps(
     torch.Tensor
         For each model, image and pixel the largest value over the channels, ``(m, n, H, W)``.
     """
-    local = copy.deepcopy(model).requires_grad_(False)
-    flat = flatten_parameters(local)
-    gradient = _gradient_by_autograd
-    if tiled.supports(local) and tiled.fits(x, y, fewest=tiled.FEWEST):
-        gradient = _gradient_by_tiles
-    elif x.device.type == "cpu" and merged.supports(local):
-        gradient = _gradient_by_merged
-    maps = []
-    for one in parameters:
-        flat.copy_(one)
-        maps.append(gradient(local, x.detach(), y[:, None], score).abs().amax(1))
-    return torch.stack(maps)
+    return SaliencyModel(model).maps(parameters, x, y, score)
+
+
+class SaliencyModel:
+    """A copy of a model whose saliency maps are taken for one set of parameters after the other.
+
+    It takes longer to copy a small model than to take its maps. If maps are taken in every round,
+    one copy serves them all.
+
+    Parameters
+    ----------
+    model
+        As in :func:`saliency_maps`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = copy.deepcopy(model).requires_grad_(False)
+        self._flat = flatten_parameters(self._model)
+
+    def maps(
+        self,
+        parameters: Iterable[torch.Tensor],
+        x: torch.Tensor,
+        y: torch.Tensor,
+        score: str = "logit",
+    ) -> torch.Tensor:
+        """Return the maps as :func:`saliency_maps` does."""
+        gradient = _gradient_by_autograd
+        if tiled.supports(self._model) and tiled.fits(x, y, fewest=tiled.FEWEST):
+            gradient = _gradient_by_tiles
+        elif x.device.type == "cpu" and merged.supports(self._model):
+            gradient = _gradient_by_merged
+        maps = []
+        for one in parameters:
+            self._flat.copy_(one)
+            maps.append(gradient(self._model, x.detach(), y[:, None], score).abs().amax(1))
+        return torch.stack(maps)
 
 
 def _gradient_by_autograd(
