@@ -72,7 +72,7 @@ lint: setup
 
 unit: export OMP_NUM_THREADS = 1
 unit: setup
-	$(PY) -m pytest -q -n 2 --dist worksteal
+	$(PY) -m pytest -q -n 3 --dist worksteal
 
 notebooks: export OMP_NUM_THREADS = 1
 notebooks: setup

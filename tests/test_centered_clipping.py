@@ -97,11 +97,6 @@ def test_statistics_of_the_claims_by_hand():
     assert statistic.largest_spread([10, 20, 30, 12, 21, 30, 14, 20, 37]) == 7
     # Momentum gains nothing against ROP (four rules), 10 points against the other attacks.
     assert statistic.more_gain_under_others([50.0, 50.0] * 4 + [60.0, 50.0] * 16) == 10
-    # Four rules at two values: the means rise by 0, 1, -2 and 3.
-    assert (
-        statistic.largest_rise([50.0] * 12 + [50.0] * 3 + [51.0] * 3 + [48, 48, 48, 52, 53, 54])
-        == 3
-    )
     # Five attacks by four rules: every rule gains 10, the third 4 under every attack.
     gains = [60.0, 50.0, 60.0, 50.0, 54.0, 50.0, 60.0, 50.0]
     assert statistic.least_gain_of_rules(gains * 5) == 4
@@ -301,9 +296,14 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
         "contradicted in print", "the accuracy falls by 17.6 points at best: not as claimed",
     )  # fmt: skip
     # 57.6 of at most 86.99 is left. How little is to be left is this book's choice.
-    trimmed = rows["CIFAR-10*, TM: ROP makes the rule diverge at every β"]
+    trimmed = next(
+        row
+        for text, row in rows.items()
+        if text.startswith("CIFAR-10*, TM: ROP makes the rule diverge at every β")
+    )
     assert (trimmed.kind, trimmed.in_print[:4]) == ("undecided", "66 %")
-    assert trimmed.remark == "print is beyond a limit that this book has set"
+    limit = "print is beyond a limit that this book has set; no run can decide this row"
+    assert trimmed.remark == limit and not trimmed.next_runs
     # The best accuracy is no lower than the last one, which is 57.6, 53.9 and 49.32.
     from_the_start = {
         text: row for text, row in rows.items() if "ROP prevents convergence at every β" in text

@@ -17,7 +17,7 @@ import yaml
 from fedlib.__main__ import _parser
 from fedlib.evidence import links
 from fedlib.evidence.claims import Claim, Former, above, tally
-from fedlib.evidence.judging import CONTRADICTED, Judgement
+from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
 from fedlib.evidence.pages.kinds import LOOKS
 from fedlib.evidence.pages.marks import Page

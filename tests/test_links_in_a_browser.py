@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 import pytest
 
 from fedlib.evidence.claims import Claim, above
-from fedlib.evidence.judging import ClaimsTable, Judgement
+from fedlib.evidence.judgement import Judgement
+from fedlib.evidence.judging import ClaimsTable
 from fedlib.evidence.pages import records as records_page
 from fedlib.evidence.pages import verdicts as verdicts_page
 from fedlib.evidence.pages.marks import Page

@@ -8,7 +8,8 @@ from records import put
 from fedlib import __main__
 from fedlib.commands.plan import seconds_of
 from fedlib.data import DataConfig
-from fedlib.evidence.noise import Noise, NoiseBook
+from fedlib.evidence.next_runs import next_runs
+from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook
 from fedlib.evidence.plan import (
     COMPARING,
     EXPLAINING,
@@ -22,10 +23,20 @@ from fedlib.evidence.report import Archive
 from fedlib.evidence.times import StoredTimes
 from fedlib.grids import Planned, load_grid, run_planned
 from fedlib.papers.centered_clipping.published import printed
+from fedlib.papers.two_stage_attack.tables import claims_table
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
 GRID = load_grid("two_stage_attack")  # its synthetic data need no file
+
+
+MEASURED = {
+    "robustness_level": [0.1],
+    "test_loss": [2.0, 1.0],
+    "decision": ["1" * 61] * 61,
+    "perturbation_level": [0.0, 10.0],
+    "perturbation_error": [0.1, 0.2],
+}
 
 
 def real(name):
@@ -106,14 +117,17 @@ def test_a_printed_number_waits_for_the_first_run_of_its_cell(tmp_path):
 
 
 @pytest.fixture
+def noise_known(monkeypatch):
+    monkeypatch.setattr(NoiseBook, "freedom", lambda self, data_set: 1000)
+
+
+@pytest.fixture
 def stored(tmp_path):
     store = Store(GRID.slug, tmp_path)
-    square = ["1" * 61] * 61
-    more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0], "decision": square}
     for cell in GRID.cells("paper", 1, real):
         if cell.key in ("circle/none/mean", "circle/random/mean"):
             made = {"wall_time_s": 120.0, "device": "cpu", "started": "2026-01-01"}
-            put(store, cell, "paper", 0.9, made, **more)
+            put(store, cell, "paper", 0.9, made, **MEASURED)
     return store
 
 
@@ -121,7 +135,7 @@ def plan_of(store):
     return make_plan(slugs=[GRID.slug], archives=lambda slug: Archive(load_grid(slug), store))
 
 
-def test_the_plan_has_what_claims_wait_for_and_nothing_that_is_stored(stored):
+def test_the_plan_has_what_claims_wait_for_and_nothing_that_is_stored(stored, noise_known):
     plan = plan_of(stored)
     runs = [(run.cell.key, run.cell.config.seed) for run in plan.runs]
     assert len(runs) == len(set(runs))
@@ -144,7 +158,7 @@ def test_the_plan_has_what_claims_wait_for_and_nothing_that_is_stored(stored):
 
 
 def test_a_firm_verdict_waits_for_nothing_and_a_provisional_one_for_a_second_seed(
-    stored, monkeypatch
+    stored, noise_known, monkeypatch
 ):
     claim = "no defence: without attack the boundary is close to the circle"
 
@@ -156,11 +170,45 @@ def test_a_firm_verdict_waits_for_nothing_and_a_provisional_one_for_a_second_see
 
     monkeypatch.setattr(NoiseBook, "of", lambda self, result: Noise(0.001, 1000))
     assert waits_for() == [2]
-    more = {"robustness_level": [0.1], "test_loss": [2.0, 1.0], "decision": ["1" * 61] * 61}
     for cell in GRID.cells("paper", 2, real):
         if cell.key == "circle/none/mean":
-            put(stored, cell, "paper", 0.9, **more)
+            put(stored, cell, "paper", 0.9, **MEASURED)
     assert waits_for() == []
+
+
+def test_a_first_seed_decides_nothing_before_the_noise_is_known(stored):
+    claim = "no defence: without attack the boundary is close to the circle"
+    order = [
+        (run.cell.key, run.cell.config.seed, any(c.endswith(claim) for c in run.decides))
+        for run in plan_of(stored).runs
+    ]
+    # One seed is stored. Four second seeds tell the noise, and the claim's own is one of them.
+    until = order[: [decides for _, _, decides in order].index(True) + 1]
+    assert sum(seed == 2 for _, seed, _ in until) >= LEAST_FREEDOM
+    # A cell with a second seed has the first one too.
+    first = {key for key, seed, _ in until if seed == 1} | {
+        "circle/none/mean",
+        "circle/random/mean",
+    }
+    assert {key for key, seed, _ in until if seed == 2} <= first
+
+
+def test_a_seed_with_a_run_that_has_no_number_is_left_out(stored):
+    made = {**MEASURED, "robustness_level": [None], "test_loss": [2.0, None]}
+    cells = {cell.key: cell for cell in GRID.cells("paper", 2, real)}
+    lowers = next(
+        row.claim
+        for row in claims_table(Archive(GRID, stored)).judged
+        if row.claim.cells == ("circle/none/mean", "circle/random/mean", "circle/learned/mean")
+    )
+    put(stored, cells["circle/none/mean"], "paper", 0.9, **MEASURED)
+    assert next_runs(Archive(GRID, stored), lowers) == [("circle/learned/mean", 1)]
+    first = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/learned/mean")
+    put(stored, first, "paper", 0.9, **MEASURED)
+    wanted = [("circle/random/mean", 2), ("circle/learned/mean", 2)]
+    assert next_runs(Archive(GRID, stored), lowers) == wanted
+    put(stored, cells["circle/random/mean"], "paper", 0.9, **made)
+    assert {seed for _, seed in next_runs(Archive(GRID, stored), lowers)} == {3}
 
 
 def test_a_time_is_that_of_the_most_alike_runs_on_the_device(stored):
@@ -284,7 +332,7 @@ def test_a_budget_is_a_time_with_its_unit():
             seconds_of(wrong)
 
 
-def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, capsys):
+def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, capsys, noise_known):
     monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
     monkeypatch.setenv("FEDLIB_DATA", str(tmp_path))
     monkeypatch.setattr("fedlib.evidence.plan.grid_slugs", lambda: [GRID.slug])

@@ -3,7 +3,7 @@
 import pytest
 
 from fedlib.evidence.claims import Claim, above
-from fedlib.evidence.judging import Judgement
+from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.pages.verdicts import _in_settings
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
 

@@ -33,7 +33,11 @@ for slug in sys.argv[1:]:
     for row in tables.claims_table(Archive(load_grid(slug))).judged:
         reading = getattr(row.claim, "reading", "")
         former = getattr(row.claim, "former", None)
-        at_first = [getattr(former, name, "") for name in ("text", "place", "reading")]
+        # Where an empty text is the default, it stands for what is still the same.
+        defaults = getattr(former, "_field_defaults", {})
+        at_first = [getattr(former, name, None) for name in ("text", "place", "reading")]
+        if defaults.get("reading") == "":
+            at_first = [words or None for words in at_first]
         print(json.dumps([slug, row.place, row.claim.text, reading, str(row.verdict), row.kind,
                           row.here, row.runs, *at_first]))
 """
@@ -53,7 +57,7 @@ class Verdict:
     here, runs
         What the stored runs give, and what they are.
     former_text, former_place, former_reading
-        What the claim's anchor is made of if it was reworded. What is empty is still the same.
+        What the claim's anchor is made of if it was reworded. What is None is still the same.
     """
 
     slug: str
@@ -64,15 +68,17 @@ class Verdict:
     kind: str
     here: str
     runs: str
-    former_text: str = ""
-    former_place: str = ""
-    former_reading: str = ""
+    former_text: str | None = None
+    former_place: str | None = None
+    former_reading: str | None = None
 
     @property
     def anchor(self) -> str:
         """The anchor of the claim, which is the same in both trees if the claim is."""
-        text, place = self.former_text or self.text, self.former_place or self.place
-        return text_anchor("claim", text, self.slug, place, self.former_reading or self.reading)
+        text = self.text if self.former_text is None else self.former_text
+        place = self.place if self.former_place is None else self.former_place
+        reading = self.reading if self.former_reading is None else self.former_reading
+        return text_anchor("claim", text, self.slug, place, reading)
 
     @property
     def named(self) -> str:

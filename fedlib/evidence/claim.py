@@ -27,13 +27,13 @@ class Former(NamedTuple):
     text, sentence
         The former :attr:`Claim.text` and :attr:`Claim.sentence`.
     place, reading
-        The former :attr:`Claim.place` and :attr:`Claim.reading`. What is empty is still the same.
+        The former :attr:`Claim.place` and :attr:`Claim.reading`. What is None is still the same.
     """
 
     text: str
     sentence: str = ""
-    place: str = ""
-    reading: str = ""
+    place: str | None = None
+    reading: str | None = None
 
     @property
     def says(self) -> str:
@@ -83,6 +83,9 @@ class Claim:
     equal
         The value of the statistic at which the compared sides are equal, so that they tie. None
         takes 0 for a claim that needs more than 0, and no value for all other claims.
+    nothing_means
+        What has to be said if the runs of no seed have anything to judge, such as "the attack
+        costs at most 2 points". It is empty if there is nothing more to say.
     tie_means
         What a tie means for the claim, if this has to be said.
     of_level
@@ -126,6 +129,7 @@ class Claim:
     late: Callable[[CellResult], float] | None = None
     quantity: str = ""
     equal: float | None = None
+    nothing_means: str = ""
     tie_means: str = ""
     of_level: bool = False
     of_accuracy: bool = False
@@ -159,7 +163,8 @@ class Claim:
             The short name of the paper that makes the claim.
         """
         first = self.at_first
-        place, reading = first.place or self.place, first.reading or self.reading
+        place = self.place if first.place is None else first.place
+        reading = self.reading if first.reading is None else first.reading
         return text_anchor("claim", first.text, slug, place, reading)
 
     @property

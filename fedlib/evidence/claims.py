@@ -13,12 +13,8 @@ from fedlib.evidence.claim import (
     drop,
     percent_left,
 )
-from fedlib.evidence.judging import (
-    ClaimsTable,
-    Judgement,
-    claims_table,
-    linked_statistic,
-)
+from fedlib.evidence.judgement import Judgement
+from fedlib.evidence.judging import ClaimsTable, claims_table, linked_statistic
 from fedlib.evidence.ranges import Range, above, at_least, at_most, below, near, stated
 from fedlib.evidence.retested import retested
 from fedlib.evidence.tally import contradicted, tally

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -18,16 +18,16 @@ from fedlib.evidence.grounds import (
     too_wide_to_tie,
 )
 from fedlib.evidence.in_print import in_print
+from fedlib.evidence.judgement import CONTRADICTED, DECIDED, Judgement
 from fedlib.evidence.links import Link, Linked, records_page
-from fedlib.evidence.noise import Noise, NoiseBook, accuracy, is_chance
+from fedlib.evidence.next_runs import next_runs
+from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
 from fedlib.evidence.table import Table, plural
 from fedlib.evidence.verdicts import (
     ENOUGH_SEEDS,
-    FAILS,
-    HOLDS,
     MAJORITY,
     TIE,
     UNDECIDED,
@@ -37,80 +37,6 @@ from fedlib.evidence.verdicts import (
     is_on_side,
     said_of_unstable,
 )
-
-CONTRADICTED = "contradicted in print"
-"""The kind of verdict on a claim that the paper's own numbers do not support."""
-
-_CSS = {HOLDS: "agrees", FAILS: "differs", TIE: "tie"}
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A claim with what decides it, in words.
-
-    Attributes
-    ----------
-    claim
-        The claim.
-    here
-        What the stored runs give: the statistic, and its values if there are several seeds.
-    in_print
-        What the paper's own numbers give.
-    runs
-        The scale, data, seeds and noise of the runs.
-    kind
-        ``holds``, ``does not hold``, ``tie``, ``undecided`` or ``contradicted in print``.
-    remark
-        What has to be said with the verdict.
-    """
-
-    claim: Claim
-    here: str
-    in_print: str
-    runs: str
-    kind: str
-    remark: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where the paper makes the claim."""
-        return self.claim.place
-
-    @property
-    def text(self) -> str:
-        """The claim, with the reading that it is tested in if the text allows several."""
-        reading = self.claim.reading
-        return self.claim.text + (f" [{reading}]" if reading else "")
-
-    @property
-    def needed(self) -> str:
-        """What the statistic has to be."""
-        return str(self.claim.needed)
-
-    @property
-    def verdict(self) -> str:
-        """The verdict with its remark, in words."""
-        return str(Verdict(self.kind, self.remark))
-
-    @property
-    def decided(self) -> bool:
-        """Whether the runs decide the claim: it holds, it does not hold, or it is a tie."""
-        return self.kind in _CSS
-
-    @property
-    def own(self) -> bool:
-        """Whether the paper does not claim this, but this book asks it."""
-        return self.claim.place == OWN
-
-    @property
-    def holds(self) -> bool:
-        """Whether the claim holds."""
-        return self.kind == HOLDS
-
-    @property
-    def provisional(self) -> bool:
-        """Whether the verdict rests on one seed."""
-        return self.decided and "one seed" in self.remark
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,7 +91,7 @@ def claims_table(
         here = linked_statistic(archive, row)
         rows.append((f"{row.text} ({row.place})", row.needed, here, *in_print, verdict))
         if row.decided:
-            classes[number, len(rows[-1]) - 1] = _CSS[row.kind]
+            classes[number, len(rows[-1]) - 1] = DECIDED[row.kind]
     heads = (
         "claim",
         "needed",
@@ -217,13 +143,21 @@ class Judge:
         """Judge one of the claims."""
         printed, contradicted = in_print(claim, self.lookup)
         here, runs, verdict, noise = self._by_runs(claim)
-        if verdict.kind in _CSS and not self._lasts(claim, verdict.kind, noise):
-            verdict = Verdict(UNDECIDED, "the evaluations before the last one say otherwise")
+        otherwise = self._said_before(claim, verdict.kind, noise) if verdict.kind in DECIDED else ""
+        if otherwise:
+            verdict = Verdict(UNDECIDED, otherwise)
         if contradicted and claim.place != OWN:
             verdict = Verdict(CONTRADICTED)
             if claim.own_limit:
-                verdict = Verdict(UNDECIDED, "print is beyond a limit that this book has set")
-        return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
+                why = "print is beyond a limit that this book has set; no run can decide this row"
+                verdict = Verdict(UNDECIDED, why)
+            return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
+        found = Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
+        if found.decided and not found.provisional:
+            return found
+        known = self.noise_known_on(claim)
+        lacking = tuple(sorted(name for name in known if known[name] < LEAST_FREEDOM))
+        return replace(found, next_runs=tuple(self.next_runs(claim)), noise_unknown_on=lacking)
 
     def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
         """Return the runs that a claim needs next, as keys of cells with their seed.
@@ -232,14 +166,27 @@ class Judge:
         and on real data. The list is empty if more seeds than ``ENOUGH_SEEDS`` would be needed, or
         if no run can decide the claim.
         """
-        if not claim.needed.tells:
-            return []
-        held = {cell: set(self.archive.seeds(cell, "paper")) for cell in claim.cells}
-        common = set.intersection(*held.values())
-        seed = next(number for number in range(1, len(common) + 2) if number not in common)
-        if seed > ENOUGH_SEEDS:
-            return []
-        return [(cell, seed) for cell, seeds in held.items() if seed not in seeds]
+        return next_runs(self.archive, claim)
+
+    def noise_known_on(self, claim: Claim) -> dict[str, int]:
+        """Return the degrees of freedom of a claim's noise on each data set of its cells.
+
+        With fewer than ``LEAST_FREEDOM`` the first seeds of the claim's cells decide nothing.
+        """
+        known: dict[str, int] = {}
+        for number, cell in enumerate(claim.cells):
+            name = self.archive.data_set(cell)
+            freedom = self._book_of(claim, number).freedom(name)
+            known[name] = min(freedom, known.get(name, freedom))
+        return known
+
+    def noise_cells(self, claim: Claim) -> set[str]:
+        """Return the cells whose seeds tell the noise of a claim's numbers."""
+        if claim.quantities:
+            return set().union(*map(self._cells_of, claim.quantities))
+        if claim.measure is not None:
+            return self._measured_as(claim)
+        return set(self.archive.all_cells())
 
     def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict, float]:
         """Return the statistic in words, the runs it is from, the verdict, and the noise."""
@@ -287,7 +234,11 @@ class Judge:
         protocols = " and ".join(sorted({result.protocol for result in known}))
         basis = f"{protocols}, {data}, {part}{plural(len(seeds), 'seed')}"
         if not found:
-            why = "nothing to measure" if seeds else "no seed in common"
+            why = claim.nothing_means or "nothing to measure"
+            if known[0].scale != "paper":
+                why = "reduced scale"
+            elif not seeds:
+                why = "no seed in common"
             return "–", basis, Verdict(UNDECIDED, why), 0.0
         least = least_known(noises)
         if least is not None:
@@ -297,8 +248,8 @@ class Judge:
         verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable, equal)
         return statistic_in_words(claim, found), basis, verdict, max(seed.noise for seed in found)
 
-    def _lasts(self, claim: Claim, kind: str, noise: float) -> bool:
-        """Return whether a verdict is also that of the last evaluations, and not of one alone.
+    def _said_before(self, claim: Claim, kind: str, noise: float) -> str:
+        """Return what the last evaluations say against a verdict, or nothing if they agree.
 
         The mean of these evaluations must be on the side of the verdict in four fifths of the
         seeds. If the verdict is a tie, the mean over the seeds must be within the noise of
@@ -307,18 +258,22 @@ class Judge:
         """
         late, known = claim.at_the_end, self.archive.common(claim.cells)
         if late is None or known is None:
-            return True
+            return ""
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
         every = (
             late.value(late.numbers([result.of_seed(seed) for result in known])) for seed in seeds
         )
         values = list(filter(math.isfinite, every))
         if not values:
-            return False
+            return "the evaluations before the last one have nothing to judge"
+        mean = math.fsum(values) / len(values)
         if kind == TIE:
-            return abs(math.fsum(values) / len(values) - (claim.equality or 0.0)) <= noise
-        agree = sum(is_on_side(kind, value, claim.needed) for value in values)
-        return agree >= MAJORITY * len(values)
+            agrees = abs(mean - (claim.equality or 0.0)) <= noise
+        else:
+            sides = [is_on_side(kind, value, claim.needed) for value in values]
+            agrees = sum(sides) >= MAJORITY * len(sides)
+        said = f"the evaluations before the last one say otherwise: {late.in_words(mean)}"
+        return "" if agrees else said
 
     def _verdict(
         self,
@@ -353,7 +308,7 @@ class Judge:
             return Verdict(UNDECIDED, said_of_unstable(len(found)))
         notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
         notes = [note for note in notes if note]
-        if verdict.kind in _CSS:
+        if verdict.kind in DECIDED:
             if not all(result.canonical for result in known):
                 notes.append("other data than the paper's")
             for said in ("reduced", "caveat"):
@@ -367,10 +322,14 @@ class Judge:
             measure: Callable[[CellResult], float] = partial(_mean_of, name)
             return self._book(("mean", name), measure, self._cells_of(name))
         if claim.measure is not None:
-            cells = {cell for other in self.claims if other.measure is claim.measure
-                     for cell in other.cells}  # fmt: skip
+            cells = self._measured_as(claim)
             return self._book(claim.measure, claim.measure, cells, claim.of_accuracy)
         return self._book(accuracy, accuracy, None, True)
+
+    def _measured_as(self, claim: Claim) -> set[str]:
+        """Return the cells of all claims that take the same measure."""
+        same = (other for other in self.claims if other.measure is claim.measure)
+        return {cell for other in same for cell in other.cells}
 
     def _cells_of(self, name: str) -> set[str]:
         """Return the cells of which some claim takes the mean of a quantity."""

@@ -160,7 +160,13 @@ class NoiseBook:
     def __post_init__(self) -> None:
         groups: dict[tuple[str, ...], dict[str, list[float]]] = {}
         errors: dict[str, float] = {}
+        seen: set[tuple[str, ...]] = set()
         for result in self.results:
+            # Two cells may have the same runs, which then count once.
+            runs = tuple(record["id"] for record in result.records)
+            if runs in seen:
+                continue
+            seen.add(runs)
             # The key of a cell is the same at every scale.
             key = f"{result.scale}/{result.key}"
             values = [self.measure(result.of_seed(seed)) for seed in result.seeds]
@@ -180,6 +186,25 @@ class NoiseBook:
             if noise is not None and noise.freedom >= LEAST_FREEDOM:
                 return Noise(noise.sd, noise.freedom, noise.unstable, origin)
         return None
+
+    def freedom(self, data_set: str) -> int:
+        """Return how many degrees of freedom the noise on a real data set has at most.
+
+        They count the runs of all protocols and scales. It is 0 if no cell has two seeds.
+
+        Parameters
+        ----------
+        data_set
+            The name of the data set.
+        """
+        pools = (
+            (json.loads(level[0]), pool) for level, pool in self._pools.items() if not level[1:]
+        )
+        return max(
+            (pool.freedom for (name, source, _), pool in pools
+             if pool is not None and (name, source) == (data_set, "real")),
+            default=0,
+        )  # fmt: skip
 
     def unstable(self, result: CellResult) -> bool:
         """Whether the seeds of a cell disagree far beyond the noise of its protocol.

@@ -10,7 +10,9 @@ from fedlib.data import DataConfig, DataError, resolve_source
 from fedlib.data.datasets import difference_from_canonical
 from fedlib.data.files import CANONICAL
 from fedlib.evidence.apart import EXPLAINS, NOT_COMPUTED, differences
-from fedlib.evidence.judging import CONTRADICTED, Judge
+from fedlib.evidence.claim import Claim
+from fedlib.evidence.judging import Judge
+from fedlib.evidence.noise import LEAST_FREEDOM
 from fedlib.evidence.report import Archive
 from fedlib.evidence.rooms import tables_of
 from fedlib.evidence.times import StoredTimes
@@ -131,21 +133,25 @@ def make_plan(
     absent: dict[str, str] = {}
     bundles: list[_Bundle] = []
     times = StoredTimes(device)
-    # An arena makes no claims, so that its runs come after those that decide something.
-    arenas = set(grid_slugs()) - set(paper_slugs())
+    opened: dict[str, tuple[Archive, dict[tuple[str, int], Cell]]] = {}
     for slug in slugs or grid_slugs():
         archive = open_archive(slug)
         times.add(archive.store.read(scale).values())
         found = _missing(archive, scale, data, absent)
         missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
-        if scale == "paper" and slug not in arenas:
-            for questions in (_bundles, _causes, _comparisons):
-                bundles += questions(slug, archive, found)
+        opened[slug] = archive, found
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
         run: time if time is not None else _guess(missing[run], times)
         for run, time in minutes.items()
     }
+    # An arena makes no claims, so that its runs come after those that decide something.
+    arenas = set(grid_slugs()) - set(paper_slugs())
+    for slug, (archive, found) in opened.items():
+        if scale == "paper" and slug not in arenas:
+            bundles += _bundles(slug, archive, found, cost)
+            bundles += _causes(slug, archive, found)
+            bundles += _comparisons(slug, archive, found)
     needed_by: dict[Run, int] = {}
     for bundle in bundles:
         for run in bundle.runs:
@@ -200,22 +206,45 @@ def _missing(
     return found
 
 
-def _bundles(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
+def _bundles(
+    slug: str, archive: Archive, missing: dict[tuple[str, int], Cell], cost: dict[Run, float]
+) -> list[_Bundle]:
     """Return what each claim of a paper waits for."""
     module = tables_of(slug)
     table = module.claims_table(archive)
     judge = Judge(archive, module.CLAIMS)
     bundles = []
     for row in table.judged:
-        firm = row.decided and not row.provisional
-        if firm or row.kind == CONTRADICTED or "chance" in row.remark:
+        if "chance" in row.remark or not row.next_runs:
             continue
-        wanted = judge.next_runs(row.claim)
-        known = frozenset((slug, *run) for run in wanted if run in missing)
-        if known and len(known) == len(wanted):
+        known = frozenset((slug, *run) for run in row.next_runs if run in missing)
+        if len(known) == len(row.next_runs):
             value = CONFIRMING if row.decided else 1.0
+            known |= _runs_for_noise(slug, judge, row.claim, missing, cost)
             bundles.append(_Bundle(row.text, value, known))
     return bundles
+
+
+def _runs_for_noise(
+    slug: str, judge: Judge, claim: Claim, missing: dict[tuple[str, int], Cell],
+    cost: dict[Run, float],
+) -> frozenset[Run]:  # fmt: skip
+    """Return the runs after which the spread between seeds is known on a claim's data sets.
+
+    They are the second seeds of the cells in which two seeds take the least time, and their first
+    seeds if these are missing. They are the same for all claims that take the same measure.
+    """
+    runs: set[Run] = set()
+    for data_set, freedom in judge.noise_known_on(claim).items():
+        pairs = []
+        for cell in judge.noise_cells(claim):
+            if judge.archive.data_set(cell) != data_set or (cell, 2) not in missing:
+                continue
+            pair = [(slug, cell, seed) for seed in (1, 2) if (cell, seed) in missing]
+            pairs.append((sum(cost[run] for run in pair), cell, pair))
+        for _, _, pair in sorted(pairs)[: max(LEAST_FREEDOM - freedom, 0)]:
+            runs.update(pair)
+    return frozenset(runs)
 
 
 def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:

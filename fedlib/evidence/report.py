@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import fnmatch
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from fedlib.data import DataConfig
 from fedlib.data.datasets import EMBEDDED_VARIANT, describe, difference_from_canonical
 from fedlib.evidence.agreement import verdict
+from fedlib.evidence.collection import no_garbage_collection
 from fedlib.evidence.links import Linked, leading_to
 from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
@@ -84,12 +83,12 @@ class Archive:
         self.grid = grid
         self.store = store or Store(grid.slug)
         self.scales = tuple(check_name("scales", scale, SCALES) for scale in scales)
-        self._known_keys: dict[str, list[str]] = {}
+        self._known_keys: dict[str, dict[str, str]] = {}
 
     @cached_property
     def _found(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
         """The results of every cell, by whether the data are real and the index of the scale."""
-        with _no_garbage_collection():
+        with no_garbage_collection():
             return self._find()
 
     def _find(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
@@ -130,12 +129,12 @@ class Archive:
             dict.fromkeys(key for scale in reversed(SCALES) for key in self._keys_at(scale))
         )
 
-    def _keys_at(self, scale: str) -> list[str]:
-        """Return the keys of the cells that the grid has at one scale."""
+    def _keys_at(self, scale: str) -> dict[str, str]:
+        """Return the keys of the cells that the grid has at one scale, with their data sets."""
         if scale not in self._known_keys:
             embedded = _made_from("embedded", EMBEDDED_VARIANT)
             cells = self.grid.cells(scale, 1, embedded)
-            self._known_keys[scale] = [cell.key for cell in cells]
+            self._known_keys[scale] = {cell.key: cell.config.data.name for cell in cells}
         return self._known_keys[scale]
 
     def _of(self, key: str) -> dict[tuple[bool, int], CellResult]:
@@ -183,8 +182,31 @@ class Archive:
         scale
             One of ``SCALES``.
         """
-        found = self._of(key).get((True, SCALES.index(check_name("scale", scale, SCALES))))
+        found = self.at(key, scale)
         return found.seeds if found is not None else []
+
+    def at(self, key: str, scale: str) -> CellResult | None:
+        """Return the stored runs of a cell at one scale on real data, or None if there are none.
+
+        Parameters
+        ----------
+        key
+            The cell.
+        scale
+            One of ``SCALES``.
+        """
+        return self._of(key).get((True, SCALES.index(check_name("scale", scale, SCALES))))
+
+    def data_set(self, key: str) -> str:
+        """Return the name of the data set that a cell's runs are on.
+
+        Parameters
+        ----------
+        key
+            The cell.
+        """
+        self._of(key)  # an error if the grid has no such cell
+        return next(names[key] for names in map(self._keys_at, SCALES) if key in names)
 
     def best(self, key: str) -> CellResult | None:
         """Return the best stored runs of a cell, or None if there are none."""
@@ -330,22 +352,6 @@ class Archive:
         if missing := len(keys) - sum(map(len, held.values())):
             parts.append(f"{missing} not computed")
         return f"{plural(len(keys), 'cell')}: " + ", ".join(parts)
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Switch off Python's garbage collection within this context.
-
-    Records and cells are many small objects that stay, so that each search of them finds nothing.
-    The searches take a tenth of the time that it takes to open an archive.
-    """
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def _precedes(one: CellResult, other: CellResult) -> bool:

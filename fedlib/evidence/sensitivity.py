@@ -15,7 +15,9 @@ def propagated(statistic: Statistic, values: Sequence[float], sds: Sequence[floa
     """Return the standard deviation of a statistic of independent numbers.
 
     Each number is moved by its standard deviation, up and down. Half of what this changes is the
-    number's part, and the parts add up in squares.
+    number's part, and the parts add up in squares. Both moves may change the statistic in the same
+    direction, as those of a distance near zero do. Then the part is the root mean square of the two
+    changes.
 
     Parameters
     ----------
@@ -35,10 +37,11 @@ def propagated(statistic: Statistic, values: Sequence[float], sds: Sequence[floa
             up, down = map(statistic, moved)
             # Where the statistic is not known on one side, the other side stands for both.
             here = statistic(list(values))
-            part = (up if math.isfinite(up) else 2 * here - down) - (
-                down if math.isfinite(down) else 2 * here - up
-            )
-            total += (part / 2) ** 2 if math.isfinite(part) else 0.0
+            changes = [value - here for value in (up, down) if math.isfinite(value)]
+            if len(changes) == 2 and changes[0] * changes[1] <= 0:
+                total += ((changes[0] - changes[1]) / 2) ** 2
+            elif changes:
+                total += math.fsum(change**2 for change in changes) / len(changes)
     return math.sqrt(total)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from fedlib.evidence.judging import CONTRADICTED, ClaimsTable, Judgement
+from fedlib.evidence.judgement import CONTRADICTED, Judgement
+from fedlib.evidence.judging import ClaimsTable
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
 

@@ -51,6 +51,8 @@ Those count that are on this side by their noise or more, and those that are on 
 _MOST_TRIED = 12
 """The number of seeds up to which all choices among them are tried. They double with each seed."""
 
+_NOT_ENOUGH = "the seeds do not decide it"
+
 HOLDS, FAILS, TIE, UNDECIDED = "holds", "does not hold", "tie", "undecided"
 
 
@@ -125,7 +127,11 @@ def decide(
     verdict = _by_evidence(seeds, needed, freedom)
     if verdict.kind not in (HOLDS, FAILS):
         # The more seeds there are, the less likely all of them are within the noise.
-        return tie if equal is not None and _tie_together(seeds, equal) else verdict
+        if equal is not None and _tie_together(seeds, equal):
+            return tie
+        if len(seeds) > 1 and unstable(seeds) and verdict.remark == _NOT_ENOUGH:
+            return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
+        return verdict
     if _stands(verdict.kind, seeds, needed, freedom):
         return verdict
     if len(seeds) < ENOUGH_SEEDS:
@@ -173,14 +179,16 @@ def _tie_together(seeds: Sequence[SeedValue], equal: float) -> bool:
 
 
 def said_of_unstable(count: int) -> str:
-    """Say that seeds are unstable, and how many there are of those that are needed.
+    """Say that seeds are unstable, and if there are too few, how many of those that are needed.
 
     Parameters
     ----------
     count
         The number of seeds.
     """
-    return f"unstable, {count} of {ENOUGH_SEEDS} seeds"
+    if count < ENOUGH_SEEDS:
+        return f"unstable, {count} of {ENOUGH_SEEDS} seeds"
+    return "some seeds are far from the others, and too few are clearly on one side"
 
 
 def _stands(kind: str, seeds: Sequence[SeedValue], needed: Range, freedom: float) -> bool:
@@ -237,7 +245,7 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
     evidence_of_each = [max(-most, min(most, _evidence(seed, needed))) for seed in seeds]
     total = math.fsum(evidence_of_each)
     if abs(total) < THRESHOLD * scale:
-        return Verdict(UNDECIDED, "the seeds do not decide it")
+        return Verdict(UNDECIDED, _NOT_ENOUGH)
     kind = HOLDS if total > 0 else FAILS
     side = math.copysign(1.0, total)
     found = [
@@ -245,7 +253,7 @@ def _by_evidence(seeds: Sequence[SeedValue], needed: Range, freedom: float) -> V
         for seed in seeds
     ]
     if _standard_errors(found) < CLEAR * scale and not _clear_by_themselves(found):
-        return Verdict(UNDECIDED, "the seeds do not decide it")
+        return Verdict(UNDECIDED, _NOT_ENOUGH)
     if min(side * value for value in evidence_of_each) > -1:
         return Verdict(kind)
     # At least one seed clearly contradicts the others.
@@ -315,6 +323,9 @@ def _of_most(kind: str, seeds: Sequence[SeedValue], needed: Range) -> Verdict:
     clear = sum(side * _evidence(seed, needed) >= 1 for seed in seeds)
     against = count - agreeing
     if count < ENOUGH_SEEDS or clear < MAJORITY * (clear + against):
+        # Seeds on the other side by less than their noise contradict nothing.
+        if all(side * _evidence(seed, needed) > -1 for seed in seeds):
+            return Verdict(UNDECIDED, said_of_unstable(count))
         return Verdict(UNDECIDED, "the seeds contradict one another")
     return Verdict(kind, f"in {agreeing} of {count} seeds")
 

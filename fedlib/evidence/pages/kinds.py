@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fedlib.evidence.judging import CONTRADICTED, Judgement
+from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.tally import (
     FAILS_MOSTLY,
     HOLDS_PARTLY,

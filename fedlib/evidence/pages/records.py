@@ -12,7 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fedlib.evidence.judging import Judgement
+from fedlib.data.datasets import DATASETS
+from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.links import ALL_CELLS, cell_anchor
 from fedlib.evidence.pages.kinds import chip
 from fedlib.evidence.pages.markdown import raw_html
@@ -149,32 +150,58 @@ def _others(metrics: dict[str, Any]) -> list[str]:
 
 
 def _claim(archive: Archive, row: Judgement) -> str:
-    """Return the HTML of a claim: its verdict, its cells, and the commands for all of them."""
+    """Return the HTML of a claim: its verdict, its cells, what it needs next, and the commands."""
     slug, cells = archive.grid.slug, list(dict.fromkeys(row.claim.cells))
     known = archive.common(cells)
-    shown = (
-        ["not stored at a scale that all cells of the claim have"] * len(cells)
-        if known is None
-        else map(_summary, known)
-    )
+    shown = map(_summary, known) if known else (_held(archive, key) for key in cells)
     items = "".join(
         f'<li><a href="#{cell_anchor(key)}">{html.escape(key)}</a> {html.escape(text)}'
         for key, text in zip(cells, shown, strict=True)
     )
-    if known is None:
-        commands = [run_command(slug, "paper", 1, cells)]
-    else:
-        scale = known[0].scale
-        seeds = max(_last_seed([result], scale) for result in known)
-        commands = [run_command(slug, scale, seeds, cells), verify_command(slug, scale, cells)]
     said = html.escape(
         f"Needed: {row.needed}. Here: {row.here}. Verdict: {row.verdict}. Runs: {row.runs}."
     )
+    repeat = ""
+    if known:
+        scale = known[0].scale
+        seeds = max(_last_seed([result], scale) for result in known)
+        again = (run_command(slug, scale, seeds, cells), verify_command(slug, scale, cells))
+        repeat = f"<p>These commands repeat the stored runs.</p>{''.join(map(_command, again))}"
     return (
         f'<details class="fedlib-cell" id="{row.claim.anchor(slug)}">'
         f"<summary>{chip(kind_of_row(row))} {html.escape(f'{row.text} ({row.place})')}</summary>"
-        f"<p>{said}</p><ul>{items}</ul>{''.join(map(_command, commands))}</details>\n"
+        f"<p>{said}</p><ul>{items}</ul>{_next(archive, row, cells)}{repeat}</details>\n"
     )
+
+
+def _held(archive: Archive, key: str) -> str:
+    """Say what is stored of a cell at its best scale."""
+    best = archive.best(key)
+    return _summary(best) if best else "not computed"
+
+
+def _next(archive: Archive, row: Judgement, cells: Sequence[str]) -> str:
+    """Return the HTML of what a claim needs next, or nothing if its verdict is firm."""
+    if row.kind == CONTRADICTED or (row.decided and not row.provisional):
+        return ""
+    if not row.next_runs:
+        return "<p>No more runs are planned for this row.</p>"
+    keys, seed = [key for key, _ in row.next_runs], row.next_runs[0][1]
+    held = sum(seed in archive.seeds(key, "paper") for key in cells)
+    said = (
+        f"What comes next: {plural(len(keys), 'run')} by the paper's protocol, with seed {seed}. "
+        f"Of this seed {held} of {plural(len(cells), 'cell')} "
+        f"{'is' if held == 1 else 'are'} stored."
+    )
+    titles = [DATASETS[name].title for name in row.noise_unknown_on]
+    if titles:
+        said += (
+            f" On {' and '.join(titles)} the spread between seeds is not "
+            "known, so that second seeds of some cells are needed too. The command python -m "
+            "fedlib plan lists them."
+        )
+    command = run_command(archive.grid.slug, "paper", seed, keys)
+    return f"<p>{said}</p>{_command(command)}"
 
 
 def _command(text: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fedlib.evidence.claims import OWN, ClaimsTable
-from fedlib.evidence.judging import Judgement
+from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import VERDICTS_PAGE, records_page, sentence_anchor
 from fedlib.evidence.pages.kinds import (
     LOOKS,
@@ -125,7 +125,11 @@ def _of_sentences(judged: ClaimsTable) -> Counter[str]:
 def _anchors(slug: str, place: str, rows: Sequence[Judgement]) -> list[str]:
     """Return the anchor of a sentence, and those of the sentences that its rows had before."""
     found = (row.claim.at_first for row in rows)
-    return list(dict.fromkeys(sentence_anchor(slug, f.place or place, f.says) for f in found))
+    return list(
+        dict.fromkeys(
+            sentence_anchor(slug, place if f.place is None else f.place, f.says) for f in found
+        )
+    )
 
 
 def _group(slug: str, place: str, says: str, rows: Sequence[Judgement], taken: set[str]) -> str:

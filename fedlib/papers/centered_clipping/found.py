@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import Headed, resting_on
-from fedlib.evidence.judging import CONTRADICTED, Judgement
+from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fedlib.evidence.claims import drop
-
 
 def worst_lead(attacks: int, ahead: int) -> Callable[[list[float]], float]:
     """How far the worst cases of some rules are above those of the others.
@@ -33,11 +31,6 @@ def worst_lead(attacks: int, ahead: int) -> Callable[[list[float]], float]:
 def lead(ahead: int) -> Callable[[list[float]], float]:
     """The least of the first ``ahead`` values minus the largest of the others."""
     return worst_lead(1, ahead)
-
-
-def distance(values: list[float]) -> float:
-    """How far two values are apart."""
-    return abs(drop(values))
 
 
 def second_lowest_below(values: list[float]) -> float:

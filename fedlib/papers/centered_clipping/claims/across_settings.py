@@ -59,7 +59,14 @@ ROP_ALONE_PREVENTS = tuple(
         statistics.only_the_first_prevents(),
         above(0),
         "the condition that is nearest to failing is [met|missed] by {:.1f}",
-        reading="ROP leaves the least, and every other attack at least half of the clean accuracy",
+        reading="ROP leaves the least, and every other attack at least half of the clean accuracy; "
+        "whether ROP itself prevents it is not asked",
+        former=Former(
+            f"{SETTING_TITLES[setting]}, CC, τ = 1, β = 0.9 and 0.99: ROP alone prevents a healthy "
+            "convergence",
+            reading="ROP leaves the least, and every other attack at least half of the clean "
+            "accuracy",
+        ),
     )
     for setting in ("cifar10_iid", "cifar100_iid")
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.claims import above, at_most
+from fedlib.evidence.claims import Former, above, at_most
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.claims.makers import by_attack, claim, searched
@@ -58,12 +58,24 @@ SEARCH_OVER_LAMBDA = (
     ),
     claim(
         "appendix B, Fig. 12",
-        "CIFAR-10: λ = 1 is effective against every rule too (at most 2 points weaker than "
-        "λ = 0.9, mean of all β)",
-        searched(FIGURE_12, (0.9, 1.0), RULES_IV),
-        statistics.largest_rise,
-        at_most(MARGIN),
-        "it is at [most|least] {:.1f} points [weaker|stronger]",
+        "CIFAR-10: λ = 1 is effective against every rule too",
+        (
+            key
+            for rule in RULES_IV
+            for momentum in MOMENTA
+            for attacked in (FIGURE_12.key(1.0, rule, momentum),)
+            for key in (attacked.without_attack(), attacked)
+        ),
+        statistics.least_mean_cost(),
+        above(MARGIN),
+        "it [costs at least|adds at most] {:.1f} points",
+        equal=0,
+        reading="costs every rule more than 2 points, mean of all β",
+        former=Former(
+            "CIFAR-10: λ = 1 is effective against every rule too (at most 2 points weaker than "
+            "λ = 0.9, mean of all β)",
+            reading="",
+        ),
     ),
 )
 

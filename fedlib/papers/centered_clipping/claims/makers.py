@@ -101,12 +101,18 @@ def searched(search: Search, values: Sequence[float], rules: Sequence[str]) -> t
 
 
 def diverges(
-    place: str, text: str, pairs: Iterable[Key], reading: str = "", former: str = ""
+    place: str,
+    text: str,
+    pairs: Iterable[Key],
+    reading: str = "",
+    former: str = "",
+    sentence: str = "",
 ) -> Claim:
     """Less than half of the clean accuracy is left in each pair of cells (clean, attacked)."""
     return claim(
         place, text, pairs, statistics.most_left, below(50), SHARE_LEFT, reading=reading,
-        own_limit=True, former=reworded(former),
+        own_limit=True, former=Former(former, reading="" if sentence else None) if former else None,
+        sentence=sentence,
     )  # fmt: skip
 
 

@@ -46,8 +46,20 @@ def _shown_by_short_runs(claim: Claim, said: str = "", **changes: object) -> Cla
     """
     changed = replace(claim, **changes)  # type: ignore[arg-type]
     keys = [short_key(Key.parse(cell)) for cell in changed.cells]
-    reading = "; ".join(filter(None, (said or claim.reading, f"after {REDUCED}")))
-    return replace(changed, cells=tuple(map(str, keys)), reading=reading)
+    former = changed.former
+    if former is not None and former.reading is not None:
+        former = former._replace(reading=_after(said or former.reading))
+    return replace(
+        changed,
+        cells=tuple(map(str, keys)),
+        reading=_after(said or claim.reading),
+        former=former,
+    )
+
+
+def _after(reading: str) -> str:
+    """Return a reading with the length of the runs."""
+    return "; ".join(filter(None, (reading, f"after {REDUCED}")))
 
 
 def _about(claims: Iterable[Claim]) -> list[Claim]:

@@ -274,15 +274,6 @@ def first_rule_loses_more(values: list[float]) -> float:
     return first_above_others([small - large for small, large in pairs])
 
 
-def largest_rise(values: list[float]) -> float:
-    """The largest rise over rules, mean of the momenta, from the first value of λ to the second.
-
-    Values by λ, rule and momentum.
-    """
-    pairs = halves(means_of_groups(values, len(MOMENTA)))
-    return max(second - first for first, second in pairs)
-
-
 def largest_spread(values: list[float]) -> float:
     """Largest difference between values of z at one momentum; values by z and momentum."""
     by_momentum = zip(*groups_of(values, len(MOMENTA)), strict=True)
