@@ -138,6 +138,7 @@ def test_verdicts_are_those_of_the_store(tmp_path):
             # IPM leaves a tenth of the level, and no boundary is better than another.
             level = 0.01 if "ipm" in cell.key else 0.1
             more = {"robustness_level": [level], "test_loss": [2.0, 1.0]}
+            more |= {"perturbation_level": [0.0, 10.0], "perturbation_error": [0.1, 0.1]}
             put(store, cell, "paper", 0.9, decision=halves, **more)
     page = tmp_path / "verdicts.md"
     page.write_text("{tally:two_stage_attack}\n\n{verdicts:two_stage_attack}")

@@ -1,6 +1,7 @@
 """The chapter on the two-stage attack: its grid, figures, tables and claims."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -179,12 +180,17 @@ def test_the_distance_of_a_boundary_to_the_circle(tmp_path, quiet, inside, error
 def test_the_time_of_a_policy_counts_where_it_was_taken(tmp_path, quiet):
     def claimed(*seeds):
         store = Store(GRID.slug, tmp_path / str(len(seeds)))
+        measured = {
+            "robustness_level": [0.1],
+            "decision": ["01" * 30 + "0"] * 61,
+            "perturbation_level": [0.0, 10.0],
+            "perturbation_error": [0.1, 0.2],
+            "stage_one_distance": [0.1],
+        }
         for seed, seconds in enumerate(seeds, 1):
             cells = {cell.key: cell for cell in GRID.cells("paper", seed, real)}
             taken = {"seconds": seconds} if seconds else None
-            put(
-                store, cells["circle/learned/mean"], "paper", 0.9, taken, stage_one_distance=[0.1],
-            )  # fmt: skip
+            put(store, cells["circle/learned/mean"], "paper", 0.9, taken, **measured)
         rows = tables.claims_table(Archive(GRID, store)).judged
         (row,) = (row for row in rows if "Synthetic, no defence: learning" in row.text)
         return row.here, row.runs.split(", ")[2], row.verdict
@@ -287,11 +293,12 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     name = "Synthetic, no defence: two-stage lowers the certified level more than "
     assert rows[f"{name}random"].verdict == "holds"
     # IPM has diverged in every seed: it has no level to compare with.
-    assert rows[f"{name}IPM"].verdict == "undecided: nothing to measure"
+    verdict = rows[f"{name}IPM"].verdict
+    assert verdict.startswith("undecided: nothing to measure: in every seed a model has diverged")
     row = rows["Synthetic, median: random lowers the certified level less than without a defence"]
     assert row.here.startswith("the defence leaves 37.5") and row.verdict == "holds"
     row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
-    assert row.verdict == "does not hold"
+    assert row.verdict == "undecided: a question of yes or no needs 5 seeds, and 3 have an answer"
 
 
 def judged_by_levels(levels, folder):
@@ -329,7 +336,22 @@ def test_no_attack_is_compared_with_one_that_leaves_no_level_at_all(tmp_path, qu
     row = judged_by_levels(known, tmp_path)[
         "Synthetic, no defence: two-stage lowers the certified level more than greedy"
     ]
-    assert (row.here, row.verdict) == ("–", "undecided: nothing to measure")
+    assert (row.here, row.kind) == ("–", "undecided")
+    assert row.remark.endswith("or another attack already leaves practically no level")
+
+
+def test_a_ratio_of_levels_counts_as_much_against_a_claim_as_its_reciprocal_for_it(tmp_path, quiet):
+    def rows(ipm, learned):
+        levels = {"none": 0.4, "ipm": ipm, "learned": learned}
+        known = {f"circle/{attack}/median": left for attack, left in levels.items()}
+        return judged_by_levels(known, tmp_path / str(ipm))
+
+    name = "Synthetic, median: two-stage lowers the certified level more than IPM"
+    for_it, against = (rows(*levels)[name] for levels in ((0.4, 0.02), (0.02, 0.4)))
+    assert (for_it.kind, against.kind) == ("holds", "does not hold")
+    assert for_it.here.startswith("5.0 % of the level") and against.here.startswith("2000.0 %")
+    noises = [re.search(r"noise ([\d.]+)", row.runs)[1] for row in (for_it, against)]
+    assert noises[0] == noises[1]
 
 
 def test_an_attack_without_effect_does_not_lower_the_level_more_than_one_that_raises_it(
@@ -357,7 +379,8 @@ def test_a_verdict_on_the_level_is_that_of_the_last_evaluations(tmp_path, quiet)
                 )  # fmt: skip
     claims = [claim for claim in CLAIMS if "median: the two-stage attack lowers" in claim.text]
     (row,) = claims_table(Archive(GRID, store), claims[:1]).judged
-    assert row.verdict == "undecided: the evaluations before the last one say otherwise"
+    said = "the evaluations before the last one say otherwise: 130.0 % of the level without attack"
+    assert row.verdict == f"undecided: {said}"
 
 
 def test_a_ruined_model_with_a_finite_loss_has_diverged(tmp_path):

@@ -35,7 +35,7 @@ from fedlib.evidence.report import Archive
 from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.evidence.tally import kind_of, tally
-from fedlib.evidence.verdicts import SeedValue, decide, unstable
+from fedlib.evidence.verdicts import SeedValue, count_answers, decide, unstable
 from fedlib.grids import Variant, load_grid, paper_slugs, varied
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,6 +126,36 @@ def test_evidence_adds_up_over_seeds(values, said):
 )
 def test_a_value_on_the_limit_is_on_the_side_that_the_limit_is_on(values, needed, said):
     assert str(decide(seeds(*values, noise=0.3), needed, math.inf)) == said
+
+
+def test_the_noise_of_a_distance_is_not_smaller_near_zero():
+    def distance(values):
+        return abs(values[0] - values[1])
+
+    def difference(values):
+        return values[0] - values[1]
+
+    for values in ((50.0, 50.0), (50.5, 50.0), (90.0, 50.0)):
+        expected = propagated(difference, values, [1.0, 1.0])
+        assert expected == pytest.approx(math.sqrt(2))
+        assert 0.49 * expected < propagated(distance, values, [1.0, 1.0]) <= 1.2 * expected
+    # Of two equal numbers the least can only fall, by half of the noise on average.
+    assert propagated(min, [50.0, 50.0], [1.0, 1.0]) == pytest.approx(math.sqrt(0.5))
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ((1, 1, 1, 1), "undecided: a question of yes or no needs 5 seeds, and 4 have an answer"),
+        ((1, 1, 1, 1, 1), "holds"),
+        ((1, 1, 0, 1, 1), "holds, in 4 of 5 seeds"),
+        ((1, 0, 0, 1, 1), "undecided: the seeds contradict one another"),
+        ((0, 0, 1, 0, 0), "does not hold, in 4 of 5 seeds"),
+        ((0, 0, 0, 0, 0, 0), "does not hold"),
+    ],
+)
+def test_answers_of_yes_or_no_are_counted(answers, said):
+    assert str(count_answers(seeds(*answers), above(0.5))) == said
 
 
 def test_many_small_differences_are_a_tie():

@@ -86,6 +86,13 @@ class Claim:
     nothing_means
         What has to be said if the runs of no seed have anything to judge, such as "the attack
         costs at most 2 points". It is empty if there is nothing more to say.
+    judged_as
+        This function takes the statistic and returns what its evidence is computed from. It must
+        leave the limits of ``needed`` and ``equal`` where they are. It is for a ratio, whose noise
+        is large where its denominator is small. None takes the statistic itself.
+    yes_or_no
+        Whether ``measure`` is 1 or 0. The noise between seeds says nothing of such a number, so
+        that the seeds are counted.
     tie_means
         What a tie means for the claim, if this has to be said.
     of_level
@@ -129,6 +136,8 @@ class Claim:
     late: Callable[[CellResult], float] | None = None
     quantity: str = ""
     equal: float | None = None
+    judged_as: Callable[[float], float] | None = None
+    yes_or_no: bool = False
     nothing_means: str = ""
     tie_means: str = ""
     of_level: bool = False
@@ -211,6 +220,10 @@ class Claim:
         if measured and any(map(math.isnan, numbers)):
             return math.nan
         return self.statistic(numbers)
+
+    def judged(self, value: float) -> float:
+        """Return what the evidence of a value of the statistic is computed from."""
+        return value if self.judged_as is None else self.judged_as(value)
 
     def in_words(self, value: float, seeds: Sequence[float] = ()) -> str:
         """Say a value of the statistic in words.

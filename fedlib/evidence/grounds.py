@@ -61,7 +61,6 @@ def noise_in_words(noise: Noise, found: Sequence[SeedValue]) -> str:
     return f"noise {two_digits:g} ({noise.freedom} df{origin})"
 
 
-def statistic_in_words(claim: Claim, found: Sequence[SeedValue]) -> str:
+def statistic_in_words(claim: Claim, values: Sequence[float]) -> str:
     """Say the mean of the statistic, and the values of the seeds if there are several."""
-    values = [seed.value for seed in found]
     return claim.in_words(math.fsum(values) / len(values), values if len(values) > 1 else ())

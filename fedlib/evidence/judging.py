@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from fedlib.evidence.claim import OWN, Claim, Printed
 from fedlib.evidence.grounds import (
@@ -21,7 +21,7 @@ from fedlib.evidence.in_print import in_print
 from fedlib.evidence.judgement import CONTRADICTED, DECIDED, Judgement
 from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.next_runs import next_runs
-from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook, accuracy, is_chance
+from fedlib.evidence.noise import LEAST_FREEDOM, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -33,6 +33,7 @@ from fedlib.evidence.verdicts import (
     UNDECIDED,
     SeedValue,
     Verdict,
+    count_answers,
     decide,
     is_on_side,
     said_of_unstable,
@@ -203,8 +204,8 @@ class Judge:
         ]
         pooled = [noise.sd if noise else 0.0 for noise in noises]
         sds = list(map(max, pooled, others))
-        found: list[SeedValue] = []
-        by_chance: list[SeedValue] = []
+        found: list[_Seed] = []
+        by_chance: list[_Seed] = []
         unstable = wide = False
         for seed in seeds:
             numbers = claim.numbers([result.of_seed(seed) for result in known])
@@ -216,7 +217,8 @@ class Judge:
                 max(sd, known_to(claim, result, number))
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
-            seed_value = SeedValue(value, propagated(claim.value, numbers, errors))
+            noise = propagated(lambda n: claim.judged(claim.value(n)), numbers, errors)
+            seed_value = _Seed(value, SeedValue(claim.judged(value), noise))
             # Models that have learned nothing say nothing of a claim that compares them.
             if claim.compares_accuracies and all(
                 is_chance(known[i], numbers[i] - claim.near_chance) for i in places
@@ -241,12 +243,27 @@ class Judge:
                 why = "no seed in common"
             return "–", basis, Verdict(UNDECIDED, why), 0.0
         least = least_known(noises)
-        if least is not None:
-            basis += f", {noise_in_words(least, found)}"
+        weighed = [seed.weighed for seed in found]
+        if least is not None and not claim.yes_or_no:
+            basis += f", {noise_in_words(least, weighed)}"
         # A wide noise is no reason for a tie, whether it is that of an unstable cell or of all.
         equal = None if unstable or wide else claim.equality
-        verdict = self._verdict(claim, known, found, least, all(noises), chance, unstable, equal)
-        return statistic_in_words(claim, found), basis, verdict, max(seed.noise for seed in found)
+        why = self._bars(claim, known, chance)
+        if why:
+            verdict = Verdict(UNDECIDED, why)
+        elif claim.yes_or_no:
+            verdict = count_answers(weighed, claim.needed)
+        elif least is None or not all(noises):
+            few = f": {part}{plural(len(seeds), 'seed')} can be judged" if part else ""
+            verdict = Verdict(UNDECIDED, f"the spread between seeds is not known{few}")
+        else:
+            # The noise of other protocols is no reason for a tie.
+            tied = None if least.origin else equal
+            verdict = decide(weighed, claim.needed, least.freedom, tied)
+            if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
+                verdict = Verdict(UNDECIDED, said_of_unstable(len(found)))
+        here = statistic_in_words(claim, [seed.shown for seed in found])
+        return here, basis, _noted(claim, known, verdict), max(seed.noise for seed in weighed)
 
     def _said_before(self, claim: Claim, kind: str, noise: float) -> str:
         """Return what the last evaluations say against a verdict, or nothing if they agree.
@@ -268,52 +285,30 @@ class Judge:
             return "the evaluations before the last one have nothing to judge"
         mean = math.fsum(values) / len(values)
         if kind == TIE:
-            agrees = abs(mean - (claim.equality or 0.0)) <= noise
+            agrees = abs(claim.judged(mean) - (claim.equality or 0.0)) <= noise
         else:
             sides = [is_on_side(kind, value, claim.needed) for value in values]
             agrees = sum(sides) >= MAJORITY * len(sides)
         said = f"the evaluations before the last one say otherwise: {late.in_words(mean)}"
         return "" if agrees else said
 
-    def _verdict(
-        self,
-        claim: Claim,
-        known: Sequence[CellResult],
-        found: Sequence[SeedValue],
-        noise: Noise | None,
-        all_known: bool,
-        chance: bool,
-        unstable: bool,
-        equal: float | None,
-    ) -> Verdict:
+    def _bars(self, claim: Claim, known: Sequence[CellResult], chance: bool) -> str:
+        """Return why runs cannot decide a claim, whatever their numbers are, or nothing."""
         if not all(result.real for result in known):
-            return Verdict(UNDECIDED, "embedded data")
+            return "embedded data"
         if known[0].scale != "paper":
-            return Verdict(UNDECIDED, "reduced scale")
+            return "reduced scale"
         if not claim.needed.tells:
-            return Verdict(UNDECIDED, "the printed spread is too wide to tell")
+            return "the printed spread is too wide to tell"
         if len({result.reduced for result in known}) > 1:
-            return Verdict(UNDECIDED, "some runs are shorter than others")
+            return "some runs are shorter than others"
         if mixes_copies(known):
-            return Verdict(UNDECIDED, "the runs are on different copies of the data")
+            return "the runs are on different copies of the data"
         if chance:
             tied = claim.equality is not None
             where = "near chance" if claim.near_chance else "at chance"
-            return Verdict(UNDECIDED, f"a tie {where}" if tied else f"all {where}")
-        if noise is None or not all_known:
-            return Verdict(UNDECIDED, "the spread between seeds is not known")
-        # The noise of other protocols is no reason for a tie.
-        verdict = decide(found, claim.needed, noise.freedom, None if noise.origin else equal)
-        if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
-            return Verdict(UNDECIDED, said_of_unstable(len(found)))
-        notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
-        notes = [note for note in notes if note]
-        if verdict.kind in DECIDED:
-            if not all(result.canonical for result in known):
-                notes.append("other data than the paper's")
-            for said in ("reduced", "caveat"):
-                notes.extend(sorted({getattr(result, said) for result in known} - {""}))
-        return Verdict(verdict.kind, "; ".join(notes))
+            return f"a tie {where}" if tied else f"all {where}"
+        return ""
 
     def _book_of(self, claim: Claim, number: int) -> NoiseBook:
         """Return the noise of the numbers that a claim takes of one of its cells."""
@@ -352,6 +347,25 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
+
+
+class _Seed(NamedTuple):
+    """The statistic of a seed as it is shown, and what its evidence is computed from."""
+
+    shown: float
+    weighed: SeedValue
+
+
+def _noted(claim: Claim, known: Sequence[CellResult], verdict: Verdict) -> Verdict:
+    """Return a verdict with all that has to be said of its runs."""
+    notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
+    notes = [note for note in notes if note]
+    if verdict.kind in DECIDED:
+        if not all(result.canonical for result in known):
+            notes.append("other data than the paper's")
+        for said in ("reduced", "caveat"):
+            notes.extend(sorted({getattr(result, said) for result in known} - {""}))
+    return Verdict(verdict.kind, "; ".join(notes))
 
 
 def _mean_of(name: str, result: CellResult) -> float:

@@ -38,6 +38,5 @@ def _is_void(archive: Archive, claim: Claim, seed: int, held: dict[str, set[int]
     """Return whether a stored run of a seed has no number for a claim that measures something."""
     if claim.measure is None or claim.jointly is not None:
         return False
-    stored = [cell for cell, seeds in held.items() if seed in seeds]
-    runs = [archive.at(cell, "paper") for cell in stored]
-    return any(math.isnan(claim.measure(run.of_seed(seed))) for run in runs if run is not None)
+    runs = (archive.at(cell, "paper") for cell, seeds in held.items() if seed in seeds)
+    return any(run and math.isnan(claim.measure(run.of_seed(seed))) for run in runs)

@@ -140,6 +140,29 @@ def decide(
     return _of_most(verdict.kind, seeds, needed)
 
 
+def count_answers(seeds: Sequence[SeedValue], needed: Range) -> Verdict:
+    """Return the verdict on a question that each seed answers with yes or no.
+
+    Five seeds are needed, and four fifths of them must give the same answer.
+
+    Parameters
+    ----------
+    seeds
+        The statistic of each seed.
+    needed
+        What the statistic has to be.
+    """
+    count = len(seeds)
+    if count < ENOUGH_SEEDS:
+        said = f"a question of yes or no needs {ENOUGH_SEEDS} seeds, and {count} have an answer"
+        return Verdict(UNDECIDED, said)
+    yes = sum(seed.value in needed for seed in seeds)
+    for kind, number in ((HOLDS, yes), (FAILS, count - yes)):
+        if number >= MAJORITY * count:
+            return Verdict(kind, "" if number == count else f"in {number} of {count} seeds")
+    return Verdict(UNDECIDED, "the seeds contradict one another")
+
+
 def is_on_side(kind: str, value: float, needed: Range) -> bool:
     """Return whether a value satisfies a claim that holds, or misses one that does not hold.
 

@@ -150,6 +150,8 @@ def excess_claim(
         measure=measure,
         quantity="attack_success" if measure is success else "",
         equal=equal,
+        nothing_means="nothing to measure: the success without an attacker is so high that no "
+        "attack could decide this row",
         sentence=sentence,
         former=former,
     )
