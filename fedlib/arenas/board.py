@@ -32,7 +32,7 @@ def findings(standing: Standing, names: Names) -> list[str]:
     rows = standing.ranked
     if not rows:
         return ["Not enough runs are stored yet to rank any rule."]
-    said = [_best(standing, names), _broken(standing), _strongest(standing, names)]
+    said = [_best(standing, names), _broken(standing, names), _strongest(standing, names)]
     return [*said, _knowing(standing), _backdoors(standing, names), _baseline(standing)]
 
 
@@ -75,7 +75,7 @@ def _best(standing: Standing, names: Names) -> str:
         return (
             f"{titles} has the best worst case{among}. It keeps {percent(left)} % accuracy under "
             f"{names.attack(attack)}, the attack that harms it most.{clean}"
-            f"{one_seed if len(first[0].seeds) == 1 else ''}"
+            f"{one_seed if len(first[0].seeds) == 1 else ''}{_of_elsewhere(standing, first[0])}"
         )
     rules = "best rules" if best == 1 else "best of the ranked rules"
     if len(first) == 2:
@@ -94,7 +94,18 @@ def _best(standing: Standing, names: Names) -> str:
     )
 
 
-def _broken(standing: Standing) -> str:
+def _of_elsewhere(standing: Standing, row: Row) -> str:
+    """Say that the noise is that of other settings, or nothing if it is of this one."""
+    noise = standing.noise.of(next(iter(row.results.values())))
+    if noise is None or not noise.origin:
+        return ""
+    return (
+        " The noise between seeds is known from other settings only. Here it may be larger, and "
+        "then other rules may share this rank."
+    )
+
+
+def _broken(standing: Standing, names: Names) -> str:
     """Say how many rules are brought down."""
     rows = standing.ranked
     several = any(len(row.seeds) > 1 for row in rows)
@@ -106,8 +117,26 @@ def _broken(standing: Standing) -> str:
         f"{' in most of the seeds' if several else ''}. (Guessing would give 10 %.) "
         f"{plural(stood, 'rule')} "
         f"{'keeps' if stood == 1 else 'keep'} 60 % or more under each of the "
-        f"{plural(len(standing.columns.counted), 'attack')}."
+        f"{plural(len(standing.columns.counted), 'attack')}.{_broken_too(standing, names)}"
     )
+
+
+def _broken_too(standing: Standing, names: Names) -> str:
+    """Name the rules without a rank that some attack breaks, or say nothing if there are none."""
+    found = [
+        names.rule(row.name)
+        for row in standing.rows
+        if row.rank is None
+        and any(
+            row.results[attack].accuracy.mean < _BROKEN
+            for attack in standing.columns.untargeted
+            if attack in row.results
+        )
+    ]
+    if not found:
+        return ""
+    has, them = ("has", "it") if len(found) == 1 else ("have", "them")
+    return f" {_listed(found)} {has} no rank yet, but some attack breaks {them} too."
 
 
 def _strongest(standing: Standing, names: Names) -> str:
@@ -115,20 +144,32 @@ def _strongest(standing: Standing, names: Names) -> str:
 
     Several attacks may bring a rule to chance. Which of them leaves the least then means nothing.
     """
-    counts = Counter(
-        row.worst[0] for row in standing.ranked if row.worst and not row.breaks(_BROKEN)
-    )
+    unbroken = [row for row in standing.ranked if row.worst and not row.breaks(_BROKEN)]
+    counts = Counter(row.worst[0] for row in unbroken if row.worst)
     if not counts:
         return "Every rule is broken by some attack."
     (name, most), *others = counts.most_common(3)
     text = (
-        f"{names.attack(name)} leaves the least accuracy to {most} of the "
-        f"{plural(counts.total(), 'rule')} that no attack breaks"
+        f"On average over the seeds, {names.attack(name)} leaves the least accuracy to {most} of "
+        f"the {plural(counts.total(), 'rule')} that no attack breaks"
     )
     if others:
         then = [f"{names.attack(other)} to {plural(count, 'rule')}" for other, count in others]
         text += f", {', and '.join(then)}"
+    close = sum(_has_rival(row, standing) for row in unbroken)
+    if close:
+        text += f". For {close} of these rules, another attack may leave as little"
     return text + "."
+
+
+def _has_rival(row: Row, standing: Standing) -> bool:
+    """Return whether chance may be why one attack leaves a rule less than another attack does."""
+    worst = row.worst[0] if row.worst else ""
+    return any(
+        not leaves_more(row.results[attack], row.results[worst], standing.noise)
+        for attack in standing.columns.counted
+        if attack != worst
+    )
 
 
 def _knowing(standing: Standing) -> str:
@@ -247,7 +288,7 @@ def bouts_table(standing: Standing, names: Names) -> str:
             if found is None:
                 cells.append(_cell("–", order=-1))
             else:
-                text = percent(found.accuracy) + ("†" if far_apart(found) else "")
+                text = _marked(row, attack, found.accuracy)
                 cells.append(_linked(text, found.accuracy.mean, names, row.name, attack))
         body.append("<tr>" + "".join(cells) + "</tr>")
     head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in heads)
@@ -292,13 +333,23 @@ def _of_attack(row: Row, found: tuple[str, Estimate] | None, names: Names) -> li
     if found is None:
         return [_cell("–", order=-1), _cell("–")]
     name, value = found
-    return [_linked(percent(value), value.mean, names, row.name, name), _cell(names.attack(name))]
+    shown = _marked(row, name, value)
+    return [_linked(shown, value.mean, names, row.name, name), _cell(names.attack(name))]
 
 
 def _value(row: Row, found: tuple[str, Estimate] | None, names: Names) -> str:
     if found is None:
         return _cell("–", order=-1)
-    return _linked(percent(found[1]), found[1].mean, names, row.name, found[0])
+    name, value = found
+    # The success of a backdoor is another number than the accuracy whose seeds are looked at.
+    backdoor = name in row.columns.backdoors
+    shown = percent(value) if backdoor else _marked(row, name, value)
+    return _linked(shown, value.mean, names, row.name, name)
+
+
+def _marked(row: Row, attack: str, value: Estimate) -> str:
+    """Return an accuracy in words, with a dagger if no seed has such an accuracy."""
+    return percent(value) + ("†" if far_apart(row.results[attack]) else "")
 
 
 def costs(measured: str, rows: Mapping[str, str]) -> dict[str, float]:

@@ -20,7 +20,6 @@ from fedlib.arenas.arena_1.settings import (
     BATCH_SIZE,
     CLEAN,
     DATA,
-    KNOW_THE_RULE,
     LEARNING_RATE,
     MOMENTUM,
     N_CLIENTS,
@@ -100,7 +99,7 @@ def is_adaptive(name: str) -> bool:
     """
     if name == CLEAN:
         return False
-    return "rule" in ATTACKS[name](n_byzantine=1).knows or name in KNOW_THE_RULE
+    return "rule" in ATTACKS[name](n_byzantine=1).knows
 
 
 def is_backdoor(name: str) -> bool:

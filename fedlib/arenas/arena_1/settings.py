@@ -59,11 +59,11 @@ ATTACKS_LEFT_OUT = {
     "two_stage": "It learns the data and a policy before each run. This takes minutes to hours.",
     "feature_backdoor": "Its trigger is for tables. The pixel backdoor is the one for images.",
 }
-KNOW_THE_RULE = ("saliency_matching",)
-"""Attacks that are made against one rule, although they are not told the rule. An attack that is
-told the rule always counts as adaptive."""
-
-MADE_AGAINST = {"full_krum": ("krum",), "full_trim": ("trimmed_mean", "median")}
+MADE_AGAINST = {
+    "full_krum": ("krum",),
+    "full_trim": ("trimmed_mean", "median"),
+    "saliency_matching": ("gradient_guard",),
+}
 """Rows that an attack is made against, by the attack. It knows these rules, and no other ones."""
 
 REPLACED_SHARE = 0.05
