@@ -21,7 +21,7 @@ from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.links import Link, Linked, as_html, cell_anchor, leading_to, records_of
 from fedlib.evidence.pages.kinds import LOOKS
 from fedlib.evidence.pages.marks import Page
-from fedlib.evidence.pages.opened import judged_claims
+from fedlib.evidence.pages.opened import judged_claims, opened
 from fedlib.evidence.pages.records import records
 from fedlib.evidence.pages.verdicts import all_verdicts, tally_bars, verdicts
 from fedlib.evidence.report import Archive, Table
@@ -302,6 +302,31 @@ def test_the_commands_of_a_cell_choose_its_runs_and_no_others(pages, slug):
                 assert held <= {run.record["id"] for run in runs}
                 checked += 1
     assert checked
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_row_says_which_runs_come_next_unless_its_verdict_is_firm(pages, slug):
+    archive, judged = opened(slug), judged_claims(slug).judged
+    page = pages[slug]
+    parts = dict(re.findall(r'<details class="fedlib-cell" id="(claim-[^"]+)">(.*?)</details>', page,
+                            re.DOTALL))  # fmt: skip
+    kinds = Counter()
+    for row in judged:
+        part = parts[row.claim.anchor(slug)]
+        command = re.search(r"What comes next:.*?<pre[^>]*>(.*?)</pre>", part)
+        firm = row.kind == CONTRADICTED or (row.decided and not row.provisional)
+        kinds["firm" if firm else "open" if row.next_runs else "closed"] += 1
+        assert (command is not None) == bool(row.next_runs) == (not firm and command is not None)
+        assert ("No more runs are planned" in part) == (not firm and not row.next_runs)
+        if command is not None:
+            words = shlex.split(html.unescape(command[1]))[3:]
+            chosen = vars(_parser().parse_args(words))
+            seed = row.next_runs[0][1]
+            assert (chosen["scale"], chosen["seeds"]) == ("paper", seed)
+            missing = {cell for cell in row.claim.cells if seed not in archive.seeds(cell, "paper")}
+            assert {cell for cell, _ in row.next_runs} == missing
+            assert len(chosen["only"]) == len(missing)
+    assert kinds["open"]
 
 
 def test_every_grid_has_a_page_of_records_in_the_site():

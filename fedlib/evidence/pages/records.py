@@ -189,16 +189,16 @@ def _next(archive: Archive, row: Judgement, cells: Sequence[str]) -> str:
     keys, seed = [key for key, _ in row.next_runs], row.next_runs[0][1]
     held = sum(seed in archive.seeds(key, "paper") for key in cells)
     said = (
-        f"What comes next: {plural(len(keys), 'run')} by the paper's protocol, with seed {seed}. "
+        f"What comes next: {plural(len(keys), 'run')} at the paper's scale, with seed {seed}. "
         f"Of this seed {held} of {plural(len(cells), 'cell')} "
         f"{'is' if held == 1 else 'are'} stored."
     )
     titles = [DATASETS[name].title for name in row.noise_unknown_on]
     if titles:
         said += (
-            f" On {' and '.join(titles)} the spread between seeds is not "
-            "known, so that second seeds of some cells are needed too. The command python -m "
-            "fedlib plan lists them."
+            f" For {' and '.join(titles)} the spread between seeds is not known, so that second "
+            "seeds of some cells are needed too. The command <code>python -m fedlib plan</code> "
+            "lists them."
         )
     command = run_command(archive.grid.slug, "paper", seed, keys)
     return f"<p>{said}</p>{_command(command)}"
