@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fedlib.evidence.claim import Claim
+from fedlib.evidence.judgement import DECIDED
 from fedlib.evidence.noise import Noise, resolution
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.verdicts import SINGLE, THRESHOLD, SeedValue
+from fedlib.evidence.verdicts import SINGLE, THRESHOLD, TIE, SeedValue, Verdict
 
 
 def known_to(claim: Claim, result: CellResult, number: float) -> float:
@@ -51,6 +52,37 @@ def mixes_copies(known: Sequence[CellResult]) -> bool:
         data = result.records[0]["config"]["data"]
         copies.setdefault(data["name"], set()).add((data["source"], data["variant"]))
     return any(len(found) > 1 for found in copies.values())
+
+
+def obstacle(claim: Claim, known: Sequence[CellResult], chance: bool) -> str:
+    """Return what keeps runs from deciding a claim, whatever their numbers are, or nothing."""
+    if not all(result.real for result in known):
+        return "embedded data"
+    if known[0].scale != "paper":
+        return "reduced scale"
+    if not claim.needed.tells:
+        return "the printed spread is too wide to tell"
+    if len({result.reduced for result in known}) > 1:
+        return "some runs are shorter than others"
+    if mixes_copies(known):
+        return "the runs are on different copies of the data"
+    if chance:
+        tied = claim.equality is not None
+        where = "near chance" if claim.near_chance else "at chance"
+        return f"a tie {where}" if tied else f"all {where}"
+    return ""
+
+
+def noted(claim: Claim, known: Sequence[CellResult], verdict: Verdict) -> Verdict:
+    """Return a verdict with all that has to be said of its runs."""
+    notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
+    notes = [note for note in notes if note]
+    if verdict.kind in DECIDED:
+        if not all(result.canonical for result in known):
+            notes.append("other data than the paper's")
+        for said in ("reduced", "caveat"):
+            notes.extend(sorted({getattr(result, said) for result in known} - {""}))
+    return Verdict(verdict.kind, "; ".join(notes))
 
 
 def noise_in_words(noise: Noise, found: Sequence[SeedValue]) -> str:

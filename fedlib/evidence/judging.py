@@ -12,8 +12,9 @@ from fedlib.evidence.claim import OWN, Claim, Printed
 from fedlib.evidence.grounds import (
     known_to,
     least_known,
-    mixes_copies,
     noise_in_words,
+    noted,
+    obstacle,
     statistic_in_words,
     too_wide_to_tie,
 )
@@ -21,7 +22,7 @@ from fedlib.evidence.in_print import in_print
 from fedlib.evidence.judgement import CONTRADICTED, DECIDED, Judgement
 from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.next_runs import next_runs
-from fedlib.evidence.noise import LEAST_FREEDOM, NoiseBook, accuracy, is_chance
+from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -195,11 +196,50 @@ class Judge:
         if known is None:
             return "–", "–", Verdict(UNDECIDED, "not computed"), 0.0
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
+        weighed = self._weigh(claim, known, seeds)
+        found = weighed.seeds
+        data = ", ".join(sorted({result.data for result in known}))
+        # The reader is told if the runs of some seeds have nothing to judge.
+        part = "" if len(found) == len(seeds) else f"{len(found)} of "
+        protocols = " and ".join(sorted({result.protocol for result in known}))
+        basis = f"{protocols}, {data}, {part}{plural(len(seeds), 'seed')}"
+        if not found:
+            why = claim.nothing_means or "nothing to measure"
+            if known[0].scale != "paper":
+                why = "reduced scale"
+            elif not seeds:
+                why = "no seed in common"
+            return "–", basis, Verdict(UNDECIDED, why), 0.0
+        values = [seed.weighed for seed in found]
+        least = least_known(weighed.noises)
+        if least is not None and not claim.yes_or_no:
+            basis += f", {noise_in_words(least, values)}"
+        why = obstacle(claim, known, weighed.chance)
+        if why:
+            verdict = Verdict(UNDECIDED, why)
+        elif claim.yes_or_no:
+            verdict = count_answers(values, claim.needed)
+        elif least is None or not all(weighed.noises):
+            few = f": {part}{plural(len(seeds), 'seed')} can be judged" if part else ""
+            verdict = Verdict(UNDECIDED, f"the spread between seeds is not known{few}")
+        else:
+            # The noise of other protocols is no reason for a tie, and neither is a wide one,
+            # whether it is that of an unstable cell or of all.
+            ties = not (least.origin or weighed.unstable or weighed.wide)
+            verdict = decide(values, claim.needed, least.freedom, claim.equality if ties else None)
+            if weighed.unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
+                verdict = Verdict(UNDECIDED, said_of_unstable(len(found)))
+        here = statistic_in_words(claim, [seed.shown for seed in found])
+        return here, basis, noted(claim, known, verdict), max(seed.noise for seed in values)
+
+    def _weigh(self, claim: Claim, known: Sequence[CellResult], seeds: Sequence[int]) -> _Weighed:
+        """Return the statistic of each seed with its noise, and what has to be known of it."""
         books = [self._book_of(claim, number) for number in range(len(known))]
         noises = [book.of(result) for book, result in zip(books, known, strict=True)]
         # What seeds that the claim cannot use say of an unstable cell is not forgotten.
+        count = len(seeds)
         others = [
-            book.own_spread(result) if len(result.seeds) > len(seeds) else 0.0
+            book.own_spread(result) if len(result.seeds) > count else 0.0
             for book, result in zip(books, known, strict=True)
         ]
         pooled = [noise.sd if noise else 0.0 for noise in noises]
@@ -227,43 +267,10 @@ class Judge:
                 continue
             found.append(seed_value)
             unstable |= any(others[i] > pooled[i] for i in places)
-            wide |= any(too_wide_to_tie(claim, numbers[i], errors[i], len(seeds)) for i in places)
-        chance = bool(by_chance) and not found
-        found = found or by_chance
-        data = ", ".join(sorted({result.data for result in known}))
-        # The reader is told if the runs of some seeds have nothing to judge.
-        part = "" if len(found) == len(seeds) else f"{len(found)} of "
-        protocols = " and ".join(sorted({result.protocol for result in known}))
-        basis = f"{protocols}, {data}, {part}{plural(len(seeds), 'seed')}"
-        if not found:
-            why = claim.nothing_means or "nothing to measure"
-            if known[0].scale != "paper":
-                why = "reduced scale"
-            elif not seeds:
-                why = "no seed in common"
-            return "–", basis, Verdict(UNDECIDED, why), 0.0
-        least = least_known(noises)
-        weighed = [seed.weighed for seed in found]
-        if least is not None and not claim.yes_or_no:
-            basis += f", {noise_in_words(least, weighed)}"
-        # A wide noise is no reason for a tie, whether it is that of an unstable cell or of all.
-        equal = None if unstable or wide else claim.equality
-        why = self._bars(claim, known, chance)
-        if why:
-            verdict = Verdict(UNDECIDED, why)
-        elif claim.yes_or_no:
-            verdict = count_answers(weighed, claim.needed)
-        elif least is None or not all(noises):
-            few = f": {part}{plural(len(seeds), 'seed')} can be judged" if part else ""
-            verdict = Verdict(UNDECIDED, f"the spread between seeds is not known{few}")
-        else:
-            # The noise of other protocols is no reason for a tie.
-            tied = None if least.origin else equal
-            verdict = decide(weighed, claim.needed, least.freedom, tied)
-            if unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
-                verdict = Verdict(UNDECIDED, said_of_unstable(len(found)))
-        here = statistic_in_words(claim, [seed.shown for seed in found])
-        return here, basis, _noted(claim, known, verdict), max(seed.noise for seed in weighed)
+            wide |= any(too_wide_to_tie(claim, numbers[i], errors[i], count) for i in places)
+        return _Weighed(
+            tuple(found or by_chance), tuple(noises), bool(by_chance) and not found, unstable, wide
+        )
 
     def _said_before(self, claim: Claim, kind: str, noise: float) -> str:
         """Return what the last evaluations say against a verdict, or nothing if they agree.
@@ -291,24 +298,6 @@ class Judge:
             agrees = sum(sides) >= MAJORITY * len(sides)
         said = f"the evaluations before the last one say otherwise: {late.in_words(mean)}"
         return "" if agrees else said
-
-    def _bars(self, claim: Claim, known: Sequence[CellResult], chance: bool) -> str:
-        """Return why runs cannot decide a claim, whatever their numbers are, or nothing."""
-        if not all(result.real for result in known):
-            return "embedded data"
-        if known[0].scale != "paper":
-            return "reduced scale"
-        if not claim.needed.tells:
-            return "the printed spread is too wide to tell"
-        if len({result.reduced for result in known}) > 1:
-            return "some runs are shorter than others"
-        if mixes_copies(known):
-            return "the runs are on different copies of the data"
-        if chance:
-            tied = claim.equality is not None
-            where = "near chance" if claim.near_chance else "at chance"
-            return f"a tie {where}" if tied else f"all {where}"
-        return ""
 
     def _book_of(self, claim: Claim, number: int) -> NoiseBook:
         """Return the noise of the numbers that a claim takes of one of its cells."""
@@ -356,16 +345,28 @@ class _Seed(NamedTuple):
     weighed: SeedValue
 
 
-def _noted(claim: Claim, known: Sequence[CellResult], verdict: Verdict) -> Verdict:
-    """Return a verdict with all that has to be said of its runs."""
-    notes = [verdict.remark, claim.tie_means if verdict.kind == TIE else ""]
-    notes = [note for note in notes if note]
-    if verdict.kind in DECIDED:
-        if not all(result.canonical for result in known):
-            notes.append("other data than the paper's")
-        for said in ("reduced", "caveat"):
-            notes.extend(sorted({getattr(result, said) for result in known} - {""}))
-    return Verdict(verdict.kind, "; ".join(notes))
+class _Weighed(NamedTuple):
+    """What the seeds of a claim say.
+
+    Attributes
+    ----------
+    seeds
+        The seeds that have something to judge.
+    noises
+        The noise of each cell, None if it is not known.
+    chance
+        Whether all models of these seeds have learned nothing.
+    unstable
+        Whether a number that decides is of a cell whose other seeds are unstable.
+    wide
+        Whether the noise of a number that decides is too wide for a tie.
+    """
+
+    seeds: tuple[_Seed, ...]
+    noises: tuple[Noise | None, ...]
+    chance: bool
+    unstable: bool
+    wide: bool
 
 
 def _mean_of(name: str, result: CellResult) -> float:
