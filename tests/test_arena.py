@@ -576,7 +576,7 @@ def test_the_strongest_attack_is_that_on_rules_that_no_attack_breaks(few):
 def test_attacks_that_leave_as_little_are_counted(few):
     store_bouts(dict.fromkeys(RULES, 50.0), further={"ipm": 0.05, "pga": 9.0})
     said = board.findings(standing_in("iid_f5"), names("iid_f5"))[2]
-    assert said.endswith(". For 4 of these rules, another attack may leave as little.")
+    assert said.endswith(". For 4 of the 4, another attack may leave as little.")
 
 
 def test_a_rule_without_a_rank_that_an_attack_breaks_is_named(few, monkeypatch):

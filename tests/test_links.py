@@ -307,9 +307,8 @@ def test_the_commands_of_a_cell_choose_its_runs_and_no_others(pages, slug):
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_row_says_which_runs_come_next_unless_its_verdict_is_firm(pages, slug):
     archive, judged = opened(slug), judged_claims(slug).judged
-    page = pages[slug]
-    parts = dict(re.findall(r'<details class="fedlib-cell" id="(claim-[^"]+)">(.*?)</details>', page,
-                            re.DOTALL))  # fmt: skip
+    folded = re.compile(r'<details class="fedlib-cell" id="(claim-[^"]+)">(.*?)</details>', re.S)
+    parts = dict(folded.findall(pages[slug]))
     kinds = Counter()
     for row in judged:
         part = parts[row.claim.anchor(slug)]

@@ -17,6 +17,7 @@ from fedlib.evidence.plan import (
     _causes,
     _comparisons,
     _in_order,
+    _Missing,
     make_plan,
 )
 from fedlib.evidence.report import Archive
@@ -45,6 +46,10 @@ def real(name):
 
 def run(key, seed=1):
     return "paper", key, seed
+
+
+def missing_of(cells):
+    return _Missing(cells, {run: run for run in cells})
 
 
 def bundle(text, *keys, value=1.0):
@@ -79,7 +84,7 @@ def test_a_choice_that_may_explain_a_large_difference_counts_until_one_explains_
         store = Store(slug, tmp_path / str(accuracies))
         for cell, accuracy in zip((base, code), accuracies.values(), strict=False):
             put(store, cell, "paper", accuracy)
-        return _causes(slug, Archive(grid, store), missing)
+        return _causes(slug, Archive(grid, store), missing_of(missing))
 
     causes = wanted(base=near - 0.5)
     assert {name for cause in causes for _, name, _ in cause.runs} == set(cells)
@@ -102,7 +107,7 @@ def test_a_printed_number_waits_for_the_first_run_of_its_cell(tmp_path):
         missing = {(key, 1): cells[key] for key in (wanted, other, "figure_3/10/ours")}
         config = cells["table_2/4/ours"].config.with_(data=reviews)
         missing["table_2/4/ours", 1] = replace(cells["table_2/4/ours"], config=config)
-        found = _comparisons(grid.slug, Archive(grid, store), missing)
+        found = _comparisons(grid.slug, Archive(grid, store), missing_of(missing))
         return sorted((bundle.text, bundle.value) for bundle in found)
 
     texts = [

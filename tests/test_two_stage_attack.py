@@ -294,11 +294,14 @@ def test_attacks_are_ordered_by_the_level_and_the_boundary_that_they_leave(tmp_p
     assert rows[f"{name}random"].verdict == "holds"
     # IPM has diverged in every seed: it has no level to compare with.
     verdict = rows[f"{name}IPM"].verdict
-    assert verdict.startswith("undecided: nothing to measure: in every seed a model has diverged")
+    assert verdict.startswith("undecided: nothing to measure: in each seed a model has diverged")
     row = rows["Synthetic, median: random lowers the certified level less than without a defence"]
     assert row.here.startswith("the defence leaves 37.5") and row.verdict == "holds"
     row = rows["Synthetic, no defence: under the two-stage attack the boundary is missing"]
-    assert row.verdict == "undecided: a question of yes or no needs 5 seeds, and 3 have an answer"
+    assert (
+        row.verdict
+        == "undecided: 5 seeds must answer a question of yes or no, and 3 have an answer"
+    )
 
 
 def judged_by_levels(levels, folder):
@@ -379,8 +382,8 @@ def test_a_verdict_on_the_level_is_that_of_the_last_evaluations(tmp_path, quiet)
                 )  # fmt: skip
     claims = [claim for claim in CLAIMS if "median: the two-stage attack lowers" in claim.text]
     (row,) = claims_table(Archive(GRID, store), claims[:1]).judged
-    said = "the evaluations before the last one say otherwise: 130.0 % of the level without attack"
-    assert row.verdict == f"undecided: {said}"
+    said = "it holds by the last evaluation alone; with those before it: 130.0 % of the level"
+    assert row.verdict.startswith(f"undecided: {said}")
 
 
 def test_a_ruined_model_with_a_finite_loss_has_diverged(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -218,8 +219,9 @@ def _remembered(
 
 
 def _key(row: torch.Tensor) -> bytes:
-    """Return the values of a row, such that only equal rows have the same key."""
-    return row.detach().contiguous().view(torch.uint8).cpu().numpy().tobytes()
+    """Return a digest of a row, which two rows have in common only if they are equal."""
+    values = row.detach().contiguous().view(torch.uint8).cpu().numpy()
+    return hashlib.blake2b(values.data, digest_size=16).digest()
 
 
 def _similarity(

@@ -84,7 +84,8 @@ def structural_similarity(
 
     span = torch.as_tensor(data_range, dtype=x.dtype, device=x.device)[..., None, None]
     lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], span.shape[:-2])
-    if x.device.type == "cpu" and 0 not in lead and kernels.available():
+    plain = x.device.type == "cpu" and not any(a.requires_grad for a in (x, y, span))
+    if plain and 0 not in lead and kernels.available():
         return _by_kernel(x, y, span, lead, size, correction)
     # The mean and the variance of y are computed once for all images that are compared with it.
     centre_y = y.mean((-2, -1), keepdim=True)

@@ -124,14 +124,7 @@ def _broken(standing: Standing, names: Names) -> str:
 def _broken_too(standing: Standing, names: Names) -> str:
     """Name the rules without a rank that some attack breaks, or say nothing if there are none."""
     found = [
-        names.rule(row.name)
-        for row in standing.rows
-        if row.rank is None
-        and any(
-            row.results[attack].accuracy.mean < _BROKEN
-            for attack in standing.columns.untargeted
-            if attack in row.results
-        )
+        names.rule(row.name) for row in standing.rows if row.rank is None and row.breaks(_BROKEN)
     ]
     if not found:
         return ""
@@ -158,7 +151,7 @@ def _strongest(standing: Standing, names: Names) -> str:
         text += f", {', and '.join(then)}"
     close = sum(_has_rival(row, standing) for row in unbroken)
     if close:
-        text += f". For {close} of these rules, another attack may leave as little"
+        text += f". For {close} of the {counts.total()}, another attack may leave as little"
     return text + "."
 
 

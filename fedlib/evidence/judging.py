@@ -29,6 +29,8 @@ from fedlib.evidence.sensitivity import deciding, propagated
 from fedlib.evidence.table import Table, plural
 from fedlib.evidence.verdicts import (
     ENOUGH_SEEDS,
+    FAILS,
+    HOLDS,
     MAJORITY,
     TIE,
     UNDECIDED,
@@ -155,7 +157,8 @@ class Judge:
                 verdict = Verdict(UNDECIDED, why)
             return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
         found = Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
-        if found.decided and not found.provisional:
+        # More seeds of models that learn nothing would say nothing more.
+        if (found.decided and not found.provisional) or "chance" in verdict.remark:
             return found
         known = self.noise_known_on(claim)
         lacking = tuple(sorted(name for name in known if known[name] < LEAST_FREEDOM))
@@ -173,9 +176,12 @@ class Judge:
     def noise_known_on(self, claim: Claim) -> dict[str, int]:
         """Return the degrees of freedom of a claim's noise on each data set of its cells.
 
-        With fewer than ``LEAST_FREEDOM`` the first seeds of the claim's cells decide nothing.
+        With fewer than ``LEAST_FREEDOM`` the first seeds of the claim's cells decide nothing. A
+        question of yes or no has no noise, and this is empty for it.
         """
         known: dict[str, int] = {}
+        if claim.yes_or_no:
+            return known
         for number, cell in enumerate(claim.cells):
             name = self.archive.data_set(cell)
             freedom = self._book_of(claim, number).freedom(name)
@@ -214,6 +220,7 @@ class Judge:
         least = least_known(weighed.noises)
         if least is not None and not claim.yes_or_no:
             basis += f", {noise_in_words(least, values)}"
+            basis += " of the number that is judged" if claim.judged_as else ""
         why = obstacle(claim, known, weighed.chance)
         if why:
             verdict = Verdict(UNDECIDED, why)
@@ -275,8 +282,8 @@ class Judge:
     def _said_before(self, claim: Claim, kind: str, noise: float) -> str:
         """Return what the last evaluations say against a verdict, or nothing if they agree.
 
-        The mean of these evaluations must be on the side of the verdict in four fifths of the
-        seeds. If the verdict is a tie, the mean over the seeds must be within the noise of
+        What the claim takes of these evaluations must be on the side of the verdict in four fifths
+        of the seeds. If the verdict is a tie, its mean over the seeds must be within the noise of
         equality. A seed whose run has no such mean does not count. If no seed has one, nothing
         confirms the verdict.
         """
@@ -288,16 +295,17 @@ class Judge:
             late.value(late.numbers([result.of_seed(seed) for result in known])) for seed in seeds
         )
         values = list(filter(math.isfinite, every))
+        verdict = {HOLDS: "it holds", FAILS: "it does not hold", TIE: "it is a tie"}[kind]
+        only = f"{verdict} by the last evaluation alone"
         if not values:
-            return "the evaluations before the last one have nothing to judge"
-        mean = math.fsum(values) / len(values)
+            return f"{only}; those before it have nothing to judge"
         if kind == TIE:
-            agrees = abs(claim.judged(mean) - (claim.equality or 0.0)) <= noise
+            judged = math.fsum(map(claim.judged, values)) / len(values)
+            agrees = abs(judged - (claim.equality or 0.0)) <= noise
         else:
             sides = [is_on_side(kind, value, claim.needed) for value in values]
             agrees = sum(sides) >= MAJORITY * len(sides)
-        said = f"the evaluations before the last one say otherwise: {late.in_words(mean)}"
-        return "" if agrees else said
+        return "" if agrees else f"{only}; with those before it: {statistic_in_words(late, values)}"
 
     def _book_of(self, claim: Claim, number: int) -> NoiseBook:
         """Return the noise of the numbers that a claim takes of one of its cells."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from fedlib.data import DataConfig, DataError, resolve_source
 from fedlib.data.datasets import difference_from_canonical
@@ -133,12 +134,12 @@ def make_plan(
     absent: dict[str, str] = {}
     bundles: list[_Bundle] = []
     times = StoredTimes(device)
-    opened: dict[str, tuple[Archive, dict[tuple[str, int], Cell]]] = {}
+    opened: dict[str, tuple[Archive, _Missing]] = {}
     for slug in slugs or grid_slugs():
         archive = open_archive(slug)
         times.add(archive.store.read(scale).values())
         found = _missing(archive, scale, data, absent)
-        missing.update({(slug, key, seed): cell for (key, seed), cell in found.items()})
+        missing.update({(slug, *run): cell for run, cell in found.cells.items()})
         opened[slug] = archive, found
     minutes = {run: times.minutes(cell.config) for run, cell in missing.items()}
     cost = {
@@ -174,9 +175,23 @@ def _guess(cell: Cell, times: StoredTimes) -> float:
     return cell.minutes or times.guess(cell.config) or _UNKNOWN_MINUTES
 
 
-def _missing(
-    archive: Archive, scale: str, data: str, absent: dict[str, str]
-) -> dict[tuple[str, int], Cell]:
+class _Missing(NamedTuple):
+    """The runs of a grid that are missing.
+
+    Attributes
+    ----------
+    cells
+        The cell of each run, by its key and the seed.
+    stands_for
+        The run that is computed for each missing key and seed, because several cells may have the
+        same run.
+    """
+
+    cells: dict[tuple[str, int], Cell]
+    stands_for: dict[tuple[str, int], tuple[str, int]]
+
+
+def _missing(archive: Archive, scale: str, data: str, absent: dict[str, str]) -> _Missing:
     """Return the runs of a grid that are not stored, up to the seeds that any claim may need.
 
     Beyond the grid's own number of seeds a run is only of use to a claim.
@@ -192,22 +207,25 @@ def _missing(
         return source
 
     stored = archive.store.read(scale)
-    found: dict[tuple[str, int], Cell] = {}
-    seen: set[str] = set()
+    found = _Missing({}, {})
+    seen: dict[str, tuple[str, int]] = {}
     most = archive.grid.seeds[scale]
     if archive.grid.slug in paper_slugs():
         most = max(ENOUGH_SEEDS, most)
     for seed in range(1, most + 1):
         for cell in archive.grid.cells(scale, seed, resolve):
-            known = cell.config.id in stored or cell.config.id in seen
-            seen.add(cell.config.id)
-            if not known and cell.tells and cell.config.data.name not in absent:
-                found[cell.key, seed] = cell
+            run = cell.key, seed
+            if cell.config.id in stored or not cell.tells or cell.config.data.name in absent:
+                continue
+            first = seen.setdefault(cell.config.id, run)
+            found.stands_for[run] = first
+            if first == run:
+                found.cells[run] = cell
     return found
 
 
 def _bundles(
-    slug: str, archive: Archive, missing: dict[tuple[str, int], Cell], cost: dict[Run, float]
+    slug: str, archive: Archive, missing: _Missing, cost: dict[Run, float]
 ) -> list[_Bundle]:
     """Return what each claim of a paper waits for."""
     module = tables_of(slug)
@@ -215,39 +233,51 @@ def _bundles(
     judge = Judge(archive, module.CLAIMS)
     bundles = []
     for row in table.judged:
-        if "chance" in row.remark or not row.next_runs:
+        if not row.next_runs:
             continue
-        known = frozenset((slug, *run) for run in row.next_runs if run in missing)
-        if len(known) == len(row.next_runs):
+        if not all(run in missing.stands_for for run in row.next_runs):
+            continue
+        known = frozenset((slug, *missing.stands_for[run]) for run in row.next_runs)
+        more = _runs_for_noise(slug, judge, row.claim, missing, cost)
+        if more is not None:
             value = CONFIRMING if row.decided else 1.0
-            known |= _runs_for_noise(slug, judge, row.claim, missing, cost)
-            bundles.append(_Bundle(row.text, value, known))
+            bundles.append(_Bundle(row.text, value, known | more))
     return bundles
 
 
 def _runs_for_noise(
-    slug: str, judge: Judge, claim: Claim, missing: dict[tuple[str, int], Cell],
-    cost: dict[Run, float],
-) -> frozenset[Run]:  # fmt: skip
+    slug: str, judge: Judge, claim: Claim, missing: _Missing, cost: dict[Run, float]
+) -> frozenset[Run] | None:
     """Return the runs after which the spread between seeds is known on a claim's data sets.
 
     They are the second seeds of the cells in which two seeds take the least time, and their first
-    seeds if these are missing. They are the same for all claims that take the same measure.
+    seeds if these are missing. If there are too few such cells, further seeds come too. The runs
+    are the same for all claims that take the same measure. None if no runs would be enough.
     """
     runs: set[Run] = set()
     for data_set, freedom in judge.noise_known_on(claim).items():
-        pairs = []
-        for cell in judge.noise_cells(claim):
-            if judge.archive.data_set(cell) != data_set or (cell, 2) not in missing:
-                continue
-            pair = [(slug, cell, seed) for seed in (1, 2) if (cell, seed) in missing]
-            pairs.append((sum(cost[run] for run in pair), cell, pair))
-        for _, _, pair in sorted(pairs)[: max(LEAST_FREEDOM - freedom, 0)]:
-            runs.update(pair)
+        wanted = LEAST_FREEDOM - freedom
+        cells = [cell for cell in judge.noise_cells(claim)
+                 if judge.archive.data_set(cell) == data_set]  # fmt: skip
+        for seed in range(2, ENOUGH_SEEDS + 1):
+            # A further seed of a cell adds a degree of freedom, if the cell has the others.
+            further: dict[tuple[str, int], set[Run]] = {}
+            for cell in cells:
+                places = [(cell, number) for number in range(1, seed + 1)]
+                new = [missing.stands_for[place] for place in places if place in missing.stands_for]
+                if (cell, seed) in missing.stands_for:
+                    further[missing.stands_for[cell, seed]] = {(slug, *run) for run in new} - runs
+            by_cost = sorted((sum(cost[run] for run in new), sorted(new))
+                             for new in further.values())  # fmt: skip
+            for _, cheap in by_cost[: max(wanted, 0)]:
+                runs.update(cheap)
+                wanted -= 1
+        if wanted > 0:
+            return None
     return frozenset(runs)
 
 
-def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -> list[_Bundle]:
+def _causes(slug: str, archive: Archive, missing: _Missing) -> list[_Bundle]:
     """Return the runs that decide whether each choice explains a paper's largest differences."""
     tables = tables_of(slug)
     bundles = []
@@ -258,28 +288,26 @@ def _causes(slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]) -
         for one in stable[:FARTHEST]:
             seed = one.result.seeds[0]
             for tried in one.tried:
-                run = (tried.cell, seed)
-                if one.kind != EXPLAINS and tried.kind == NOT_COMPUTED and run in missing:
+                run = missing.stands_for.get((tried.cell, seed))
+                if one.kind != EXPLAINS and tried.kind == NOT_COMPUTED and run is not None:
                     text = f"whether this explains {one.result.key}: {tried.name}"
                     bundles.append(_Bundle(text, EXPLAINING, frozenset({(slug, *run)})))
     return bundles
 
 
-def _comparisons(
-    slug: str, archive: Archive, missing: dict[tuple[str, int], Cell]
-) -> list[_Bundle]:
+def _comparisons(slug: str, archive: Archive, missing: _Missing) -> list[_Bundle]:
     """Return the first run of each cell of which the paper prints a number, on the paper's data."""
     bundles = []
     for compared, _ in getattr(tables_of(slug), "compared", lambda archive: ())(archive):
         for key in compared.cells:
-            cell = missing.get((key, 1))
-            if cell is None or compared.number(key) is None or compared.result(key) is not None:
+            run = missing.stands_for.get((key, 1))
+            if run is None or compared.number(key) is None or compared.result(key) is not None:
                 continue
-            data = cell.config.data
+            data = missing.cells[run].config.data
             if data.variant == CANONICAL or difference_from_canonical(data):
                 name = compared.quantity.replace("_", " ")
                 text = f"whether the {name} of {key} agrees with the printed one"
-                bundles.append(_Bundle(text, COMPARING, frozenset({(slug, key, 1)})))
+                bundles.append(_Bundle(text, COMPARING, frozenset({(slug, *run)})))
     return bundles
 
 

@@ -129,9 +129,7 @@ def decide(
         # The more seeds there are, the less likely all of them are within the noise.
         if equal is not None and _tie_together(seeds, equal):
             return tie
-        if len(seeds) > 1 and unstable(seeds) and verdict.remark == _NOT_ENOUGH:
-            return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
-        return verdict
+        return _unclear(seeds, needed) if verdict.remark == _NOT_ENOUGH else verdict
     if _stands(verdict.kind, seeds, needed, freedom):
         return verdict
     if len(seeds) < ENOUGH_SEEDS:
@@ -143,7 +141,8 @@ def decide(
 def count_answers(seeds: Sequence[SeedValue], needed: Range) -> Verdict:
     """Return the verdict on a question that each seed answers with yes or no.
 
-    Five seeds are needed, and four fifths of them must give the same answer.
+    Five seeds are needed, and all must give the same answer. Of five tossed coins all are equal in
+    one case of sixteen, and four or more are in three cases of eight.
 
     Parameters
     ----------
@@ -154,12 +153,13 @@ def count_answers(seeds: Sequence[SeedValue], needed: Range) -> Verdict:
     """
     count = len(seeds)
     if count < ENOUGH_SEEDS:
-        said = f"a question of yes or no needs {ENOUGH_SEEDS} seeds, and {count} have an answer"
+        one = "one has" if count == 1 else f"{count} have"
+        said = f"{ENOUGH_SEEDS} seeds must answer a question of yes or no, and {one} an answer"
         return Verdict(UNDECIDED, said)
     yes = sum(seed.value in needed for seed in seeds)
     for kind, number in ((HOLDS, yes), (FAILS, count - yes)):
-        if number >= MAJORITY * count:
-            return Verdict(kind, "" if number == count else f"in {number} of {count} seeds")
+        if number == count:
+            return Verdict(kind)
     return Verdict(UNDECIDED, "the seeds contradict one another")
 
 
@@ -346,11 +346,18 @@ def _of_most(kind: str, seeds: Sequence[SeedValue], needed: Range) -> Verdict:
     clear = sum(side * _evidence(seed, needed) >= 1 for seed in seeds)
     against = count - agreeing
     if count < ENOUGH_SEEDS or clear < MAJORITY * (clear + against):
-        # Seeds on the other side by less than their noise contradict nothing.
-        if all(side * _evidence(seed, needed) > -1 for seed in seeds):
-            return Verdict(UNDECIDED, said_of_unstable(count))
-        return Verdict(UNDECIDED, "the seeds contradict one another")
+        return _unclear(seeds, needed)
     return Verdict(kind, f"in {agreeing} of {count} seeds")
+
+
+def _unclear(seeds: Sequence[SeedValue], needed: Range) -> Verdict:
+    """Return an undecided verdict, and whether seeds that disagree are why."""
+    evidence = [_evidence(seed, needed) for seed in seeds]
+    if min(evidence) <= -1 and max(evidence) >= 1:
+        return Verdict(UNDECIDED, "the seeds contradict one another")
+    if len(seeds) > 1 and unstable(seeds):
+        return Verdict(UNDECIDED, said_of_unstable(len(seeds)))
+    return Verdict(UNDECIDED, _NOT_ENOUGH)
 
 
 def _evidence(seed: SeedValue, needed: Range) -> float:

@@ -304,7 +304,8 @@ def memory(moment: Moment) -> dict[Any, Any] | None:
 
     An attacker tries the rule many times in a round, and always with the same honest updates. A
     rule may keep here what it has computed for them, so that it computes it once. The memory must
-    not change an aggregate. It is None if the server applies the rule.
+    not change an aggregate, and it belongs to one rule with one set of parameters. It is None if
+    the server applies the rule.
     """
     return {} if moment.trial else None
 

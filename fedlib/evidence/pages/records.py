@@ -23,6 +23,7 @@ from fedlib.evidence.replay import run_command, verify_command
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
 from fedlib.evidence.tally import kind_of_row
+from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import paper_slugs
 
 LAST = 5
@@ -185,23 +186,38 @@ def _next(archive: Archive, row: Judgement, cells: Sequence[str]) -> str:
     if row.kind == CONTRADICTED or (row.decided and not row.provisional):
         return ""
     if not row.next_runs:
-        return "<p>No more runs are planned for this row.</p>"
+        return f"<p>No more runs are planned for this row, because {_why_no_more(row)}.</p>"
     keys, seed = [key for key, _ in row.next_runs], row.next_runs[0][1]
-    held = sum(seed in archive.seeds(key, "paper") for key in cells)
-    said = (
-        f"What comes next: {plural(len(keys), 'run')} at the paper's scale, with seed {seed}. "
-        f"Of this seed {held} of {plural(len(cells), 'cell')} "
-        f"{'is' if held == 1 else 'are'} stored."
-    )
+    said = f"What comes next: {plural(len(keys), 'run')} at the paper's scale, with seed {seed}."
+    others = len(cells) - len(keys)
+    if others:
+        have = "cell has" if others == 1 else f"{others} cells have"
+        said += f" The other {have} this seed already."
+    held = {key: archive.seeds(key, "paper") for key in keys}
+    before = sum(number not in held[key] for key in keys for number in range(1, seed))
+    if before:
+        said += f" The command also computes {plural(before, 'run')} of earlier seeds."
+    said += " The row may still be undecided after these runs."
     titles = [DATASETS[name].title for name in row.noise_unknown_on]
     if titles:
         said += (
-            f" For {' and '.join(titles)} the spread between seeds is not known, so that second "
-            "seeds of some cells are needed too. The command <code>python -m fedlib plan</code> "
-            "lists them."
+            f" For {' and '.join(titles)} it is not known how far two seeds are apart in this "
+            "number, so that second seeds of some cells are needed too. The command "
+            "<code>python -m fedlib plan</code> lists them."
         )
     command = run_command(archive.grid.slug, "paper", seed, keys)
     return f"<p>{said}</p>{_command(command)}"
+
+
+def _why_no_more(row: Judgement) -> str:
+    """Say why a row that is not decided firmly waits for no run."""
+    if "chance" in row.remark:
+        return "the models have learned nothing"
+    if row.remark.endswith(("no run can decide this row", "too wide to tell")):
+        return "no run can decide it"
+    if row.claim.yes_or_no:
+        return f"each of {ENOUGH_SEEDS} seeds must answer, and one of them cannot"
+    return f"{ENOUGH_SEEDS} seeds are stored, or have nothing to judge"
 
 
 def _command(text: str) -> str:
