@@ -75,7 +75,7 @@ def test_every_target_calls_what_it_names_in_a_folder_of_any_name(make):
     texts = [name.replace(".ipynb", ".md") for name in CHAPTERS]
     assert make("make", "chapters") == [SET_UP, ["tools/execute_notebooks.py", *texts]]
     lint = [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."], ["-m", "mypy"]]
-    unit = ["-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+    unit = ["-m", "pytest", "-q", "-n", "3", "--dist", "worksteal"]
     chapters = [
         ["tools/check_toc.py"],
         ["tools/check_notebooks.py", *CHAPTERS],

@@ -124,7 +124,7 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
     about = [row for row in rows if any("cifar" in cell for cell in row.claim.cells)]
     assert len(about) > 80
     assert {row.here for row in about} == {"–"}
-    limit = "undecided: print is beyond a limit that this book has set"
+    limit = "undecided: print is beyond a limit that this book has set; no run can decide this row"
     known = {"undecided: not computed", "contradicted in print", limit}
     assert {row.verdict for row in about} <= known
     # They are stored all the same, under their names.
@@ -294,6 +294,7 @@ def test_what_is_printed_of_a_short_runs_claim_is_that_of_the_long_run():
 
 def test_the_plan_has_the_short_runs_with_their_minutes_and_claims(store, monkeypatch):
     monkeypatch.setattr("fedlib.evidence.plan.resolve_source", lambda name, source: real(name))
+    monkeypatch.setattr(NoiseBook, "freedom", lambda self, data_set: 1000)
     plan = make_plan(slugs=[GRID.slug], archives=lambda slug: Archive(GRID, store))
     short = [run for run in plan.runs if run.cell.reduced and run.cell.config.seed == 1]
     assert {run.cell.key for run in short} == set(map(str, ten_epochs.KEYS))
