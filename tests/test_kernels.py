@@ -167,6 +167,14 @@ def test_the_likeness_of_images_is_its_definition(of_x, of_y, of_span, window, m
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10, equal_nan=True)
 
 
+def test_the_likeness_of_images_keeps_the_graph_of_its_gradients():
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.rand(2, 9, 9, generator=generator, dtype=torch.float64)
+    found = structural_similarity(x.requires_grad_(), y, 1.0)
+    assert torch.autograd.grad(found, x)[0].abs().sum() > 0
+    assert float(structural_similarity(x.detach(), y, 1.0)) == pytest.approx(float(found))
+
+
 @pytest.mark.parametrize("name", sorted(AGGREGATORS))
 def test_a_non_finite_row_is_the_zero_update_with_and_without_kernels(name, monkeypatch):
     rule = AGGREGATORS[name](n_byzantine=1 if name in ("mda", "smea") else 2)

@@ -18,6 +18,8 @@ from fedlib.evidence.plan import (
     _comparisons,
     _in_order,
     _Missing,
+    _missing,
+    _runs_for_noise,
     make_plan,
 )
 from fedlib.evidence.report import Archive
@@ -196,6 +198,57 @@ def test_a_first_seed_decides_nothing_before_the_noise_is_known(stored):
         "circle/random/mean",
     }
     assert {key for key, seed, _ in until if seed == 2} <= first
+
+
+class JudgeOfNoise:
+    """A judge of a claim on one data set, whose noise has some degrees of freedom."""
+
+    def __init__(self, freedom, cells):
+        self.freedom, self.cells, self.archive = freedom, cells, self
+
+    def noise_known_on(self, claim):
+        return {"data": self.freedom}
+
+    def noise_cells(self, claim):
+        return self.cells
+
+    def data_set(self, cell):
+        return "data"
+
+
+def test_the_noise_takes_the_cheapest_second_seeds_and_further_ones_if_they_are_too_few():
+    def wanted(freedom, places):
+        cost = {run(key, seed): {"a": 1, "b": 2, "c": 9}[key] for key, seed in places}
+        missing = missing_of({place: None for place in places})
+        judge = JudgeOfNoise(freedom, {"a", "b", "c"})
+        return _runs_for_noise("paper", judge, None, missing, cost)
+
+    every = [(key, seed) for key in "abc" for seed in range(1, 6)]
+    assert wanted(4, every) == frozenset()
+    assert wanted(2, every) == {run(key, seed) for key in "ab" for seed in (1, 2)}
+    # Three second seeds are too few, and the cheapest third one comes too.
+    assert wanted(0, every) == {run(key, seed) for key in "abc" for seed in (1, 2)} | {run("a", 3)}
+    # First seeds that are stored are not asked for.
+    second = [place for place in every if place[1] > 1]
+    assert wanted(3, second) == {run("a", 2)}
+    assert wanted(0, [("a", 2), ("b", 2)]) is None
+
+
+def test_cells_that_have_the_same_run_wait_for_it_together(tmp_path):
+    grid = load_grid("centered_clipping")
+    archive = Archive(grid, Store(grid.slug, tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fedlib.evidence.plan.resolve_source", lambda name, source: real(name))
+        missing = _missing(archive, "paper", "real", {})
+    same = {}
+    for place, first in missing.stands_for.items():
+        same.setdefault(first, []).append(place)
+    assert set(missing.cells) == set(same)
+    shared = [places for places in same.values() if len(places) > 1]
+    cells = {(cell.key, 1): cell.config.id for cell in grid.cells("paper", 1, real)}
+    assert any("cosines/" in key for places in shared for key, _ in places)
+    for places in shared[:20]:
+        assert len({cells[key, 1] for key, _ in places}) == 1
 
 
 def test_a_seed_with_a_run_that_has_no_number_is_left_out(stored):
