@@ -177,7 +177,7 @@ def why(old: Verdict, now: Verdict) -> str:
         if " of other " in old.runs:
             return "The noise of another data set does not serve any more, and this one has none."
         return "There are new runs, too few of which have a second seed."
-    if "evaluations before the last" in now.verdict:
+    if "by the last evaluation alone" in now.verdict:
         return "Earlier evaluations of the run do not agree with the last one."
     if "unstable" in now.verdict:
         return "The seeds disagree far beyond the noise, and there are fewer than five."
