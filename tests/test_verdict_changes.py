@@ -49,7 +49,7 @@ def test_a_reworded_claim_is_found_and_one_that_went_is_named():
     ("change", "said"),
     [
         (
-            {"verdict": "undecided: it holds by the last evaluation alone; with those before it: 9 %"},
+            {"verdict": "undecided: it holds by the last evaluation alone; those before it: 9 %"},
             "Earlier evaluations of the run do not agree",
         ),
         ({"kind": "contradicted in print"}, "The printed means contradict"),

@@ -197,7 +197,10 @@ def _next(archive: Archive, row: Judgement, cells: Sequence[str]) -> str:
     before = sum(number not in held[key] for key in keys for number in range(1, seed))
     if before:
         said += f" The command also computes {plural(before, 'run')} of earlier seeds."
-    said += " The row may still be undecided after these runs."
+    if row.decided:
+        said += " The verdict rests on one seed so far."
+    else:
+        said += " The row may still be undecided after these runs."
     titles = [DATASETS[name].title for name in row.noise_unknown_on]
     if titles:
         said += (
