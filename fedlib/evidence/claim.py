@@ -84,8 +84,8 @@ class Claim:
         The value of the statistic at which the compared sides are equal, so that they tie. None
         takes 0 for a claim that needs more than 0, and no value for all other claims.
     nothing_means
-        What has to be said if the runs of no seed have anything to judge, such as "the attack
-        costs at most 2 points". It is empty if there is nothing more to say.
+        What is said if the runs of no seed have anything to judge, such as "nothing to measure: the
+        attack costs at most 2 points". If it is empty, "nothing to measure" is all that is said.
     judged_as
         This function takes the statistic and returns what its evidence is computed from. It must
         leave the limits of ``needed`` and ``equal`` where they are. It is for a ratio, whose noise
