@@ -22,13 +22,14 @@ export PYDEVD_DISABLE_FILE_VALIDATION = 1
 # tests and the chapters start would then compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup book site chapters test lint unit notebooks committed browse extras bench clean
+.PHONY: help setup book site chapters test lint style types unit notebooks committed browse extras bench clean
 
 help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(HTML)"
 	@echo "make site       render the site with the outputs that the notebooks have"
 	@echo "make test       lint, types, tests, notebooks at smoke scale, the site without warnings"
-	@echo "make lint, make unit, make notebooks, make committed, make browse    parts of make test"
+	@echo "make lint       the part of make test that reads the code: make style and make types"
+	@echo "make unit, make notebooks, make committed, make browse    the other parts of make test"
 	@echo "make chapters   execute the chapters in place, to commit them"
 	@echo "make extras     the tests of Flower and Ray, in an environment of their own beside $(VENV)"
 	@echo "make bench      measure speed side by side with byzfl (ONLY=... some of it)"
@@ -52,22 +53,26 @@ site: setup
 chapters: setup
 	$(PY) tools/execute_notebooks.py notebooks/*.md
 
-# Many of the tests wait for processes that they start, and the site is rendered on one core, so that
-# both go on at the same time. A make that can (not that of macOS) prints the output of each part in one
-# piece when the part has ended.
+# Many of the tests wait for processes that they start, and the types and the site keep one core busy,
+# so that they go on at the same time. A make that can (not that of macOS) prints the output of each
+# part in one piece when the part has ended.
 IN_PIECES = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-test: lint
-	@echo "the tests and the site are checked at the same time, which takes some minutes"
-	@$(MAKE) --no-print-directory -j 2 $(IN_PIECES) unit committed
+test: style
+	@echo "types, tests and the site are checked at the same time, which takes some minutes"
+	@$(MAKE) --no-print-directory -j 3 $(IN_PIECES) types unit committed
 
 # The site of the committed notebooks goes elsewhere: what make book made stays.
 committed: notebooks
 	@$(MAKE) --no-print-directory site HTML="$(BUILD)/html-committed"
 	@$(MAKE) --no-print-directory browse
 
-lint: setup
+lint: style types
+
+style: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+types: setup
 	$(PY) -m mypy
 
 unit: export OMP_NUM_THREADS = 1

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -180,19 +180,23 @@ def commit() -> str:
         return f"{version}, commit unknown" if (folder / ".git").exists() else version
 
 
-def _installed(package: str) -> bool:
+# Every record says the versions, and reading one again takes longer than a short run.
+@cache
+def _installed(package: str) -> str | None:
     try:
-        metadata.version(package)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that the numbers depend on, by name."""
+    """Return the versions of Python and of the packages that the numbers depend on, by name.
+
+    They are those at the first call: a package that is replaced later is not loaded again.
+    """
     # Numba's kernels add up in another order than torch does.
     packages = (*PACKAGES, "numba") if kernels.available() else PACKAGES
-    found = {name: metadata.version(name) for name in packages if _installed(name)}
+    found = {name: version for name in packages if (version := _installed(name))}
     return {"python": platform.python_version(), **found, "torch": str(torch.__version__)}
 
 

@@ -112,3 +112,10 @@ def test_a_repository_that_git_does_not_open_is_not_taken_for_none(tmp_path, the
         git(tmp_path, "init", "-q")
     code, _ = answer(tmp_path, tmp_path / "work", PATH=str(refusing.parent))
     assert code == f"fedlib {__version__}" + (", commit unknown" if there else "")
+
+
+def test_versions_are_those_of_the_first_call(monkeypatch):
+    before = hardware.versions()
+    assert before["numpy"] == hardware.metadata.version("numpy")
+    monkeypatch.setattr(hardware.metadata, "version", lambda name: "another")
+    assert hardware.versions() == before

@@ -196,7 +196,8 @@ def draw_by_shares(
     """
     counts = generator.multinomial(size, shares)
     drawn = [
-        generator.choice(pool, count, replace=count > len(pool))
+        # Most clients hold few of the classes. Drawing nothing takes numpy as long as drawing some.
+        generator.choice(pool, count, replace=count > len(pool)) if count else pool[:0]
         for pool, count in zip(pools, counts, strict=True)
     ]
     return np.concatenate(drawn)

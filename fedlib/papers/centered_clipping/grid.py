@@ -53,7 +53,7 @@ class Protocol(protocol.Protocol):
 
 
 _SMOKE = Protocol(
-    model="cnn_4_8", batch_size=4, rounds=4, milestone=3, eval_every=2,
+    model="cnn_4_8", batch_size=4, rounds=2, milestone=1, eval_every=1,
     real=(1000, 200), embedded=(1000, 200),
 )  # fmt: skip
 # An epoch is 60,000 / (25 * 32) = 75 rounds: every client's share is passed through once on
