@@ -11,12 +11,13 @@ from fedlib.aggregators.clustering import ClusteringRule
 from fedlib.aggregators.norm_clipping import NormClipping
 from fedlib.attacks import Attack
 from fedlib.attacks.label_flip import LabelFlip
+from fedlib.attacks.none import NoAttack
 from fedlib.attacks.omniscient import Omniscient
 from fedlib.attacks.scaled_variance import ScaledVariance
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
 from fedlib.papers.clustering_with_outliers.methods import PUBLISHED_ATTACKS, RULES, TAU, TWO_PHASE
-from fedlib.papers.clustering_with_outliers.settings import DIRICHLET, UNIFORM
+from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, SETTINGS, UNIFORM
 from fedlib.runs import RunConfig
 
 VOTE_SAMPLES = 64
@@ -32,7 +33,7 @@ Without the factor the rate is 0.1.
 
 
 def as_code(run: RunConfig) -> RunConfig:
-    """Return a run of FEMNIST with all choices of the authors' code that have a parameter.
+    """Return a run with all choices of the authors' code that have a parameter.
 
     Parameters
     ----------
@@ -40,10 +41,11 @@ def as_code(run: RunConfig) -> RunConfig:
         A run of the grid.
     """
     client = replace(run.client, momentum=0.0, sampling="fresh")  # type: ignore[call-arg]
+    if _on_cifar(run):
+        # A batch is 0.005 of a client's 300 images, without the fraction.
+        client = replace(client, batch_size=1)  # type: ignore[call-arg]
     changed = run.with_(
-        client=client,
-        data=replace(run.data, per_pixel=True),
-        attack=_attack_of_code(run.attack),
+        client=client, data=replace(run.data, per_pixel=True), attack=_attack_of_code(run)
     )
     rule = run.aggregator
     if isinstance(rule, NormClipping):
@@ -54,9 +56,17 @@ def as_code(run: RunConfig) -> RunConfig:
     return changed
 
 
-def _attack_of_code(attack: Attack) -> Attack:
-    """Return an attack as the code has it; SF, Gauss and Empire are the appendix's there."""
+def _on_cifar(run: RunConfig) -> bool:
+    return run.data.name == SETTINGS[CIFAR].data
+
+
+def _attack_of_code(run: RunConfig) -> Attack:
+    """Return a run's attack as the code has it; SF, Gauss and Empire are the appendix's there."""
+    attack = run.attack
     if isinstance(attack, LabelFlip):
+        # The code changes the labels of characters alone. On CIFAR-10 they stay as they are.
+        if _on_cifar(run):
+            return NoAttack(n_byzantine=attack.n_byzantine)
         return replace(attack, mapping="characters")
     if isinstance(attack, Omniscient):
         return replace(attack, version="code")
@@ -80,7 +90,7 @@ def _undamped(run: RunConfig) -> RunConfig:
 
 
 def _attack_without_momentum(run: RunConfig) -> RunConfig:
-    return with_changes("client", momentum=0.0)(run.with_(attack=_attack_of_code(run.attack)))
+    return with_changes("client", momentum=0.0)(run.with_(attack=_attack_of_code(run)))
 
 
 # They are the ten that were farthest from Table 1 when the variants were chosen.
@@ -118,7 +128,7 @@ _DIRICHLET_OTHERS = (
     *(("empire", rule) for rule in ("avg", *TWO_PHASE, "gm")),
     *(("sf", rule) for rule in RULES if ("sf", rule) not in _DIRICHLET_FARTHEST),
 )
-_TABLE_1 = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULES)
+_WHOLE_TABLE = tuple((attack, rule) for attack in PUBLISHED_ATTACKS for rule in RULES)
 
 CODE = Variant(
     "code",
@@ -130,11 +140,12 @@ CODE = Variant(
         *cells_of(UNIFORM, "0.4", *TABLE_1_FARTHEST),
         *cells_of(UNIFORM, "0.2", *_ONE_PHASE_FARTHEST),
         *cells_of(DIRICHLET, "0.2", *_DIRICHLET_FARTHEST),
-        *cells_of(UNIFORM, "0.4", *(pair for pair in _TABLE_1 if pair not in TABLE_1_FARTHEST)),
+        *cells_of(UNIFORM, "0.4", *(pair for pair in _WHOLE_TABLE if pair not in TABLE_1_FARTHEST)),
         *cells_of(UNIFORM, "0.2", *_ONE_PHASE_OTHERS),
         *cells_of(DIRICHLET, "0.2", *_DIRICHLET_OTHERS),
         # The paper does not have this attack.
         *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
+        *cells_of(CIFAR, "0.2", *_WHOLE_TABLE),
     ),
 )
 _ONE_PHASE = cells_of(UNIFORM, "0.2", ("omn", "cent1p"), ("sv", "cent1p"))
