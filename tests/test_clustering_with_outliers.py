@@ -215,8 +215,25 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert row["worst"] == "0.63\npaper ×2\n0.62"
     assert table.rows[0][1] == "–\n\n0.56 ± 0.03"
     assert "differs" not in table.classes.values()  # another sample: no verdict
-    said = tables.nearness(Archive(GRID, store)).text
-    assert said.startswith("For 6 of the 372 published accuracies there are runs at the paper's")
+    said = tables.nearness(Archive(GRID, store), "femnist_uniform", "femnist_dirichlet").text
+    assert said.startswith("For 6 of the 324 published accuracies there are runs at the paper's")
+    assert said.endswith("so this is for orientation and is no verdict.")
+
+
+def test_on_the_papers_own_data_each_accuracy_has_a_verdict(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    assert "No published value" in tables.nearness(Archive(GRID, store), "cifar10_uniform").text
+    for cell in expand(GRID, "paper", 1, "real", "cifar10_uniform/0.2/lf/*"):
+        put(store, cell, "paper", {"avg": 0.49, "krum": 0.195}.get(cell.key.split("/")[-1], 0.9))
+    table = tables.accuracy_table(Archive(GRID, store), "cifar10_uniform", "0.2")
+    assert table.rows[0][1] == "0.49\npaper ×1\n0.58 ✗"
+    assert table.rows[RULES.index("krum")][1] == "0.20\npaper ×1\n0.18 ✓"
+    assert table.caption.endswith("✗ that they differ by more")
+    verdicts = [table.classes[row, 1] for row in range(len(RULES))]
+    assert verdicts == ["agrees" if rule == "krum" else "differs" for rule in RULES]
+    said = tables.nearness(Archive(GRID, store), "cifar10_uniform").text
+    assert said.startswith("For 8 of the 48 published accuracies there are runs at the paper's")
+    assert said.endswith("and 1 of them are within the margin, which is 0.02.")
 
 
 def test_the_worst_cases_are_ranked_if_all_are_of_one_scale(tmp_path):

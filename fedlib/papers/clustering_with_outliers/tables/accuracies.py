@@ -40,6 +40,9 @@ _PARTS = {
 }
 """The names that the rules are registered under."""
 
+_MARKS = {"agrees": " ✓", "differs": " ✗"}
+_MARKED = ". ✓ means that they agree within the margin, and ✗ that they differ by more"
+
 
 def accuracy_table(
     archive: Archive, setting: str, rate: str, rules: Sequence[str] = RULES, item: str = ""
@@ -69,10 +72,12 @@ def accuracy_table(
         row = [RULE_TITLES[rule]]
         for cell in scenario.cells((rule,), attacks):
             result, value = archive.best(cell), printed.get(cell)
+            shown = _found_and_published(result, value)
             if result is not None:
                 data.add(result.data)
-                classes[len(rows), len(row)] = _class_of(result, value)
-            row.append(archive.linked(_found_and_published(result, value), cell))
+                kind = classes[len(rows), len(row)] = _class_of(result, value)
+                shown += _MARKS.get(kind, "")
+            row.append(archive.linked(shown, cell))
         cells = scenario.cells((rule,), attacks)
         together = archive.common(cells)
         if together is not None:
@@ -85,7 +90,8 @@ def accuracy_table(
         tuple(rows),
         f"{item + ': ' if item else ''}{title_of(scenario)}. The data are {data_named(data)}. Test "
         "accuracies are shares of 1. Each cell has our accuracy, then its scale and number of "
-        "seeds, and below them the published accuracy",
+        "seeds, and below them the published accuracy"
+        + (_MARKED if set(_MARKS) & set(classes.values()) else ""),
         classes,
         compact=True,
     )
@@ -177,28 +183,42 @@ def _worst_and_published(results: Sequence[CellResult] | None, value: PublishedV
     return f"{least_share(results)}\n{printed}"
 
 
-def nearness(archive: Archive) -> Note:
-    """How far our paper-scale values are from the published ones, in words."""
+def nearness(archive: Archive, *settings: str) -> Note:
+    """How far our paper-scale values in some settings are from the published ones, in words.
+
+    Parameters
+    ----------
+    archive
+        The stored runs.
+    *settings
+        Their names in keys. Either all have the paper's data, or none has.
+    """
     # The worst of the attacks is published too, but it is no cell.
-    values = {cell: value for cell, value in published().items() if value.attack}
-    gaps = []
-    near = 0
-    for cell, value in values.items():
-        result = archive.best(cell)
-        if result is None or result.scale != "paper" or not result.real:
-            continue
-        gap = result.accuracy.mean - 100 * value.value
-        gaps.append(gap)
-        near += abs(gap) <= margin(_spread_in_percent(value))
-    if not gaps:
+    values = {
+        cell: value
+        for cell, value in published().items()
+        if value.attack and Scenario.parse(value.setting).setting in settings
+    }
+    known = [(archive.best(cell), value) for cell, value in values.items()]
+    compared = [(r, v) for r, v in known if r is not None and r.scale == "paper" and r.real]
+    if not compared:
         return Note("No published value is computed at paper scale yet.")
+    gaps = [abs(result.accuracy.mean - 100 * value.value) for result, value in compared]
+    margins = [margin(_spread_in_percent(value)) for _, value in compared]
+    near = sum(gap <= allowed for gap, allowed in zip(gaps, margins, strict=True))
+    printed = any(value.spread is not None for _, value in compared)
+    other = not any(result.comparable for result, _ in compared)
     return Note(
         f"For {len(gaps)} of the {len(values)} published accuracies there are runs at the paper's "
-        "scale. Ours differ from the published ones by "
-        f"{sum(map(abs, gaps)) / len(gaps) / 100:.2f} on average, and {near} of them are within "
-        f"the margin, which is {MARGIN / 100:.2f}, or twice the printed spread if that is more. "
-        "The images are another sample than the paper's, so this is for orientation and is no "
-        "verdict."
+        f"scale. Ours differ from the published ones by {sum(gaps) / len(gaps) / 100:.2f} on "
+        f"average, and {near} of them are within the margin, which is {MARGIN / 100:.2f}"
+        + (", or twice the printed spread if that is more." if printed else ".")
+        + (
+            " The images are another sample than the paper's, so this is for orientation and is no "
+            "verdict."
+            if other
+            else ""
+        )
     )
 
 
