@@ -1,11 +1,17 @@
 """What the page of verdicts says of the rows of a sentence."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from fedlib.evidence.claims import Claim, above
 from fedlib.evidence.judgement import Judgement
-from fedlib.evidence.pages.verdicts import _in_settings
+from fedlib.evidence.pages.verdicts import _in_settings, abstracts, all_verdicts
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE, UNDECIDED
+from fedlib.grids import load_grid, paper_slugs
+
+ROOT = Path(__file__).parent.parent
 
 
 def rows(*kinds_by_reading):
@@ -37,3 +43,13 @@ def rows(*kinds_by_reading):
 ])  # fmt: skip
 def test_rows_are_counted_and_readings_if_there_are_many(given, said):
     assert _in_settings(rows(*given)) == said
+
+
+def test_every_abstract_has_sentences_that_lead_to_their_rows():
+    said, below = abstracts(None), all_verdicts(None)
+    for slug in paper_slugs():
+        assert f"<span>{load_grid(slug).name}</span><ul><li>" in said
+    links = re.findall(r'href="../book/verdicts.html#([^"]+)"', said)
+    assert len(links) == len(set(links)) >= len(paper_slugs())
+    assert all(f'<details class="fedlib-sentence" id="{link}"' in below for link in links)
+    assert "{abstracts}" in (ROOT / "book" / "verdicts.md").read_text()

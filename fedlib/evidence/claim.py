@@ -15,6 +15,9 @@ from fedlib.evidence.results import CellResult
 OWN = "this book"
 """The place of a question that no paper claims, but this book asks."""
 
+ABSTRACT = "abstract"
+"""The place of a claim that stands in the abstract of the paper."""
+
 _NUMBER = re.compile(r"\{(?::([+]?)([^}]*))?\}")
 _EITHER = re.compile(r"\[([^|\]]*)\|([^|\]]*)\]")
 
@@ -108,6 +111,9 @@ class Claim:
         Whether the limit of ``needed`` is a choice of this book, because the sentence names none,
         such as how little has to be left if a rule is to "diverge". Printed numbers beyond this
         limit do not contradict the sentence then, and it is undecided.
+    of_abstract
+        Whether this is a part of what the abstract of the paper sums up. A claim whose place is
+        the abstract says it itself.
     near_chance
         Accuracies that are at most this many points above chance decide no more than those at
         chance. It is for data on which a model that has hardly learned says nothing.
@@ -144,6 +150,7 @@ class Claim:
     of_accuracy: bool = False
     in_time: bool = False
     own_limit: bool = False
+    of_abstract: bool = False
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""
@@ -159,6 +166,11 @@ class Claim:
     def says(self) -> str:
         """What the paper says, without the setting that it is tested in."""
         return Former(self.text, self.sentence).says
+
+    @property
+    def in_abstract(self) -> bool:
+        """Whether the abstract of the paper makes the claim, in these words or in sum."""
+        return self.of_abstract or self.place == ABSTRACT
 
     def anchor(self, slug: str) -> str:
         """Return the anchor that links to this claim lead to.

@@ -52,6 +52,24 @@ def tally_bars(page: Page) -> str:
     return raw_html("".join(lines))
 
 
+@page_mark("abstracts")
+def abstracts(page: Page) -> str:
+    """Return the sentences of each paper that its abstract says or sums up, with links to them."""
+    papers = []
+    for slug in paper_slugs():
+        items = "".join(
+            f'<li>{chip(kind_of_sentence(rows))} <a href="{VERDICTS_PAGE}#'
+            f'{_anchors(slug, place, rows)[0]}">{html.escape(says)}</a> '
+            f'<span class="fedlib-place">{_where(rows)}</span></li>'
+            for (place, says), rows in sentences(judged_claims(slug)).items()
+            if any(row.claim.in_abstract for row in rows)
+        )
+        if items:
+            name = html.escape(load_grid(slug).name)
+            papers.append(f'<div class="fedlib-tally"><span>{name}</span><ul>{items}</ul></div>')
+    return raw_html(f'<div class="fedlib-abstracts">{"".join(papers)}</div>')
+
+
 @page_mark("verdicts:SLUG")
 def verdicts(page: Page, slug: str) -> str:
     """Return all claims of a paper, in groups of one sentence, below bars that count them."""
@@ -169,6 +187,12 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
         if kind not in (HOLDS, FAILS, TIE) and counts[kind]
     ]
     return ", ".join(parts)
+
+
+def _where(rows: Sequence[Judgement]) -> str:
+    """Say in how many rows a sentence holds, and the setting of the row if there is one only."""
+    setting = rows[0].text.partition(": ")[0] + ", " if len(rows) == 1 else ""
+    return html.escape(setting) + _in_settings(rows)
 
 
 def _by_reading(rows: Sequence[Judgement]) -> list[str]:

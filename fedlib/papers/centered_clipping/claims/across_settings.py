@@ -81,6 +81,7 @@ ROP_OVERCOMES_CLIPPING = tuple(
             for key in all_clean_and_attacked(setting.key, rule, MOMENTA, ("rop",))
         ),
         "costs more than 2 points at either τ and every β",
+        of_abstract=True,
     )
     for setting in SETTINGS
 )
@@ -99,6 +100,7 @@ ROP_IS_EFFECTIVE_ELSEWHERE = tuple(
         "it [costs at least|adds at most] {:.1f} points",
         equal=0,
         reading="costs either more than 2 points, mean of all β",
+        of_abstract=True,
     )
     for setting in SETTINGS
 )

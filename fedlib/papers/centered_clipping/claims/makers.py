@@ -160,11 +160,14 @@ def converges(
     )  # fmt: skip
 
 
-def costs_everywhere(place: str, text: str, pairs: Iterable[Key], reading: str = "") -> Claim:
+def costs_everywhere(
+    place: str, text: str, pairs: Iterable[Key], reading: str = "", of_abstract: bool = False
+) -> Claim:
     """More than the margin is lost in each pair of cells (clean, attacked)."""
     return claim(
         place, text, pairs, statistics.least_cost, above(MARGIN),
         "it [costs at least|adds at most] {:.1f} points", equal=0, reading=reading,
+        of_abstract=of_abstract,
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ _IMAGES = (
         least_lead(len(OURS_FIRST)),
         at_least(0),
         "at worst {:.2f} points [above|below] the best of the others",
+        of_abstract=True,
     ),
     *(
         excess_claim(
@@ -133,6 +134,7 @@ _IMAGES = (
         _FAILS,
         _EXCESS,
         former=Former("CIFAR-10, naive backdoor: reweighting withstands it"),
+        of_abstract=True,
     ),
     excess_claim(
         "section 4.3, Fig. 4",
@@ -301,6 +303,7 @@ _LOANS = (
             drop,
             above(0),
             "{:.2f} points [above|below] FedAvg",
+            of_abstract=True,
         )
         for approach, title in APPROACHES.items()
     ),

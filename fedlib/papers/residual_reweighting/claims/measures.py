@@ -114,6 +114,7 @@ def excess_claim(
     equal: float | None = None,
     sentence: str = "",
     former: Former | None = None,
+    of_abstract: bool = False,
 ) -> Claim:
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
@@ -123,7 +124,7 @@ def excess_claim(
 
     Parameters
     ----------
-    place, text, cells, needed, shown, equal, sentence, former
+    place, text, cells, needed, shown, equal, sentence, former, of_abstract
         As for :class:`Claim`; the cells are those under attack.
     statistic
         This function takes the excess of each cell, in points, and returns the number that decides
@@ -154,4 +155,5 @@ def excess_claim(
         "attack could decide this row",
         sentence=sentence,
         former=former,
+        of_abstract=of_abstract,
     )

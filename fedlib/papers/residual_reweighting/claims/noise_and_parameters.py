@@ -66,6 +66,7 @@ NOISE_AND_PARAMETERS = (
         least_lead(len(OURS_FIRST)),
         above(0),
         "at worst {:.1f} points [above|below] the best of the others",
+        of_abstract=True,
     ),
     Claim(
         OWN,
