@@ -16,7 +16,13 @@ from fedlib.attacks.omniscient import Omniscient
 from fedlib.attacks.scaled_variance import ScaledVariance
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
-from fedlib.papers.clustering_with_outliers.methods import PUBLISHED_ATTACKS, RULES, TAU, TWO_PHASE
+from fedlib.papers.clustering_with_outliers.methods import (
+    BASELINES,
+    PUBLISHED_ATTACKS,
+    RULES,
+    TAU,
+    TWO_PHASE,
+)
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, SETTINGS, UNIFORM
 from fedlib.runs import RunConfig
 
@@ -197,6 +203,16 @@ SINGLE_CHOICES = (
                 UNIFORM, "0.4", ("omn", "cwm"), ("empire", "cwm"), ("sv", "cwm"), ("sf", "avg")
             ),
             *_ONE_PHASE,
+        ),
+    ),
+    Variant(
+        "code_batch",
+        "all choices but the batch on CIFAR-10",
+        "as in the text and the appendix",
+        "as in the authors' code, but with batches of 3",
+        lambda run: with_changes("client", batch_size=3)(as_code(run)),
+        cells_of(
+            CIFAR, "0.2", *((attack, rule) for attack in ("gauss", "sv") for rule in BASELINES)
         ),
     ),
     Variant(

@@ -9,7 +9,7 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.data import PARTITIONS
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
-from fedlib.papers.clustering_with_outliers.methods import TAU, TWO_PHASE
+from fedlib.papers.clustering_with_outliers.methods import BASELINES, TAU, TWO_PHASE
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, UNIFORM
 from fedlib.runs import RunConfig
 
@@ -201,7 +201,13 @@ VARIANTS: tuple[Variant, ...] = (
         "0.99 (text)",
         "0 (code)",
         with_changes("client", momentum=0.0),
-        cells_of(CIFAR, "0.2", ("omn", "cent2p"), ("gauss", "avg")),
+        cells_of(
+            CIFAR,
+            "0.2",
+            ("omn", "cent2p"),
+            *(("gauss", rule) for rule in BASELINES),
+            *(("sv", rule) for rule in BASELINES),
+        ),
     ),
     Variant(
         "pga",
