@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 
-from fedlib.evidence.apart import Compared, recovered
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import plural
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, THREE_OF_CODE
+from fedlib.papers.clustering_with_outliers.by_code import by_code, by_code_on_cifar
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
@@ -32,15 +31,13 @@ from fedlib.papers.clustering_with_outliers.settings import (
     UNIFORM,
 )
 from fedlib.papers.clustering_with_outliers.tables.shares import share
-from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table, printed
+from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table
 from fedlib.papers.clustering_with_outliers.variants import VOTES
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
 """The rule of the sentences, and the rule that has only its first phase."""
 _MOST, _FEW = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
 _UNEQUAL = Scenario(DIRICHLET, "0.2")
-_LOW = 10.0
-"""A printed accuracy in percent that a broken run may have too."""
 _KNOWS = "knows the rule, sees the honest updates and can try out votes"
 _ALL_OF_CODE = "with all choices of the authors' code"
 _LITTLE = 2 * MARGIN
@@ -60,7 +57,8 @@ def found(archive: Archive) -> list[str]:
         _one_phase(archive),
         _fewer_attackers(archive),
         _worst_cases(archive),
-        _code(archive),
+        by_code(archive),
+        by_code_on_cifar(archive),
     ]
 
 
@@ -318,35 +316,6 @@ def _second_phase(archive: Archive, one: CellResult, two: CellResult) -> list[Li
         _shown(archive, two),
         " with two",
     ]
-
-
-def _code(archive: Archive) -> str:
-    """Say what the choices of the authors' code do to the accuracies that are far from here."""
-    cells = tuple(key for key, value in published().items() if value.attack and key in CODE.cells)
-    compared = Compared(archive, printed, cells)
-    both = recovered(compared, CODE)
-    count = len(both.before)
-    if not count:
-        return (
-            "How near runs with the choices of the authors' published code come to the printed "
-            "accuracies is not computed yet."
-        )
-    known = [key for key in cells if compared.result(key) and compared.result(CODE.cell(key))]
-    before, after = (math.fsum(values) / count for values in (both.before, both.after))
-    low = max(both.printed) <= _LOW
-    return joined(
-        "The authors' published code differs from the text in several choices. For "
-        f"{count} printed {'accuracy' if count == 1 else 'accuracies'} we have runs by the text "
-        "and runs with all choices of the code. The mean distance from what is printed is ",
-        archive.linked(f"{before:.1f}", *known),
-        " points by the text and ",
-        archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
-        " points with the choices of the code.",
-        f" All of these printed accuracies are {max(both.printed):.0f} % or less, so a change that "
-        "breaks every run would agree with them too."
-        if low and after < before
-        else "",
-    )
 
 
 def _accuracy(result: CellResult) -> float:

@@ -40,6 +40,21 @@ VOTES = Variant(
 )
 """More images by which a client votes, and the cells that are tried with them."""
 
+CIFAR_MOMENTUM = Variant(
+    "cifar_momentum",
+    "clients' momentum on CIFAR-10",
+    "0.99 (text)",
+    "0 (code)",
+    with_changes("client", momentum=0.0),
+    cells_of(
+        CIFAR,
+        "0.2",
+        ("omn", "cent2p"),
+        *(("gauss", rule) for rule in BASELINES),
+        *(("sv", rule) for rule in BASELINES),
+    ),
+)
+
 VARIANTS: tuple[Variant, ...] = (
     Variant(
         "classes",
@@ -195,20 +210,7 @@ VARIANTS: tuple[Variant, ...] = (
         lambda run: run.with_(test_set="benign_clients"),
         cells_of(DIRICHLET, "0.2", ("sv", "cent2p"), ("empire", "avg")),
     ),
-    Variant(
-        "cifar_momentum",
-        "clients' momentum on CIFAR-10",
-        "0.99 (text)",
-        "0 (code)",
-        with_changes("client", momentum=0.0),
-        cells_of(
-            CIFAR,
-            "0.2",
-            ("omn", "cent2p"),
-            *(("gauss", rule) for rule in BASELINES),
-            *(("sv", rule) for rule in BASELINES),
-        ),
-    ),
+    CIFAR_MOMENTUM,
     Variant(
         "pga",
         "direction of PGA, and how it finds gamma",

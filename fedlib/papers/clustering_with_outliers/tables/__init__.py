@@ -1,6 +1,7 @@
 """Figures, tables and claims of the chapter on clustering with outliers, from the store."""
 
 import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
+from fedlib.papers.clustering_with_outliers.authors_code import CODE_BATCH
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.methods import ONE_PHASE, PUBLISHED_ATTACKS, TWO_PHASE
 from fedlib.papers.clustering_with_outliers.published import published
@@ -19,12 +20,13 @@ from fedlib.papers.clustering_with_outliers.tables.verdicts import (
     claims_table,
     compared,
     farthest_table,
-    recovery_by_code,
+    recovery,
     variants_table,
 )
 
 __all__ = [
     "CLAIMS",
+    "CODE_BATCH",
     "FIGURE_2",
     "ONE_PHASE",
     "PUBLISHED_ATTACKS",
@@ -42,6 +44,6 @@ __all__ = [
     "iterates_table",
     "nearness",
     "published",
-    "recovery_by_code",
+    "recovery",
     "variants_table",
 ]

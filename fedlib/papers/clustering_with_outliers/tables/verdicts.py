@@ -12,18 +12,15 @@ from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
-from fedlib.papers.clustering_with_outliers.methods import (
-    ATTACK_TITLES,
-    PUBLISHED_ATTACKS,
-    RULE_TITLES,
-    RULES,
-)
+from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES, RULE_TITLES
 from fedlib.papers.clustering_with_outliers.published import published
-from fedlib.papers.clustering_with_outliers.settings import UNIFORM, heading_of
+from fedlib.papers.clustering_with_outliers.settings import CIFAR, UNIFORM, heading_of
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 
 _CHOICES = (*VARIANTS, *SINGLE_CHOICES, CODE)
-_TABLE_1 = Scenario(UNIFORM, "0.4").cells(RULES, PUBLISHED_ATTACKS)
+COMPARED = ("Table 1", "Tables 2, 3 and 5", "Table 4")
+"""The tables of the paper that are compared with our runs, in three groups."""
+_COMPARED_IN = {Scenario(UNIFORM, "0.4"): COMPARED[0], Scenario(CIFAR, "0.2"): COMPARED[2]}
 
 
 @cache
@@ -57,38 +54,43 @@ def variants_table(archive: Archive) -> Table:
     return claims.variants_table(archive, shown, where, "What the choices change")
 
 
-def farthest_table(archive: Archive, table_1: bool) -> Table | Note:
+def farthest_table(archive: Archive, title: str) -> Table | Note:
     """The cells that are farthest from the printed ones, and which choices explain it.
 
     Parameters
     ----------
     archive
         The stored runs.
-    table_1
-        Whether the cells are those of Table 1, or all others.
+    title
+        Which tables of the paper have the cells: one of ``COMPARED``.
     """
-    title = "Table 1" if table_1 else "All other tables"
-    return apart_tables.farthest_table(_compared(archive, table_1), _CHOICES, where, title)
+    return apart_tables.farthest_table(_compared(archive, title), _CHOICES, where, title)
 
 
 def compared(archive: Archive) -> list[tuple[Compared, tuple[Variant, ...]]]:
     """Return what is compared with the printed numbers, and the choices that may explain it."""
-    return [(_compared(archive, table_1), _CHOICES) for table_1 in (True, False)]
+    return [(_compared(archive, title), _CHOICES) for title in COMPARED]
 
 
-def recovery_by_code(archive: Archive, table_1: bool) -> Note:
-    """How much of the printed tables the choices of the authors' code give together.
+def recovery(archive: Archive, title: str, choice: Variant = CODE) -> Note:
+    """How much of the printed tables a choice gives, or some choices together.
 
     Parameters
     ----------
-    archive, table_1
+    archive, title
         As for :func:`farthest_table`.
+    choice
+        What is done otherwise.
     """
-    title = "Table 1" if table_1 else "All other tables"
-    return apart_tables.recovery(_compared(archive, table_1), CODE, title)
+    return apart_tables.recovery(_compared(archive, title), choice, title)
 
 
-def _compared(archive: Archive, table_1: bool) -> Compared:
-    """The printed numbers of Table 1, or of all other tables, with the stored runs."""
-    others = (key for key, value in published().items() if value.attack and key not in _TABLE_1)
-    return Compared(archive, printed, _TABLE_1 if table_1 else tuple(others))
+def _compared(archive: Archive, title: str) -> Compared:
+    """The printed numbers of some tables, with the stored runs."""
+    cells = (key for key, value in published().items() if value.attack)
+    return Compared(archive, printed, tuple(key for key in cells if _title_of(key) == title))
+
+
+def _title_of(cell: str) -> str:
+    """The tables that a cell is compared with."""
+    return _COMPARED_IN.get(CellKey.parse(cell).scenario, COMPARED[1])
