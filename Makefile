@@ -53,9 +53,9 @@ site: setup
 chapters: setup
 	$(PY) tools/execute_notebooks.py notebooks/*.md
 
-# Many of the tests wait for processes that they start, and the types and the site keep one core busy,
-# so that they go on at the same time. A make that can (not that of macOS) prints the output of each
-# part in one piece when the part has ended.
+# Many of the tests wait for processes that they start, and the types and the site keep one core busy
+# each. So all of them go on at the same time. A make that can (not that of macOS) prints the output
+# of each part in one piece when the part has ended.
 IN_PIECES = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: style
 	@echo "types, tests and the site are checked at the same time, which takes some minutes"

@@ -17,6 +17,7 @@ from fedlib.papers.clustering_with_outliers.methods import RULES, attacks_of
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 from fedlib.runs.store import Store
+from fedlib.validation import ConfigError
 from tools.transcribe import clustering_with_outliers as transcribe
 
 GRID = load_grid("clustering_with_outliers")
@@ -72,6 +73,8 @@ def test_the_codes_choices_are_taken_at_once():
     assert cells["variants/code/femnist_uniform/0.4/sv/krum"].attack.z == 0.57
     assert cells["variants/code/femnist_uniform/0.4/lf/gm"].attack.mapping == "characters"
     assert cells["variants/code_momentum/femnist_uniform/0.4/sf/avg"].client.momentum == 0.99
+    threes = cells["variants/code_batch/cifar10_uniform/0.2/sv/gm"]
+    assert (threes.client.batch_size, threes.client.momentum, threes.attack.z) == (3, 0.0, 0.57)
     flipped = cells["variants/code/cifar10_uniform/0.2/lf/gm"]
     assert (flipped.attack, flipped.client.batch_size) == (ATTACKS["none"](n_byzantine=7), 1)
     undamped = cells["variants/undamped/femnist_uniform/0.2/omn/mean1p"]
@@ -220,6 +223,18 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert said.endswith("so this is for orientation and is no verdict.")
 
 
+def test_printed_numbers_are_compared_in_three_groups(tmp_path):
+    archive = Archive(GRID, Store(GRID.slug, tmp_path))
+    groups = [compared.cells for compared, _ in tables.compared(archive)]
+    assert [len(cells) for cells in groups] == [48, 276, 48]
+    assert len(set().union(*groups)) == 372
+    for title in ("Table 1", "Tables 2, 3 and 5", "Table 4"):
+        assert "is computed at" in str(tables.farthest_table(archive, title))
+    assert "can be compared yet" in str(tables.recovery(archive, "Table 4", tables.CODE_BATCH))
+    with pytest.raises(ConfigError, match="title='Table 2' is unknown"):
+        tables.farthest_table(archive, "Table 2")
+
+
 def test_on_the_papers_own_data_each_accuracy_has_a_verdict(tmp_path):
     store = Store(GRID.slug, tmp_path)
     assert "No published value" in tables.nearness(Archive(GRID, store), "cifar10_uniform").text
@@ -228,7 +243,7 @@ def test_on_the_papers_own_data_each_accuracy_has_a_verdict(tmp_path):
     table = tables.accuracy_table(Archive(GRID, store), "cifar10_uniform", "0.2")
     assert table.rows[0][1] == "0.49\npaper ×1\n0.58 ✗"
     assert table.rows[RULES.index("krum")][1] == "0.20\npaper ×1\n0.18 ✓"
-    assert table.caption.endswith("✗ that they differ by more")
+    assert table.caption.endswith("and ✗ means that they are further apart")
     verdicts = [table.classes[row, 1] for row in range(len(RULES))]
     assert verdicts == ["agrees" if rule == "krum" else "differs" for rule in RULES]
     said = tables.nearness(Archive(GRID, store), "cifar10_uniform").text
@@ -375,15 +390,19 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
         },
     )
     attack, phases, fewer, worst, code, cifar = found(Archive(GRID, store))
-    assert cifar.endswith("the paper's own data set, is not computed yet.")
+    assert cifar.endswith("whose images are the paper's, is not computed yet.")
     put_cells(store, {"variants/code_batch/cifar10_uniform/0.2/gauss/cwm": 0.47})
     cifar = found(Archive(GRID, store))[5]
-    assert "For 1 printed accuracy we have runs of four kinds." in cifar
+    assert "For 1 printed accuracy of the 48 in Table 4 (attacks: Gauss) we have runs of" in cifar
     assert cifar.endswith(
         " is 11.0 points by the text, 4.0 points without momentum, 11.0 points with all choices of "
-        "the code, and 1.0 points with these but the batches of the text (one seed, at the paper's "
-        "scale)."
+        "the code, and 1.0 points with all of them except for the batches, which have three images "
+        "(one seed, at the paper's scale)."
     )
+    for cell in GRID.cells("paper", 2, sample):  # a seed that only one kind of runs has
+        if cell.key == "cifar10_uniform/0.2/gauss/cwm":
+            put(store, cell, "paper", 0.9)
+    assert found(Archive(GRID, store))[5] == cifar
     assert attack.head == (
         "An attacker that knows the defence Cent2P brings it to 12 %. The paper's attacks leave it "
         "71 % or more."

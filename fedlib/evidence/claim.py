@@ -112,8 +112,8 @@ class Claim:
         such as how little has to be left if a rule is to "diverge". Printed numbers beyond this
         limit do not contradict the sentence then, and it is undecided.
     of_abstract
-        Whether this is a part of what the abstract of the paper sums up. A claim whose place is
-        the abstract says it itself.
+        Whether this is a part of what the abstract of the paper says in fewer words. A claim whose
+        place is the abstract does not need it.
     near_chance
         Accuracies that are at most this many points above chance decide no more than those at
         chance. It is for data on which a model that has hardly learned says nothing.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 
+from fedlib.evidence.claim import ABSTRACT
 from fedlib.evidence.claims import OWN, ClaimsTable
 from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import VERDICTS_PAGE, records_page, sentence_anchor
@@ -60,7 +62,7 @@ def abstracts(page: Page) -> str:
         items = "".join(
             f'<li>{chip(kind_of_sentence(rows))} <a href="{VERDICTS_PAGE}#'
             f'{_anchors(slug, place, rows)[0]}">{html.escape(says)}</a> '
-            f'<span class="fedlib-place">{_where(rows)}</span></li>'
+            f'<span class="fedlib-place">{html.escape(_where(place, rows))}</span></li>'
             for (place, says), rows in sentences(judged_claims(slug)).items()
             if any(row.claim.in_abstract for row in rows)
         )
@@ -189,10 +191,17 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     return ", ".join(parts)
 
 
-def _where(rows: Sequence[Judgement]) -> str:
-    """Say in how many rows a sentence holds, and the setting of the row if there is one only."""
-    setting = rows[0].text.partition(": ")[0] + ", " if len(rows) == 1 else ""
-    return html.escape(setting) + _in_settings(rows)
+def _where(place: str, rows: Sequence[Judgement]) -> str:
+    """Say what is common to the settings of a sentence, where it stands, and how many rows hold.
+
+    The place is left out if it is the abstract.
+    """
+    settings = [row.text.rpartition(": ")[0] and row.text.partition(": ")[0] for row in rows]
+    parts = [setting.split(", ") for setting in settings]
+    common = takewhile(lambda same: len(set(same)) == 1, zip(*parts, strict=False))
+    shared = ", ".join(same[0] for same in common)
+    where = [part for part in (shared, "" if place == ABSTRACT else place) if part]
+    return "; ".join([*where, _in_settings(rows)])
 
 
 def _by_reading(rows: Sequence[Judgement]) -> list[str]:

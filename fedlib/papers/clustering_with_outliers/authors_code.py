@@ -27,7 +27,9 @@ from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, SE
 from fedlib.runs import RunConfig
 
 VOTE_SAMPLES = 64
-"""How many samples stand for a client's whole training set in a vote, of which it has about 986.
+"""How many samples stand for a client's whole training set in a vote.
+
+A client has about 986 of them, or 300 on CIFAR-10.
 
 The whole set would make a run take hours.
 """
@@ -170,7 +172,7 @@ CODE_BATCH = Variant(
     "code_batch",
     "all choices but the batch on CIFAR-10",
     "as in the text and the appendix",
-    "as in the authors' code, but with batches of 3",
+    "as in the authors' code",
     lambda run: with_changes("client", batch_size=3)(as_code(run)),
     (
         *cells_of(CIFAR, "0.2", *((attack, rule) for attack in _FIRST for rule in BASELINES)),

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from fedlib.evidence.apart import Compared, recovered
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import joined
-from fedlib.evidence.report import Archive
+from fedlib.evidence.report import Archive, CellResult
+from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, CODE_BATCH
 from fedlib.papers.clustering_with_outliers.keys import CellKey
+from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES
 from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.settings import CIFAR
 from fedlib.papers.clustering_with_outliers.tables.verdicts import printed
@@ -18,12 +20,13 @@ from fedlib.papers.clustering_with_outliers.variants import CIFAR_MOMENTUM
 
 _LOW = 10.0
 """A printed accuracy in percent that a broken run may have too."""
-_WAYS = {
-    " points by the text, ": None,
-    " points without momentum, ": CIFAR_MOMENTUM,
-    " points with all choices of the code, and ": CODE,
-    " points with these but the batches of the text": CODE_BATCH,
-}
+_WAYS: tuple[tuple[str, Variant | None], ...] = (
+    (" points by the text, ", None),
+    (" points without momentum, ", CIFAR_MOMENTUM),
+    (" points with all choices of the code, and ", CODE),
+    (" points with all of them except for the batches, which have three images", CODE_BATCH),
+)
+"""Kinds of runs on CIFAR-10: what follows their number in a sentence, and the choice they make."""
 
 
 def by_code(archive: Archive) -> str:
@@ -70,33 +73,40 @@ def by_code_on_cifar(archive: Archive) -> str:
     archive
         The stored runs.
     """
-    compared = Compared(archive, printed, tuple(_printed_cells(on_cifar=True)))
-    choices = _WAYS.values()
-    ways = {
-        key: [choice.cell(key) if choice else key for choice in choices]
-        for key in compared.cells
-        if all(choice is None or key in choice.cells for choice in choices)
-    }
-    results = {key: [compared.result(cell) for cell in cells] for key, cells in ways.items()}
-    known = {key: [r for r in found if r] for key, found in results.items() if all(found)}
+    of_table = tuple(_printed_cells(on_cifar=True))
+    compared = Compared(archive, printed, of_table)
+    known: dict[str, list[CellResult]] = {}
+    for key in of_table:
+        cells = [choice.cell(key) if choice else key for _, choice in _WAYS]
+        if all(choice is None or key in choice.cells for _, choice in _WAYS):
+            found = [result for cell in cells if (result := compared.result(cell))]
+            seeds = set.intersection(*(set(result.seeds) for result in found)) if found else set()
+            if len(found) == len(_WAYS) and seeds:
+                known[key] = [result.of_seeds(seeds) for result in found]
     if not known:
         return (
-            "Which choices give the accuracies that are printed for CIFAR-10, the paper's own data "
-            "set, is not computed yet."
+            "Which choices give the accuracies that are printed for CIFAR-10, whose images are the "
+            "paper's, is not computed yet."
         )
     parts: list[str] = []
-    for place, words in enumerate(_WAYS):
+    for place, (words, _) in enumerate(_WAYS):
         far = [
             compared.distance(found[place], number)
             for key, found in known.items()
             if (number := compared.number(key))
         ]
-        cells = [ways[key][place] for key in known]
+        cells = [found[place].key for found in known.values()]
         parts += [archive.linked(f"{math.fsum(far) / len(far):.1f}", *cells), words]
+    attacks = ", ".join(
+        title
+        for attack, title in ATTACK_TITLES.items()
+        if any(CellKey.parse(key).attack == attack for key in known)
+    )
     return joined(
-        "CIFAR-10 is the paper's own data set. A batch of the code has one image there, and one of "
-        f"the text has three. For {_accuracies(len(known))} we have runs of four kinds. The mean "
-        "distance from what is printed is ",
+        "On CIFAR-10 our images are the paper's. The code has batches of one image there, and the "
+        f"text has batches of three. For {_accuracies(len(known))} of the {len(of_table)} in Table "
+        f"4 (attacks: {attacks}) we have runs of four kinds. The mean distance from what is "
+        "printed is ",
         *parts,
         f" ({resting_on([result for found in known.values() for result in found])}).",
     )

@@ -96,7 +96,7 @@ SCALES = {
         "smoke": in_epochs(
             4, 2, model="elu_cnn_small",
             client=RobustSGD(4, gamma=0.04, gamma_unit="norm", ascent_steps=2),
-            # Too few steps for the policy to be moved, which the circle's runs show to work.
+            # So few steps do not move the policy. The runs on the circle show that it moves.
             agent={**_SCALED, **_TINY, "policy_steps": 30},
             replans={"replan": 2, "replan_steps": 3}, real=(400, 100), embedded=(400, 100),
         ),

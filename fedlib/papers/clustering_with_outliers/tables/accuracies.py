@@ -15,7 +15,7 @@ from fedlib.evidence.report import (
     data_named,
     verdict,
 )
-from fedlib.evidence.statistics import MARGIN, margin
+from fedlib.evidence.statistics import MARGIN, agrees
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
@@ -41,7 +41,10 @@ _PARTS = {
 """The names that the rules are registered under."""
 
 _MARKS = {"agrees": " ✓", "differs": " ✗"}
-_MARKED = ". ✓ means that they agree within the margin, and ✗ that they differ by more"
+_MARKED = (
+    f". ✓ means that the two accuracies are at most {MARGIN / 100:.2f} apart, and ✗ means that "
+    "they are further apart"
+)
 
 
 def accuracy_table(
@@ -75,7 +78,8 @@ def accuracy_table(
             shown = _found_and_published(result, value)
             if result is not None:
                 data.add(result.data)
-                kind = classes[len(rows), len(row)] = _class_of(result, value)
+                clean = archive.best(str(scenario.cell("none", rule)))
+                kind = classes[len(rows), len(row)] = _class_of(archive, result, value, clean)
                 shown += _MARKS.get(kind, "")
             row.append(archive.linked(shown, cell))
         cells = scenario.cells((rule,), attacks)
@@ -149,10 +153,15 @@ def _lower_at_a_larger_scale(
     )
 
 
-def _class_of(result: CellResult, value: PublishedValue | None) -> str:
+def _class_of(
+    archive: Archive, result: CellResult, value: PublishedValue | None, clean: CellResult | None
+) -> str:
     """The CSS class of a cell: its verdict, or its scale where there is none."""
     if value is not None:
-        decided = verdict(result, 100 * value.value, _spread_in_percent(value))
+        unattacked = None if clean is None else clean.accuracy.mean
+        unstable = archive.noise.unstable(result)
+        spread = _spread_in_percent(value)
+        decided = verdict(result, 100 * value.value, spread, unattacked, unstable)
         if decided in ("agrees", "differs"):
             return decided
     return f"scale-{result.scale}"
@@ -204,10 +213,12 @@ def nearness(archive: Archive, *settings: str) -> Note:
     if not compared:
         return Note("No published value is computed at paper scale yet.")
     gaps = [abs(result.accuracy.mean - 100 * value.value) for result, value in compared]
-    margins = [margin(_spread_in_percent(value)) for _, value in compared]
-    near = sum(gap <= allowed for gap, allowed in zip(gaps, margins, strict=True))
+    near = sum(
+        agrees(result.accuracy.mean, 100 * value.value, _spread_in_percent(value))
+        for result, value in compared
+    )
     printed = any(value.spread is not None for _, value in compared)
-    other = not any(result.comparable for result, _ in compared)
+    other = not any(result.canonical for result, _ in compared)
     return Note(
         f"For {len(gaps)} of the {len(values)} published accuracies there are runs at the paper's "
         f"scale. Ours differ from the published ones by {sum(gaps) / len(gaps) / 100:.2f} on "

@@ -16,10 +16,14 @@ from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES, RULE_T
 from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, UNIFORM, heading_of
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
+from fedlib.validation import check_name
 
 _CHOICES = (*VARIANTS, *SINGLE_CHOICES, CODE)
 COMPARED = ("Table 1", "Tables 2, 3 and 5", "Table 4")
-"""The tables of the paper that are compared with our runs, in three groups."""
+"""The tables of the paper that are compared with our runs, in three groups.
+
+The rows of Table 2 with rate 0.4 are those of Table 1.
+"""
 _COMPARED_IN = {Scenario(UNIFORM, "0.4"): COMPARED[0], Scenario(CIFAR, "0.2"): COMPARED[2]}
 
 
@@ -87,6 +91,7 @@ def recovery(archive: Archive, title: str, choice: Variant = CODE) -> Note:
 
 def _compared(archive: Archive, title: str) -> Compared:
     """The printed numbers of some tables, with the stored runs."""
+    check_name("title", title, COMPARED)
     cells = (key for key, value in published().items() if value.attack)
     return Compared(archive, printed, tuple(key for key in cells if _title_of(key) == title))
 

@@ -53,6 +53,7 @@ def _less_alike(
         equal=0.5,
         reading=named(reading),
         former=Former(f"{at}: {said.formerly}"),
+        of_abstract=said is _BENIGN,
     )
 
 

@@ -186,6 +186,7 @@ LABEL_FLIPS = (
         # One side is enough: a rule that is better than all others is comparable to the best.
         at_least(-MARGIN),
         "at worst {:.1f} points [above|below] the best of the others",
+        of_abstract=True,
     ),
     *(
         # The paper prints accuracies near 10 % here. No sentence of it says what it is to fail.
