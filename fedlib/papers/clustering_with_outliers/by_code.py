@@ -16,13 +16,11 @@ from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES
 from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.settings import CIFAR
 from fedlib.papers.clustering_with_outliers.tables.verdicts import printed
-from fedlib.papers.clustering_with_outliers.variants import CIFAR_MOMENTUM
 
 _LOW = 10.0
 """A printed accuracy in percent that a broken run may have too."""
 _WAYS: tuple[tuple[str, Variant | None], ...] = (
     (" points by the text, ", None),
-    (" points without momentum, ", CIFAR_MOMENTUM),
     (" points with all choices of the code, and ", CODE),
     (" points with all of them except for the batches, which have three images", CODE_BATCH),
 )
@@ -105,7 +103,7 @@ def by_code_on_cifar(archive: Archive) -> str:
     return joined(
         "On CIFAR-10 our images are the paper's. The code has batches of one image there, and the "
         f"text has batches of three. For {_accuracies(len(known))} of the {len(of_table)} in Table "
-        f"4 (attacks: {attacks}) we have runs of four kinds. The mean distance from what is "
+        f"4 (attacks: {attacks}) we have runs of three kinds. The mean distance from what is "
         "printed is ",
         *parts,
         f" ({resting_on([result for found in known.values() for result in found])}).",

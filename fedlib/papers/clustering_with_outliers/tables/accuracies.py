@@ -25,7 +25,7 @@ from fedlib.papers.clustering_with_outliers.methods import (
     attacks_of,
 )
 from fedlib.papers.clustering_with_outliers.published import WORST, published
-from fedlib.papers.clustering_with_outliers.settings import title_of
+from fedlib.papers.clustering_with_outliers.settings import CIFAR, title_of
 from fedlib.papers.clustering_with_outliers.tables.shares import least_share, share
 
 FIGURE_2 = {rule: RULE_TITLES[rule] for rule in RULES}
@@ -78,7 +78,8 @@ def accuracy_table(
             shown = _found_and_published(result, value)
             if result is not None:
                 data.add(result.data)
-                clean = archive.best(str(scenario.cell("none", rule)))
+                # Not every scenario has cells without attack. On FEMNIST nothing gets a verdict.
+                clean = str(scenario.cell("none", rule)) if setting == CIFAR else ""
                 kind = classes[len(rows), len(row)] = _class_of(archive, result, value, clean)
                 shown += _MARKS.get(kind, "")
             row.append(archive.linked(shown, cell))
@@ -154,14 +155,15 @@ def _lower_at_a_larger_scale(
 
 
 def _class_of(
-    archive: Archive, result: CellResult, value: PublishedValue | None, clean: CellResult | None
+    archive: Archive, result: CellResult, value: PublishedValue | None, clean: str
 ) -> str:
     """The CSS class of a cell: its verdict, or its scale where there is none."""
     if value is not None:
-        unattacked = None if clean is None else clean.accuracy.mean
+        unattacked = archive.best(clean) if clean else None
+        level = unattacked.accuracy.mean if unattacked else None
         unstable = archive.noise.unstable(result)
         spread = _spread_in_percent(value)
-        decided = verdict(result, 100 * value.value, spread, unattacked, unstable)
+        decided = verdict(result, 100 * value.value, spread, level, unstable)
         if decided in ("agrees", "differs"):
             return decided
     return f"scale-{result.scale}"
