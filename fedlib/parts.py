@@ -52,6 +52,10 @@ class Configured(Protocol):
         """The direction of the server's step."""
 
     @property
+    def projection_radius(self) -> float | None:
+        """The largest norm of the model that the server allows. None allows any."""
+
+    @property
     def track(self) -> tuple[str, ...]:
         """The names of the trackers that the run has besides those of every run."""
 

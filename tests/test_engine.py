@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small import config
+from small import config, facts_of
 
 from fedlib import engine, models
 from fedlib.aggregators import AGGREGATORS
@@ -16,6 +16,7 @@ from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.engine import play
 from fedlib.engine.play import recorded
 from fedlib.federation import Facts
+from fedlib.federation.projection import project
 from fedlib.gradients import gradients, saliency_maps
 from fedlib.trackers.reputation import separation
 from fedlib.validation import ConfigError
@@ -84,6 +85,48 @@ def test_the_server_steps_at_the_rate_that_the_milestones_left(dataset):
         engine.play_round(federation, state)
         torch.testing.assert_close(state.parameters, before - rate * state.last_aggregate)
         torch.testing.assert_close(state.last_aggregate, state.updates.mean(0))
+
+
+def test_the_server_keeps_the_model_in_a_ball(dataset):
+    free, kept = (
+        engine.prepare(config("dictated", 2, projection_radius=radius), dataset)
+        for radius in (None, 5.0)
+    )
+    for federation, state in (free, kept):
+        state.parameters.mul_(0.001)
+        state.attack = torch.full_like(state.parameters, 100.0)
+        engine.play_round(federation, state)
+    (_, far), (federation, near) = free, kept
+    assert far.parameters.norm() > 100
+    torch.testing.assert_close(near.parameters, far.parameters * (5 / far.parameters.norm()))
+    near.attack = None
+    near.parameters.mul_(0.1)
+    before = near.parameters.clone()
+    engine.play_round(federation, near)  # a model inside the ball is left alone
+    torch.testing.assert_close(near.parameters, before - 0.1 * near.last_aggregate)
+    with pytest.raises(ConfigError, match=r"projection_radius=0\.0 is out"):
+        config(projection_radius=0)
+    assert config(projection_radius=None).id == config().id != config(projection_radius=5).id
+
+
+def test_a_model_without_a_finite_norm_is_not_projected():
+    for value in (math.nan, math.inf):
+        parameters = torch.tensor([3.0, value])
+        torch.testing.assert_close(project(parameters.clone(), 1.0), parameters, equal_nan=True)
+    large = torch.full((4,), 1e30)  # its squares overflow in single precision
+    torch.testing.assert_close(project(large, 2.0), torch.ones(4))
+
+
+@pytest.mark.parametrize(("radius", "chosen"), [(None, 1), (1.0, 0)])
+def test_clients_vote_on_the_models_that_the_server_would_keep(dataset, radius, chosen):
+    rule = AGGREGATORS["center_with_outliers"](n_byzantine=0, side="vote")
+    setting = config(aggregator=rule, learning_rate=0.5, projection_radius=radius)
+    federation, state = engine.prepare(setting, dataset)
+    begun = state.parameters.clone()
+    state.parameters.zero_()
+    # Powers of two are exact, so both models have the same projection, and the first one wins.
+    candidates = torch.stack([-2048 * begun, -4 * begun])
+    assert (facts_of(federation, state).vote(candidates) == chosen).all()
 
 
 def test_a_run_says_how_far_it_is_and_lets_an_agent_act_before_each_round(dataset):

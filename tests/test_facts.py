@@ -93,11 +93,11 @@ def test_clients_vote_by_loss_and_byzantine_ones_against_it(dataset):
 
 
 def test_votes_are_on_the_losses_after_a_step_at_the_servers_rate(dataset):
-    _, state = engine.prepare(config(learning_rate=0.25, model="mlp_100"), dataset)
+    federation, state = engine.prepare(config(learning_rate=0.25, model="mlp_100"), dataset)
     generator = torch.Generator().manual_seed(0)
     candidates = 0.1 * torch.randn(2, len(state.parameters), generator=generator)
     x, y = dataset.x_train[:15].view(3, 5, 1, 28, 28), dataset.y_train[:15].view(3, 5)
-    found = facts_module._losses_after(state, candidates, x, y)
+    found = facts_module._losses_after(facts_module.Moment(federation, state), candidates, x, y)
     before = state.parameters.clone()
     for number, candidate in enumerate(candidates):
         state.parameters.copy_(before - 0.25 * candidate)

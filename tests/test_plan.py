@@ -300,6 +300,13 @@ def test_a_time_knows_that_an_attack_may_take_longer_than_a_rule(stored):
     assert times.minutes(wanted) == 5.0
     times.add([taken("circle/learned/krum", 120)])
     assert times.minutes(wanted) == 2.0
+    # An attack of the same name that does not learn takes less, and says nothing of this one.
+    times.add([taken("circle/signs/krum", 30)] * 5)
+    assert times.minutes(wanted) == 2.0
+    assert times.minutes(cells["circle/signs/krum"]) == 0.5
+    # What is nearest to an attack with another number is the one with the same words.
+    again = replace(wanted.attack, replan=wanted.attack.replan + 1)
+    assert times.minutes(wanted.with_(attack=again)) == 2.0
 
 
 def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):

@@ -14,6 +14,7 @@ from fedlib.data import Dataset
 from fedlib.engine.prepare import prepare
 from fedlib.federation.facts import Facts, Moment, gather
 from fedlib.federation.federation import Federation, State
+from fedlib.federation.projection import project
 from fedlib.federation.samples import Samples
 from fedlib.runs.config import RunConfig
 from fedlib.trackers import TRACKERS, Played, Tracker
@@ -36,6 +37,7 @@ def play_round(federation: Federation, state: State, trackers: Sequence[Tracker]
         tracker.watch(state, Played(losses, aggregate))
 
     state.parameters.sub_(aggregate, alpha=state.learning_rate)
+    project(state.parameters, config.projection_radius)
     state.last_aggregate = aggregate
     state.round += 1
     if state.round in config.milestones:

@@ -44,11 +44,12 @@ class StoredTimes:
         """Return the expected minutes of a run, or None if no run like it is stored.
 
         It is the median of the five latest runs that are most alike, on the device or, if there
-        are none, on any other. If no run has both the rule and the attack, those with the rule and
-        those with the attack are looked at apart, and the longer time counts: a learned attack
-        takes minutes under every rule. Runs whose gradients were computed as in the newest run of
-        the same network come first, because another way may take several times as long. The time of
-        runs with another number of rounds is scaled by it.
+        are none, on any other. Runs of the same rule whose attack has the same fields are most
+        alike, then those whose attack has the same name. If no run has both the rule and the
+        attack, those with the rule and those with the attack are looked at apart, and the longer
+        time counts: a learned attack takes minutes under every rule. Runs whose gradients were
+        computed as in the newest run of the same network come first, because another way may take
+        several times as long. The time of runs with another number of rounds is scaled by it.
         """
         devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
         for device in devices:
@@ -107,7 +108,12 @@ def _likeness(config: dict[str, Any]) -> list[list[tuple[str, ...]]]:
     round_of = (config["data"]["name"], *clients)
     work = (*round_of, str(config["rounds"]))
     rule, attack = config["aggregator"]["name"], config["attack"]["name"]
+    # The fields of an attack may decide its time: one that learns takes minutes, and one of the
+    # same name that does not learn takes seconds. Those with text say which way it goes.
+    fields = {name: value for name, value in config["attack"].items() if name != "n_byzantine"}
+    ways = {name: value for name, value in fields.items() if isinstance(value, str)}
     return [
+        [("fields", *work, rule, str(fields))], [("ways", *work, rule, str(ways))],
         [("all", *work, rule, attack)], [("rule", *work, rule), ("attack", *work, attack)],
         [("work", *work)], [("round", *round_of)], [("clients", *clients)],
     ]  # fmt: skip

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from fedlib import models
 from fedlib.arrays import as_tensor, is_array
 from fedlib.federation.federation import Federation, State
+from fedlib.federation.projection import project
 from fedlib.federation.samples import Samples
 from fedlib.gradients import Batch, SaliencyModel, forward
 from fedlib.validation import ConfigError, check_name
@@ -216,7 +217,7 @@ def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     drawn = cache(batch) if moment.trial else batch
 
     def votes(candidates: torch.Tensor) -> torch.Tensor:
-        losses = _losses_after(moment.state, candidates, *drawn())
+        losses = _losses_after(moment, candidates, *drawn())
         chosen = losses.argmin(1)
         n_benign = moment.federation.n_benign
         chosen[n_benign:] = losses[n_benign:].argmax(1)
@@ -226,18 +227,20 @@ def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _losses_after(
-    state: State, candidates: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+    moment: Moment, candidates: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
     """Return each client's loss after a step along each candidate, ``(n_clients, n_candidates)``.
 
     A loss that is not a number counts as infinite.
     """
+    state, radius = moment.state, moment.federation.config.projection_radius
     losses = []
     before = state.parameters.clone()
     # Batch norm looks at each client's batch alone; without it all samples go through at once.
     normed = bool(models.batch_norms(state.model))
     for candidate in candidates:
         state.parameters.copy_(before).sub_(candidate, alpha=state.learning_rate)
+        project(state.parameters, radius)
         parts = list(x) if normed else [x.flatten(0, 1)]
         logits = torch.cat([forward(state.model, part) for part in parts])
         each = F.cross_entropy(logits, y.flatten(), reduction="none").view(len(y), -1).mean(1)
@@ -259,7 +262,7 @@ def saliency(moment: Moment) -> Callable[..., torch.Tensor]:
     def maps(updates: torch.Tensor, raw: bool = False, score: str = "logit") -> torch.Tensor:
         own = torch.from_numpy(federation.shares[federation.server]).to(federation.device)
         x, y = (part.index_select(0, own) for part in federation.train)
-        return _maps_after(moment.state, updates, raw, score, x, y)
+        return _maps_after(moment, updates, raw, score, x, y)
 
     return maps
 
@@ -282,17 +285,20 @@ def client_saliency(moment: Moment) -> Callable[..., torch.Tensor]:
         number: int, updates: torch.Tensor, raw: bool = False, score: str = "logit"
     ) -> torch.Tensor:
         x, y = drawn(number)
-        return _maps_after(moment.state, updates, raw, score, x[0], y[0])
+        return _maps_after(moment, updates, raw, score, x[0], y[0])
 
     return maps
 
 
 def _maps_after(
-    state: State, updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
+    moment: Moment, updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
     # One model at a time: those of all clients at once would be as large as all updates.
+    state, radius = moment.state, moment.federation.config.projection_radius
     rate = state.learning_rate
-    models = (-update if raw else state.parameters - rate * update for update in updates)
+    models = (
+        -update if raw else project(state.parameters - rate * update, radius) for update in updates
+    )
     looked_at = state.keep("saliency_model", lambda: SaliencyModel(state.model))
     maps: torch.Tensor = looked_at.maps(models, x, y, score)
     return maps

@@ -97,6 +97,9 @@ class RunConfig:
         which no real server knows. Then the rule must be one that keeps reputations, and it is only
         watched. It judges every update by the last such mean, on a model that no attacker has
         influenced.
+    projection_radius
+        After each step the server moves the model to the nearest one whose parameters have at most
+        this Euclidean norm. With None, the default, the model may be any.
 
     Raises
     ------
@@ -134,6 +137,7 @@ class RunConfig:
     test_set: str = "pooled"
     vote_samples: int = 0
     server_step: str = "aggregate"
+    projection_radius: float | None = None
 
     def __post_init__(self) -> None:
         for name, (kind, allowed, example) in _EXAMPLES.items():
@@ -158,6 +162,8 @@ class RunConfig:
         check_name("test_set", self.test_set, TEST_SETS)
         check_int("vote_samples", self.vote_samples, 0)
         check_name("server_step", self.server_step, ("aggregate", "honest_mean"))
+        if self.projection_radius is not None:
+            check_real("projection_radius", self.projection_radius, 0, open_low=True)
         if self.server_samples == 0 and any(FACTS[one].of_server for one in self.aggregator.needs):
             raise ConfigError(
                 f"server_samples=0 is too few for aggregator={self.aggregator.name!r}, whose "
@@ -288,4 +294,5 @@ _PLAIN = (
     "test_set",
     "vote_samples",
     "server_step",
+    "projection_radius",
 )

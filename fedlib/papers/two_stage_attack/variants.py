@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fedlib.attacks.dictated import TwoStage
 from fedlib.grids import Variant, with_changes
-from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
+from fedlib.papers.two_stage_attack.attacks import CONTROL_TITLES, PAPER_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.runs import RunConfig
 
@@ -181,6 +181,17 @@ VARIANTS = (
 )
 
 RULES = ("mean", "median", "krum")
+RADIUS_OF_SET = 10.0
+"""More than twice the norm of a model that is trained without an attack, which is 4.1."""
+PROJECTED = Variant(
+    "projected",
+    "set on which the server projects the model",
+    "the whole space",
+    f"a ball around 0 of radius {RADIUS_OF_SET:g}",
+    lambda run: run.with_(projection_radius=RADIUS_OF_SET),
+    _on_circle(*((attack, "mean") for attack in (*PAPER_TITLES, *CONTROL_TITLES))),
+)
+"""The text projects on a set that it does not give. Only without a defence do models leave it."""
 EPSILONS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Strengths of IPM. The grid's own is 10; nine honest clients outweigh all below 9 in a mean."""
 SCALES_OF_NOISE = (0.1, 1.0, 10.0, 100.0)
@@ -216,13 +227,16 @@ def _sweep(attack: str, field: str, name: str, values: tuple[float, ...]) -> tup
     )
 
 
-_ALL_ATTACKS = tuple(_on_circle(*((name, rule) for name in ATTACK_TITLES for rule in RULES)))
+_ALL_ATTACKS = tuple(
+    _on_circle(*((name, rule) for name in (*PAPER_TITLES, *CONTROL_TITLES) for rule in RULES))
+)
 IN_SMALL_BATCHES = replace(_SMALL, cells=_ALL_ATTACKS)
-"""Batches of ten for every attack under every rule."""
+"""Batches of ten for every attack under every rule, but for the superseded attacks."""
 BATCH = replace(_SMALL, cells=tuple(cell for cell in _ALL_ATTACKS if cell not in _SMALL.cells))
 """Batches of ten for the attacks and rules that ``VARIANTS`` does not have them for."""
 SWEEPS = (
     BATCH,
+    PROJECTED,
     *_sweep("ipm", "epsilon", "epsilon", EPSILONS),
     *_sweep("random", "scale", "scale", SCALES_OF_NOISE),
 )

@@ -15,7 +15,13 @@ from fedlib.papers.two_stage_attack.claims.figure_2 import (
 from fedlib.papers.two_stage_attack.claims.figure_3 import FIGURE_3_CLAIMS
 from fedlib.papers.two_stage_attack.claims.stages import STAGES
 from fedlib.papers.two_stage_attack.strengths import with_other_strengths
-from fedlib.papers.two_stage_attack.variants import IN_SMALL_BATCHES, ONCE, SMALL_BATCH
+from fedlib.papers.two_stage_attack.variants import (
+    IN_SMALL_BATCHES,
+    ONCE,
+    PROJECTED,
+    RADIUS_OF_SET,
+    SMALL_BATCH,
+)
 
 CLAIMS = (
     *BOUNDARIES,
@@ -24,7 +30,13 @@ CLAIMS = (
     *retested(OF_FIGURE_2, ONCE, "learned once, as in the text", partly=True),
     # The text does not give the batch size.
     *retested(
-        (*BOUNDARIES, *OF_FIGURE_2), IN_SMALL_BATCHES, f"batches of {SMALL_BATCH} in place of 50"
+        (*BOUNDARIES, *OF_FIGURE_2, *BENEFIT),
+        IN_SMALL_BATCHES,
+        f"batches of {SMALL_BATCH} in place of 50",
+    ),
+    # The text projects each step of the server on a set that it does not give.
+    *retested(
+        (*OF_FIGURE_2, *BENEFIT), PROJECTED, f"parameters in a ball of radius {RADIUS_OF_SET:g}"
     ),
     *FIGURE_3_CLAIMS,
     *BLACK_BOX,

@@ -42,7 +42,7 @@ class Left(NamedTuple):
         return float(np.mean(list(self.shares.values()))) if self.shares else math.nan
 
 
-def worth_table(archive: Archive, data: str) -> Table:
+def worth_table(archive: Archive, data: str, small: bool = False) -> Table:
     """Show what the learned policies and the controls leave of the certified level.
 
     Parameters
@@ -51,28 +51,31 @@ def worth_table(archive: Archive, data: str) -> Table:
         The stored runs.
     data
         The data set.
+    small
+        Whether clients have batches of ten, which only the synthetic data are played with.
     """
     known: list[CellResult] = []
     rows: list[tuple[str, ...]] = []
     for rule, title in RULE_TITLES.items():
-        results = _results(archive, data, rule)
+        results = _results(archive, data, rule, small)
         found = left_by(results)
         known += [result for result in results.values() if result is not None]
         shown = (
-            archive.linked(_shown(found.get(attack)), cell_key(data, attack, rule))
+            archive.linked(_shown(found.get(attack)), cell_key(data, attack, rule, small))
             for attack in _SHOWN[1:]
         )
         rows.append((title, *shown))
     heads = (ATTACK_TITLES[attack].replace(", ", ",\n") for attack in _SHOWN[1:])
+    batches = ", with batches of 10" if small else ""
     caption = (
-        "How much of the certified level without attack is left under each attack, in %: "
+        f"How much of the certified level without attack is left under each attack{batches}, in %: "
         f"{basis_of(known)}. Each entry is the mean of the seeds that have not diverged, with the "
         "lowest and the highest seed in brackets."
     )
     return Table(("rule", *heads), tuple(rows), caption)
 
 
-def worth_in_words(archive: Archive, data: str) -> Note:
+def worth_in_words(archive: Archive, data: str, small: bool = False) -> Note:
     """Say under which rules learning lowers the level more than the best control.
 
     Parameters
@@ -81,17 +84,20 @@ def worth_in_words(archive: Archive, data: str) -> Note:
         The stored runs.
     data
         The data set.
+    small
+        Whether clients have batches of ten, which only the synthetic data are played with.
     """
     said = (
-        answer(title, left_by(_results(archive, data, rule))) for rule, title in RULE_TITLES.items()
+        answer(title, left_by(_results(archive, data, rule, small)))
+        for rule, title in RULE_TITLES.items()
     )
     text = " ".join(sentence for sentence in said if sentence)
     return Note(text or "Whether learning is worth anything is not computed yet.")
 
 
-def _results(archive: Archive, data: str, rule: str) -> dict[str, CellResult | None]:
+def _results(archive: Archive, data: str, rule: str, small: bool) -> dict[str, CellResult | None]:
     """What is stored under a rule without an attack, and with each attack that is compared."""
-    keys = [cell_key(data, attack, rule) for attack in _SHOWN]
+    keys = [cell_key(data, attack, rule, small) for attack in _SHOWN]
     return dict(zip(_SHOWN, archive.together(keys), strict=True))
 
 
