@@ -308,18 +308,14 @@ def test_a_claim_on_attack_success(tmp_path, quiet):
     assert row.verdict == "holds"
 
 
-VOID = (
-    "undecided: nothing to measure: the success without an attacker is so high that no attack "
-    "could decide this row"
-)
+VOID = "undecided: nothing to measure: the success is already high without an attacker"
 
 
 def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
     # As with the earlier trigger of the loans: 84 % have the target's status without an attack.
     store = Store(GRID.slug, tmp_path)
     texts = ("Loans, naive: the backdoor succeeds against FedAvg",
-             "Loans, naive: the backdoor has no success against reweighting, medians and "
-             "trimmed mean")  # fmt: skip
+             "Loans, naive: the backdoor has no success against reweighting")  # fmt: skip
     numbers = [i for i, c in enumerate(tables.CLAIMS) if c.text in texts and not c.reading]
     for seed in (1, 2, 3):
         for cell in GRID.cells("paper", seed, real):
@@ -327,9 +323,10 @@ def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
                 success = 0.86 if cell.key.startswith("loan/") else 0.84
                 put(store, cell, "paper", 0.9, attack_success=[0.1, success + seed / 1000])
     judged = tables.claims_table(Archive(GRID, store)).judged
-    # No attack can add 50 points to 84 %. That it adds fewer than 5 can be seen.
+    # No attack can add 50 points to 84 %. If it adds fewer than 5, this says nothing of a rule,
+    # because nearly all loans with the trigger have the target's status anyhow.
     said = [judged[number].verdict for number in numbers]
-    assert said == [VOID, "holds"]
+    assert said == [VOID, VOID]
 
 
 @pytest.mark.parametrize(
@@ -338,8 +335,9 @@ def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
         ((90, 60), (40, 10), above(50), 50),
         ((90, 60), (50, 10), above(50), None),  # at most 50 points can be added
         ((90, 60), (40, 60), above(50), None),
-        ((99,), (94,), below(5), 5),
-        ((99,), (96,), below(5), None),  # at most 4 points can be added
+        ((60,), (45,), below(5), 15),
+        ((52,), (51,), below(5), None),  # more than half have the target's status anyhow
+        ((60, 52), (45, 51), below(5), None),
     ],
 )
 def test_a_success_that_is_high_without_an_attack_decides_nothing(attacked, floors, needed, value):
@@ -360,7 +358,8 @@ def test_success_without_an_attack_is_that_of_the_same_rule_and_samples():
     for claim in tables.CLAIMS:
         attacked = [cell for cell in claim.cells if not cell.startswith("unattacked/")]
         if len(attacked) < len(claim.cells):
-            assert [*claim.cells[len(attacked) :]] == [*map(measures.floor_of, attacked)]
+            floors = [measures.floor_of(cell.removeprefix("variants/scale/")) for cell in attacked]
+            assert [*claim.cells[len(attacked) :]] == floors
 
 
 def test_statistics_of_the_claims_by_hand(tmp_path):
@@ -373,6 +372,12 @@ def test_statistics_of_the_claims_by_hand(tmp_path):
     result = Archive(GRID, store).best(cell.key)
     assert measures.success_lag(result) == 100 - 50
     assert measures.highest_success(result) == 80
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "loan/replacement/fedavg")
+    put(store, cell, "paper", 0.5, rounds=[2, 4, 6, 8], test_accuracy=[0.8, 0.2, 0.4, 0.6],
+        attack_success=[0.1, 1.0, 0.3, 0.2])  # fmt: skip
+    destroyed = Archive(GRID, store).best(cell.key)
+    assert measures.highest_success(destroyed) == 100
+    assert measures.highest_of_working_model(destroyed) == 30  # half of 80 % is enough
     assert (measures.round_of_rise(result), measures.round_of_half(result)) == (100, 100)
     failed = next(c for c in GRID.cells("paper", 2, real) if c.key == cell.key)
     put(store, failed, "paper", 0.5, attack_success=[0.1, 0.5])
@@ -563,7 +568,8 @@ def test_a_model_of_few_words_is_told_over_the_last_rounds(tmp_path):
     assert words.endswith(
         "in place of 25,000 loses less to four label flippers: over the last 5 rounds reweighting "
         "has a mean accuracy of 65.0 % in place of 50.0 %, and plain averaging 75.0 % in place of "
-        "60.0 %. In single rounds reweighting has between 40 % and 90 % (one seed, at the paper's "
+        "60.0 %. So fewer words help both rules by about as much. In single rounds reweighting "
+        "has between 40 % and 90 % (one seed, at the paper's "
         "scale)."
     )
     assert [link.shown for link in words.links] == ["65.0 %", "50.0 %", "75.0 %", "60.0 %"]

@@ -200,9 +200,12 @@ VARIANTS = (
         "scale",
         "factor by which model replacement scales its update",
         "100 (text)",
-        "10 (code)",
+        "10 (the code's notes)",
         with_changes("attack", scale=10.0),
-        every(ImageBackdoor, "mnist", "replacement", ("fedavg", "ours")),
+        (
+            *every(ImageBackdoor, "mnist", "replacement", ("fedavg", "ours")),
+            *every(LoanBackdoor, "replacement", ("fedavg", "ours", *COORDINATE_WISE)),
+        ),
     ),
     Variant(
         "noise",
@@ -213,3 +216,6 @@ VARIANTS = (
         every(Comparison, "table_4", "1", ("fedavg", "ours")),
     ),
 )
+
+SCALE = next(variant for variant in VARIANTS if variant.key == "scale")
+"""Model replacement with a factor of 10, with which it does what its name says on the loans."""

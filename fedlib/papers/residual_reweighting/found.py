@@ -9,6 +9,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
 from fedlib.evidence.statistics import MARGIN
+from fedlib.papers.residual_reweighting.choices import SCALE
 from fedlib.papers.residual_reweighting.claims.measures import success
 from fedlib.papers.residual_reweighting.keys import (
     COORDINATE_WISE,
@@ -144,6 +145,8 @@ def _few_words(archive: Archive) -> str:
     _, curves = ours_few.curve()
     late = [100 * share for curve in curves for share in curve[-_LATE:]]
     nearer = _late(ours_few) > _late(ours) + MARGIN
+    gains = _late(ours_few) - _late(ours), _late(averaging_few) - _late(averaging)
+    both = nearer and abs(gains[0] - gains[1]) <= MARGIN
     return joined(
         f"{start} {'loses less' if nearer else 'does not lose less'} to four label flippers: over "
         f"the last {_LATE} rounds reweighting has a mean accuracy of ",
@@ -154,6 +157,7 @@ def _few_words(archive: Archive) -> str:
         archive.linked(f"{_late(averaging_few):.1f} %", averaging_few.key),
         " in place of ",
         archive.linked(f"{_late(averaging):.1f} %", averaging.key),
+        ". So fewer words help both rules by about as much" if both else "",
         f". In single rounds reweighting has between {min(late):.0f} % and {max(late):.0f} % "
         f"({resting_on([ours, ours_few])}).",
     )
@@ -245,40 +249,80 @@ def _backdoor_on_loans(archive: Archive) -> str:
     )
 
 
-def _when_sent(result: CellResult) -> list[float]:
-    """Return the success of a backdoor in the round in which it is sent, in percent by seed.
+def _when_sent(result: CellResult, quantity: str) -> list[float]:
+    """Return a quantity in the round in which a backdoor is sent, in percent by seed.
 
     It is empty if this round is not evaluated.
     """
-    rounds, curves = result.curve("attack_success")
+    rounds, curves = result.curve(quantity)
     if _SENT not in rounds:
         return []
     return [100 * curve[rounds.index(_SENT)] for curve in curves]
 
 
 def _right_after(result: CellResult) -> str:
-    """Say how often a backdoor works in the round in which it is sent."""
-    shares = _when_sent(result)
+    """Say how often a backdoor works in the round in which it is sent, and what the model does."""
+    shares = _when_sent(result, "attack_success")
+    accuracies = _when_sent(result, "test_accuracy")
     if not shares:
         return ""
-    least = "" if min(shares) == max(shares) else "at least "
-    in_each = " in every seed" if len(shares) > 1 else ""
+    _, curves = result.curve()
+    destroyed = [
+        accuracy < 50 * max(curve) for accuracy, curve in zip(accuracies, curves, strict=True)
+    ]
+    seeds = plural(len(shares), "seed")
+    if not any(destroyed):
+        return (
+            f"In this round the backdoor works on {_from_to(shares)} of the loans with its trigger "
+            f"({seeds}). "
+        )
+    in_some = "" if all(destroyed) else f" in {sum(destroyed)} of {seeds}"
+    factor = result.records[0]["config"]["attack"]["scale"]
     return (
-        f"In this round the backdoor works on {least}{min(shares):.1f} % of the loans with its "
-        f"trigger{in_each}. "
+        f"The update, scaled by {factor:g}, destroys the model"
+        f"{in_some}: its test accuracy in this round is {_from_to(accuracies)}, and nearly all "
+        "loans get the target class, with the trigger and without it. "
     )
+
+
+def _replaced_exactly(archive: Archive, key: str) -> Linked | str:
+    """Say what a factor does that is as large as the number of participants."""
+    known = archive.common([SCALE.cell(key)])
+    shares = _when_sent(known[0], "attack_success") if known else []
+    if known is None or not shares:
+        return ""
+    (result,) = known
+    config = result.records[0]["config"]
+    accuracies = _when_sent(result, "test_accuracy")
+    return joined(
+        f" With a factor of {config['attack']['scale']:g}, which is "
+        + ("" if config["attack"]["scale"] == config["n_clients"] else "not ")
+        + "the number of participants, the accuracy in this round is ",
+        archive.linked(_from_to(accuracies), result.key),
+        " and the backdoor works on ",
+        archive.linked(_from_to(shares), result.key),
+        ". At the end it works on ",
+        _success(archive, result),
+        f" ({resting_on(known)}).",
+    )
+
+
+def _from_to(values: list[float]) -> str:
+    """Return the range of some percentages in words."""
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def _kept_out(archive: Archive) -> Linked | str:
     """Say how often a backdoor works against the robust rules in the round in which it is sent."""
     keys = [str(LoanBackdoor("replacement", rule)) for rule in ("ours", *COORDINATE_WISE)]
     known = archive.common(keys)
-    shares = [_when_sent(result) for result in known or ()]
+    shares = [_when_sent(result, "attack_success") for result in known or ()]
     if not all(shares) or not shares:
         return ""
     most = max(share for of_rule in shares for share in of_rule)
     return joined(
-        " Under reweighting, the medians and the trimmed mean it works on at most ",
+        " Under reweighting, the medians and the trimmed mean the backdoor works on at most ",
         archive.linked(f"{most:.1f} %", *keys),
         f" in round {_SENT}.",
     )
@@ -312,6 +356,7 @@ def _replaced_model(archive: Archive) -> str:
         f"The paper prints {in_print:.1f} % on its own loans"
         + (", which this attack does not reach here at the end." if fails else "."),
         _kept_out(archive),
+        _replaced_exactly(archive, key),
     )
 
 

@@ -60,7 +60,26 @@ def _foolsgold_on_reviews() -> Claim:
     )
 
 
+_SUFFERS = "FedAvg suffers from label flips: it loses more than 2 points"
+
+
+def _fedavg_suffers(data: str, group: str, attackers: str) -> Claim:
+    """That plain averaging loses accuracy if labels are flipped."""
+    return Claim(
+        "section 1",
+        f"{data}, {attackers} attackers: {_SUFFERS}",
+        every(Comparison, group, ("0", attackers), "fedavg"),
+        drop,
+        above(MARGIN),
+        "the attack [costs|adds] {:.1f} points",
+        equal=0,
+    )
+
+
 LABEL_FLIPS = (
+    _fedavg_suffers("MNIST", "figure_3", "10"),
+    _fedavg_suffers("CIFAR-10", "table_1", "4"),
+    _fedavg_suffers("Reviews", "table_2", "4"),
     Claim(
         "section 4.2, Fig. 3",
         "MNIST, label flips: reweighting outperforms all other rules at every number of attackers",

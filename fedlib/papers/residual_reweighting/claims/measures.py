@@ -18,6 +18,9 @@ from fedlib.papers.residual_reweighting.keys import (
 )
 from fedlib.validation import ConfigError
 
+_TOO_COMMON = 50.0
+"""A success without an attacker in %, above which the success says nothing of an attack."""
+
 
 def success(result: CellResult) -> float:
     """The attack's final success in %."""
@@ -60,6 +63,19 @@ def highest_success(result: CellResult) -> float:
     """The attack's highest success over the run, in %."""
     _, (curve,) = result.curve("attack_success")
     return 100 * max(curve)
+
+
+def highest_of_working_model(result: CellResult) -> float:
+    """The attack's highest success in %, at the evaluations at which the model works.
+
+    A model works if it has at least half of the best accuracy of its run. A scaled update can
+    destroy the model, which then may give all samples the target class, with the trigger and
+    without it. This is no backdoor.
+    """
+    _, (accuracy,) = result.curve("test_accuracy")
+    _, (curve,) = result.curve("attack_success")
+    least = max(accuracy) / 2
+    return 100 * max(value for value, of in zip(curve, accuracy, strict=True) if of >= least)
 
 
 def _round_above(result: CellResult, percent: float) -> float:
@@ -119,8 +135,9 @@ def excess_claim(
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
     A seed has nothing to judge if its success without an attacker is so high that even an attack
-    on all samples could not decide the claim. A claim with ``equal`` compares rules, and is always
-    judged.
+    on all samples could not decide the claim. An attack without success cannot be told from one
+    with success either, if more than half of the samples have the target class without an attacker.
+    A claim with ``equal`` compares rules, and is always judged.
 
     Parameters
     ----------
@@ -137,7 +154,8 @@ def excess_claim(
         attacked, floors = values[: len(cells)], values[len(cells) :]
         most = statistic([100 - floor for floor in floors])
         # If the success is high without an attack, no attack can add what the claim is about.
-        if equal is None and (most in needed) != (needed.high == math.inf):
+        fails = needed.high != math.inf
+        if equal is None and ((most in needed) == fails or (fails and max(floors) > _TOO_COMMON)):
             return math.nan
         return statistic([a - floor for a, floor in zip(attacked, floors, strict=True)])
 
@@ -151,8 +169,7 @@ def excess_claim(
         measure=measure,
         quantity="attack_success" if measure is success else "",
         equal=equal,
-        nothing_means="nothing to measure: the success without an attacker is so high that no "
-        "attack could decide this row",
+        nothing_means="nothing to measure: the success is already high without an attacker",
         sentence=sentence,
         former=former,
         of_abstract=of_abstract,
