@@ -175,7 +175,23 @@ def test_metrics_that_one_run_lacks_are_different():
     first, second = differences({"old": [1.0]}, {"new": [1.0]})
     assert (first.metric, first.text) == ("old", "is only in the stored run")
     assert (second.metric, second.text) == ("new", "is not in the stored run")
-    assert not first.within_tolerance
+    assert first.within_tolerance  # what is not recorded any more says nothing of the rest
+    assert not second.within_tolerance
+
+
+def test_a_run_whose_place_another_has_taken_is_not_chosen_by_its_old_name(toy, store):
+    def longer(scale, seed, data):
+        return [
+            type(cell)(cell.key, cell.config.with_(rounds=cell.config.rounds + 1))
+            for cell in toy.cells(scale, seed, data)
+        ]
+
+    old = Grid("toy", "A toy paper", longer, toy.seeds)
+    run_grid(expand(old, "smoke", 1, "embedded"), store, "smoke", jobs=1, progress=False)
+    (alone,) = choose_stored(toy, store, only="table/median")  # nothing else has this name yet
+    run_grid(expand(toy, "smoke", 1, "embedded"), store, "smoke", jobs=1, progress=False)
+    (chosen,) = choose_stored(toy, store, only="table/median")
+    assert chosen.record["config"]["rounds"] + 1 == alone.record["config"]["rounds"]
 
 
 def test_the_tolerance_is_one_unit_of_the_sixth_digit():

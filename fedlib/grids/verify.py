@@ -115,8 +115,10 @@ def choose_stored(
     scales
         The scales to look at.
     only
-        A shell pattern or several, as for :func:`fedlib.grids.expand`. A run is chosen if the name
-        in its record, or a name that the grid gives it, matches one of them.
+        A shell pattern or several, as for :func:`fedlib.grids.expand`. A run is chosen if a name
+        that the grid gives it matches one of them. A run that has no such name is chosen by the
+        name in its record, unless the grid gives this name to another stored run, which has taken
+        its place.
     seeds
         Only runs of the seeds 1 to this number are chosen. None takes all seeds.
     limit
@@ -150,10 +152,13 @@ def choose_stored(
     if patterns(only) == ("*",):
         return of_seeds[:limit]  # To make the cells of the grid takes a second.
     names = CellNames(grid)
+    given = [names.of(run.scale, run.record) for run in of_seeds]
+    taken = {(run.scale, key) for run, keys in zip(of_seeds, given, strict=True) for key in keys}
     named = [
         (key, place)
-        for place, run in enumerate(of_seeds)
-        for key in dict.fromkeys([run.record["cell"], *names.of(run.scale, run.record)])
+        for place, (run, keys) in enumerate(zip(of_seeds, given, strict=True))
+        for key in keys or [run.record["cell"]]
+        if keys or (run.scale, key) not in taken
     ]
     where = f"the stored runs of {grid.slug}"
     found = matching([key for key, _ in named], only, where)

@@ -26,7 +26,8 @@ class Difference:
         The name of the metric.
     relative
         The largest relative difference of two numbers of the metric. It is infinite if the two runs
-        have something else than two numbers in one place, or if their series differ in length.
+        have something else than two numbers in one place, or if their series differ in length. It
+        is 0 for a metric that only the stored run has.
     text
         Where the metrics differ most, and what stands there, in words.
     """
@@ -59,9 +60,11 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[Dif
     """
     compared: list[Difference | None] = []
     for name in dict.fromkeys([*stored, *found]):
-        if name not in found or name not in stored:
-            where = "is only in the stored run" if name in stored else "is not in the stored run"
-            compared.append(Difference(name, math.inf, where))
+        if name not in found:
+            # A metric that is not recorded any more says nothing of the numbers that are.
+            compared.append(Difference(name, 0.0, "is only in the stored run"))
+        elif name not in stored:
+            compared.append(Difference(name, math.inf, "is not in the stored run"))
         else:
             rounds = stored.get("rounds")
             compared.append(_difference(name, stored[name], found[name], rounds))
