@@ -813,6 +813,10 @@ def test_what_the_papers_own_table_contradicts_gets_no_verdict_from_runs(store, 
     row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: close[cell])
     assert row.in_print == "-1.0: not as claimed, within the printed spread"
     assert row.kind == "contradicted in print"
+    wide = {**numbers, "table/mean": PrintedNumber(79, 17)}
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: wide[cell])
+    assert row.in_print == "-1.0: the printed spread is too wide to tell"
+    assert row.kind == "does not hold"  # so the runs decide
     equal = {**numbers, "table/mean": PrintedNumber(80, 1)}
     row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: equal[cell])
     assert (row.in_print, row.kind) == ("+0.0: equal in print", "does not hold")

@@ -10,7 +10,7 @@ import numpy as np
 
 from fedlib.evidence.claim import OWN, Claim, Printed, PrintedNumber
 from fedlib.evidence.sensitivity import propagated
-from fedlib.evidence.statistics import ROUNDING
+from fedlib.evidence.statistics import ROUNDING, WIDEST_MARGIN
 
 _AGAINST = ": not as claimed"
 """The end of a paper's own number that does not support the claim."""
@@ -25,7 +25,8 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
 
     They contradict it if the statistic of the printed numbers is outside the needed range, even if
     it is no farther outside than their printed spread. A table that gives a sentence no support is
-    the paper's disagreement with itself, and not ours with the paper. A range with a margin takes
+    the paper's disagreement with itself, and not ours with the paper. But within a spread of more
+    than ``WIDEST_MARGIN`` the printed numbers tell nothing. A range with a margin takes
     the spread in already. Of some numbers only the bounds may be known. Then the claim is
     contradicted if no numbers within the bounds satisfy it, by more than the printed spread.
 
@@ -56,6 +57,8 @@ def in_print(claim: Claim, lookup: Printed | None) -> tuple[str, bool]:
         return ("–", False) if within else (f"{shown} at best{against}", True)
     if outside <= ROUNDING:
         return f"{shown}: equal in print", False
+    if within and spread > WIDEST_MARGIN:
+        return f"{shown}: the printed spread is too wide to tell", False
     return shown + against + (", within the printed spread" if within else ""), True
 
 

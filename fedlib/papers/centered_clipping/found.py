@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import Headed, resting_on
-from fedlib.evidence.judgement import CONTRADICTED, Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
@@ -124,7 +123,7 @@ def _strongest(archive: Archive) -> str:
     decided = [row for row in rows if row.kind in (HOLDS, FAILS, TIE)]
     if not decided:
         return f"The paper says {says}. None of the {len(rows)} settings is decided yet."
-    held = sum(row.holds for row in decided)
+    held, left = sum(row.holds for row in decided), len(rows) - len(decided)
     provisional = " Some of these verdicts rest" if len(decided) > 1 else " The verdict rests"
     if all(row.provisional for row in decided) and len(decided) > 1:
         provisional = " All of these verdicts rest"
@@ -141,28 +140,8 @@ def _strongest(archive: Archive) -> str:
         f"The paper says {says}. This {does} in ",
         archive.linked(where, *keys),
         f".{provisional} on one seed." if one_seed else ".",
-        *_without_verdict(archive, rows, len(decided)),
+        f" The other {left} settings have no verdict yet." if left else "",
     )
-
-
-def _without_verdict(
-    archive: Archive, rows: Sequence[Judgement], decided: int
-) -> Iterator[Linked | str]:
-    """Say why the other settings have no verdict, and what our runs say where print says no."""
-    contradicted = [row for row in rows if row.kind == CONTRADICTED]
-    left = len(rows) - decided
-    if not left:
-        return
-    yield f" The other {left} settings have no verdict yet"
-    if contradicted:
-        yield ", or the numbers that the paper prints do not support the sentence there"
-    yield "."
-    for row in contradicted:
-        if row.here != "–":
-            setting = row.claim.text.partition(": ")[0]
-            yield f" Print does not support it for {setting}. In our runs "
-            yield archive.linked(row.here, *row.claim.cells)
-            yield " there."
 
 
 def _momentum(archive: Archive) -> str:

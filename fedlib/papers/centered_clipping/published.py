@@ -58,6 +58,8 @@ def printed(cell: str, quantity: str) -> PrintedNumber | None:
     than that without attack. Of a short run the numbers of the whole run are returned, because
     claims about short runs are judged in print by these.
     """
+    if cell.startswith("variants/"):
+        return None
     key = Key.parse(cell)
     if key.item == TEN_EPOCHS:
         key = key._replace(item=TABLE_IV if quantity == "test_accuracy" else COSINES)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fedlib.evidence.claims import Claim, Former, Range, above, at_least, below, drop
+from fedlib.evidence.claims import (
+    Claim,
+    Former,
+    Range,
+    above,
+    at_least,
+    below,
+    drop,
+    percent_left,
+    stated,
+)
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.papers.centered_clipping.claims import statistics
 from fedlib.papers.centered_clipping.keys import Key, table_iv
@@ -13,6 +23,8 @@ from fedlib.papers.centered_clipping.published import (
     ATTACKS_IV,
     BEST_ACCURACY,
     RULES_IV,
+    bounds_without_attack,
+    published_accuracies,
     range_of_cost,
 )
 from fedlib.papers.centered_clipping.searches import Search
@@ -84,6 +96,17 @@ def most_and_no_momentum(setting: str) -> tuple[Key, ...]:
         for attack in ATTACKS_IV
         for rule in RULES_IV
         for momentum in (MOMENTA[-1], MOMENTA[0])
+    )
+
+
+def with_and_without_momentum(setting: str) -> tuple[Key, ...]:
+    """Pairs of cells without attack and under one, by attack, rule and momentum: ROP's first."""
+    return tuple(
+        key
+        for attack in ATTACKS_IV
+        for rule in RULES_IV
+        for momentum in (MOMENTA[0], MOMENTA[-1])
+        for key in clean_and_attacked(setting, rule, momentum, attack)
     )
 
 
@@ -211,21 +234,51 @@ def slows(
 
 
 def rop_costs(
-    place: str, setting: str, rule: str, momentum: float, stated: float, words: str = ""
+    place: str,
+    setting: str,
+    rule: str,
+    momentum: float,
+    points: float,
+    words: str = "",
+    unit: str = "",
 ) -> Claim:
-    """ROP costs the ``stated`` points, within the margin of its cell in Table IV.
+    """ROP costs the stated ``points``, within the margin of its cell in Table IV.
 
-    The claim says ``words`` of them, if these are not the number itself.
+    The claim says ``words`` of them, if these are not the number itself, and in which ``unit`` they
+    are taken.
     """
     where = place_title(setting, rule, momentum)
     return claim(
         place,
-        f"{where}: ROP costs {words or f'{stated:g} points'}",
+        f"{where}: ROP costs {words or f'{points:g} points'}" + (f", {unit}" if unit else ""),
         clean_and_attacked(setting, rule, momentum),
         drop,
-        range_of_cost(setting, rule, momentum, stated),
+        range_of_cost(setting, rule, momentum, points),
         "the accuracy [falls|rises] by {:.1f} points",
-        former=Former(f"{where}: ROP costs {stated:g} points") if words else None,
+        former=Former(f"{where}: ROP costs {points:g} points") if words else None,
+        sentence=f"ROP costs {words}" if unit else "",
+    )
+
+
+def rop_costs_share(
+    place: str, setting: str, rule: str, momentum: float, stated_share: float, words: str, of: str
+) -> Claim:
+    """ROP costs the ``stated_share`` of the accuracy without attack, in percent.
+
+    The margin is that of its cell in Table IV, in percent of the highest accuracy that the table
+    allows without attack. ``words`` are what the paper says, and ``of`` says of what it is a share.
+    """
+    clean, attacked = clean_and_attacked(setting, rule, momentum)
+    highest = bounds_without_attack(clean).value
+    spread = 100 * (published_accuracies()[attacked].spread or 0.0) / highest
+    return claim(
+        place,
+        f"{place_title(setting, rule, momentum)}: ROP costs {words}, {of}",
+        (clean, attacked),
+        lambda values: 100 - percent_left(*values),
+        stated(stated_share, spread),
+        "the accuracy [falls|rises] by {:.1f} % of what it is without attack",
+        sentence=f"ROP costs {words}",
     )
 
 

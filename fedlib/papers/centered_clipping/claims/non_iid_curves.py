@@ -18,6 +18,7 @@ from fedlib.papers.centered_clipping.claims.makers import (
     diverges,
     never_learns,
     rop_costs,
+    rop_costs_share,
     slows,
 )
 from fedlib.papers.centered_clipping.keys import table_iv
@@ -98,8 +99,30 @@ SMALL_RADIUS_FALLS_SHORT = tuple(
 )
 
 FIGURE_8 = (
-    rop_costs(
-        "Fig. 8, text", "fmnist_noniid", "cc_tau1", 0.99, 20, "almost 20 %, taken as 20 points"
+    # The text names neither a β nor the unit.
+    *(
+        row
+        for momentum in reversed(MOMENTA[1:])
+        for row in (
+            rop_costs(
+                "Fig. 8, text",
+                "fmnist_noniid",
+                "cc_tau1",
+                momentum,
+                20,
+                "almost 20 %",
+                "taken as 20 points",
+            ),
+            rop_costs_share(
+                "Fig. 8, text",
+                "fmnist_noniid",
+                "cc_tau1",
+                momentum,
+                20,
+                "almost 20 %",
+                "taken as a share of the accuracy without attack",
+            ),
+        )
     ),
     *(slows("Fig. 8, text", "fmnist_noniid", "cc_tau1", momentum) for momentum in MOMENTA[1:]),
     claim(
@@ -112,6 +135,16 @@ FIGURE_8 = (
         own_limit=True,
         reading="at some β",
         former=Former("FMNIST*, RFA: ALIE can make it diverge"),
+    ),
+    claim(
+        "Fig. 8, text",
+        "FMNIST*, RFA: ALIE can make RFA diverge",
+        all_clean_and_attacked("fmnist_noniid", "rfa", MOMENTA, ("alie",)),
+        statistics.most_left,
+        below(50),
+        SHARE_LEFT,
+        own_limit=True,
+        reading="at every β",
     ),
     *(
         # The same sentence says "can" of all three attacks.

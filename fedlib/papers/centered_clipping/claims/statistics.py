@@ -237,14 +237,27 @@ def least_gain_of_rules(values: list[float]) -> float:
     return min(mean(gains[rule :: len(RULES_IV)]) for rule in range(len(RULES_IV)))
 
 
-def more_gain_under_others(values: list[float]) -> float:
-    """Median gain by momentum under the other attacks minus that under the first one.
+FEWEST_HARMED = 3
+"""How many cells must be harmed without momentum, so that it can be said what momentum does."""
 
-    The median does not hang on a single run that has collapsed. Values by attack, rule and
-    momentum.
+
+def more_cost_taken_from_others(values: list[float]) -> float:
+    """How much more of the cost momentum takes from the other attacks than from the first, in %.
+
+    It is the median over the cells in which an attack costs more than the margin without momentum.
+    An attack that costs nothing leaves nothing to gain. The median does not hang on a single run
+    that has collapsed. It is NaN if fewer than ``FEWEST_HARMED`` cells of one side are harmed.
+    Values by attack, rule and momentum, none first, in pairs of clean and attacked.
     """
-    gains = gains_by_momentum(values)
-    return median(gains[len(RULES_IV) :]) - median(gains[: len(RULES_IV)])
+    costs = groups_of([drop(pair) for pair in groups_of(values, 2)], 2)
+    taken = [
+        [100 * (1 - most / none) for none, most in side if none > MARGIN]
+        for side in (costs[: len(RULES_IV)], costs[len(RULES_IV) :])
+    ]
+    if min(map(len, taken)) < FEWEST_HARMED:
+        return math.nan
+    first, others = map(median, taken)
+    return others - first
 
 
 def least_gain_at_any_momentum(values: list[float]) -> float:
