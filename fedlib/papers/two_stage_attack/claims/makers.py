@@ -101,7 +101,9 @@ def lowers(
     )
 
 
-def lower_than(place: str, data: str, rule: str, weaker: str, stronger: str) -> Claim:
+def lower_than(
+    place: str, data: str, rule: str, weaker: str, stronger: str, former_place: str | None = None
+) -> Claim:
     """That one attack leaves a lower level than another, and than no attack."""
     text = (
         f"{where(data, rule)}: {ATTACK_TITLES[stronger]} lowers the certified level more than "
@@ -121,7 +123,7 @@ def lower_than(place: str, data: str, rule: str, weaker: str, stronger: str) -> 
         judged_as=_turned_over,
         nothing_means=f"{DIVERGED} or another attack already leaves practically no level",
         sentence=_more_harm(weaker, stronger),
-        former=Former(text),
+        former=Former(text, place=former_place),
     )
 
 
@@ -140,7 +142,14 @@ def _farther(values: list[float]) -> float:
     return math.nan if last >= RADIUS <= farthest else last - farthest
 
 
-def worse_boundary(place: str, rule: str, weaker: str, stronger: str, sentence: str = "") -> Claim:
+def worse_boundary(
+    place: str,
+    rule: str,
+    weaker: str,
+    stronger: str,
+    sentence: str = "",
+    former_place: str | None = None,
+) -> Claim:
     """That one attack moves the boundary further from the circle than another, and than none."""
     said = (
         "moves the boundary away from the circle"
@@ -158,5 +167,5 @@ def worse_boundary(place: str, rule: str, weaker: str, stronger: str, sentence: 
         measure=boundary_error,
         nothing_means=f"{DIVERGED} or both attacks leave no boundary",
         sentence=sentence or _more_harm(weaker, stronger),
-        former=Former(text),
+        former=Former(text, place=former_place),
     )

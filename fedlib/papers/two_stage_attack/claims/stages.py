@@ -11,18 +11,27 @@ from fedlib.papers.two_stage_attack.measures import last_distance, policy_epochs
 def _of_stages(
     data: str, rule: str, said: str, needed: Range, shown: str, of_data: bool, former: str = ""
 ) -> Claim:
-    """A claim on how long one of the two stages takes, in a run of the attack."""
+    """A claim on how long one of the two stages takes, in a run of the attack.
+
+    The number of rounds from which the policy learns is this book's, so that its time is too.
+    """
+    place = "section 4" if rule == "mean" else OWN
+    words = f"{where(data, rule)}: {former or said}"
     return Claim(
-        "section 4" if rule == "mean" else OWN,
+        place if of_data else OWN,
         f"{where(data, rule)}: {said}",
         cells(data, rule, "learned"),
         min,
         needed,
         shown,
         measure=last_distance if of_data else policy_epochs,
-        former=Former(f"{where(data, rule)}: {former}") if former else None,
+        # The text compares "consecutive time steps", and gives no learning rate.
+        reading=_ONE_EPOCH_APART if of_data else "",
+        former=Former(words, place=place, reading=""),
     )
 
+
+_ONE_EPOCH_APART = "estimates one epoch apart, learning rate 0.05 of the matching"
 
 STAGES = (
     *(
