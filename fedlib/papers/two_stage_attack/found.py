@@ -15,6 +15,10 @@ from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
 
 _DATA = "circle"
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
+_TITLES = {
+    rule: f"the {title}" if title.islower() else title for rule, title in RULE_TITLES.items()
+}
+"""The rules as a sentence names them."""
 _UNKNOWN = " is not computed yet."
 _CONTROLS = {"greedy": "the greedy one", "signs": "the one with constant signs"}
 """The attackers that learn no policy, in words."""
@@ -108,7 +112,7 @@ def _as_built(archive: Archive, sentence: str) -> str:
             ".",
         )
     return Headed(
-        sentence.head,
+        sentence.head + _with_a_defence(archive),
         sentence.body,
         f" Our attack learns again every {rounds} rounds. The attack of the paper learns once.",
         *said,
@@ -182,8 +186,7 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
     keys = {rule: _keys(rule, "none", attack) for rule in _DEFENCES}
     known = {rule: archive.alike(pair) for rule, pair in keys.items()}
     stored = {rule: pair for rule, pair in known.items() if pair is not None}
-    titles = {rule: f"the {title}" if title.islower() else title
-              for rule, title in RULE_TITLES.items()}  # fmt: skip
+    titles = _TITLES
     if not stored:
         listed = " and ".join(titles[rule] for rule in _DEFENCES)
         return f"How much robustness {listed} keep under {name}{_UNKNOWN}"
@@ -205,6 +208,19 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
         f"data; {resting_on(results)}).",
         meant if attack == "learned" else "",
     )
+
+
+def _with_a_defence(archive: Archive) -> str:
+    """Say in a few words what the learned attack leaves under each defence, if all are known."""
+    pairs = [archive.alike(_keys(rule, "none", "learned")) for rule in _DEFENCES]
+    shares = [_left(*pair) if pair is not None else None for pair in pairs]
+    if any(share is None for share in shares):
+        return ""
+    each = " and ".join(
+        f"{_TITLES[rule]} keeps {share:.0f} %"
+        for rule, share in zip(_DEFENCES, shares, strict=True)
+    )
+    return f" With a defence at the server, {each} of the certified level."
 
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:
