@@ -442,8 +442,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     put_cells(store, {"variants/pixels_attack_no_momentum/femnist_uniform/0.2/omn/cent1p": 0.08})
     phases = found(Archive(GRID, store))[1]
-    assert " Three of these choices are enough for this: without momentum, " in phases
-    assert phases.endswith(" standardise pixels, one phase has 0.08.")
+    assert " Three of these choices are enough to do this to one phase: without " in phases
+    assert phases.endswith(" it has 0.08. With these three, two phases are not computed.")
 
 
 def test_the_words_of_what_was_found_follow_the_numbers(tmp_path, quiet):

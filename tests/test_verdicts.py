@@ -803,6 +803,25 @@ def test_the_error_of_a_finite_test_set_counts_as_noise(store, toy, monkeypatch)
     assert "noise 11 " in row.runs
 
 
+def test_the_printed_spread_counts_if_the_noise_is_of_another_protocol(store, toy, monkeypatch):
+    noise = Noise(1.0, 1000)
+    monkeypatch.setattr(NoiseBook, "of", lambda self, result: noise)
+    monkeypatch.setattr("fedlib.evidence.noise.test_size", lambda record: 10_000_000)
+    numbers = {"table/mean": PrintedNumber(90, 12), "table/median": PrintedNumber(80, 5)}
+    fill(store, toy, {"mean": (90,), "median": (80,)})
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: numbers[cell])
+    assert (row.kind, row.runs[-19:]) == ("holds", "noise 1.4 (1000 df)")
+    noise = replace(noise, origin="of other protocols")
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: numbers[cell])
+    assert row.verdict == "undecided: one seed, too near the limit"
+    # 12 and 5 points: their squares sum to that of 13.
+    assert row.runs.endswith("noise 13 (1000 df of other protocols), with the printed spread")
+    # A printed spread that is smaller changes nothing.
+    numbers = {cell: number._replace(spread=0.5) for cell, number in numbers.items()}
+    row = judged(store, toy, lead("mean", "median"), lambda cell, quantity: numbers[cell])
+    assert row.runs.endswith("noise 1.4 (1000 df of other protocols)")
+
+
 def test_what_the_papers_own_table_contradicts_gets_no_verdict_from_runs(store, toy, steady):
     numbers = {"table/mean": PrintedNumber(70, 1), "table/median": PrintedNumber(80, 1)}
     fill(store, toy, {"mean": (70,), "median": (80,)})
@@ -895,8 +914,8 @@ DECIDED_AT_CHANCE = {
     "aggregate than honest clients' maps are, as the rule itself judges [default reading]": "The "
     "claim is about the scores of "
     "all rounds. They are the reason for which the model ends at chance.",
-    "Synthetic, no defence: the estimate of the data converges within 3 epochs": "The claim is "
-    "about what the attacker learns before it attacks. The model ends at chance by the attack.",
+    "Synthetic, no defence: the estimate of the data converges within 3 epochs [estimates one "
+    "epoch apart, learning rate 0.05 of the matching]": "The claim is about what the attacker learns before it attacks. The model ends at chance by the attack.",
     "Synthetic, no defence: learning the policy takes about as long as 1 of the federation's "
     "epochs, or less (with this book's number of rounds to learn from)": "The claim is about time.",
     **{

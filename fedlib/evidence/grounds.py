@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from fedlib.evidence.claim import Claim
+from fedlib.evidence.claim import Claim, Printed
 from fedlib.evidence.judgement import DECIDED
 from fedlib.evidence.noise import Noise, resolution
 from fedlib.evidence.results import CellResult
@@ -83,6 +83,23 @@ def noted(claim: Claim, known: Sequence[CellResult], verdict: Verdict) -> Verdic
         for said in ("reduced", "caveat"):
             notes.extend(sorted({getattr(result, said) for result in known} - {""}))
     return Verdict(verdict.kind, "; ".join(notes))
+
+
+def printed_spreads(
+    claim: Claim, lookup: Printed | None, noises: Sequence[Noise | None]
+) -> list[float]:
+    """Return the printed spread of each cell whose noise is that of another protocol, and else 0.
+
+    How far seeds are apart depends on the protocol, so the paper may know more of it than runs of
+    another one do.
+    """
+    numbers = claim.printed(lookup) if lookup is not None else None
+    if numbers is None:
+        return [0.0] * len(noises)
+    return [
+        number.spread if noise is not None and noise.origin else 0.0
+        for number, noise in zip(numbers, noises, strict=True)
+    ]
 
 
 def noise_in_words(noise: Noise, found: Sequence[SeedValue]) -> str:

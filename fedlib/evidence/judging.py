@@ -15,6 +15,7 @@ from fedlib.evidence.grounds import (
     noise_in_words,
     noted,
     obstacle,
+    printed_spreads,
     statistic_in_words,
     too_wide_to_tie,
 )
@@ -220,6 +221,7 @@ class Judge:
         least = least_known(weighed.noises)
         if least is not None and not claim.yes_or_no:
             basis += f", {noise_in_words(least, values)}"
+            basis += ", with the printed spread" if weighed.in_print else ""
             basis += " of the number that is judged" if claim.judged_as else ""
         why = obstacle(claim, known, weighed.chance)
         if why:
@@ -250,10 +252,11 @@ class Judge:
             for book, result in zip(books, known, strict=True)
         ]
         pooled = [noise.sd if noise else 0.0 for noise in noises]
-        sds = list(map(max, pooled, others))
+        spreads = printed_spreads(claim, self.lookup, noises)
+        sds = list(map(max, pooled, others, spreads))
         found: list[_Seed] = []
         by_chance: list[_Seed] = []
-        unstable = wide = False
+        unstable = wide = in_print = False
         for seed in seeds:
             numbers = claim.numbers([result.of_seed(seed) for result in known])
             value = claim.value(numbers)
@@ -274,10 +277,12 @@ class Judge:
                 continue
             found.append(seed_value)
             unstable |= any(others[i] > pooled[i] for i in places)
+            in_print |= any(spreads[i] > max(pooled[i], others[i]) for i in places)
             wide |= any(too_wide_to_tie(claim, numbers[i], errors[i], count) for i in places)
         return _Weighed(
-            tuple(found or by_chance), tuple(noises), bool(by_chance) and not found, unstable, wide
-        )
+            tuple(found or by_chance), tuple(noises), bool(by_chance) and not found, unstable, wide,
+            in_print,
+        )  # fmt: skip
 
     def _said_before(self, claim: Claim, kind: str, noise: float) -> str:
         """Return what the last evaluations say against a verdict, or nothing if they agree.
@@ -368,6 +373,8 @@ class _Weighed(NamedTuple):
         Whether a number that decides is of a cell whose other seeds are unstable.
     wide
         Whether the noise of a number that decides is too wide for a tie.
+    in_print
+        Whether the noise of a number that decides is the spread that the paper prints.
     """
 
     seeds: tuple[_Seed, ...]
@@ -375,6 +382,7 @@ class _Weighed(NamedTuple):
     chance: bool
     unstable: bool
     wide: bool
+    in_print: bool
 
 
 def _mean_of(name: str, result: CellResult) -> float:

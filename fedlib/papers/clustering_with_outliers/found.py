@@ -297,11 +297,11 @@ def _enough_of_code(archive: Archive, key: str, whole: CellResult) -> Linked | s
     three = few[0]
     enough = abs(_accuracy(three) - _accuracy(whole)) <= _LITTLE
     return joined(
-        f" Three of these choices {'are' if enough else 'are not'} enough for this: without "
-        "momentum, with the code's formula of the attack and its way to standardise pixels, one "
-        "phase has ",
+        f" Three of these choices {'are' if enough else 'are not'} enough to do this to one "
+        "phase: without momentum, with the code's formula of the attack and its way to standardise "
+        "pixels, it has ",
         _shown(archive, three),
-        ".",
+        ". With these three, two phases are not computed.",
     )
 
 

@@ -77,7 +77,7 @@ FIGURE_2_CLAIMS = (
             "Cent2P and Mean2P are significantly better than all other rules",
             TWO_PHASE,
             BASELINES,
-            above(2 * MARGIN),
+            above(LARGE),
         )
         for attack in ("sf", "omn")
     ),
@@ -93,7 +93,7 @@ FIGURE_2_CLAIMS = (
         "Cent2P and Mean2P are much better than GM, CClip, CWM, CWTM and Krum",
         TWO_PHASE,
         _WITHOUT_AVG,
-        above(2 * MARGIN),
+        above(LARGE),
         "Cent2P and Mean2P are much better than the other five",
     ),
     _ahead_in_figure_2(
@@ -104,7 +104,7 @@ FIGURE_2_CLAIMS = (
         "certain resilient rules are significantly worse than Avg",
         BASELINES,
         second_lowest_below,
-        above(2 * MARGIN),
+        above(LARGE),
         "the second lowest is {:.1f} points below Avg",
     ),
     _figure_2_claim(

@@ -87,21 +87,30 @@ _TABLE_1, _TABLE_5 = Scenario(UNIFORM, "0.4"), Scenario(UNIFORM, "0.2")
 
 
 def _stays_above_60_percent(
-    place: str, text: str, scenario: Scenario, rule: str, attacks: Sequence[str], shown: str
+    place: str,
+    text: str,
+    scenario: Scenario,
+    rule: str,
+    attacks: Sequence[str],
+    shown: str,
+    former_place: str | None = None,
 ) -> Claim:
     cells = scenario.cells((rule,), attacks)
-    return Claim(place, text, cells, min, above(60), shown, of_level=True)
+    former = Former(text, place=former_place) if former_place else None
+    return Claim(place, text, cells, min, above(60), shown, of_level=True, former=former)
 
 
 _UNIFORM_WORST_CASES = (
     *(
+        # The text states 0.62 and 0.61, which are compared in the table. 0.6 is this book's limit.
         _stays_above_60_percent(
-            "section 5, Table 1",
+            OWN,
             f"Uniform, rate 0.4: {RULE_TITLES[rule]} stays above 0.6 under all six attacks",
             _TABLE_1,
             rule,
             PUBLISHED_ATTACKS,
             "its lowest accuracy is {:.1f} %",
+            "section 5, Table 1",
         )
         for rule in TWO_PHASE
     ),
