@@ -35,10 +35,14 @@ def rows(*kinds_by_reading):
     # Three of the rows are of one reading, in which one does not hold.
     ([("", HOLDS), ("", HOLDS), ("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", TIE),
       ("e", UNDECIDED)],
-     "holds in 3 of 6 decided rows, in 1 of 4 readings all rows hold, 1 tie, 1 undecided"),
+     "holds in 3 of 6 decided rows, all rows hold in 1 of 4 readings, 1 tie, 1 undecided"),
     ([("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", HOLDS), ("d", UNDECIDED), ("e", UNDECIDED)],
-     "holds in 2 of 4 decided rows, in 1 of 4 readings all rows hold, in 1 some hold and the "
-     "others are undecided, 2 undecided"),
+     "holds in 2 of 4 decided rows, all rows hold in 1 of 4 readings, in 1 all decided rows hold, "
+     "2 undecided"),
+    ([("code", HOLDS), ("", UNDECIDED)],
+     "holds in 1 of 1 decided row, decided only in this reading: code, 1 undecided"),
+    ([("", FAILS), ("code", UNDECIDED)],
+     "holds in 0 of 1 decided row, decided only in this reading: as the text says it, 1 undecided"),
     ([("", UNDECIDED), ("b", UNDECIDED)], "2 undecided"),
 ])  # fmt: skip
 def test_rows_are_counted_and_readings_if_there_are_many(given, said):

@@ -180,7 +180,7 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     counts = counted_rows(rows)
     decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
     parts = [f"holds in {counts[HOLDS]} of {plural(decided, 'decided row')}"] if decided else []
-    parts += _by_reading(rows)
+    parts += _only_reading(rows) or _by_reading(rows)
     if tied := counts[TIE]:
         parts.append(plural(tied, "tie"))
     parts += [
@@ -204,6 +204,15 @@ def _where(place: str, rows: Sequence[Judgement]) -> str:
     return "; ".join([*where, _in_settings(rows)])
 
 
+def _only_reading(rows: Sequence[Judgement]) -> list[str]:
+    """Name the reading of the decided rows if there is only one, and other rows have others."""
+    of_decided = {row.claim.reading for row in rows if row.decided}
+    if len(of_decided) == 1 < len({row.claim.reading for row in rows}):
+        reading = of_decided.pop() or "as the text says it"
+        return [f"decided only in this reading: {reading}"]
+    return []
+
+
 def _by_reading(rows: Sequence[Judgement]) -> list[str]:
     """Say in how many readings all rows hold, if a sentence is tested in many readings.
 
@@ -218,8 +227,8 @@ def _by_reading(rows: Sequence[Judgement]) -> list[str]:
         return []
     held = sum(found == {HOLDS} for found in kinds.values())
     rest = sum(found == {HOLDS, "open"} for found in kinds.values())
-    said = [f"in {held} of {len(kinds)} readings all rows hold"]
-    return [*said, f"in {rest} some hold and the others are undecided"] if rest else said
+    said = [f"all rows hold in {held or 'none'} of {len(kinds)} readings"]
+    return [*said, f"in {rest} all decided rows hold"] if rest else said
 
 
 def _row(slug: str, row: Judgement) -> str:

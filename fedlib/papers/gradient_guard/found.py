@@ -16,7 +16,7 @@ from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
-from fedlib.papers.gradient_guard.measures import BREAKS, late_accuracy, separation
+from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy, separation
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
     GREY,
@@ -109,7 +109,7 @@ def _full_krum(archive: Archive) -> str:
         f". {count}. Under the same attack, the plain average without any defence "
         f"{'keeps' if better else 'has'} ",
         _percent(archive, undefended),
-        f" ({_resting_on(known)}).",
+        f" ({_resting_on(known)}; each number is the mean of the last {LAST} evaluations).",
         _larger_batches(archive, attacked),
         _other_readings(archive),
     )
