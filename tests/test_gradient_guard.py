@@ -480,7 +480,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     assert ". Under the same attack, the plain average without any defence keeps 85.0 % (2" in krum
     assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
-    assert "(2 seeds, at the largest scale of this book; the paper prints none)" in krum
+    assert "(2 seeds, at the largest scale of this book; the paper prints none; each " in krum
+    assert "number is the mean of the last 5 evaluations)" in krum
     assert krum.endswith(
         " In 1 of 16 readings of the text, the defence withstands this attack and full-trim at "
         "30 % and 50 % (some verdicts rest on one seed). 14 readings are undecided."
