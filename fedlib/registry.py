@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from fedlib.validation import check_name, make_part
+from fedlib.validation import ConfigError, check_name, make_part
 
 T = TypeVar("T", bound=type)
 P = TypeVar("P")
@@ -32,7 +34,9 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         self._field = field
         self._package = package
         self._classes: dict[str, type[P]] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
+        # A thread that comes while another one imports the parts must wait for all of them.
+        self._lock = threading.RLock()
 
     def register(self, name: str) -> Callable[[T], T]:
         """Return a class decorator that enters a class as ``name`` and sets its ``name``.
@@ -40,8 +44,15 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         Raises
         ------
         ValueError
-            If another class has entered under this name.
+            If another class has entered under this name, or if the name has other characters than
+            lower-case letters, digits and underscores.
         """
+
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(
+                f"{self._field} {name!r} cannot be a name: it must begin with a lower-case letter "
+                "and have only lower-case letters, digits and underscores."
+            )
 
         def enter(cls: T) -> T:
             known = self._classes.get(name)
@@ -49,7 +60,10 @@ class Registry(Mapping[str, type[P]], Generic[P]):
                 cls.__module__,
                 cls.__qualname__,
             ):
-                raise ValueError(f"{self._field} {name!r} is already registered by {known}.")
+                raise ValueError(
+                    f"{self._field} {name!r} is already registered by {known.__qualname__} in "
+                    f"{known.__module__}: {cls.__module__} must choose another name."
+                )
             cls.name = name  # type: ignore[attr-defined]
             self._classes[name] = cls
             return cls
@@ -68,15 +82,30 @@ class Registry(Mapping[str, type[P]], Generic[P]):
 
     def _load(self) -> None:
         """Import all modules of the package, so that their classes enter the registry."""
-        if not self._loaded:
-            self._loaded = True  # This comes first, because modules may read the registry.
+        if self._loaded:
+            return
+        with self._lock:
+            if self._loaded or self._loading:
+                return  # The modules that are imported may read the registry themselves.
+            self._loading = True
             try:
                 package = importlib.import_module(self._package)
                 for module in pkgutil.iter_modules(package.__path__):
-                    importlib.import_module(f"{self._package}.{module.name}")
-            except BaseException:
-                self._loaded = False  # Otherwise the next access would find half of the parts.
-                raise
+                    self._import(f"{self._package}.{module.name}")
+                self._loaded = True
+            finally:
+                self._loading = False
+
+    def _import(self, module: str) -> None:
+        """Import one module of the package."""
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(
+                f"{self._field}: the module {module} cannot be imported: "
+                f"{type(error).__name__}: {said}"
+            ) from error
 
     def __getitem__(self, name: str) -> type[P]:
         self._load()

@@ -52,7 +52,9 @@ def check_name(field: str, value: object, allowed: Iterable[str]) -> str:
     if isinstance(value, str) and value in names:
         return value
     names = sorted(names)
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
+    near = (
+        difflib.get_close_matches(value, names, n=1, cutoff=0.4) if isinstance(value, str) else []
+    )
     hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ConfigError(f"{field}={value!r} is unknown{hint} Allowed: {', '.join(names)}.")
 
@@ -200,10 +202,11 @@ def check_matrix(field: str, value: object, axes: str) -> None:
             f"{field} of type {type(value).__name__} cannot be used: it must be a torch.Tensor, "
             f"such as torch.from_numpy({field})."
         )
-    if value.dim() != 2 or not value.is_floating_point():
+    if value.dim() != 2 or not value.is_floating_point() or value.layout != torch.strided:
         raise ConfigError(
-            f"{field} of shape {tuple(value.shape)} and type {value.dtype} cannot be used: it must "
-            f"be a floating-point matrix {axes}."
+            f"{field} of shape {tuple(value.shape)} and type {value.dtype}"
+            + ("" if value.layout == torch.strided else f" and layout {value.layout}")
+            + f" cannot be used: it must be a dense floating-point matrix {axes}."
         )
 
 

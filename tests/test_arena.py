@@ -476,6 +476,26 @@ class Against(Attack):
             "returns a NaN or an Inf for finite updates",
         ),
         (
+            RULE.format(name="changes", cls="Changes", result="updates.zero_().mean(0), state"),
+            "changes the updates: must leave them as they are",
+        ),
+        (
+            RULE.format(name="double", cls="Double", result="updates.mean(0).double(), state"),
+            "returns numbers of type torch.float64 for updates of type torch.float32",
+        ),
+        (
+            RULE.format(name="misspelt", cls="Misspelt", result="updates.mean(0), state").replace(
+                "def _aggregate", "def aggregate"
+            ),
+            "its class Misspelt has no method _aggregate, and must have one",
+        ),
+        (
+            RULE.format(name="stranger", cls="Stranger", result="updates.mean(0), state").replace(
+                "(Aggregator)", ""
+            ),
+            "its class Stranger must be a subclass of Aggregator",
+        ),
+        (
             RULE.format(name="bare", cls="Bare", result="updates.mean(0)"),
             "must return (aggregate, state)",
         ),

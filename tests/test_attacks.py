@@ -749,7 +749,9 @@ def test_attacks_that_need_something_say_so():
         ATTACKS["alie"](n_byzantine=5, z=1.0).apply(torch.zeros(0, 3))
     with pytest.raises(ConfigError, match=r"updates of type list .* must be a torch\.Tensor"):
         ATTACKS["alie"](n_byzantine=5, z=1.0).apply(np.zeros((7, 3)).tolist())
-    with pytest.raises(ConfigError, match=r"must be a floating-point matrix \(n_clients - n_byz"):
+    with pytest.raises(
+        ConfigError, match=r"must be a dense floating-point matrix \(n_clients - n_byz"
+    ):
         ATTACKS["ipm"](n_byzantine=5).apply(torch.zeros(7, 3, dtype=torch.int64))
 
 

@@ -16,7 +16,7 @@ from fedlib.data import PARTITIONS, DataConfig, load_dataset
 from fedlib.engine import play
 from fedlib.engine.play import recorded
 from fedlib.federation import Facts
-from fedlib.federation.projection import project
+from fedlib.federation.steps import project
 from fedlib.gradients import gradients, saliency_maps
 from fedlib.trackers.reputation import separation
 from fedlib.validation import ConfigError

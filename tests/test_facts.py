@@ -12,8 +12,9 @@ from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import MomentumSGD
 from fedlib.data import PARTITIONS, DataConfig, load_dataset
-from fedlib.federation import Samples, Streams
+from fedlib.federation import Facts, Samples, Streams, steps
 from fedlib.federation import facts as facts_module
+from fedlib.federation.steps import losses_after
 from fedlib.gradients import gradients, saliency_maps
 from fedlib.validation import ConfigError
 
@@ -97,7 +98,7 @@ def test_votes_are_on_the_losses_after_a_step_at_the_servers_rate(dataset):
     generator = torch.Generator().manual_seed(0)
     candidates = 0.1 * torch.randn(2, len(state.parameters), generator=generator)
     x, y = dataset.x_train[:15].view(3, 5, 1, 28, 28), dataset.y_train[:15].view(3, 5)
-    found = facts_module._losses_after(facts_module.Moment(federation, state), candidates, x, y)
+    found = losses_after(federation, state, candidates, x, y)
     before = state.parameters.clone()
     for number, candidate in enumerate(candidates):
         state.parameters.copy_(before - 0.25 * candidate)
@@ -205,7 +206,7 @@ def test_trial_elections_leave_the_servers_own_alone(dataset):
         _drawn(state.streams("votes"), own[attack])
         _drawn(state.streams("trial_votes"), trials[attack])
         with pytest.MonkeyPatch.context() as patch:
-            calls = recorded_calls(patch, facts_module, "_losses_after")
+            calls = recorded_calls(patch, facts_module, "losses_after")
             for _ in range(3):
                 engine.play_round(federation, state)
         elections[attack] = calls
@@ -220,8 +221,8 @@ def test_trial_elections_leave_the_servers_own_alone(dataset):
     assert len(elections["camouflage"]) == 12
     for start in (0, 4, 8):
         (first, *others), true = (
-            [call[2:] for call in elections["camouflage"][start : start + 3]],
-            elections["camouflage"][start + 3][2:],
+            [call[3:] for call in elections["camouflage"][start : start + 3]],
+            elections["camouflage"][start + 3][3:],
         )
         assert all(other[0] is first[0] and other[1] is first[1] for other in others)
         assert not torch.equal(first[0], true[0])
@@ -273,8 +274,8 @@ def test_batch_norm_looks_at_each_voters_batch_alone():
     federation, state = engine.prepare(setting, load_dataset(data))
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        original = facts_module.forward
-        patch.setattr(facts_module, "forward", lambda m, x: seen.append(len(x)) or original(m, x))
+        original = steps.forward
+        patch.setattr(steps, "forward", lambda m, x: seen.append(len(x)) or original(m, x))
         engine.play_round(federation, state)
     assert seen == [5] * 8  # four clients with batches of five, two candidates
 
@@ -315,3 +316,30 @@ def test_gradient_guard_may_look_at_each_clients_own_samples(dataset):
     engine.play_round(federation, state)
     assert seen == [[i] for i in range(8)]
     assert engine.run(setting, dataset) == engine.run(setting, dataset)
+
+
+def test_facts_get_the_precision_of_the_updates():
+    updates = torch.randn(8, 5)
+    own = np.ones((2, 5))  # of double precision, as NumPy makes it
+    for attack in ("camouflage", "bit_flip", "rop"):
+        made = ATTACKS[attack](n_byzantine=2)
+        facts = {"own_updates": own, "last_aggregate": own[0], "benign_mean": own[0]}
+        told = Facts(**{name: value for name, value in facts.items() if name in made.knows})
+        if made.knows - {"benign_updates"} <= set(told):
+            sent, _ = made.apply(updates[:6], made.init(8, 5), told)
+            assert sent.dtype == torch.float32
+    counts = torch.arange(8)
+    assert Facts(sample_counts=counts).beside(updates).sample_counts is counts
+
+
+def test_facts_of_a_wrong_kind_are_named():
+    updates, rule = torch.randn(8, 5), AGGREGATORS["fltrust"](n_byzantine=2)
+    with pytest.raises(ConfigError, match=r"as an array of shape .* but it is of type list"):
+        rule.apply(updates, None, Facts(server_update=[1.0] * 5))
+    with pytest.raises(ConfigError, match="state is of type Facts: facts must be the third"):
+        rule.apply(updates, Facts(server_update=updates[0]))
+    with pytest.raises(ConfigError, match=r"facts=.* must be Facts"):
+        rule.apply(updates, None, {"server_update": updates[0]})
+    voting = AGGREGATORS["center_with_outliers"](n_byzantine=2, side="vote")
+    with pytest.raises(ConfigError, match="'vote' as a function, but it is of type int"):
+        voting.apply(updates, None, Facts(vote=5))

@@ -120,6 +120,26 @@ def path_outside(record):
     record["provenance"]["files"] = files
 
 
+def no_losses(record):
+    del record["metrics"]["train_loss"]
+
+
+def text_for_a_loss(record):
+    record["metrics"]["test_loss"] = ["x"]
+
+
+def no_date(record):
+    record["provenance"]["started"] = "today"
+
+
+def no_threads(record):
+    record["provenance"]["threads"] = 0
+
+
+def truth_for_a_seed(record):
+    record["config"]["seed"] = True
+
+
 def name_outside(record):
     file = {"path": f"smoke/{record['id']}-x", "sha256": "0" * 64}
     record["provenance"]["files"] = {"../../x": file}
@@ -145,6 +165,11 @@ def lost_file(record):
         (text_for_time, "wall_time_s='long' must be of type int or float"),
         (too_few_rounds, "metrics.rounds must be the 1 rounds"),
         (impossible_accuracy, "must be 1 shares from 0 to 1"),
+        (no_losses, "metrics.train_loss must be 1 numbers"),
+        (text_for_a_loss, "metrics.test_loss must be 1 numbers"),
+        (no_date, "provenance.started='today' must be a date and time"),
+        (no_threads, "provenance.threads=0 must be at least 1"),
+        (truth_for_a_seed, "seed=True must be a whole number"),
         (another_paper, "slug='other' must be 'toy'"),
         (path_outside, "must be a path below the paper's folder"),
         (name_outside, "its file '../../x'"),

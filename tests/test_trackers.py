@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from small import config
@@ -14,7 +16,7 @@ from fedlib.clients import RobustSGD
 from fedlib.data import DataConfig, load_dataset
 from fedlib.gradients import gradients
 from fedlib.metrics import evaluate
-from fedlib.trackers import TRACKERS, average_iterate
+from fedlib.trackers import TRACKERS, Tracker, average_iterate
 from fedlib.trackers.decision import decisions
 from fedlib.trackers.reputation import separation
 from fedlib.trackers.robustness import certificate, perturbation_curve
@@ -296,3 +298,37 @@ def test_how_often_the_server_takes_a_byzantine_update(dataset):
     assert won[:2].count(True) / 3 <= shares[0.0][0] <= (won[:2].count(True) + 1) / 3
     mean = setting.with_(aggregator=AGGREGATORS["mean"](n_byzantine=2))
     assert engine.run(mean, dataset)["byzantine_taken"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["rounds", "test_accuracy"])
+def test_a_tracker_cannot_take_the_name_of_another_quantity(dataset, monkeypatch, name):
+    class Clashes(Tracker):
+        name, always = "clashes", True
+        said: ClassVar[str]
+
+        def report(self, state):
+            return {self.said: 0.5}
+
+    Clashes.said = name
+    monkeypatch.setitem(TRACKERS._classes, "clashes", Clashes)
+    with pytest.raises(ConfigError, match=f"tracker='clashes' reports '{name}', which is recorded"):
+        engine.run(config(), dataset)
+
+
+def test_a_tracker_may_report_tensors_and_nothing_that_no_record_can_keep(dataset, monkeypatch):
+    class Reports(Tracker):
+        name, always = "reports", True
+        value: ClassVar[object] = torch.tensor(0.123456789)
+
+        def report(self, state):
+            return {"mine": self.value}
+
+        def final(self, state):
+            return {"last": np.arange(3)}
+
+    monkeypatch.setitem(TRACKERS._classes, "reports", Reports)
+    metrics = engine.run(config(), dataset)
+    assert (metrics["mine"], metrics["last"]) == ([0.123457] * 2, [0, 1, 2])
+    Reports.value = object()
+    with pytest.raises(ConfigError, match="reports 'mine' of type object: must be a number"):
+        engine.run(config(), dataset)

@@ -2,6 +2,8 @@
 
 import importlib
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +122,7 @@ def test_a_registry_that_failed_to_load_is_not_half_filled_afterwards(tmp_path, 
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     parts = importlib.import_module("parts_of_a_test").PARTS
     for _ in range(2):
-        with pytest.raises(ImportError, match="a package is missing"):
+        with pytest.raises(ConfigError, match="second cannot be imported: ImportError: a package"):
             list(parts)
     broken.write_text(whole)
     importlib.invalidate_caches()
@@ -173,10 +175,39 @@ def test_registry_refuses_a_second_class_of_a_name():
     class First:
         pass
 
-    with pytest.raises(ValueError, match="'a' is already registered"):
+    with pytest.raises(ValueError, match=r"'a' is already registered by .*First in"):
 
         @registry.register("a")
         class Second:
             pass
 
     assert registry._classes["a"] is First
+
+
+@pytest.mark.parametrize("name", ["", "a/b*", "my rule", "Krum", "2fast", None])
+def test_registry_refuses_a_name_that_no_cell_could_have(name):
+    with pytest.raises(ValueError, match="cannot be a name: it must begin with a lower-case"):
+        Registry("part", "fedlib.aggregators").register(name)
+
+
+def test_threads_that_use_a_registry_first_find_all_of_it(tmp_path, monkeypatch):
+    package = tmp_path / "parts_of_threads"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from fedlib.registry import Registry\nPARTS = Registry('part', 'parts_of_threads')\n"
+    )
+    for name in ("first", "second", "third"):
+        (package / f"{name}.py").write_text(
+            "import time\nfrom parts_of_threads import PARTS\ntime.sleep(0.05)\n"
+            f"@PARTS.register('{name}')\nclass Part: pass\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    parts = importlib.import_module("parts_of_threads").PARTS
+    start = threading.Barrier(4)
+
+    def count(_):
+        start.wait()
+        return len(parts)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(count, range(4))) == [3] * 4

@@ -108,7 +108,7 @@ def missing_file(record):
     ("change", "why"),
     [
         (older_revision, "an older revision of a part made it"),
-        (not_allowed_today, "is not allowed today"),
+        (not_allowed_today, "cannot be made with this version of fedlib"),
         (other_data, "is not the one of the stored run"),
         (missing_file, "policy.pt is not there"),
     ],

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from stable_baselines3 import DDPG
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.torch_layers import create_mlp
 from stable_baselines3.common.utils import set_random_seed, update_learning_rate
@@ -195,6 +196,8 @@ class Learner:
                 ),
             )  # fmt: skip
             self._learner.actor_rate = how.actor_rate
+            # Otherwise each learner would leave an empty folder among the temporary files.
+            self._learner.set_logger(Logger(folder=None, output_formats=[]))
         return self._learner
 
     def untrained(self) -> torch.nn.Module:

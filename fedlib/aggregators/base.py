@@ -13,7 +13,7 @@ from fedlib.aggregators.clients_part import ClientsPart
 from fedlib.aggregators.states import check_state
 from fedlib.arrays import ArrayT, as_tensor, in_kind
 from fedlib.blocks import NonFiniteError
-from fedlib.federation.facts import FACTS, Facts, check_facts
+from fedlib.federation.facts import FACTS, Facts, check_facts, check_given
 from fedlib.parts import Revision
 from fedlib.registry import Registry
 from fedlib.validation import ConfigError, check_int, check_matrix, check_name
@@ -190,7 +190,7 @@ class Aggregator(ClientsPart, ABC):
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
         # A graph that an update carries must not enter the state and stay there round after round.
-        updates, facts = updates.detach(), (facts or Facts()).detached()
+        updates, facts = updates.detach(), check_given(state, facts).beside(updates)
         if self.needs:
             n_clients, n_parameters = updates.shape
             sizes = {"n_clients": n_clients, "n_parameters": n_parameters}

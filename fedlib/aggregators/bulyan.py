@@ -22,6 +22,11 @@ class Bulyan(Aggregator):
     The rule is that of El Mhamdi et al. (2018), section 4. In each coordinate it averages the
     ``n - 4 f`` selected values that are closest to their median. It needs ``n >= 4 f + 3``.
 
+    With ``f = 1`` three updates are left for the last pick, and Krum would ask for none of their
+    neighbours. One is taken then. So two updates that are each other's nearest neighbour always
+    tie, and the one with the smaller sum of squared distances to all that are left is picked. The
+    paper does not say what happens here.
+
     Examples
     --------
     >>> import torch

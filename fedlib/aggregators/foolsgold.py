@@ -53,9 +53,7 @@ class FoolsGold(Aggregator):
     ...     [[1.0, 0.1, 0.2], [0.2, 1.0, 0.1], [0.1, 0.2, 1.0], [-2, -2, -2], [-2, -2, -2]]
     ... )
     >>> rule = AGGREGATORS["foolsgold"](n_byzantine=2)
-    >>> state = None
-    >>> for _ in range(1):
-    ...     aggregate, state = rule.apply(updates, state)
+    >>> aggregate, state = rule.apply(updates)
     >>> aggregate.round(decimals=2)
     tensor([0.4300, 0.4300, 0.4300])
     """

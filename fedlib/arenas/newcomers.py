@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from fedlib.aggregators import Aggregator
+from fedlib.attacks import Attack
 from fedlib.federation import Facts
 from fedlib.validation import ConfigError, check_name
 
@@ -136,10 +138,13 @@ def check_rule(made: Any, asked: str) -> None:
         return
     n, d = _TRIAL
     updates = torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+    before = updates.clone()
     try:
         found = made._aggregate(updates, made.init(n, d), Facts())
     except Exception as error:
         raise _failed("rule", asked, error) from error
+    if not torch.equal(updates, before):
+        raise ConfigError(f"rule={asked!r} changes the updates: must leave them as they are.")
     if not isinstance(found, tuple) or len(found) != 2:
         got = type(found).__name__
         raise ConfigError(
@@ -176,14 +181,25 @@ def check_attack(made: Any, asked: str) -> None:
     _check_tensor("attack", asked, sent, (made.n_byzantine, d), finite=False)
 
 
-def check_made(kind: str, asked: str, cls: type) -> None:
+def check_made(kind: str, asked: str, cls: Any) -> None:
     """Check that a part can be made without parameters, because an arena takes the defaults.
 
     Raises
     ------
     ConfigError
-        If a field has no default.
+        If the class is of another kind, lacks a method, or has a field without a default.
     """
+    base = {"rule": Aggregator, "attack": Attack}[kind]
+    if not issubclass(cls, base):
+        raise ConfigError(
+            f"{kind}={asked!r}: its class {cls.__name__} must be a subclass of {base.__name__}."
+        )
+    lacking = sorted(getattr(cls, "__abstractmethods__", ()))
+    if lacking:
+        raise ConfigError(
+            f"{kind}={asked!r}: its class {cls.__name__} has no method {' and no '.join(lacking)}, "
+            "and must have one."
+        )
     for field in fields(cls):
         if field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(
@@ -210,6 +226,11 @@ def _check_tensor(
         raise ConfigError(
             f"{kind}={asked!r} returns {got} for {_TRIAL[0]} clients and {_TRIAL[1]} parameters: "
             f"must return a tensor of shape {shape}."
+        )
+    if finite and found.dtype != torch.float32:
+        raise ConfigError(
+            f"{kind}={asked!r} returns numbers of type {found.dtype} for updates of type "
+            "torch.float32: must return the type of the updates."
         )
     if finite and not math.isfinite(float(found.abs().sum())):
         raise ConfigError(

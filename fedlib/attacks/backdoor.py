@@ -11,7 +11,7 @@ import torch
 from fedlib.attacks.base import ATTACKS, TrainingAttack
 from fedlib.federation.facts import Facts
 from fedlib.parts import Revision
-from fedlib.validation import ConfigError, check_int, check_name, check_real
+from fedlib.validation import ConfigError, check_int, check_kind, check_name, check_real
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,10 @@ class FeatureBackdoor(Backdoor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "features", tuple(self.features))
-        object.__setattr__(self, "values", tuple(self.values))
+        for name, example in (("features", "(0, 1)"), ("values", "(2.0, 3.0)")):
+            given = getattr(self, name)
+            check_kind(f"attack.{name}", given, (tuple, list), "a tuple of numbers", example)
+            object.__setattr__(self, name, tuple(given))
         for feature in self.features:
             check_int("attack.features", feature, 0)
         for value in self.values:
@@ -278,6 +280,7 @@ class ModelReplacement(PixelBackdoor):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_real("attack.scale", self.scale)
+        check_kind("attack.rounds", self.rounds, (tuple, list), "a tuple of rounds", "(6,)")
         object.__setattr__(self, "rounds", tuple(self.rounds))
         for number in self.rounds:
             check_int("attack.rounds", number, 1)

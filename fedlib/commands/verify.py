@@ -8,7 +8,7 @@ from collections import Counter
 from fedlib.commands.helps import DEVICE_HELP, ONLY_HELP, sentence
 from fedlib.grids import choose_stored, grid_slugs, load_grid, verify_stored
 from fedlib.grids.progress import Progress
-from fedlib.grids.verify import DIFFERENT, FAILED, VERDICTS
+from fedlib.grids.verify import DIFFERENT, FAILED, NOT_COMPARED, VERDICTS
 from fedlib.runs.store import SCALES, Store
 
 
@@ -55,4 +55,5 @@ def print_verification(options: argparse.Namespace) -> int:
             counts[result.verdict] += 1
     found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     print(f"{grid.slug}: of {len(runs)} stored runs {found}")
-    return 1 if counts[DIFFERENT] or counts[FAILED] else 0
+    compared = len(runs) - counts[NOT_COMPARED]
+    return 1 if counts[DIFFERENT] or counts[FAILED] or not compared else 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from fedlib.aggregators.base import replace_non_finite
@@ -14,10 +16,11 @@ from fedlib.data import Dataset
 from fedlib.engine.prepare import prepare
 from fedlib.federation.facts import Facts, Moment, gather
 from fedlib.federation.federation import Federation, State
-from fedlib.federation.projection import project
 from fedlib.federation.samples import Samples
+from fedlib.federation.steps import project
 from fedlib.runs.config import RunConfig
 from fedlib.trackers import TRACKERS, Played, Tracker
+from fedlib.validation import ConfigError
 
 
 def play_round(federation: Federation, state: State, trackers: Sequence[Tracker] = ()) -> State:
@@ -132,7 +135,9 @@ def run(
         if on_round is not None:
             on_round(number)
     for tracker in trackers:
-        metrics.update({name: recorded(value) for name, value in tracker.final(state).items()})
+        for name, value in tracker.final(state).items():
+            _check_new(tracker, name, metrics)
+            metrics[name] = _recorded_of(tracker, name, value)
     return metrics
 
 
@@ -147,11 +152,38 @@ def _report(metrics: dict[str, list[Any]], trackers: Sequence[Tracker], state: S
     """Add an evaluation to the series. A series that begins late has None before."""
     before = len(metrics["rounds"])
     metrics["rounds"].append(state.round)
+    reported = {"rounds"}
     for tracker in trackers:
         for name, value in tracker.report(state).items():
+            _check_new(tracker, name, reported)
+            reported.add(name)
             series = metrics.setdefault(name, [])
             series += [None] * (before - len(series))
-            series.append(recorded(value))
+            series.append(_recorded_of(tracker, name, value))
+
+
+def _check_new(tracker: Tracker, name: str, known: Collection[str]) -> None:
+    """Check that no other tracker records a quantity of this name."""
+    if name in known:
+        raise ConfigError(
+            f"tracker={tracker.name!r} reports {name!r}, which is recorded already: must have "
+            "another name."
+        )
+
+
+def _recorded_of(tracker: Tracker, name: str, value: Any) -> Any:
+    """Return a value of a tracker as a record keeps it, or say that no record can keep it."""
+    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        value = value.tolist()
+    kept = recorded(value)
+    try:
+        json.dumps(kept)
+    except TypeError as error:
+        raise ConfigError(
+            f"tracker={tracker.name!r} reports {name!r} of type {type(value).__name__}: must be a "
+            "number, a text, None, or lists and dictionaries of these."
+        ) from error
+    return kept
 
 
 def recorded(value: Any) -> Any:

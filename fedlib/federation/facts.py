@@ -13,15 +13,14 @@ from functools import cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from fedlib import models
 from fedlib.arrays import as_tensor, is_array
 from fedlib.federation.federation import Federation, State
-from fedlib.federation.projection import project
 from fedlib.federation.samples import Samples
-from fedlib.gradients import Batch, SaliencyModel, forward
-from fedlib.validation import ConfigError, check_name
+from fedlib.federation.steps import losses_after, maps_after
+from fedlib.gradients import Batch
+from fedlib.validation import ConfigError, check_kind, check_name
 
 
 class Facts:
@@ -57,12 +56,19 @@ class Facts:
     def __iter__(self) -> Any:
         return iter(self.__dict__)
 
-    def detached(self) -> Facts:
-        """Return these facts without the autograd graphs that their tensors may carry."""
+    def beside(self, updates: torch.Tensor) -> Facts:
+        """Return these facts as they are used with some updates.
+
+        Floating-point tensors get the precision of the updates, and all tensors lose the autograd
+        graphs that they may carry.
+        """
         tensors = {k: v for k, v in self.__dict__.items() if isinstance(v, torch.Tensor)}
-        if not any(value.requires_grad for value in tensors.values()):
-            return self
-        return self.with_(**{name: value.detach() for name, value in tensors.items()})
+        changed = {
+            name: value.detach().to(updates.dtype if value.is_floating_point() else value.dtype)
+            for name, value in tensors.items()
+            if value.requires_grad or (value.is_floating_point() and value.dtype != updates.dtype)
+        }
+        return self.with_(**changed) if changed else self
 
     def with_(self, **values: Any) -> Facts:
         """Return a copy in which some facts have other values."""
@@ -107,6 +113,8 @@ class Fact:
     shape
         The names of the fact's axes, if it is a tensor. A name is ``n_clients``, ``n_byzantine`` or
         ``n_parameters``.
+    function
+        Whether the fact is a function.
     of_server
         Whether the server needs samples of its own for the fact.
     asks_clients
@@ -117,6 +125,7 @@ class Fact:
 
     make: Callable[[Moment], Any]
     shape: tuple[str, ...] = ()
+    function: bool = False
     of_server: bool = False
     asks_clients: bool = False
     optional: bool = False
@@ -167,11 +176,38 @@ def check_facts(whose: str, names: Iterable[str], facts: Facts, sizes: Mapping[s
                 continue
             raise ConfigError(f"{whose} needs the fact {name!r}, which is not given.")
         wanted = tuple(sizes[axis] for axis in fact.shape)
+        if fact.shape and not isinstance(value, torch.Tensor):
+            raise ConfigError(
+                f"{whose} needs the fact {name!r} as an array of shape ({', '.join(fact.shape)}) = "
+                f"{wanted}, but it is of type {type(value).__name__}."
+            )
         if fact.shape and tuple(value.shape) != wanted:
             raise ConfigError(
                 f"{whose} needs the fact {name!r} of shape ({', '.join(fact.shape)}) = {wanted}, "
                 f"but it has the shape {tuple(value.shape)}."
             )
+        if fact.function and not callable(value):
+            raise ConfigError(
+                f"{whose} needs the fact {name!r} as a function, but it is of type "
+                f"{type(value).__name__}."
+            )
+
+
+def check_given(state: Any, facts: Any) -> Facts:
+    """Return the facts that a rule or an attack is given, which are none if ``facts`` is None.
+
+    Raises
+    ------
+    ConfigError
+        If facts stand in the place of the state, or something else in that of the facts.
+    """
+    if isinstance(state, Facts):
+        raise ConfigError(
+            "state is of type Facts: facts must be the third argument, or have their name, as in "
+            "facts=Facts(...)."
+        )
+    check_kind("facts", facts, (Facts, type(None)), "Facts", "Facts(sample_counts=counts)")
+    return Facts() if facts is None else facts
 
 
 # --- what a rule may need ----------------------------------------------------------------
@@ -198,7 +234,7 @@ def server_update(moment: Moment) -> torch.Tensor:
     return row
 
 
-@_fact(asks_clients=True)
+@_fact(asks_clients=True, function=True)
 def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function of candidate aggregates that returns the index of each client's choice.
 
@@ -217,7 +253,7 @@ def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     drawn = cache(batch) if moment.trial else batch
 
     def votes(candidates: torch.Tensor) -> torch.Tensor:
-        losses = _losses_after(moment, candidates, *drawn())
+        losses = losses_after(moment.federation, moment.state, candidates, *drawn())
         chosen = losses.argmin(1)
         n_benign = moment.federation.n_benign
         chosen[n_benign:] = losses[n_benign:].argmax(1)
@@ -226,30 +262,7 @@ def vote(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     return votes
 
 
-def _losses_after(
-    moment: Moment, candidates: torch.Tensor, x: torch.Tensor, y: torch.Tensor
-) -> torch.Tensor:
-    """Return each client's loss after a step along each candidate, ``(n_clients, n_candidates)``.
-
-    A loss that is not a number counts as infinite.
-    """
-    state, radius = moment.state, moment.federation.config.projection_radius
-    losses = []
-    before = state.parameters.clone()
-    # Batch norm looks at each client's batch alone; without it all samples go through at once.
-    normed = bool(models.batch_norms(state.model))
-    for candidate in candidates:
-        state.parameters.copy_(before).sub_(candidate, alpha=state.learning_rate)
-        project(state.parameters, radius)
-        parts = list(x) if normed else [x.flatten(0, 1)]
-        logits = torch.cat([forward(state.model, part) for part in parts])
-        each = F.cross_entropy(logits, y.flatten(), reduction="none").view(len(y), -1).mean(1)
-        losses.append(each.nan_to_num(nan=torch.inf))
-    state.parameters.copy_(before)
-    return torch.stack(losses, dim=1)
-
-
-@_fact(of_server=True)
+@_fact(of_server=True, function=True)
 def saliency(moment: Moment) -> Callable[..., torch.Tensor]:
     """A function of updates that returns saliency maps on the server's samples.
 
@@ -262,12 +275,12 @@ def saliency(moment: Moment) -> Callable[..., torch.Tensor]:
     def maps(updates: torch.Tensor, raw: bool = False, score: str = "logit") -> torch.Tensor:
         own = torch.from_numpy(federation.shares[federation.server]).to(federation.device)
         x, y = (part.index_select(0, own) for part in federation.train)
-        return _maps_after(moment, updates, raw, score, x, y)
+        return maps_after(federation, moment.state, updates, raw, score, x, y)
 
     return maps
 
 
-@_fact(asks_clients=True)
+@_fact(asks_clients=True, function=True)
 def client_saliency(moment: Moment) -> Callable[..., torch.Tensor]:
     """A function like ``saliency`` that takes a client's number first.
 
@@ -285,22 +298,8 @@ def client_saliency(moment: Moment) -> Callable[..., torch.Tensor]:
         number: int, updates: torch.Tensor, raw: bool = False, score: str = "logit"
     ) -> torch.Tensor:
         x, y = drawn(number)
-        return _maps_after(moment, updates, raw, score, x[0], y[0])
+        return maps_after(moment.federation, moment.state, updates, raw, score, x[0], y[0])
 
-    return maps
-
-
-def _maps_after(
-    moment: Moment, updates: torch.Tensor, raw: bool, score: str, x: torch.Tensor, y: torch.Tensor
-) -> torch.Tensor:
-    # One model at a time: those of all clients at once would be as large as all updates.
-    state, radius = moment.state, moment.federation.config.projection_radius
-    rate = state.learning_rate
-    models = (
-        -update if raw else project(state.parameters - rate * update, radius) for update in updates
-    )
-    looked_at = state.keep("saliency_model", lambda: SaliencyModel(state.model))
-    maps: torch.Tensor = looked_at.maps(models, x, y, score)
     return maps
 
 
@@ -352,7 +351,7 @@ def model(moment: Moment) -> torch.Tensor:
     return moment.state.parameters
 
 
-@_fact()
+@_fact(function=True)
 def rule(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     """The server's rule with its present state, as a function of all updates.
 
@@ -366,7 +365,7 @@ def rule(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda updates: aggregator.apply(updates, state.aggregator, facts)[0]
 
 
-@_fact()
+@_fact(function=True)
 def candidates(moment: Moment) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function like ``rule`` that returns all aggregates on which the clients will vote.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -220,7 +221,10 @@ class _OfPaper:
                 "older or newer version, or for a grid that was changed."
             )
         _check_provenance(record["provenance"])
-        config = RunConfig.from_dict(record["config"])
+        try:
+            config = RunConfig.from_dict(record["config"])
+        except ConfigError as error:
+            raise _RefusalError(str(error)) from error
         _check_metrics(record["metrics"], config)
         checksum = record["provenance"]["data_checksum"]
         stored = self.checksums.get(config.data, checksum)
@@ -274,6 +278,15 @@ def _check_provenance(made: dict[str, Any]) -> None:
         raise _RefusalError(f"provenance.versions={made['versions']!r} must name that of torch.")
     if made["wall_time_s"] < 0:
         raise _RefusalError(f"provenance.wall_time_s={made['wall_time_s']!r} must be at least 0.")
+    if made["threads"] < 1:
+        raise _RefusalError(f"provenance.threads={made['threads']!r} must be at least 1.")
+    try:
+        datetime.fromisoformat(made["started"])
+    except ValueError as error:
+        raise _RefusalError(
+            f"provenance.started={made['started']!r} must be a date and time in the form of ISO "
+            "8601."
+        ) from error
 
 
 def _check_metrics(metrics: dict[str, Any], config: RunConfig) -> None:
@@ -293,9 +306,22 @@ def _check_metrics(metrics: dict[str, Any], config: RunConfig) -> None:
             "rounds."
         )
 
+    for name in ("test_loss", "train_loss"):
+        series = metrics.get(name)
+        whole = isinstance(series, list) and len(series) == len(rounds)
+        if not whole or not all(value is None or _is_number(value) for value in series or []):
+            raise _RefusalError(
+                f"metrics.{name} must be {len(rounds)} numbers, one for each of its rounds, or "
+                "null where a number is not finite."
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
 
 def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
 
 
 def _check_same(stored: dict[str, Any], record: dict[str, Any]) -> None:

@@ -264,7 +264,7 @@ def _same_configuration(record: dict[str, Any]) -> RunConfig:
         config = RunConfig.from_dict(record["config"])
     except ConfigError as error:
         raise ConfigError(
-            f"its configuration is not allowed today, so an older revision made it: {error}"
+            f"its configuration cannot be made with this version of fedlib: {error}"
         ) from error
     if config.id != record["id"]:
         raise ConfigError(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from fedlib.aggregators import Aggregator, make_aggregator
@@ -171,6 +172,10 @@ class RunConfig:
             )
         for milestone in self.milestones:
             check_int("milestones", milestone, 1)
+        if any(later <= earlier for earlier, later in pairwise(self.milestones)):
+            raise ConfigError(f"milestones={self.milestones!r} must increase.")
+        if len(set(self.track)) < len(self.track):
+            raise ConfigError(f"track={self.track!r} must name each quantity once.")
         for quantity in self.track:
             check_name("track", quantity, (name for name in TRACKERS if not TRACKERS[name].always))
             TRACKERS[quantity].check(self)
