@@ -228,7 +228,7 @@ def test_mpaf_takes_the_average_to_its_base_model():
         sent = send(
             "mpaf", torch.zeros(3, 4000).double(), 3, Facts(model=model), scale=2.0, **parameters
         )
-        arrived.append(model - torch.cat([torch.zeros(3, 4000).double(), sent]).mean(0))
+        arrived.append(model - torch.cat([none, sent]).mean(0))
     assert arrived[0].abs().max() < 1e-6
     assert float(arrived[1].std()) == pytest.approx(2, abs=0.1)
     assert abs(float(arrived[1].mean())) < 0.15
