@@ -222,20 +222,16 @@ def test_a_search_without_a_step_is_refused():
 
 def test_mpaf_takes_the_average_to_its_base_model():
     # With scale 2 on half of the clients, the other half sending nothing, one step arrives there.
-    model = matrix(1, 4000, 3)[0]
+    model, none = matrix(1, 4000, 3)[0], torch.zeros(3, 4000, dtype=torch.float64)
     arrived = []
     for parameters in ({"base": "zero"}, {"std": 2.0}, {"std": 2.0, "seed": 1}):
-        sent = send(
-            "mpaf", torch.zeros(3, 4000).double(), 3, Facts(model=model), scale=2.0, **parameters
-        )
+        sent = send("mpaf", none, 3, Facts(model=model), scale=2.0, **parameters)
         arrived.append(model - torch.cat([none, sent]).mean(0))
     assert arrived[0].abs().max() < 1e-6
     assert float(arrived[1].std()) == pytest.approx(2, abs=0.1)
     assert abs(float(arrived[1].mean())) < 0.15
     assert not torch.equal(arrived[1], arrived[2])
-    later = send(
-        "mpaf", torch.zeros(3, 4000).double(), 3, Facts(model=model + 1), scale=2.0, std=2.0
-    )
+    later = send("mpaf", none, 3, Facts(model=model + 1), scale=2.0, std=2.0)
     torch.testing.assert_close(model + 1 - later.mean(0) / 2, arrived[1])
 
 
