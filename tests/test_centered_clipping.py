@@ -28,7 +28,7 @@ def test_table_iv_shows_ours_beside_the_published(tmp_path):
     put_one_real_cell(tmp_path)
     table = tables.table_iv(Archive(grid, Store(grid.slug, tmp_path)), "mnist_noniid")
     row = next(row for row in table.rows if row[:2] == ("CC, τ = 1", "ROP"))
-    assert row[-1] == "98.00 paper, 1 seed\n97.73 ± 0.30 (+0.27 ✓)"
+    assert row[-1] == "98.00 (1 seed)\n97.73 ± 0.30 (+0.27 ✓)"
     assert row[-2] == "not computed\n95.40 ± 0.70"
     assert len(table.rows) == 4 * 6
 
@@ -475,10 +475,10 @@ def test_of_unstable_seeds_all_differences_are_shown_and_no_mean(tmp_path):
     archive = Archive(grid, store)
     (row,) = tables.apart_table(archive).rows
     assert row[3:] == (
-        "10.09, 98.29 paper, 2 seeds", "96.55 ± 0.59", "-86.46, +1.74", "unstable"
+        "10.09, 98.29 (2 seeds)", "96.55 ± 0.59", "-86.46, +1.74", "unstable"
     )  # fmt: skip
     cell = next(row for row in tables.table_iv(archive, "mnist_noniid").rows if row[1] == "IPM")[-1]
-    assert cell == "10.09, 98.29 paper, 2 seeds\n96.55 ± 0.59 (-86.46, +1.74 unstable)"
+    assert cell == "10.09, 98.29 (2 seeds)\n96.55 ± 0.59 (-86.46, +1.74 unstable)"
 
 
 def test_equal_accuracies_at_chance_are_a_tie(tmp_path, monkeypatch):

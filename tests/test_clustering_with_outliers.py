@@ -214,8 +214,8 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
                     put(store, cell, "paper", accuracy + 0.02 * seed)
     table = tables.accuracy_table(Archive(GRID, store), "femnist_uniform", "0.4")
     row = dict(zip(table.header, table.rows[RULES.index("cent2p")], strict=True))
-    assert row["SF"] == "0.63 ± 0.01\npaper ×2\n0.62 ± 0.03"
-    assert row["worst"] == "0.63\npaper ×2\n0.62"
+    assert row["SF"] == "0.63 ± 0.01\n2 seeds\n0.62 ± 0.03"
+    assert row["worst"] == "0.63\n2 seeds\n0.62"
     assert table.rows[0][1] == "–\n\n0.56 ± 0.03"
     assert "differs" not in table.classes.values()  # another sample: no verdict
     said = tables.nearness(Archive(GRID, store), "femnist_uniform", "femnist_dirichlet").text
@@ -244,10 +244,10 @@ def test_on_the_papers_own_data_each_accuracy_has_a_verdict(tmp_path):
             put(store, cell, "paper", {"avg": 0.49, "krum": 0.195}.get(rule, 0.9))
     put_cells(store, {"femnist_uniform/0.1/lf/avg": 0.7})  # this scenario has no clean cells
     table = tables.accuracy_table(Archive(GRID, store), "femnist_uniform", "0.1")
-    assert table.rows[0][1].startswith("0.70\npaper ×1")
+    assert table.rows[0][1].startswith("0.70\n1 seed")
     table = tables.accuracy_table(Archive(GRID, store), "cifar10_uniform", "0.2")
-    assert table.rows[0][1] == "0.49\npaper ×1\n0.58 ✗"
-    assert table.rows[RULES.index("krum")][1] == "0.20\npaper ×1\n0.18 ✓"
+    assert table.rows[0][1] == "0.49\n1 seed\n0.58 ✗"
+    assert table.rows[RULES.index("krum")][1] == "0.20\n1 seed\n0.18 ✓"
     assert table.caption.endswith("and ✗ means that they are further apart")
     verdicts = [table.classes[row, 1] for row in range(len(RULES))]
     assert verdicts == ["agrees" if rule == "krum" else "differs" for rule in RULES]
@@ -528,7 +528,7 @@ def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_pat
                 put(store, cell, scale, values[attack] if rule == "cent2p" else 0.7)
     archive = Archive(GRID, store)
     row = tables.camouflage_table(archive).rows[RULES.index("cent2p")]
-    assert row[-3:] == ("0.60\nquick ×1", "0.60\nquick ×1", "0.23\nquick ×1\n0.12\npaper ×1")
+    assert row[-3:] == ("0.60\nquick scale, 1 seed", "0.60\nquick scale, 1 seed", "0.23\nquick scale, 1 seed\n0.12\n1 seed")
     said = tables.accuracy_in_words(archive, "femnist_dirichlet", "0.2").text
     assert said.endswith(
         "Some runs at a larger scale, which the table above has, leave less: Cent2P 0.06. They are "

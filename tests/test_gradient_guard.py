@@ -163,8 +163,8 @@ def test_where_a_defence_breaks_over_seeds(tmp_path):
     shares(store, "median", (0.9, 0.9, 0.8, 0.5, 0.6, 0.5), seed=3)
     shares(store, "fltrust", (0.9, 0.9, 0.9, 0.9, 0.9, 0.5))
     rows = {row[0]: row[1] for row in tables.break_table(Archive(GRID, store), "mnist").rows}
-    assert rows["Median"] == "30, 40, > 50 %\npaper, 3 seeds"
-    assert rows["FLTrust"] == "not up to 50 %\npaper, 1 seed"
+    assert rows["Median"] == "30, 40, > 50 %\n3 seeds"
+    assert rows["FLTrust"] == "not up to 50 %\n1 seed"
     assert rows["Krum"] == "not computed"
 
 
@@ -179,7 +179,7 @@ def test_a_comparison_is_of_one_scale(tmp_path):
             put_series(store, cell, "paper", 0.9, separation=[1.0, 0.98])
     archive = Archive(GRID, store)
     figure = tables.share_panels(archive, "mnist")
-    assert figure.axes[0].get_title() == "full-trim (quick)\npaper: Gradient Guard"
+    assert figure.axes[0].get_title() == "full-trim (quick scale)\npaper scale: Gradient Guard"
     flair = figure.axes[0].lines[list(RULE_TITLES).index("flair")]
     # The line breaks at 45 %, which is not computed.
     shown = np.array(flair.get_ydata(), dtype=float)
@@ -307,7 +307,7 @@ def test_a_reading_shares_the_clean_cell_and_has_a_line_of_its_own(tmp_path):
     assert [len(axis.lines[number].get_ydata()) for axis in figure.axes[1:]] == [0, 0, 0]
     rows = {row[0]: row[1:] for row in tables.break_table(archive, "mnist").rows}
     assert rows[LINE_TITLES[ON_AXIS[0]]] == (
-        "40 %\npaper, 1 seed", "not computed", "not tried", "not tried",
+        "40 %\n1 seed", "not computed", "not tried", "not tried",
     )  # fmt: skip
     labels = [text.get_text() for text in tables.share_panels(archive, "cifar10").legends[0].texts]
     assert labels == list(RULE_TITLES.values())
@@ -383,7 +383,7 @@ def test_one_client_that_amplifies_turns_the_mean_round():
     run = CELLS["mnist/amplified/5/fedsgd"]
     assert (run.n_byzantine, run.attack.name) == (1, "ipm")
     honest = torch.ones(N_CLIENTS - 1, 3)
-    sent, _ = run.attack.apply(honest, None, {})
+    sent, _ = run.attack.apply(honest)
     mean = torch.cat([honest, sent]).mean(0)
     torch.testing.assert_close(mean, torch.full((3,), (19 - 40) / 20))
 

@@ -261,7 +261,7 @@ def test_tables_show_ours_above_the_published(tmp_path):
     archive = Archive(GRID, store)
     table = tables.table_1(archive)
     ours = list(RULE_TITLES).index("ours")
-    assert table.rows[ours][1] == "89.00\npaper ×1\n89.17"
+    assert table.rows[ours][1] == "89.00\n1 seed\n89.17"
     assert table.classes[ours, 1] == "agrees"
     assert table.rows[0][1] == "–\n\n88.96"
     assert table.rows[ours][-1] == "–\n\n87.27"
@@ -271,8 +271,8 @@ def test_tables_show_ours_above_the_published(tmp_path):
     averaged = tables.table_1(Archive(GRID, store)).rows[ours]
     assert averaged[-1] == "81.00\npaper\n87.27"
     assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:] == (
-        "89.00\npaper ×1\n98.97",
-        "10.00\npaper ×1\n10.35",
+        "89.00\n1 seed\n98.97",
+        "10.00\n1 seed\n10.35",
         "–\n\n98.88",
         "–\n\n10.31",
         "–\n\nnot published",

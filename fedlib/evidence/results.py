@@ -13,6 +13,26 @@ from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_name
 
 
+def seeds_in_words(scale: str, seeds: int | str, real: bool = True) -> str:
+    """Say on how many seeds a number rests: ``3 seeds``, or ``quick scale, 1 seed``.
+
+    The paper's scale is not named. Beside a published number its name would be taken for the
+    paper's own.
+
+    Parameters
+    ----------
+    scale
+        The scale of the runs.
+    seeds
+        The number of seeds, or several numbers as a text, such as ``1–3``.
+    real
+        Whether the data are real.
+    """
+    count = plural(seeds, "seed") if isinstance(seeds, int) else f"{seeds} seeds"
+    smaller = "" if scale == "paper" else f"{scale} scale, "
+    return f"{smaller}{'' if real else 'generated data, '}{count}"
+
+
 @dataclass(frozen=True)
 class CellResult:
     """The stored runs of one cell at one scale and on one data set, a record for each seed.

@@ -14,6 +14,7 @@ from fedlib.evidence.agreement import (
 )
 from fedlib.evidence.published import PublishedValue
 from fedlib.evidence.report import Archive, CellResult, Note, Table, data_named, plural
+from fedlib.evidence.results import seeds_in_words
 from fedlib.evidence.statistics import MARGIN, difference
 from fedlib.papers.centered_clipping import keys
 from fedlib.papers.centered_clipping.keys import Key
@@ -125,7 +126,8 @@ def table_iv(archive: Archive, setting: str) -> Table:
         f"Table IV, {SETTING_TITLES[setting]}: test accuracy in %. The data are "
         f"{data_named(data)}. "
         "β is the clients' momentum. In brackets stands our accuracy minus the published one. ✓ "
-        "means that the two agree, and ✗ that they differ",
+        "means that the two agree, and ✗ that they differ. Our runs are at the paper's scale if no "
+        "other one is named",
         classes,
         compact=True,
     )
@@ -189,12 +191,11 @@ def apart_table(archive: Archive) -> Table:
 
 
 def _ours(archive: Archive, result: CellResult | None) -> str:
-    """A cell's accuracy with its spread, scale and seeds: ``88.12 ± 0.31 paper, 2 seeds``."""
+    """A cell's accuracy with its spread, scale and seeds: ``88.12 ± 0.31 (2 seeds)``."""
     if result is None:
         return "not computed"
     shown = result.shown(archive.noise.unstable(result))
-    data = "" if result.real else ", glyphs"
-    return f"{shown} {result.scale}{data}, {plural(len(result.seeds), 'seed')}"
+    return f"{shown} ({seeds_in_words(result.scale, len(result.seeds), result.real)})"
 
 
 def _difference(comparison: Comparison) -> str:

@@ -15,6 +15,7 @@ from fedlib.evidence.report import (
     data_named,
     verdict,
 )
+from fedlib.evidence.results import seeds_in_words
 from fedlib.evidence.statistics import MARGIN, agrees
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
@@ -92,8 +93,8 @@ def accuracy_table(
         ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
         tuple(rows),
         f"{item + ': ' if item else ''}{title_of(scenario)}. The data are {data_named(data)}. Test "
-        "accuracies are shares of 1. Each cell has our accuracy, then its scale and number of "
-        "seeds, and below them the published accuracy"
+        "accuracies are shares of 1. Each cell has our accuracy, then its number of seeds, and its "
+        "scale if that is not the paper's, and below them the published accuracy"
         + (_MARKED if set(_MARKS) & set(classes.values()) else ""),
         classes,
         compact=True,
@@ -177,8 +178,8 @@ def _found_and_published(result: CellResult | None, value: PublishedValue | None
         return f"–\n\n{printed}"
     found = result.accuracy
     spread = "" if found.spread is None else f" ± {share(found.spread)}"
-    data = "" if result.real else ", glyphs"
-    return f"{share(found.mean)}{spread}\n{result.scale}{data} ×{found.n}\n{printed}"
+    basis = seeds_in_words(result.scale, found.n, result.real)
+    return f"{share(found.mean)}{spread}\n{basis}\n{printed}"
 
 
 def _worst_and_published(results: Sequence[CellResult] | None, value: PublishedValue | None) -> str:
@@ -258,7 +259,8 @@ def iterates_table(archive: Archive, setting: str, rate: str) -> Table:
                 continue
             data.add(result.data)
             last, average = result.accuracy, result.final("test_accuracy_average").mean
-            shown = f"{share(last.mean)} → {share(average)}\n{result.scale} ×{last.n}"
+            basis = seeds_in_words(result.scale, last.n, result.real)
+            shown = f"{share(last.mean)} → {share(average)}\n{basis}"
             row.append(archive.linked(shown, cell))
         rows.append(tuple(row))
     return Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fedlib.evidence.report import CellResult
+from fedlib.evidence.results import seeds_in_words
 
 
 def share(percent: float) -> str:
@@ -15,6 +16,6 @@ def share(percent: float) -> str:
 def least_share(results: Sequence[CellResult]) -> str:
     """The least mean accuracy of results at one scale, with that and the numbers of seeds."""
     counts = sorted({result.accuracy.n for result in results})
-    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    number = counts[0] if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     least = min(result.accuracy.mean for result in results)
-    return f"{share(least)}\n{results[0].scale} ×{seeds}"
+    return f"{share(least)}\n{seeds_in_words(results[0].scale, number)}"

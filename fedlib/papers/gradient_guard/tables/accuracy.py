@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from fedlib.evidence.colours import colours_of
 from fedlib.evidence.pictures import Picture, ends_in_words
 from fedlib.evidence.plots import STYLE
-from fedlib.evidence.report import Archive, CellResult, Table, basis_of, data_named, plural
+from fedlib.evidence.report import Archive, CellResult, Table, basis_of, data_named
+from fedlib.evidence.results import seeds_in_words
 from fedlib.papers.gradient_guard.keys import line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy
 from fedlib.papers.gradient_guard.settings import (
@@ -128,10 +129,11 @@ def _panel_title(attack: str, scales: dict[str, str]) -> str:
         return title
     usual = Counter(scales.values()).most_common(1)[0][0]
     others = [
-        f"\n{scale}: " + ", ".join(LINE_TITLES[name] for name in scales if scales[name] == scale)
+        f"\n{scale} scale: "
+        + ", ".join(LINE_TITLES[name] for name in scales if scales[name] == scale)
         for scale in sorted(set(scales.values()) - {usual})
     ]
-    return f"{title} ({usual})" + "".join(others)
+    return title + (f" ({usual} scale)" if usual != "paper" else "") + "".join(others)
 
 
 def break_share(results: dict[str, CellResult], seed: int) -> float:
@@ -185,7 +187,7 @@ def break_table(archive: Archive, data: str) -> Table:
             shown = ", ".join("> 50" if share == 60 else f"{share:.0f}" for share in shares) + " %"
             if set(shares) <= {60.0}:
                 shown = "not up to 50 %" if shares else "no seed in common"
-            text = f"{shown}\n{found[0].scale}, {plural(len(seeds), 'seed')}"
+            text = f"{shown}\n{seeds_in_words(found[0].scale, len(seeds))}"
             row.append(archive.linked(text, *cells))
         rows.append(tuple(row))
     return Table(

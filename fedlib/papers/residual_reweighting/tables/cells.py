@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fedlib.evidence.published import PublishedValue, load_published
 from fedlib.evidence.report import Archive, CellResult, Table, data_named, verdict
+from fedlib.evidence.results import seeds_in_words
 from fedlib.evidence.statistics import FAR_APART
 from fedlib.papers.residual_reweighting.keys import key_at
 
@@ -121,5 +122,4 @@ def _measured(result: CellResult, quantity: str) -> str:
 
 def _basis(result: CellResult, quantity: str) -> str:
     """The scale, the data if they are generated, and the number of seeds."""
-    data = "" if result.real else ", generated"
-    return f"{result.scale}{data} ×{result.final(quantity).n}"
+    return seeds_in_words(result.scale, result.final(quantity).n, result.real)
