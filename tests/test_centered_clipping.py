@@ -182,7 +182,7 @@ def test_cosines_are_averaged_over_the_run_beside_the_published(tmp_path):
             series = {"cosine_consecutive_perturbations": [None, 0.9, 0.8]}
             put(store, cell, "paper", 0.5, rounds=[1, 2, 3], **series)
     table = tables.cosines_table(Archive(grid, store))
-    assert table.rows[0][4] == "0.85 paper, 1 seed\n0.995"
+    assert table.rows[0][4] == "0.85 (1 seed)\n0.995"
     assert table.rows[0][3] == "not computed\n0.94"
     assert table.rows[1][3:] == tuple(f"not computed\n{v}" for v in ("0", "0.2", "0.3"))
 

@@ -60,7 +60,8 @@ class Table:
         The CSS classes of the whole table.
     header, rows
         The cells, as plain text. A cell may have several lines. The HTML has the links of a
-        :class:`~fedlib.evidence.links.Linked` text.
+        :class:`~fedlib.evidence.links.Linked` text. A head that begins with a line break belongs to
+        the group that the head before it names in its first line.
     caption
         What stands above the table, if it is not empty.
     classes
@@ -85,13 +86,11 @@ class Table:
         if self.caption:
             # The block within stays in sight where a wide table scrolls.
             caption = f"<caption><div>{html.escape(self.caption)}</div></caption>"
-        head = "".join(
-            f"<th>{html.escape(cell)}</th>".replace("\n", "<br>") for cell in self.header
-        )
+        head = _html_head(self.header)
         body = "".join(map(self._html_row, range(len(self.rows))))
         kind = f"{self.css} fedlib-compact" if self.compact else self.css
         return (
-            f'<div class="{kind}"><table>{caption}<thead><tr>{head}</tr></thead>'
+            f'<div class="{kind}"><table>{caption}<thead>{head}</thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 
@@ -114,3 +113,27 @@ class Table:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
+
+
+def _html_head(header: tuple[str, ...]) -> str:
+    """Return the rows of a table's head: one, or two if columns stand in groups."""
+
+    def lines(text: str) -> str:
+        return html.escape(text).replace("\n", "<br>")
+
+    if not any(cell.startswith("\n") for cell in header):
+        return f"<tr>{''.join(f'<th>{lines(cell)}</th>' for cell in header)}</tr>"
+    groups, single = [], []
+    for number, cell in enumerate(header):
+        group, _, name = cell.partition("\n")
+        size = 1
+        while number + size < len(header) and header[number + size].startswith("\n"):
+            size += 1
+        if cell.startswith("\n"):
+            single.append(f"<th>{lines(name)}</th>")
+        elif size == 1:
+            groups.append(f'<th rowspan="2">{lines(cell)}</th>')
+        else:
+            groups.append(f'<th colspan="{size}" class="fedlib-group">{lines(group)}</th>')
+            single.append(f"<th>{lines(name)}</th>")
+    return f"<tr>{''.join(groups)}</tr><tr>{''.join(single)}</tr>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fedlib.evidence.report import Archive, Note, Table, data_named, plural
+from fedlib.evidence.report import Archive, Note, Table, data_named
+from fedlib.evidence.results import seeds_in_words
 from fedlib.papers.centered_clipping.extras import CIFAR_AND_FMNIST
 from fedlib.papers.centered_clipping.keys import Key, cosines
 from fedlib.papers.centered_clipping.published import published_cosines
@@ -79,7 +80,9 @@ def _ours_above_published(archive: Archive, key: Key, quantity: str) -> str:
     if result is None:
         return f"not computed\n{published}"
     mean = result.mean_of(quantity)
-    return f"{mean.mean:.2f} {result.protocol}, {plural(mean.n, 'seed')}\n{published}"
+    seeds = seeds_in_words(result.scale, mean.n, result.real)
+    reduced = f"{result.reduced}, " if result.reduced else ""
+    return f"{mean.mean:.2f} ({reduced}{seeds})\n{published}"
 
 
 def cosines_in_words(archive: Archive) -> Note:

@@ -5,6 +5,7 @@ from fedlib.papers.two_stage_attack.claims import CLAIMS
 from fedlib.papers.two_stage_attack.tables.accuracy import (
     accuracy_table,
     krum_table,
+    projection_table,
     sweep_table,
 )
 from fedlib.papers.two_stage_attack.tables.boundaries import figure_2
@@ -28,6 +29,7 @@ __all__ = [
     "figure_2",
     "figure_3",
     "krum_table",
+    "projection_table",
     "reward_curves",
     "stage_one_figure",
     "stage_one_in_words",

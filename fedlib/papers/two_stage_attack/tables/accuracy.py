@@ -15,6 +15,7 @@ from fedlib.papers.two_stage_attack.attacks import (
     ATTACK_TITLES,
     ATTACKS_ON,
     CONTROL_TITLES,
+    PAPER_TITLES,
     SUPERSEDED_TITLES,
 )
 from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
@@ -26,7 +27,7 @@ from fedlib.papers.two_stage_attack.measures import (
     taken,
 )
 from fedlib.papers.two_stage_attack.tables.common import best, cell_key
-from fedlib.papers.two_stage_attack.variants import EPSILONS, SCALES_OF_NOISE
+from fedlib.papers.two_stage_attack.variants import EPSILONS, PROJECTED, SCALES_OF_NOISE
 
 SUPERSEDED = " (superseded)"
 
@@ -77,6 +78,31 @@ def accuracy_table(
             "The means leave such models out, and they are counted separately"
         )
         caption += _worth_of_a_constant_answer(known)
+    return Table(("attack", *heads), tuple(rows), caption)
+
+
+def projection_table(archive: Archive) -> Table:
+    """What the attacks leave without a defence, in the whole space and with the projection."""
+    known: list[CellResult] = []
+    rows = []
+    for attack in (*PAPER_TITLES, *CONTROL_TITLES):
+        row = [ATTACK_TITLES[attack]]
+        base = cell_key("circle", attack, "mean")
+        for key in (base, PROJECTED.cell(base)):
+            result = archive.best(key)
+            if result is not None:
+                known.append(result)
+            row += [archive.linked(text, key) for text in harm(result, True)]
+        rows.append(tuple(row))
+    heads = [
+        f"{title}\n{head}" if place == 0 else f"\n{head}"
+        for title in (PROJECTED.used, PROJECTED.other)
+        for place, head in enumerate(("accuracy, %", "certified level", "boundary"))
+    ]
+    caption = (
+        "What the attacks leave without a defence, by the set on which the server projects the "
+        f"parameters. {ALL_TITLES['circle']}: {basis_of(known)}"
+    )
     return Table(("attack", *heads), tuple(rows), caption)
 
 
