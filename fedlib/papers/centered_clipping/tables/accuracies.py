@@ -219,7 +219,10 @@ def _published_beside(key: Key, comparison: Comparison | None) -> str:
         return "not published"
     if comparison is None:
         return _published_text(value)
-    return f"{_published_text(value)} ({_difference(comparison)} {_MARKS[comparison.verdict]})"
+    mark = _MARKS[comparison.verdict]
+    # A mark in words has a line of its own, so that the column stays narrow.
+    between = "\n" if " " in mark else " "
+    return f"{_published_text(value)}{between}({_difference(comparison)} {mark})"
 
 
 def table_iv_in_words(archive: Archive, setting: str) -> Note:
