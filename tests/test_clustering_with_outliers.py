@@ -529,9 +529,9 @@ def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_pat
     archive = Archive(GRID, store)
     row = tables.camouflage_table(archive).rows[RULES.index("cent2p")]
     assert row[-3:] == (
-        "0.60\nquick scale, 1 seed",
-        "0.60\nquick scale, 1 seed",
-        "0.23\nquick scale, 1 seed\n0.12\n1 seed",
+        "0.60\nquick, 1 seed",
+        "0.60\nquick, 1 seed",
+        "0.23\nquick, 1 seed\n0.12\n1 seed",
     )
     said = tables.accuracy_in_words(archive, "femnist_dirichlet", "0.2").text
     assert said.endswith(

@@ -14,7 +14,7 @@ from fedlib.validation import ConfigError, check_name
 
 
 def seeds_in_words(scale: str, seeds: int | str, real: bool = True) -> str:
-    """Say on how many seeds a number rests: ``3 seeds``, or ``quick scale, 1 seed``.
+    """Say on how many seeds a number rests: ``3 seeds``, or ``quick, 1 seed``.
 
     The paper's scale is not named. Beside a published number its name would be taken for the
     paper's own.
@@ -29,8 +29,8 @@ def seeds_in_words(scale: str, seeds: int | str, real: bool = True) -> str:
         Whether the data are real.
     """
     count = plural(seeds, "seed") if isinstance(seeds, int) else f"{seeds} seeds"
-    smaller = "" if scale == "paper" else f"{scale} scale, "
-    return f"{smaller}{'' if real else 'generated data, '}{count}"
+    smaller = "" if scale == "paper" else f"{scale}, "
+    return f"{smaller}{'' if real else 'generated, '}{count}"
 
 
 @dataclass(frozen=True)
