@@ -94,7 +94,7 @@ def test_a_choice_moves_a_number_by_more_than_the_margin_and_the_noise(fill, mon
     archive = fill({"table/mean": [70], MOMENTUM.cell("table/mean"): [65]})
     table = compared(archive, {"table/mean": 50})
     for sd, said in ((1, "moved by momentum: 0.9 (25 %); not explained"),
-                     (3, "open: tried momentum: 0.9")):  # fmt: skip
+                     (3, "open: 1 choice tried")):  # fmt: skip
         monkeypatch.setattr(NoiseBook, "of", lambda self, result, sd=sd: Noise(sd, 1000))
         assert outcomes(differences(table, (MOMENTUM,))) == {"table/mean": said}
 
@@ -111,7 +111,7 @@ def test_what_nobody_has_tried_or_computed_is_open(fill, quiet):
     archive = fill({"table/mean": [70], BATCH.cell("table/mean"): [90], "table/trimmed_mean": [70]})
     numbers = {"table/mean": 50, "table/trimmed_mean": 60}
     assert outcomes(differences(compared(archive, numbers), (MOMENTUM, BATCH))) == {
-        "table/mean": "open: tried batch: 8; 1 choice not computed",
+        "table/mean": "open: 1 choice tried, 1 not computed",
         "table/trimmed_mean": "open: nothing tried",
     }
 
@@ -125,7 +125,7 @@ def test_a_run_that_collapses_as_printed_is_explained(fill, quiet, monkeypatch):
     monkeypatch.setattr("fedlib.evidence.noise.chance_level", lambda record: 95.0)
     unlike = {"table/mean": 91, "table/median": 15}
     assert outcomes(differences(compared(archive, unlike), (MOMENTUM,))) == {
-        "table/mean": "open: tried momentum: 0.9"
+        "table/mean": "open: 1 choice tried"
     }
     # It is said of accuracies alone.
     archive = fill({"table/trimmed_mean": [9]}, quantity="attack_success")
@@ -169,7 +169,7 @@ def test_an_unstable_cell_shows_its_seeds_and_explains_nothing(fill, monkeypatch
     table = compared(archive, {"table/mean": 55, "table/median": 50})
     shown = farthest_table(table, (MOMENTUM,), str, "Table 1")
     assert [row[0] for row in shown.rows] == ["table/median", "table/mean"]
-    assert shown.rows[0][5:] == ("momentum: 0.9: 90.00, 10.00", "open: tried momentum: 0.9")
+    assert shown.rows[0][5:] == ("momentum: 0.9: 90.00, 10.00", "open: 1 choice tried")
     assert shown.rows[1][3:5] == ("95.00, 15.00", "–")
     assert shown.rows[1][6] == "unstable: the seeds disagree, and 5 are needed"
     assert "1 of 2 numbers are outside the margin." in shown.caption

@@ -182,7 +182,7 @@ def test_short_runs_are_drawn_as_what_they_are(store):
     texts, title = legend(figure)
     assert "10 of 100 epochs" in texts
     assert "paper scale" not in texts
-    assert title.get_text() == "data: CIFAR-10; ResNet-20, 1 seed"
+    assert title.get_text() == "data: CIFAR-10, 1 seed; ResNet-20"
     # Of the three momenta one has runs.
     assert [axis.get_title() for axis in figure.axes if axis.lines] == ["CC, τ = 1, β = 0.99"]
     assert len(figure.axes) == 4

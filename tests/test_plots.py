@@ -28,7 +28,7 @@ def test_accuracy_panels_name_data_and_scale(toy, store):
     panel = Panel("mean", {"mean": archive.best("table/mean"), "median": None})
     figure = accuracy_panels([[panel, panel]], {"mean": "the mean", "median": "the median"})
     assert legend_texts(figure) == [
-        "data: MNIST",
+        "data: MNIST, 1 seed",
         "the mean",
         "the median (not computed)",
         "quick scale",
@@ -42,7 +42,7 @@ def test_a_figure_of_embedded_data_says_so(toy, store):
     put(store, expand(toy, "smoke", 1, "embedded")[0], "smoke", 0.4)
     result = Archive(toy, store).best("table/mean")
     figure = accuracy_panels([[Panel("", {"mean": result})]], {"mean": "mean"})
-    assert legend_texts(figure)[0] == "data: embedded glyphs in place of MNIST"
+    assert legend_texts(figure)[0] == "data: embedded glyphs in place of MNIST, 1 seed"
 
 
 def test_the_baseline_lies_broad_and_pale_below_the_other_lines(toy, store):

@@ -191,16 +191,15 @@ class Apart:
         for one in self.tried:
             share = f" ({one.share:.0f} %)" if one.kind == MOVES else ""
             found.setdefault(one.kind, []).append(one.name + share)
-        in_vain = [name for kind in (NO_HELP, TELLS_NOTHING, UNSTABLE)
-                   for name in found.get(kind, ())]  # fmt: skip
+        in_vain = sum(len(found.get(kind, ())) for kind in (NO_HELP, TELLS_NOTHING, UNSTABLE))
         if EXPLAINS in found:
             return f"explained by {'; '.join(found[EXPLAINS])}"
         if MOVES in found:
             said = f"moved by {'; '.join(found[MOVES])}; not explained"
         else:
-            said = f"open: tried {'; '.join(in_vain)}" if in_vain else "open: nothing tried"
+            said = f"open: {plural(in_vain, 'choice')} tried" if in_vain else "open: nothing tried"
         missing = len(found.get(NOT_COMPUTED, ()))
-        return f"{said}; {plural(missing, 'choice')} not computed" if missing else said
+        return f"{said}, {missing} not computed" if missing else said
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ except ModuleNotFoundError:
 
 from fedlib.evidence.colours import PALETTE, colours_of
 from fedlib.evidence.pictures import Picture, ends_in_words
-from fedlib.evidence.results import CellResult, basis_of
+from fedlib.evidence.results import CellResult, basis_of, range_of
 from fedlib.evidence.statistics import FAR_APART
 from fedlib.runs.store import SCALES
 
@@ -120,6 +120,7 @@ def accuracy_panels(
         )
         styles: dict[tuple[str, str], Any] = {}
         data: set[str] = set()
+        seeds: list[int] = []
         mixed = False
         for row, panels in enumerate(rows):
             for column, panel in enumerate(panels):
@@ -142,6 +143,7 @@ def accuracy_panels(
                         **looks.get(name, {}),
                     }
                     style["alpha"] *= 0.35 if pale else 1.0
+                    seeds.append(len(result.seeds))
                     _draw_curve(axis, result, labels[name], quantity, style)
         for axis in axes[-1]:
             axis.set_xlabel("training completed, %")
@@ -153,6 +155,7 @@ def accuracy_panels(
             handles=handles,
             title="data: "
             + (", ".join(sorted(data)) or "nothing stored")
+            + (f", {range_of(seeds)}" if seeds else "")
             + (f"; {said}" if said else "")
             + ("; compare lines of one style only (the smaller scale is pale)" if mixed else ""),
             loc="outside upper center",
@@ -202,8 +205,12 @@ def _handles(
     drawn: set[str],
     styles: Mapping[tuple[str, str], Any],
     looks: Mapping[str, Mapping[str, Any]] | None = None,
+    marked: bool = False,
 ) -> list[Line2D]:
-    """Return the lines of a legend: the colours of the names, and then the styles of the scales."""
+    """Return the lines of a legend: the colours of the names, and then the styles of the scales.
+
+    The points are ``marked`` if a scale is also told by how they look.
+    """
     return [
         *(
             Line2D(
@@ -216,7 +223,17 @@ def _handles(
             for n, text in labels.items()
         ),
         *(
-            Line2D([], [], color="grey", ls=dashes, label=reduced or f"{scale} scale")
+            Line2D(
+                [],
+                [],
+                color="grey",
+                ls=dashes,
+                label=reduced or f"{scale} scale",
+                # A point alone has no line that could show its scale.
+                marker="o" if marked else None,
+                ms=4,
+                mfc=None if scale == "paper" and not reduced else "white",
+            )
             for (scale, reduced), dashes in sorted(styles.items(), key=_place)
         ),
     ]
@@ -326,15 +343,15 @@ def final_lines(
                     full = scale == "paper" and not reduced
                     axis.errorbar(
                         [x for x, _ in part], [one.mean for one in found],
-                        [one.spread or 0 for one in found], color=colours[name], marker=".",
-                        lw=1.2, ls=styles[scale, reduced],
+                        [one.spread or 0 for one in found], color=colours[name], marker="o",
+                        ms=4, mfc=None if full else "white", lw=1.2, ls=styles[scale, reduced],
                         alpha=1.0 if part[0][1].rank == best else 0.45,
                         label=text if full else f"{text}, {reduced or f'{scale} scale'}",
                     )  # fmt: skip
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
             axis.grid(alpha=0.25)
-        handles = _handles(labels, colours, drawn, styles if len(styles) > 1 else {})
+        handles = _handles(labels, colours, drawn, styles if len(styles) > 1 else {}, marked=True)
         mixed = "; compare lines of one style only" if len(styles) > 1 else ""
         figure.legend(
             handles=handles, title=basis_of(known) + mixed, loc="outside upper center", ncols=3

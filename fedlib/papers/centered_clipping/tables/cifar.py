@@ -122,7 +122,8 @@ def short_runs_table(archive: Archive) -> Table | Note:
         for momentum in ten_epochs.MOMENTA
     )
     caption = (
-        f"CIFAR-10 after {ten_epochs.REDUCED}, {_networks_and_seeds(found)}: test accuracy in %. "
+        f"CIFAR-10 after {ten_epochs.REDUCED}, {_networks(found)}, "
+        f"{range_of([len(result.seeds) for result in found])}: test accuracy in %. "
         f"The data are {data_named({result.data for result in found})}. Below our accuracy stands "
         "what Table IV prints after all epochs. The two are not compared"
     )
@@ -170,15 +171,14 @@ def _drawn(
         return _nothing(what, only)
     curves = [curve for panels in shown for panel in panels for curve in panel.curves.values()]
     found = [result for result in curves if result is not None]
-    said = _networks_and_seeds(found)
+    said = _networks(found)
     return accuracy_panels(shown, labels, quantity, said, baseline="none", about=("rop",))
 
 
-def _networks_and_seeds(results: Sequence[CellResult]) -> str:
-    """Say which networks some runs have, and how many seeds."""
+def _networks(results: Sequence[CellResult]) -> str:
+    """Say which networks some runs have."""
     models = {result.records[0]["config"]["model"] for result in results}
-    networks = sorted(NETWORK_TITLES.get(model, model) for model in models)
-    return ", ".join([*networks, range_of([len(result.seeds) for result in results])])
+    return ", ".join(sorted(NETWORK_TITLES.get(model, model) for model in models))
 
 
 def _nothing(what: str, only: str) -> Note:
