@@ -135,7 +135,7 @@ def test_the_small_network_on_cifar_is_neither_drawn_nor_judged(store):
         *(tables.search(archive, f"figure_{number}") for number in (12, 13, 14)),
         tables.table_iv_or_note(archive, "cifar100_iid"),
     ]  # fmt: skip
-    assert all(isinstance(one, Note) and COMMAND in one.text for one in shown)
+    assert all(isinstance(one, Note) and COMMAND in one.command for one in shown)
     said = tables.figure_1_in_words(archive, "fmnist_iid").text
     assert "Without an attack they are not computed, not computed, " in said
     assert said.endswith("not computed (quick scale, Fashion-MNIST, 1 seed).")
@@ -169,8 +169,8 @@ def test_one_sentence_says_what_computes_what_is_not_stored(store, shown, words)
     note = shown(Archive(GRID, store))
     assert isinstance(note, Note)
     assert note.text.startswith("No run of ")
-    assert note.text.endswith(words)
-    pattern = note.text.rpartition("'")[0].rpartition("'")[2]
+    assert f"{note.text} {note.command}".endswith(words)
+    pattern = note.command.rpartition("'")[0].rpartition("'")[2]
     assert expand(GRID, "paper", 1, "embedded", only=pattern)
 
 

@@ -11,7 +11,7 @@ from fedlib.evidence.agreement import verdict
 from fedlib.evidence.chapter import open_chapter
 from fedlib.evidence.claims import above, at_least, at_most, below, near
 from fedlib.evidence.report import Archive
-from fedlib.evidence.table import Table
+from fedlib.evidence.table import Note, Table
 from fedlib.grids import Outcome, expand, paper_slugs
 from fedlib.validation import ConfigError
 
@@ -275,6 +275,15 @@ def test_a_table_escapes_its_cells_in_html():
     assert '<td class="agrees">1<br>2</td>' in table._repr_html_()
     assert "c &amp; d" in table._repr_html_()
     assert repr(table).splitlines() == ["c & d", "a    b", "<x>  1 | 2"]
+
+
+def test_a_note_may_have_a_command_that_can_be_copied():
+    note = Note("It is missing. This command computes it:", command="python -m fedlib run 'a/*'")
+    assert '<pre class="fedlib-command">python -m fedlib run &#x27;a/*&#x27;</pre>' in (
+        note._repr_html_()
+    )
+    assert repr(note).splitlines()[-1] == "python -m fedlib run 'a/*'"
+    assert "<pre" not in Note("It is there.")._repr_html_()
 
 
 def test_columns_of_a_group_stand_below_its_name():

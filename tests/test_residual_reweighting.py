@@ -487,7 +487,7 @@ def test_figures_are_drawn_from_what_there_is(tmp_path):
         tables.success_over_rounds(archive, "table_3/cifar10/naive", "cifar10"),
     ):
         assert empty.text.startswith("Nothing of this figure is computed yet.")
-        assert empty.text.endswith("--scale paper --only 'table_3/cifar10/naive/*'")
+        assert empty.command.endswith("--scale paper --only 'table_3/cifar10/naive/*'")
     for cell in GRID.cells("paper", 1, real):
         if cell.key in ("figure_3/0/ours", "figure_3/4/ours"):
             more = {} if "/0/" in cell.key else {"attack_success": [0.0, 0.3]}

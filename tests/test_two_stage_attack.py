@@ -707,7 +707,7 @@ def test_a_figure_without_runs_names_the_command_that_computes_them(tmp_path):
     archive = Archive(GRID, Store(GRID.slug, tmp_path))
     for figure in (tables.figure_3(archive, "pixels"), tables.reward_curves(archive, "pixels")):
         assert "on MNIST: not computed yet" in figure.text
-        assert figure.text.endswith("two_stage_attack --scale paper --only 'pixels/*'")
+        assert figure.command.endswith("two_stage_attack --scale paper --only 'pixels/*'")
     assert tables.stage_one_in_words(archive).text.endswith(" is not computed yet.")
     assert tables.worth_in_words(archive, "circle").text.endswith(" is not computed yet.")
 

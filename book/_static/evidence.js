@@ -49,6 +49,7 @@
     command.append(button);
   }
 
+  document.querySelectorAll(".fedlib-note .fedlib-command").forEach(addButton);
   document.addEventListener(
     "toggle",
     (event) => {

@@ -35,19 +35,25 @@ class Note:
         The statement. It may be a :class:`~fedlib.evidence.links.Linked` text.
     warnings
         Each warning is shown on a line of its own.
+    command
+        A command that does what the statement says, which the reader can copy. It may be empty.
     """
 
     text: str
     warnings: tuple[str, ...] = ()
+    command: str = ""
 
     def _repr_html_(self) -> str:
         lines = [f"<p>{as_html(self.text)}</p>"]
         lines += [f"<p><strong>{html.escape(line)}</strong></p>" for line in self.warnings]
+        if self.command:
+            lines.append(f'<pre class="fedlib-command">{html.escape(self.command)}</pre>')
         kind = "warning" if self.warnings else "note"
         return f'<div class="fedlib-note fedlib-{kind}">{"".join(lines)}</div>'
 
     def __repr__(self) -> str:
-        return "\n".join([self.text, *(f"! {line}" for line in self.warnings)])
+        command = [self.command] if self.command else []
+        return "\n".join([self.text, *(f"! {line}" for line in self.warnings), *command])
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,6 @@ def _nothing(what: str, only: str) -> Note:
     how = short if only == SHORT_RUNS else "long runs, best on a GPU"
     return Note(
         f"No run of {what} with the paper's network is stored yet. This command computes them "
-        f"({how}): "
-        f"{_RUN} '{only}'"
+        f"({how}):",
+        command=f"{_RUN} '{only}'",
     )

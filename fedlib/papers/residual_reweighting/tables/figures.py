@@ -168,8 +168,8 @@ def figure_6(data: str = "auto") -> Picture:
 def _computable(cells: str) -> Note:
     """Say that nothing of a figure is computed, and which command computes its runs."""
     return Note(
-        "Nothing of this figure is computed yet. This command computes its runs: "
-        f"python -m fedlib run residual_reweighting --scale paper --only '{cells}'"
+        "Nothing of this figure is computed yet. This command computes its runs:",
+        command=f"python -m fedlib run residual_reweighting --scale paper --only '{cells}'",
     )
 
 

@@ -62,8 +62,8 @@ def computable(what: str, data: str) -> Note:
         The data set.
     """
     return Note(
-        f"{what} on {ALL_TITLES[data]}: not computed yet. This command computes the runs: "
-        f"python -m fedlib run two_stage_attack --scale paper --only '{data}/*'"
+        f"{what} on {ALL_TITLES[data]}: not computed yet. This command computes the runs:",
+        command=f"python -m fedlib run two_stage_attack --scale paper --only '{data}/*'",
     )
 
 
