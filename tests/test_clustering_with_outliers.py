@@ -408,8 +408,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             put(store, cell, "paper", 0.9)
     assert found(Archive(GRID, store))[5] == cifar
     assert attack.head == (
-        "An attacker that knows the defence Cent2P brings it to 12 %. The paper's attacks leave it "
-        "71 % or more."
+        "An attacker that knows the defence Cent2P brings it to an accuracy of 0.12. The paper's "
+        "attacks leave it 0.71 or more."
     )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
@@ -477,8 +477,8 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
                       f"variants/votes/{base}/cent2p": 0.69})  # fmt: skip
     attack = found(Archive(GRID, store))[0]
     assert attack.head == (
-        "An attacker that knows the defence Cent2P brings it to 10 %. With votes on 64 images in "
-        "place of 3, it keeps 69 %."
+        "An attacker that knows the defence Cent2P brings it to an accuracy of 0.10. With votes on "
+        "64 images in place of 3, it keeps 0.69."
     )
     assert (
         " Here each client votes on 3 images. It leaves 0.69 with votes on 64 (one seed, at the "

@@ -160,6 +160,11 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
     called = names(setting)
     answer = answers.of_rule if new.kind == "rule" else answers.of_attack
     print(answer(found, new.name, called))
+    if new.kind == "rule":
+        print(
+            "A rule's rank is one more than the number of rules that are clearly better, so "
+            "several rules can share a rank."
+        )
     print(f"Runs: {found.basis}.")
     if quick:
         print("These runs are short. Without --quick the ranks are more reliable.")
@@ -187,7 +192,10 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
 def _how_to_add(new: Newcomer, written: Sequence[Path]) -> str:
     """Say how the newcomer gets into the book."""
     if new.source is None:
-        return f"{new.name} is part of the library, so its runs are in the store and in the book."
+        return (
+            f"{new.name} is part of the library, so its runs are stored among the results. The "
+            "command make book puts them into the book."
+        )
     folder = "aggregators" if new.kind == "rule" else "attacks"
     return (
         f"To add it to the book, put {new.source.name} into fedlib/{folder}/, and play it with "

@@ -80,8 +80,8 @@ def _camouflage(archive: Archive) -> str:
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
         head = (
-            f"An attacker that knows the defence {RULE_TITLES[_RULE]} brings it to "
-            f"{_accuracy(adaptive):.0f} %. {_saved_by_votes(archive, adaptive, worst)}"
+            f"An attacker that knows the defence {RULE_TITLES[_RULE]} brings it to an "
+            f"accuracy of {share(_accuracy(adaptive))}. {_saved_by_votes(archive, adaptive, worst)}"
         )
         then = f". But an attacker that {_KNOWS} brings it down to "
     else:
@@ -108,11 +108,11 @@ def _saved_by_votes(archive: Archive, adaptive: CellResult, worst: CellResult) -
     """End the headline with larger votes, if they are computed, or with the paper's attacks."""
     known = archive.common([VOTES.cell(adaptive.key), adaptive.key])
     if known is None or known[0].scale != adaptive.scale:
-        return f"The paper's attacks leave it {_accuracy(worst):.0f} % or more."
+        return f"The paper's attacks leave it {share(_accuracy(worst))} or more."
     helps = _accuracy(known[0]) > _accuracy(adaptive) + _LITTLE
     return (
         f"With votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
-        f"{'keeps' if helps else 'has'} {_accuracy(known[0]):.0f} %."
+        f"{'keeps' if helps else 'has'} {share(_accuracy(known[0]))}."
     )
 
 
