@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -213,8 +214,12 @@ _OMN_AND_SV = (
 
 
 def average_model(result: CellResult) -> float:
-    """The accuracy of the average of all models of one seed's run, in percent."""
-    return result.final("test_accuracy_average").mean
+    """The accuracy of the average of all models of one seed's run, in percent.
+
+    It is NaN if the run has no such average.
+    """
+    average = "test_accuracy_average"
+    return result.final(average).mean if result.has(average) else math.nan
 
 
 _OF_AVERAGES = tuple(
