@@ -61,6 +61,7 @@ def _at(share: str, reading: str) -> Claim:
     cells = tuple(cell for attack in FULL for cell in line("mnist", attack, reading, shares))
     # Whoever withstands 30 % need not withstand 50 %, so these rows are no part of the sentence.
     half = share == "50"
+    sentence = _UP_TO_HALF if half else f"Gradient Guard withstands {share} % malicious clients"
     return Claim(
         "abstract" if half else OWN,
         f"{where('mnist', *FULL)}: Gradient Guard withstands {share} % malicious clients (30 and "
@@ -72,11 +73,11 @@ def _at(share: str, reading: str) -> Claim:
         measure=late_accuracy,
         of_accuracy=True,
         reading=named(reading),
-        sentence=_UP_TO_HALF if half else f"Gradient Guard withstands {share} % malicious clients",
+        sentence=sentence,
         former=Former(
             f"{where('mnist', *FULL)}: Gradient Guard withstands {share} % malicious clients "
             f"(every reading is tried at 30 and 50 % alone{beyond})",
-            _UP_TO_HALF,
+            sentence,
             "abstract",
         ),
     )
