@@ -213,7 +213,8 @@ def _list(options: argparse.Namespace) -> int:
     """Print which cells are stored, at which scale."""
     slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
-    _tell(f"stored results are read from {results_root()}")
+    lacking = "" if results_root().is_dir() else ", which is no folder"
+    _tell(f"stored results are read from {results_root()}{lacking}")
     for pattern in options.only or [None]:
         only = pattern or None
         shown = [archive for archive in archives if archive.cells(only)]
