@@ -493,7 +493,12 @@ class Against(Attack):
             RULE.format(name="stranger", cls="Stranger", result="updates.mean(0), state").replace(
                 "(Aggregator)", ""
             ),
-            "its class Stranger must be a subclass of Aggregator",
+            "Stranger must be a subclass of Aggregator",
+        ),
+        (
+            'from fedlib import AGGREGATORS\n@AGGREGATORS.register("function")\n'
+            "def function(updates):\n    return updates.mean(0)\n",
+            "function must be a subclass of Aggregator",
         ),
         (
             RULE.format(name="bare", cls="Bare", result="updates.mean(0)"),
@@ -519,6 +524,20 @@ def test_a_rule_that_cannot_be_ranked_is_refused_in_one_line(few, capsys, text, 
     assert error.count("\n") == 1
     assert not (few / "results").exists()
     assert not (few / "ranked").exists()
+
+
+def test_an_attack_must_leave_the_honest_updates_as_they_are(few, capsys):
+    text = (
+        "from dataclasses import dataclass\nfrom fedlib import ATTACKS\n"
+        "from fedlib.attacks import Attack\n"
+        '@ATTACKS.register("zeroes")\n@dataclass(frozen=True)\nclass Zeroes(Attack):\n'
+        '    knows = frozenset({"benign_updates"})\n'
+        "    def _attack(self, updates, state, facts):\n"
+        "        return self._everywhere(updates.zero_()[0]), state\n"
+    )
+    command = ["rank", written(few, text), "--attack", "--quick", "--data", "embedded"]
+    assert main(command) == 2
+    assert "changes the updates: must leave them as they are" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

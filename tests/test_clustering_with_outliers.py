@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from records import put
 
@@ -15,6 +16,7 @@ from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHO
 from fedlib.papers.clustering_with_outliers.found import found
 from fedlib.papers.clustering_with_outliers.methods import RULES, attacks_of
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
+from fedlib.papers.clustering_with_outliers.tables import dilemma
 from fedlib.papers.clustering_with_outliers.variants import VARIANTS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
@@ -347,6 +349,14 @@ def test_the_papers_own_numbers_are_as_it_claims(tmp_path):
 
 def test_the_thought_experiment_leaves_no_rule_better_than_the_average_twice():
     rows = {row[0]: tuple(map(float, row[1:])) for row in tables.dilemma_table().rows}
+    # The chapter names a point that is nearer to both honest means than the average is.
+    vectors = dilemma._plane().numpy()
+    for honest in dilemma._HONEST.values():
+        apart = [
+            np.linalg.norm(point - vectors[honest].mean(0))
+            for point in ((0.33, 0.24), vectors.mean(0))
+        ]
+        assert apart[0] < apart[1]
     sneak, siege = rows.pop("average")
     assert len(rows) > 10
     assert not any(a < sneak and b < siege for a, b in rows.values())

@@ -1,5 +1,6 @@
 """The queue over all papers: its order, its times, and its budget."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -307,6 +308,19 @@ def test_a_time_knows_that_an_attack_may_take_longer_than_a_rule(stored):
     # What is nearest to an attack with another number is the one with the same words.
     again = replace(wanted.attack, replan=wanted.attack.replan + 1)
     assert times.minutes(wanted.with_(attack=again)) == 2.0
+
+
+def test_a_time_finds_attacks_whose_fields_hold_several_values(stored):
+    grid = load_grid("residual_reweighting")
+    cells = {cell.key: cell.config for cell in grid.cells("paper", 1, real)}
+    record = next(iter(stored.read("paper").values()))
+    times = StoredTimes("cpu")
+    for key, seconds in (("loan/naive/ours", 60), ("variants/trigger/loan/naive/ours", 600)):
+        made = {**record["provenance"], "wall_time_s": seconds}
+        # A record went through JSON, which has lists in place of tuples.
+        config = json.loads(json.dumps(cells.get(key, cells["loan/naive/ours"]).to_dict()))
+        times.add([{"provenance": made, "config": config}])
+    assert times.minutes(cells["loan/naive/ours"]) == 1.0
 
 
 def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):

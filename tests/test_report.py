@@ -290,8 +290,9 @@ def test_columns_of_a_group_stand_below_its_name():
     heads = ("attack", "no defence\nlevel", "\nboundary", "other\nnumber")
     html = Table(heads, (("x", "1", "2", "3"),))._repr_html_()
     assert (
-        '<thead><tr><th rowspan="2">attack</th><th colspan="2" class="fedlib-group">no defence</th>'
-        '<th rowspan="2">other<br>number</th></tr><tr><th>level</th><th>boundary</th></tr></thead>'
+        '<thead><tr><th rowspan="2">attack</th><th colspan="2" scope="colgroup" '
+        'class="fedlib-group">no defence</th><th rowspan="2">other<br>number</th></tr>'
+        "<tr><th>level</th><th>boundary</th></tr></thead>"
     ) in html
     assert "rowspan" not in Table(("a", "b\nc"), (("1", "2"),))._repr_html_()
 

@@ -11,7 +11,7 @@ from fedlib.data import DataConfig, load_dataset
 from fedlib.data.catalogue import DATASETS
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.data.tables import LOAN_TRIGGER
-from fedlib.evidence.claims import above, below
+from fedlib.evidence.claims import above, below, drop
 from fedlib.evidence.class_counts import stored_counts
 from fedlib.evidence.found import found_in
 from fedlib.evidence.published import load_published
@@ -264,12 +264,12 @@ def test_tables_show_ours_above_the_published(tmp_path):
     assert table.rows[ours][1] == "89.00\n1 seed\n89.17"
     assert table.classes[ours, 1] == "agrees"
     assert table.rows[0][1] == "–\n\n88.96"
-    assert table.rows[ours][-1] == "–\n\n87.27"
+    assert table.rows[ours][-1] == "–\n87.27"
     for cell in GRID.cells("paper", 1, real):
         if cell.key.startswith("table_1/") and cell.key.endswith("/ours"):
             put(store, cell, "paper", 0.79)  # but one, which is stored with 0.89
     averaged = tables.table_1(Archive(GRID, store)).rows[ours]
-    assert averaged[-1] == "81.00\npaper\n87.27"
+    assert averaged[-1] == "81.00\n87.27"
     assert tables.backdoor_table(archive, "table_3/mnist", "t").rows[ours][1:] == (
         "89.00\n1 seed\n98.97",
         "10.00\n1 seed\n10.35",
@@ -346,6 +346,39 @@ def test_a_success_that_is_high_without_an_attack_decides_nothing(attacked, floo
     claim = measures.excess_claim("Table 3", "Loans: it works", cells, statistic, needed, "{:.1f}")
     found = claim.statistic([*attacked, *floors])
     assert math.isnan(found) if value is None else found == value
+
+
+@pytest.mark.parametrize(("floors", "value"), [((40, 10), 30), ((60, 10), None)])
+def test_rules_are_not_compared_where_the_trigger_works_without_an_attack(floors, value):
+    cells = ("loan/naive/fedavg", "loan/naive/ours")
+    claim = measures.excess_claim("T", "Loans: less", cells, drop, above(2), "{:.1f}", equal=0)
+    found = claim.statistic([90, 30, *floors])
+    assert math.isnan(found) if value is None else found == value
+
+
+@pytest.mark.parametrize(
+    ("in_round_six", "said"),
+    [
+        ((0.2, 1.0), " destroys the model: its test accuracy in this round is 20 %, and a success "
+         "of 100 % with the trigger is no backdoor then."),
+        ((0.9, 0.97), "In this round the backdoor works on 97 % of the loans with its trigger (1 "
+         "seed)."),
+    ],
+)  # fmt: skip
+def test_a_scaled_update_may_destroy_the_model_or_implant_a_backdoor(tmp_path, in_round_six, said):
+    store = Store(GRID.slug, tmp_path)
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key in ("loan/replacement/fedavg", "variants/scale/loan/replacement/fedavg"):
+            now = in_round_six if cell.key.startswith("loan") else (0.9, 0.95)
+            put(store, cell, "paper", 0, rounds=[2, 6, 8], test_accuracy=[0.9, now[0], 0.9],
+                attack_success=[0.0, now[1], 0.1])  # fmt: skip
+    replaced = found_in(GRID.slug, Archive(GRID, store)).sentences[5]
+    assert said in replaced
+    assert replaced.endswith(
+        " With a factor of 10, which is the number of participants, the accuracy in this round is "
+        "90 % and the backdoor works on 95 %. At the end it works on 10.0 % (one seed, at the "
+        "paper's scale)."
+    )
 
 
 def test_success_without_an_attack_is_that_of_the_same_rule_and_samples():

@@ -734,3 +734,19 @@ def test_a_figure_and_a_table_tell_diverged_models_and_seeds_apart(tmp_path):
     assert rows["IPM, epsilon 10"][0] == "0.015 (3 seeds, 1 diverged)"
     assert "#cell-circle/ipm/mean" in rows["IPM, epsilon 10"][0].links[0].target
     assert rows["IPM, epsilon 5"][0] == "–"
+
+
+def test_the_halves_of_the_projection_table_have_the_same_seeds(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    measured = {"robustness_level": [0.1, 0.1], "test_loss": [0.5, 0.5]}
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key == "circle/random/mean":
+                put(store, cell, "paper", 0.8 + seed / 100, **measured)
+            elif cell.key == "variants/projected/circle/random/mean" and seed == 1:
+                put(store, cell, "paper", 0.9, **measured)
+    table = tables.projection_table(Archive(GRID, store))
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert (rows["random"][0], rows["random"][3]) == ("81.00", "90.00")  # seed 1 alone
+    assert set(rows["IPM"]) == {"–"}
+    assert "1 seed" in table.caption

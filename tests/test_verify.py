@@ -176,6 +176,8 @@ def test_metrics_that_one_run_lacks_are_different():
     assert (first.metric, first.text) == ("old", "is only in the stored run")
     assert (second.metric, second.text) == ("new", "is not in the stored run")
     assert first.within_tolerance  # what is not recorded any more says nothing of the rest
+    (lost,) = differences({"rounds": [1], "test_loss": [2.0]}, {"rounds": [1]})
+    assert not lost.within_tolerance  # every run has a loss
     assert not second.within_tolerance
 
 

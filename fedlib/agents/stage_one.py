@@ -77,7 +77,8 @@ class StageOne:
         """
         now = state.parameters.clone()
         if self._previous is not None:
-            # The step of the model is the aggregate times the rate. The server need not tell it.
+            # The step of the model is the aggregate times the rate, as long as the server does not
+            # project it. A projected step gives the attacker a wrong aggregate.
             before, rate = self._previous
             self.seen.append((before, (before - now) / rate))
         # This is the rate of the coming step. After that step, a milestone may have lowered it.

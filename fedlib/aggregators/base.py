@@ -190,7 +190,7 @@ class Aggregator(ClientsPart, ABC):
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
         # A graph that an update carries must not enter the state and stay there round after round.
-        updates, facts = updates.detach(), check_given(state, facts).beside(updates)
+        updates, facts = updates.detach(), check_given(state, facts).matched_to(updates)
         if self.needs:
             n_clients, n_parameters = updates.shape
             sizes = {"n_clients": n_clients, "n_parameters": n_parameters}

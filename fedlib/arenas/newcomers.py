@@ -174,10 +174,13 @@ def check_attack(made: Any, asked: str) -> None:
         return
     n, d = _TRIAL
     benign = torch.randn(n - made.n_byzantine, d, generator=torch.Generator().manual_seed(0))
+    before = benign.clone()
     try:
         sent = made.apply(benign, made.init(n, d))[0]
     except Exception as error:
         raise _failed("attack", asked, error) from error
+    if not torch.equal(benign, before):
+        raise ConfigError(f"attack={asked!r} changes the updates: must leave them as they are.")
     _check_tensor("attack", asked, sent, (made.n_byzantine, d), finite=False)
 
 
@@ -190,9 +193,9 @@ def check_made(kind: str, asked: str, cls: Any) -> None:
         If the class is of another kind, lacks a method, or has a field without a default.
     """
     base = {"rule": Aggregator, "attack": Attack}[kind]
-    if not issubclass(cls, base):
+    if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ConfigError(
-            f"{kind}={asked!r}: its class {cls.__name__} must be a subclass of {base.__name__}."
+            f"{kind}={asked!r}: {cls.__name__} must be a subclass of {base.__name__}."
         )
     lacking = sorted(getattr(cls, "__abstractmethods__", ()))
     if lacking:
@@ -200,7 +203,7 @@ def check_made(kind: str, asked: str, cls: Any) -> None:
             f"{kind}={asked!r}: its class {cls.__name__} has no method {' and no '.join(lacking)}, "
             "and must have one."
         )
-    for field in fields(cls):
+    for field in fields(cls):  # type: ignore[arg-type]
         if field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(
                 f"{kind}={asked!r}: its field {field.name!r} has no default value, and must have "
@@ -227,7 +230,7 @@ def _check_tensor(
             f"{kind}={asked!r} returns {got} for {_TRIAL[0]} clients and {_TRIAL[1]} parameters: "
             f"must return a tensor of shape {shape}."
         )
-    if finite and found.dtype != torch.float32:
+    if found.dtype != torch.float32:
         raise ConfigError(
             f"{kind}={asked!r} returns numbers of type {found.dtype} for updates of type "
             "torch.float32: must return the type of the updates."

@@ -186,7 +186,7 @@ class Attack(ABC):
         """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients - n_byzantine, n_parameters)")
         # An update that carries a graph must not carry it into the state, and on from there.
-        updates, facts = updates.detach(), check_given(state, facts).beside(updates)
+        updates, facts = updates.detach(), check_given(state, facts).matched_to(updates)
         if "benign_updates" in self.knows and updates.shape[0] == 0:
             raise ConfigError(f"attack={self.name!r} needs benign updates, but there are none.")
         sizes = {"n_byzantine": self.n_byzantine, "n_parameters": updates.shape[1]}

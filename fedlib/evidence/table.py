@@ -140,6 +140,7 @@ def _html_head(header: tuple[str, ...]) -> str:
         elif size == 1:
             groups.append(f'<th rowspan="2">{lines(cell)}</th>')
         else:
-            groups.append(f'<th colspan="{size}" class="fedlib-group">{lines(group)}</th>')
+            spans = f'colspan="{size}" scope="colgroup" class="fedlib-group"'
+            groups.append(f"<th {spans}>{lines(group)}</th>")
             single.append(f"<th>{lines(name)}</th>")
     return f"<tr>{''.join(groups)}</tr><tr>{''.join(single)}</tr>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable
 from itertools import chain
@@ -45,7 +46,8 @@ class StoredTimes:
 
         It is the median of the five latest runs that are most alike, on the device or, if there
         are none, on any other. Runs of the same rule whose attack has the same fields are most
-        alike, then those whose attack has the same name. If no run has both the rule and the
+        alike, then those whose attack has the same fields with text, and then those whose attack
+        has the same name. If no run has both the rule and the
         attack, those with the rule and those with the attack are looked at apart, and the longer
         time counts: a learned attack takes minutes under every rule. Runs whose gradients were
         computed as in the newest run of the same network come first, because another way may take
@@ -98,6 +100,11 @@ def _typical(known: list[tuple[str, float, int]], rounds: int) -> float:
 _ANY = "any way to compute gradients"
 
 
+def _text(fields: dict[str, Any]) -> str:
+    """Return fields as a text that is the same for a record and for a configuration."""
+    return json.dumps(fields, sort_keys=True)
+
+
 def _likeness(config: dict[str, Any]) -> list[list[tuple[str, ...]]]:
     """Return the properties that similar runs share, with the closest similarity first.
 
@@ -113,7 +120,7 @@ def _likeness(config: dict[str, Any]) -> list[list[tuple[str, ...]]]:
     fields = {name: value for name, value in config["attack"].items() if name != "n_byzantine"}
     ways = {name: value for name, value in fields.items() if isinstance(value, str)}
     return [
-        [("fields", *work, rule, str(fields))], [("ways", *work, rule, str(ways))],
+        [("fields", *work, rule, _text(fields))], [("ways", *work, rule, _text(ways))],
         [("all", *work, rule, attack)], [("rule", *work, rule), ("attack", *work, attack)],
         [("work", *work)], [("round", *round_of)], [("clients", *clients)],
     ]  # fmt: skip

@@ -56,12 +56,8 @@ class Facts:
     def __iter__(self) -> Any:
         return iter(self.__dict__)
 
-    def beside(self, updates: torch.Tensor) -> Facts:
-        """Return these facts as they are used with some updates.
-
-        Floating-point tensors get the precision of the updates, and all tensors lose the autograd
-        graphs that they may carry.
-        """
+    def matched_to(self, updates: torch.Tensor) -> Facts:
+        """Return these facts in the precision of some updates, and without autograd graphs."""
         tensors = {k: v for k, v in self.__dict__.items() if isinstance(v, torch.Tensor)}
         changed = {
             name: value.detach().to(updates.dtype if value.is_floating_point() else value.dtype)

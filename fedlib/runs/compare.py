@@ -16,6 +16,9 @@ difference in a single test sample is larger: it moves an accuracy on 10,000 sam
 """
 
 
+_OF_EVERY_RUN = frozenset({"rounds", "test_accuracy", "test_loss", "train_loss"})
+
+
 @dataclass(frozen=True)
 class Difference:
     """How one metric of a run differs from the same metric of another run.
@@ -27,7 +30,7 @@ class Difference:
     relative
         The largest relative difference of two numbers of the metric. It is infinite if the two runs
         have something else than two numbers in one place, or if their series differ in length. It
-        is 0 for a metric that only the stored run has.
+        is 0 for a metric that only the stored run has, unless every run must have it.
     text
         Where the metrics differ most, and what stands there, in words.
     """
@@ -61,8 +64,9 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[Dif
     compared: list[Difference | None] = []
     for name in dict.fromkeys([*stored, *found]):
         if name not in found:
-            # A metric that is not recorded any more says nothing of the numbers that are.
-            compared.append(Difference(name, 0.0, "is only in the stored run"))
+            # What is not recorded any more says nothing of the rest. But every run has these.
+            apart = math.inf if name in _OF_EVERY_RUN else 0.0
+            compared.append(Difference(name, apart, "is only in the stored run"))
         elif name not in stored:
             compared.append(Difference(name, math.inf, "is not in the stored run"))
         else:

@@ -228,7 +228,7 @@ def _by_reading(rows: Sequence[Judgement]) -> list[str]:
     held = sum(found == {HOLDS} for found in kinds.values())
     rest = sum(found == {HOLDS, "open"} for found in kinds.values())
     said = [f"all rows hold in {held or 'none'} of {len(kinds)} readings"]
-    return [*said, f"in {rest} all decided rows hold"] if rest else said
+    return [*said, f"in {rest} more all decided rows hold"] if rest else said
 
 
 def _row(slug: str, row: Judgement) -> str:

@@ -9,6 +9,7 @@ from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import Variant
 from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
@@ -140,7 +141,9 @@ def _strongest(archive: Archive) -> str:
         f"The paper says {says}. This {does} in ",
         archive.linked(where, *keys),
         f".{provisional} on one seed." if one_seed else ".",
-        f" The other {left} settings have no verdict yet." if left else "",
+        f" The other {plural(left, 'setting')} {'has' if left == 1 else 'have'} no verdict yet."
+        if left
+        else "",
     )
 
 

@@ -280,8 +280,8 @@ def _right_after(result: CellResult) -> str:
     factor = result.records[0]["config"]["attack"]["scale"]
     return (
         f"The update, scaled by {factor:g}, destroys the model"
-        f"{in_some}: its test accuracy in this round is {_from_to(accuracies)}, and nearly all "
-        "loans get the target class, with the trigger and without it. "
+        f"{in_some}: its test accuracy in this round is {_from_to(accuracies)}, and a success "
+        f"of {_from_to(shares)} with the trigger is no backdoor then. "
     )
 
 

@@ -220,7 +220,7 @@ def _with_a_defence(archive: Archive) -> str:
         f"{_TITLES[rule]} keeps {share:.0f} %"
         for rule, share in zip(_DEFENCES, shares, strict=True)
     )
-    return f" With a defence at the server, {each} of the certified level."
+    return f" Under the learned attack, {each} of the certified level."
 
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:

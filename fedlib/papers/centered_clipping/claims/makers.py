@@ -270,7 +270,7 @@ def rop_costs_share(
     """
     clean, attacked = clean_and_attacked(setting, rule, momentum)
     highest = bounds_without_attack(clean).value
-    spread = 100 * (published_accuracies()[attacked].spread or 0.0) / highest
+    spread = round(100 * (published_accuracies()[attacked].spread or 0.0) / highest, 2)
     return claim(
         place,
         f"{place_title(setting, rule, momentum)}: ROP costs {words}, {of}",

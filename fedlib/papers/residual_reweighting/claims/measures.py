@@ -137,7 +137,8 @@ def excess_claim(
     A seed has nothing to judge if its success without an attacker is so high that even an attack
     on all samples could not decide the claim. An attack without success cannot be told from one
     with success either, if more than half of the samples have the target class without an attacker.
-    A claim with ``equal`` compares rules, and is always judged.
+    A claim with ``equal`` compares rules. It is judged unless the success is that high without an
+    attacker.
 
     Parameters
     ----------
@@ -154,8 +155,9 @@ def excess_claim(
         attacked, floors = values[: len(cells)], values[len(cells) :]
         most = statistic([100 - floor for floor in floors])
         # If the success is high without an attack, no attack can add what the claim is about.
-        fails = needed.high != math.inf
-        if equal is None and ((most in needed) == fails or (fails and max(floors) > _TOO_COMMON)):
+        fails, common = needed.high != math.inf, max(floors) > _TOO_COMMON
+        void = common if equal is not None else (most in needed) == fails or (fails and common)
+        if void:
             return math.nan
         return statistic([a - floor for a, floor in zip(attacked, floors, strict=True)])
 

@@ -84,9 +84,9 @@ class TableCells:
         """The table of these rows, with the data of the cells that were shown in its caption."""
         where = f"on {data_named(self.data)}" if self.data else "not computed yet"
         caption = (
-            f"{title}, {where}. Each cell has our number, its scale and the "
-            "number of its seeds, and below them the published number. Seeds that are more than "
-            f"{FAR_APART:g} points apart are listed, because none of them has their mean"
+            f"{title}, {where}. Each cell has our number, the number of its seeds, and its scale "
+            "if that is not the paper's, and below them the published number. Seeds that are more "
+            f"than {FAR_APART:g} points apart are listed, because none of them has their mean"
         )
         return Table(tuple(header), tuple(rows), caption, self.classes, compact=True)
 

@@ -48,12 +48,13 @@ def rules_table(
 
 
 def _average(cells: TableCells, keys: Sequence[str], row: int, column: int) -> str:
-    """Our average and its scale; a dash unless all cells are computed at one scale."""
+    """Our average, and its scale if that is not the paper's; a dash unless all have one scale."""
     known = cells.archive.common(keys)
     if known is None:
-        return "–\n"
+        return "–"
     cells.classes[row, column] = scale_class(known[0])
-    return f"{np.mean([result.accuracy.mean for result in known]):.2f}\n{known[0].scale}"
+    scale = "" if known[0].scale == "paper" else f"\n{known[0].scale}"
+    return f"{np.mean([result.accuracy.mean for result in known]):.2f}{scale}"
 
 
 def table_1(archive: Archive) -> Table:

@@ -88,10 +88,11 @@ def projection_table(archive: Archive) -> Table:
     for attack in (*PAPER_TITLES, *CONTROL_TITLES):
         row = [ATTACK_TITLES[attack]]
         base = cell_key("circle", attack, "mean")
-        for key in (base, PROJECTED.cell(base)):
-            result = archive.best(key)
-            if result is not None:
-                known.append(result)
+        keys = (base, PROJECTED.cell(base))
+        # Only the seeds that both halves have are compared.
+        pair = archive.alike(keys) or (None, None)
+        known += [result for result in pair if result is not None]
+        for key, result in zip(keys, pair, strict=True):
             row += [archive.linked(text, key) for text in harm(result, True)]
         rows.append(tuple(row))
     heads = [

@@ -75,7 +75,7 @@ def worth_table(archive: Archive, data: str, small: bool = False) -> Table:
     return Table(("rule", *heads), tuple(rows), caption)
 
 
-def worth_in_words(archive: Archive, data: str, small: bool = False) -> Note:
+def worth_in_words(archive: Archive, data: str) -> Note:
     """Say under which rules learning lowers the level more than the best control.
 
     Parameters
@@ -84,18 +84,17 @@ def worth_in_words(archive: Archive, data: str, small: bool = False) -> Note:
         The stored runs.
     data
         The data set.
-    small
-        Whether clients have batches of ten, which only the synthetic data are played with.
     """
     said = (
-        answer(title, left_by(_results(archive, data, rule, small)))
-        for rule, title in RULE_TITLES.items()
+        answer(title, left_by(_results(archive, data, rule))) for rule, title in RULE_TITLES.items()
     )
     text = " ".join(sentence for sentence in said if sentence)
     return Note(text or "Whether learning is worth anything is not computed yet.")
 
 
-def _results(archive: Archive, data: str, rule: str, small: bool) -> dict[str, CellResult | None]:
+def _results(
+    archive: Archive, data: str, rule: str, small: bool = False
+) -> dict[str, CellResult | None]:
     """What is stored under a rule without an attack, and with each attack that is compared."""
     keys = [cell_key(data, attack, rule, small) for attack in _SHOWN]
     return dict(zip(_SHOWN, archive.together(keys), strict=True))
