@@ -1484,3 +1484,9 @@ def test_the_revision_of_bulyan_concerns_attackers_that_send_the_same():
 
     assert revisions("alie") == revisions("full_krum") == {"": 2}
     assert revisions("full_trim") == revisions("none") == revisions("alie", 1) == {}
+
+
+def test_a_matrix_must_be_dense():
+    sparse = torch.eye(3).to_sparse()
+    with pytest.raises(ConfigError, match=r"layout torch\.sparse_coo cannot be used: it must be a"):
+        AGGREGATORS["mean"](n_byzantine=0).apply(sparse)

@@ -786,3 +786,11 @@ def test_an_attack_that_says_so_sends_the_same_from_all_clients(name):
     sent = send(name, benign_updates(), facts=told(name))
     # An attack need not say so.
     assert bool((sent == sent[0]).all()) or not ATTACKS[name].alike
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("model_replacement", "rounds"), ("feature_backdoor", "features")]
+)
+def test_a_number_in_place_of_several_is_named(name, field):
+    with pytest.raises(ConfigError, match=rf"attack\.{field}=6 must be a tuple of"):
+        ATTACKS[name](n_byzantine=1, **{field: 6})

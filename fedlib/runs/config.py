@@ -69,7 +69,7 @@ class RunConfig:
     learning_rate
         The server subtracts ``learning_rate * aggregate`` from the model in each round.
     milestones
-        After each of these rounds the learning rate is multiplied by ``decay``.
+        After each of these rounds the learning rate is multiplied by ``decay``. They must increase.
     decay
         The learning rate is multiplied by this number at each milestone.
     eval_every
@@ -80,7 +80,7 @@ class RunConfig:
         on nothing else, so runs with the same seed differ only in the rule and the attack.
     track
         The quantities that are recorded besides accuracy and losses, as names of
-        ``fedlib.trackers.TRACKERS``.
+        ``fedlib.trackers.TRACKERS``, each at most once.
     server_samples
         The number of clean training samples that the server has for itself, for the rules that
         need them. They are drawn from all samples, whether a client holds them or not.
