@@ -542,7 +542,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert (
         "Under IPM with a factor of -10, the median keeps 75 % of the certified level" in defended
     )
-    assert len(unknown) == 2 and all(text.endswith(" is not computed yet.") for text in unknown)
+    assert len(unknown) == 3 and all(text.endswith(" is not computed yet.") for text in unknown)
 
 
 @pytest.mark.parametrize(("seeds", "said"), [
@@ -750,3 +750,24 @@ def test_the_halves_of_the_projection_table_have_the_same_seeds(tmp_path):
     assert (rows["random"][0], rows["random"][3]) == ("81.00", "90.00")  # seed 1 alone
     assert set(rows["IPM"]) == {"–"}
     assert "1 seed" in table.caption
+
+
+def test_the_projection_is_told_beside_attackers_that_do_not_learn(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    circle, flat = grid(lambda x, y: np.hypot(x, y) <= 2), grid(lambda x, y: x < 9)
+    place = "variants/projected/circle/{}/mean"
+    ends = {"none": "cc", "learned": "ff", "untrained": "fc", "greedy": "ff"}
+    keys = {place.format(name): end for name, end in ends.items()}
+    for seed in (1, 2):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in keys:
+                decision = flat if keys[cell.key][seed - 1] == "f" else circle
+                put(store, cell, "paper", 0.86, test_loss=[2.0, 1.0],
+                    robustness_level=[0.1, 0.04], decision=decision)  # fmt: skip
+    told = next(text for text in finding.found(Archive(GRID, store)) if "projects" in text)
+    assert told.endswith(
+        "With a ball around 0 of radius 10 as this set, the learned attack destroys the model "
+        "without a defence in 2 of 2 seeds (2 seeds, at the paper's scale). In 2 seeds the model "
+        "gives nearly every point the same answer. Of the attackers that learn no policy, the "
+        "untrained policy destroys it in 1 of 2 seeds and the greedy one in 2 of 2 seeds."
+    )

@@ -12,6 +12,7 @@ from fedlib.papers.two_stage_attack.attacks import EPSILON
 from fedlib.papers.two_stage_attack.grid import N_CLIENTS, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
+from fedlib.papers.two_stage_attack.variants import PROJECTED
 
 _DATA = "circle"
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
@@ -41,6 +42,7 @@ def found(archive: Archive) -> list[str]:
     sentences = [
         _as_built(archive, learned),
         _controls(archive),
+        _projected(archive),
         _defended(archive, "learned", "the learned attack"),
         _without_defence(archive, "ipm", ipm, said),
         _defended(archive, "ipm", f"IPM with a factor of -{EPSILON:g}"),
@@ -179,6 +181,50 @@ def _controls(archive: Archive) -> str:
         parts[-1],
         f" (synthetic data, no defence; {resting_on(list(known.values()))}).",
     )
+
+
+def _projected(archive: Archive) -> str:
+    """Say what the attacks do to a server that keeps the parameters in a ball."""
+    (learned,) = _keys("mean", "learned")
+    (none,) = _keys("mean", "none")
+    where = (
+        "The paper's server projects the parameters on a set that the text does not give. With "
+        f"{PROJECTED.other} as this set"
+    )
+    known = archive.alike([PROJECTED.cell(none), PROJECTED.cell(learned)])
+    if known is None:
+        return f"{where}, what the learned attack does without a defence{_UNKNOWN}"
+    attacked = known[1]
+    names = {"untrained": "the untrained policy", **_CONTROLS}
+    controls = {name: archive.best(PROJECTED.cell(_keys("mean", name)[0])) for name in names}
+    known_controls = {name: result for name, result in controls.items() if result is not None}
+    parts = [
+        joined(
+            f"{names[name]} {'in' if number else 'destroys it in'} ",
+            _times_destroyed(archive, result),
+        )
+        for number, (name, result) in enumerate(known_controls.items())
+    ]
+    beside = joined(" Of the attackers that learn no policy, ", *_listed(parts), ".")
+    return joined(
+        f"{where}, the learned attack destroys the model without a defence in ",
+        _times_destroyed(archive, attacked),
+        f" ({resting_on(known)}).",
+        _ways(attacked),
+        beside if parts else "",
+    )
+
+
+def _times_destroyed(archive: Archive, result: CellResult) -> Linked:
+    """Return in how many seeds a model is destroyed, with a link to the runs."""
+    count = sum(map(_destroyed, _by_seed(result)))
+    return archive.linked(f"{count or 'none'} of {plural(len(result.seeds), 'seed')}", result.key)
+
+
+def _listed(parts: list[Linked]) -> list[Linked | str]:
+    """Return parts with commas and an "and" between them."""
+    between = [", "] * (len(parts) - 2) + [" and ", ""] if len(parts) > 1 else [""]
+    return [text for pair in zip(parts, between, strict=True) for text in pair]
 
 
 def _defended(archive: Archive, attack: str, name: str) -> str:
