@@ -634,3 +634,22 @@ def test_where_nothing_is_stored_nothing_is_found(tmp_path):
     assert len(sentences) == 7
     assert all(sentence.endswith("yet.") for sentence in sentences)
     assert "0 numbers can be compared so far, and 0 of them agree" in sentences[-1]
+
+
+def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    left = {"0/ours": 0.93, "10/ours": 0.83, "0/fedavg": 0.95}
+    for cell in GRID.cells("paper", 1, real):
+        place = cell.key.removeprefix("figure_3/")
+        if place in left:
+            put(store, cell, "paper", left[place], attack_success=[0.0, 0.8])
+    archive = Archive(GRID, store)
+    assert "MNIST" not in found_in(GRID.slug, archive).sentences[0]
+    cell = next(c for c in GRID.cells("paper", 1, real) if c.key == "figure_3/10/fedavg")
+    put(store, cell, "paper", 0.88, attack_success=[0.0, 0.6])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert first.head == (
+        "On MNIST, ten label flippers of 100 bring residual-based reweighting from 93 % to 83 %. "
+        "Plain averaging keeps more."
+    )
+    assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first

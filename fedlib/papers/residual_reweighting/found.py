@@ -9,14 +9,16 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.residual_reweighting.choices import SCALE
-from fedlib.papers.residual_reweighting.claims.measures import success
 from fedlib.papers.residual_reweighting.keys import (
     COORDINATE_WISE,
     RULE_TITLES,
     Comparison,
-    LoanBackdoor,
-    Unattacked,
+)
+from fedlib.papers.residual_reweighting.on_loans import (
+    backdoor_on_loans,
+    percent,
+    replaced_model,
+    success_of,
 )
 from fedlib.papers.residual_reweighting.tables.cells import published
 from fedlib.papers.residual_reweighting.tables.overview import standings
@@ -27,8 +29,6 @@ _WORDS = "words"
 """The variant in which the model knows fewer words."""
 _FEW, _FASTER = "2", "attacker_rate"
 """The number of attackers on the reviews, and the variant in which they train faster."""
-_SENT = 6
-"""The round in which model replacement sends its update."""
 _LATE = 5
 """The number of rounds at the end of a run over which an accuracy is averaged."""
 
@@ -42,13 +42,59 @@ def found(archive: Archive) -> list[str]:
         The stored runs.
     """
     return [
+        *_flipped_digits(archive),
         _flipped_reviews(archive),
         _other_rules_on_reviews(archive),
         _few_words(archive),
         _faster_attackers(archive),
-        _backdoor_on_loans(archive),
-        _replaced_model(archive),
+        backdoor_on_loans(archive),
+        replaced_model(archive),
         _standing_of_the_tables(archive),
+    ]
+
+
+def _flipped_digits(archive: Archive) -> list[str]:
+    """Say what label flips on MNIST leave reweighting and plain averaging, if that is known."""
+    keys = [
+        str(Comparison("figure_3", attackers, rule))
+        for rule in ("ours", "fedavg")
+        for attackers in ("0", "10")
+    ]
+    known = archive.common(keys)
+    if known is None or known[0].scale != "paper":
+        return []
+    clean, attacked, averaging, averaging_attacked = known
+    lost = clean.accuracy.mean - attacked.accuracy.mean
+    worse = averaging_attacked.accuracy.mean - attacked.accuracy.mean
+    head = (
+        "On MNIST, ten label flippers of 100 bring residual-based reweighting from "
+        f"{clean.accuracy.mean:.0f} % to {attacked.accuracy.mean:.0f} %."
+        if lost > MARGIN
+        else "On MNIST, residual-based reweighting withstands ten label flippers of 100."
+    )
+    if worse > MARGIN:
+        head += " Plain averaging keeps more."
+    elif worse < -MARGIN:
+        head += " Plain averaging keeps less."
+    return [
+        Headed(
+            head,
+            "On MNIST, ten of 100 participants call each 1 a 7 and train longer than the others. "
+            "The test accuracy of reweighting goes from ",
+            percent(archive, clean),
+            " to ",
+            percent(archive, attacked),
+            ", and that of plain averaging from ",
+            percent(archive, averaging),
+            " to ",
+            percent(archive, averaging_attacked),
+            ". Reweighting takes ",
+            success_of(archive, attacked),
+            " of the ones for sevens, and plain averaging ",
+            success_of(archive, averaging_attacked),
+            f" ({resting_on(known)}). The paper prints no numbers here. It says that reweighting "
+            '"outperforms all other methods and is robust when the number of attackers increases".',
+        )
     ]
 
 
@@ -76,9 +122,9 @@ def _flipped_reviews(archive: Archive) -> str:
         head,
         f"On {attacked.data}, four of ten participants flip all their labels. The test accuracy of "
         "this defence goes from ",
-        _percent(archive, clean),
+        percent(archive, clean),
         " to ",
-        _percent(archive, attacked),
+        percent(archive, attacked),
         f" ({resting_on(known)}). Under this attack the paper prints {in_print:.1f} % on its own "
         f"{_REVIEWS:,} reviews.",
         _averaging_too(archive, attacked),
@@ -90,7 +136,7 @@ def _averaging_too(archive: Archive, ours: CellResult) -> Linked | str:
     pair = archive.common([str(Comparison("table_2", "4", "fedavg")), ours.key])
     if pair is None or pair[1].scale != ours.scale:
         return ""
-    return joined(" Plain averaging has ", _percent(archive, pair[0]), " here.")
+    return joined(" Plain averaging has ", percent(archive, pair[0]), " here.")
 
 
 def _other_rules_on_reviews(archive: Archive) -> str:
@@ -120,11 +166,11 @@ def _other_rules_on_reviews(archive: Archive) -> str:
         f"accuracy on the reviews than reweighting in the last round, and {also} "
         f"over the last {_LATE} rounds.{little} In the last round "
         f"{RULE_TITLES[best]} has ",
-        _percent(archive, results[best]),
+        percent(archive, results[best]),
         ", plain averaging has ",
-        _percent(archive, results["fedavg"]),
+        percent(archive, results["fedavg"]),
         ", and FoolsGold has ",
-        _percent(archive, results["foolsgold"]),
+        percent(archive, results["foolsgold"]),
         f". A model that calls all reviews positive has {floor:.1f} %" if near else "",
         f" ({resting_on(known)}).",
     )
@@ -178,9 +224,9 @@ def _faster_attackers(archive: Archive) -> str:
     slow, fast = known
     return joined(
         f"{start}. Here it has ",
-        _percent(archive, slow),
+        percent(archive, slow),
         " if the attackers train at the rate of the others, and ",
-        _percent(archive, fast),
+        percent(archive, fast),
         f" if they train at ten times this rate ({resting_on(known)}). In the authors' code, all "
         "attackers that train longer than the others do so. The code has no experiment on reviews, "
         "and the text does not give the rate there.",
@@ -205,7 +251,7 @@ def _reweighting_at_this_rate(archive: Archive, averaging_fails: bool) -> Linked
     )
     return joined(
         " At this rate reweighting has ",
-        _percent(archive, result),
+        percent(archive, result),
         f" with four attackers ({resting_on(known)}), and the paper prints {in_print:.1f} %."
         f"{explains}",
     )
@@ -215,149 +261,6 @@ def _late(result: CellResult) -> float:
     """Return the mean accuracy of all seeds over the last rounds, in percent."""
     _, curves = result.curve()
     return 100 * statistics.fmean(share for curve in curves for share in curve[-_LATE:])
-
-
-def _backdoor_on_loans(archive: Archive) -> str:
-    """Say how often the naive backdoor succeeds on loans, by rule."""
-    keys = [
-        str(LoanBackdoor("naive", "fedavg")),
-        str(LoanBackdoor("naive", "ours")),
-        str(Unattacked("loan", "ours")),
-        *(str(LoanBackdoor("naive", rule)) for rule in COORDINATE_WISE),
-    ]
-    known = archive.common(keys)
-    if known is None:
-        return "What a backdoor does on the loans is not computed yet."
-    averaging, ours, clean, *others = known
-    low, high = min(others, key=success), max(others, key=success)
-    protects = success(ours) < success(averaging)
-    return joined(
-        "One of ten participants trains a backdoor into the model of loans. Under plain averaging "
-        "it succeeds on ",
-        _success(archive, averaging),
-        " of the loans with its trigger",
-        ", but under reweighting only on " if protects else ", and under reweighting on ",
-        _success(archive, ours),
-        " (on ",
-        _success(archive, clean),
-        " if nobody attacks). Under the medians and the trimmed mean its success is between ",
-        _success(archive, low),
-        " and ",
-        _success(archive, high),
-        f" ({resting_on(known)}). {_seeds(ours)}The trigger is a choice of this book, because the "
-        "loans at hand lack four of the six features that the paper's trigger sets.",
-    )
-
-
-def _when_sent(result: CellResult, quantity: str) -> list[float]:
-    """Return a quantity in the round in which a backdoor is sent, in percent by seed.
-
-    It is empty if this round is not evaluated.
-    """
-    rounds, curves = result.curve(quantity)
-    if _SENT not in rounds:
-        return []
-    return [100 * curve[rounds.index(_SENT)] for curve in curves]
-
-
-def _right_after(result: CellResult) -> str:
-    """Say how often a backdoor works in the round in which it is sent, and what the model does."""
-    shares = _when_sent(result, "attack_success")
-    accuracies = _when_sent(result, "test_accuracy")
-    if not shares:
-        return ""
-    _, curves = result.curve()
-    destroyed = [
-        accuracy < 50 * max(curve) for accuracy, curve in zip(accuracies, curves, strict=True)
-    ]
-    seeds = plural(len(shares), "seed")
-    if not any(destroyed):
-        return (
-            f"In this round the backdoor works on {_from_to(shares)} of the loans with its trigger "
-            f"({seeds}). "
-        )
-    in_some = "" if all(destroyed) else f" in {sum(destroyed)} of {seeds}"
-    factor = result.records[0]["config"]["attack"]["scale"]
-    return (
-        f"The update, scaled by {factor:g}, destroys the model"
-        f"{in_some}: its test accuracy in this round is {_from_to(accuracies)}, and a success "
-        f"of {_from_to(shares)} with the trigger is no backdoor then. "
-    )
-
-
-def _replaced_exactly(archive: Archive, key: str) -> Linked | str:
-    """Say what a factor does that is as large as the number of participants."""
-    known = archive.common([SCALE.cell(key)])
-    shares = _when_sent(known[0], "attack_success") if known else []
-    if known is None or not shares:
-        return ""
-    (result,) = known
-    config = result.records[0]["config"]
-    accuracies = _when_sent(result, "test_accuracy")
-    return joined(
-        f" With a factor of {config['attack']['scale']:g}, which is "
-        + ("" if config["attack"]["scale"] == config["n_clients"] else "not ")
-        + "the number of participants, the accuracy in this round is ",
-        archive.linked(_from_to(accuracies), result.key),
-        " and the backdoor works on ",
-        archive.linked(_from_to(shares), result.key),
-        ". At the end it works on ",
-        _success(archive, result),
-        f" ({resting_on(known)}).",
-    )
-
-
-def _from_to(values: list[float]) -> str:
-    """Return the range of some percentages in words."""
-    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
-    return f"{low} %" if low == high else f"{low} to {high} %"
-
-
-def _kept_out(archive: Archive) -> Linked | str:
-    """Say how often a backdoor works against the robust rules in the round in which it is sent."""
-    keys = [str(LoanBackdoor("replacement", rule)) for rule in ("ours", *COORDINATE_WISE)]
-    known = archive.common(keys)
-    shares = [_when_sent(result, "attack_success") for result in known or ()]
-    if not all(shares) or not shares:
-        return ""
-    most = max(share for of_rule in shares for share in of_rule)
-    return joined(
-        " Under reweighting, the medians and the trimmed mean the backdoor works on at most ",
-        archive.linked(f"{most:.1f} %", *keys),
-        f" in round {_SENT}.",
-    )
-
-
-def _seeds(result: CellResult, of: str = "of reweighting") -> str:
-    """Say what each seed gives, if there are several."""
-    if len(result.seeds) < 2:
-        return ""
-    values = [f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds]
-    all_but_last = ", ".join(values[:-1])
-    return f"The {len(values)} seeds {of} give {all_but_last} and {values[-1]} %. "
-
-
-def _replaced_model(archive: Archive) -> str:
-    """Say how often model replacement succeeds against plain averaging on loans."""
-    key = str(LoanBackdoor("replacement", "fedavg"))
-    known = archive.common([key])
-    if known is None:
-        return "What model replacement does on the loans is not computed yet."
-    (result,) = known
-    in_print = published()[key, "attack_success"].value
-    ours = success(result)
-    fails = ours < 50 < in_print
-    return joined(
-        f"Model replacement sends a backdoor once, as a scaled update in round {_SENT}. Take a "
-        f"server that averages, on loans. {_right_after(result)}At the end of the training the "
-        "backdoor works on ",
-        _success(archive, result),
-        f" of the loans with its trigger ({resting_on(known)}). {_seeds(result, 'of this attack')}"
-        f"The paper prints {in_print:.1f} % on its own loans"
-        + (", which this attack does not reach here at the end." if fails else "."),
-        _kept_out(archive),
-        _replaced_exactly(archive, key),
-    )
 
 
 def _standing_of_the_tables(archive: Archive) -> str:
@@ -386,13 +289,3 @@ def _successes(count: int) -> str:
         f"{plural(count, 'more number')} on the success of a backdoor {have} ours beside "
         f"{'it' if count == 1 else 'them'}, without a verdict. "
     )
-
-
-def _percent(archive: Archive, result: CellResult) -> Linked:
-    """Return an accuracy with a link to its runs."""
-    return archive.linked(f"{result.accuracy.mean:.1f} %", result.key)
-
-
-def _success(archive: Archive, result: CellResult) -> Linked:
-    """Return the success of an attack with a link to its runs."""
-    return archive.linked(f"{success(result):.1f} %", result.key)
