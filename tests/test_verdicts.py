@@ -915,6 +915,8 @@ DECIDED_AT_CHANCE = {
     "scores of all rounds. They are the reason for which the model ends at chance.",
     "Synthetic, no defence: the estimate of the data converges within 3 epochs": "The claim is "
     "about what the attacker learns before it attacks. The model ends at chance by the attack.",
+    "Synthetic, no defence: under the two-stage attack the boundary is missing": "The claim is "
+    "about the boundary. The model ends at chance because it has lost it.",
     "Synthetic, no defence: learning the policy takes about as long as 1 of the federation's "
     "epochs, or less (with this book's number of rounds to learn from)": "The claim is about time.",
     **{
