@@ -650,6 +650,6 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
         "On MNIST, ten label flippers of 100 bring residual-based reweighting from 93 % to 83 %. "
-        "Plain averaging keeps more."
+        "Plain averaging has 88 % then."
     )
     assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first
