@@ -10,8 +10,8 @@ from fedlib.evidence.agreement import verdict
 from fedlib.evidence.noise import Noise, NoiseBook
 from fedlib.evidence.plan import make_plan
 from fedlib.evidence.report import Archive, Note
-from fedlib.evidence.times import StoredTimes
 from fedlib.grids import expand, load_grid, run_grid
+from fedlib.grids.times import StoredTimes
 from fedlib.papers.centered_clipping import tables, ten_epochs
 from fedlib.papers.centered_clipping.claims import statistics as statistic
 from fedlib.papers.centered_clipping.claims.short_runs import PAIRS

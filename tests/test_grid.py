@@ -26,6 +26,7 @@ from fedlib.gradients.base import STRATEGIES
 from fedlib.grids import Cell, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.compute import Task
 from fedlib.grids.progress import Progress
+from fedlib.grids.times import StoredTimes
 from fedlib.runs import store as store_module
 from fedlib.runs.store import Store, StoreError
 from fedlib.validation import ConfigError
@@ -108,11 +109,29 @@ def test_what_is_to_be_done_is_said_first(toy, store, capsys):
     put(store, cells[1], "smoke", 0.5, {"wall_time_s": 2400.0})
     run_grid(cells, store, "smoke", jobs=1)
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "1 run to compute, about 20 min each so far"
+    # Neither of the two has the rule of the third, and all have the same attack.
+    assert out[0] == "1 run to compute, about 20 min in all, as similar runs took"
     assert out[1].startswith("[1/1] table/trimmed_mean")
     run_grid(cells, store, "smoke", jobs=1)
     assert capsys.readouterr().out == ""
-    assert pool._outlook(243, 2, []) == "243 runs to compute, 2 at a time"
+
+
+def test_the_outlook_adds_the_times_of_similar_runs(toy, store):
+    cells = expand(toy, "smoke", data="embedded")
+    configs = [cell.config for cell in cells]
+    times = StoredTimes("cpu")
+    assert pool._outlook(configs, 2, times) == "3 runs to compute, 2 at a time"
+    put(store, cells[0], "smoke", 0.5, {"wall_time_s": 60.0})
+    put(store, cells[1], "smoke", 0.5, {"wall_time_s": 600.0})
+    times.add(store.read("smoke").values())
+    told = "2 runs to compute, about 11 min in all, as similar runs took"
+    assert pool._outlook(configs[:2], 1, times) == told
+    # Two at a time end with the longer one.
+    told = "2 runs to compute, 2 at a time, about 10 min in all, as similar runs took"
+    assert pool._outlook(configs[:2], 2, times) == told
+    unknown = configs[0].with_(model="cnn_32_64", n_clients=99)
+    told = "3 runs to compute, about 11 min in all for 2 of them, as similar runs took"
+    assert pool._outlook([*configs[:2], unknown], 1, times) == told
 
 
 def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):

@@ -24,8 +24,8 @@ from fedlib.evidence.plan import (
     make_plan,
 )
 from fedlib.evidence.report import Archive
-from fedlib.evidence.times import StoredTimes
 from fedlib.grids import Planned, load_grid, run_planned
+from fedlib.grids.times import StoredTimes
 from fedlib.papers.centered_clipping.published import printed
 from fedlib.papers.two_stage_attack.tables import claims_table
 from fedlib.runs.store import Store

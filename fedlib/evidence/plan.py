@@ -16,9 +16,9 @@ from fedlib.evidence.judging import Judge
 from fedlib.evidence.noise import LEAST_FREEDOM
 from fedlib.evidence.report import Archive
 from fedlib.evidence.rooms import tables_of
-from fedlib.evidence.times import StoredTimes
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Cell, grid_slugs, load_grid, paper_slugs
+from fedlib.grids.times import StoredTimes
 from fedlib.validation import ConfigError
 
 CONFIRMING = 0.25

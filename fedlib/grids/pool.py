@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ from fedlib.grids.on_ray import OnRay, on_ray
 from fedlib.grids.pace import PACE
 from fedlib.grids.progress import Progress, duration
 from fedlib.grids.side_by_side import load_data, side_by_side
+from fedlib.grids.times import StoredTimes
 from fedlib.grids.workers import Results, in_process, in_workers
+from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES, Store, StoreError
 from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
 
@@ -235,7 +236,10 @@ def _play(
 
     if progress and pending:
         records = [record for held in stored.values() for record in held.values()]
-        print(_outlook(len(pending), jobs, records), flush=True)
+        times = StoredTimes(pending[0].device)
+        times.add(records)
+        configs = [task.cell.config for task in pending]
+        print(_outlook(configs, jobs, times), flush=True)
     rounds = sum(task.cell.config.rounds for task in pending)
     skipped: list[Task] = []
     several = len({task.store.slug for task in pending}) > 1
@@ -276,12 +280,18 @@ def _results(tasks: Sequence[Task], jobs: int | None, bar: Progress, ray: OnRay 
     return in_process(tasks, bar) if jobs in (None, 1) else in_workers(tasks, jobs, bar)
 
 
-def _outlook(runs: int, jobs: int | None, stored: Iterable[dict[str, Any]]) -> str:
-    """Say how many runs there are to do, and how long the stored runs took in the median."""
+def _outlook(configs: Sequence[RunConfig], jobs: int | None, times: StoredTimes) -> str:
+    """Say how many runs there are to do, and how long they take by the times of similar runs."""
+    runs = len(configs)
     text = f"{runs} run{'' if runs == 1 else 's'} to compute"
     text += f", {jobs} at a time" if jobs and jobs > 1 else ""
-    seconds = [record["provenance"]["wall_time_s"] for record in stored]
-    return f"{text}, about {duration(statistics.median(seconds))} each so far" if seconds else text
+    known = [minutes for config in configs if (minutes := times.minutes(config)) is not None]
+    if not known:
+        return text
+    # How many a cluster plays at a time is not known here; then the sum of all times is said.
+    seconds = 60 * max(sum(known) / (jobs or 1), *known)
+    of = "" if len(known) == runs else f" for {len(known)} of them"
+    return f"{text}, about {duration(seconds)} in all{of}, as similar runs took"
 
 
 def _summary(record: dict[str, Any]) -> str:
