@@ -38,11 +38,14 @@ def test_the_summary_counts_paper_cells(tmp_path):
     put_one_real_cell(tmp_path, accuracy=0.5)
     archive = Archive(grid, Store(grid.slug, tmp_path))
     assert tables.summary(archive).text == (
-        "In 0 cells of Table IV the attack shows, which means that a run of ours without any "
-        "attack would not agree with the paper there. Of these cells 0 agree. In all, 0 of 1 cell "
-        "that can be compared agree. 0 more cells tell nothing, because their printed spread is so "
-        "wide that nearly every run would agree, or because our seeds are unstable. Of all 1 "
-        "computed cells, 0 are within 2 points. 359 of 360 cells are not computed at paper scale. "
+        "Table IV has 360 cells. We computed 1 of them at paper scale. "
+        "Our accuracy agrees with the printed one in 0 of 1 cell that can be compared. "
+        "In 0 of these cells the attack is visible, which means that our run without any attack "
+        "would differ from the printed accuracy there. "
+        "Our accuracy under the attack agrees in 0 of 0 cells of this kind. "
+        "0 computed cells cannot be compared, because the printed spread is so wide that nearly "
+        "every run would agree, or because our seeds are unstable. Our accuracy is within 2 points "
+        "of the printed one in 0 of the 1 computed cell. "
         "The computed cells of each setting are: "
         "MNIST* 1 of 60, FMNIST 0 of 60, FMNIST* 0 of 60, "
         "CIFAR-10 0 of 60, CIFAR-10* 0 of 60, CIFAR-100 0 of 60."
@@ -426,9 +429,10 @@ def test_the_summary_says_first_where_the_attack_shows(tmp_path):
     }
     archive = store_by_place(tmp_path, {}, accuracies)
     assert tables.summary(archive).text.startswith(
-        "In 2 cells of Table IV the attack shows, which means that a run of ours without any "
-        "attack would not agree with the paper there. Of these cells 1 agree. In all, 2 of 3 cells "
-        "that can be compared agree. 0 more cells tell nothing"
+        "Table IV has 360 cells. We computed 3 of them at paper scale. Our accuracy agrees with "
+        "the printed one in 2 of 3 cells that can be compared. In 2 of these cells the attack is "
+        "visible, which means that our run without any attack would differ from the printed "
+        "accuracy there. Our accuracy under the attack agrees in 1 of 2 cells of this kind. "
     )
 
 

@@ -274,11 +274,14 @@ def test_a_time_is_that_of_the_most_alike_runs_on_the_device(stored):
     times = StoredTimes("cpu")
     config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config
     assert times.minutes(config) is None
+    record = next(iter(stored.read("paper").values()))
+    untimed = {name: v for name, v in record["provenance"].items() if name != "wall_time_s"}
+    times.add([{**record, "provenance": untimed}])
+    assert times.minutes(config) is None
     times.add(stored.read("paper").values())
     assert times.minutes(config) == 2.0
     other = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/krum").config
     assert times.minutes(other) == 2.0  # of another rule, as there is none of Krum
-    record = next(iter(stored.read("paper").values()))
     fast = {**record["provenance"], "device": "cuda", "wall_time_s": 6.0}
     on_gpu = StoredTimes("cuda:0")
     on_gpu.add([*stored.read("paper").values(), {**record, "provenance": fast}])

@@ -30,6 +30,8 @@ class StoredTimes:
         """Take the times of some records into account."""
         for record in records:
             made, config = record["provenance"], record["config"]
+            if "wall_time_s" not in made:
+                continue  # a record that another program wrote says nothing of times
             device, strategy = made.get("device", "cpu"), made.get("strategy", "")
             started = made.get("started", "")
             time = (started, float(made["wall_time_s"]), config["rounds"])

@@ -146,15 +146,16 @@ def summary(archive: Archive) -> Note:
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"In {plural(len(showing), 'cell')} of Table IV the attack shows, which means that a run "
-        "of ours without any attack would not agree with the paper there. Of these cells "
-        f"{sum(found.verdict == AGREES for found in showing)} agree. "
-        f"In all, {_agreeing(telling)} that can be compared agree. "
-        f"{len(found_all) - len(telling)} more cells tell nothing, because their printed spread is "
-        "so wide that nearly every run would agree, or because our seeds are unstable. Of all "
-        f"{len(found_all)} computed cells, {close} are within {MARGIN:g} points. "
-        f"{len(published) - len(found_all)} of {len(published)} cells are not computed at paper "
-        f"scale. The computed cells of each setting are: {', '.join(parts)}."
+        f"Table IV has {len(published)} cells. We computed {len(found_all)} of them at paper scale. "
+        f"Our accuracy agrees with the printed one in {_agreeing(telling)} that can be compared. "
+        f"In {len(showing)} of these cells the attack is visible, which means that our "
+        "run without any attack would differ from the printed accuracy there. Our accuracy under "
+        f"the attack agrees in {_agreeing(showing)} of this kind. "
+        f"{plural(len(found_all) - len(telling), 'computed cell')} cannot be compared, because the "
+        "printed spread is so wide that nearly every run would agree, or because our seeds are "
+        f"unstable. Our accuracy is within {MARGIN:g} points of the printed one in {close} of the "
+        f"{plural(len(found_all), 'computed cell')}. "
+        f"The computed cells of each setting are: {', '.join(parts)}."
     )
 
 
