@@ -146,7 +146,8 @@ def summary(archive: Archive) -> Note:
         total = sum(key.setting == setting.key for key in published)
         parts.append(f"{setting.title} {have} of {total}")
     return Note(
-        f"Table IV has {len(published)} cells. We computed {len(found_all)} of them at paper scale. "
+        f"Table IV has {len(published)} cells. "
+        f"We computed {len(found_all)} of them at paper scale. "
         f"Our accuracy agrees with the printed one in {_agreeing(telling)} that can be compared. "
         f"In {len(showing)} of these cells the attack is visible, which means that our "
         "run without any attack would differ from the printed accuracy there. Our accuracy under "
