@@ -1,6 +1,7 @@
 """The queue over all papers: its order, its times, and its budget."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,8 @@ from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook
 from fedlib.evidence.plan import (
     COMPARING,
     EXPLAINING,
+    Plan,
+    Wanted,
     _Bundle,
     _causes,
     _comparisons,
@@ -430,3 +433,20 @@ def test_the_command_line_prints_the_plan_and_plays_it(tmp_path, monkeypatch, ca
     assert "can only be given for one paper" in capsys.readouterr().err
     assert __main__.main(["run", GRID.slug, "--scale", "smoke", "--budget", "1s"]) == 2
     assert "can only be given together with 'run all'" in capsys.readouterr().err
+
+
+def test_a_budget_includes_the_time_that_the_plan_takes(toy, tmp_path, monkeypatch, capsys):
+    """The plan takes longer than the budget, so that no run is started."""
+    cell = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", "glyphs-1"))[0]
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+
+    def slow(options):
+        time.sleep(0.2)
+        return Plan((Wanted("toy", cell, 1e-6, True, (), 0),), {})
+
+    monkeypatch.setattr("fedlib.commands.plan._plan", slow)
+    command = ["run", "all", "--scale", "smoke", "--jobs", "1", "--budget"]
+    assert __main__.main([*command, "0.1s"]) == 0
+    assert "0 runs computed, 1 left because the budget ends" in capsys.readouterr().out
+    assert __main__.main([*command, "60s"]) == 0
+    assert "1 run computed, 0 left because the budget ends" in capsys.readouterr().out

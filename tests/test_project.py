@@ -20,7 +20,7 @@ from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads
 from fedlib.evidence.pages.__main__ import main as pages_command
 from fedlib.evidence.pages.catalogue import section
 from fedlib.evidence.pages.progress import hours_of
-from fedlib.grids import load_grid
+from fedlib.grids import expand, load_grid, paper_slugs
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 
@@ -45,6 +45,17 @@ def test_parameters_and_commands_of_the_pages_exist():
     # What follows them is for the chapter's demonstration alone.
     assigned = re.findall(r"^(\w+) =", cell.source, re.MULTILINE)
     assert assigned == [*PARAMETERS, "tau", "z", "n_byzantine"]
+
+
+def test_the_readme_counts_the_runs_of_the_grids():
+    def counted(slugs):
+        cells = [cell for slug in slugs for cell in expand(load_grid(slug), "paper", data="real")]
+        return len({cell.key for cell in cells}), len({cell.config.id for cell in cells})
+
+    told = re.findall(r"about (\d+,\d00)", (ROOT / "README.md").read_text())
+    configurations, runs, bouts = (int(number.replace(",", "")) for number in told)
+    assert (configurations, runs) == pytest.approx(counted(paper_slugs()), rel=0.03)
+    assert bouts == pytest.approx(counted(["arena_1"])[1], rel=0.03)
 
 
 def notebook_of(output=None, tags=("parameters",)):

@@ -11,7 +11,7 @@ from fedlib.evidence.claim import Printed, PrintedNumber
 from fedlib.evidence.noise import NoiseBook, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN, agrees, estimate
+from fedlib.evidence.statistics import ALIKE, MARGIN, agrees, estimate
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Variant
@@ -22,11 +22,6 @@ EMPTY = 10.0
 
 EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
 TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
-
-
-ALIKE = WIDEST_MARGIN
-"""At most so many points are two accuracies at chance apart if they are alike. Models that always
-give the same answer differ by the sizes of the classes."""
 
 
 @dataclass(frozen=True)

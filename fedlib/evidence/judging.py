@@ -27,6 +27,7 @@ from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook, accuracy, is_
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
+from fedlib.evidence.statistics import ALIKE
 from fedlib.evidence.table import Table, plural
 from fedlib.evidence.verdicts import (
     ENOUGH_SEEDS,
@@ -246,7 +247,10 @@ class Judge:
         books = [self._book_of(claim, number) for number in range(len(known))]
         noises = [book.of(result) for book, result in zip(books, known, strict=True)]
         # What seeds that the claim cannot use say of an unstable cell is not forgotten.
-        count = len(seeds)
+        numbers_of = {
+            seed: claim.numbers([result.of_seed(seed) for result in known]) for seed in seeds
+        }
+        count = sum(math.isfinite(claim.value(numbers)) for numbers in numbers_of.values())
         others = [
             book.own_spread(result) if len(result.seeds) > count else 0.0
             for book, result in zip(books, known, strict=True)
@@ -258,7 +262,7 @@ class Judge:
         by_chance: list[_Seed] = []
         unstable = wide = in_print = False
         for seed in seeds:
-            numbers = claim.numbers([result.of_seed(seed) for result in known])
+            numbers = numbers_of[seed]
             value = claim.value(numbers)
             if not math.isfinite(value):
                 continue
@@ -269,9 +273,13 @@ class Judge:
             ]
             noise = propagated(lambda n: claim.judged(claim.value(n)), numbers, errors)
             seed_value = _Seed(value, SeedValue(claim.judged(value), noise))
-            # Models that have learned nothing say nothing of a claim that compares them.
-            if claim.compares_accuracies and all(
-                is_chance(known[i], numbers[i] - claim.near_chance) for i in places
+            # Models that have learned nothing say nothing of a claim that compares them. If some
+            # of them are much worse than others, they have learned something false.
+            decisive = [numbers[i] for i in places]
+            if (
+                claim.compares_accuracies
+                and all(is_chance(known[i], numbers[i] - claim.near_chance) for i in places)
+                and max(decisive, default=0.0) - min(decisive, default=0.0) <= ALIKE
             ):
                 by_chance.append(seed_value)
                 continue

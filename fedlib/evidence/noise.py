@@ -136,10 +136,11 @@ class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
 
     Runs are of the same protocol if they have the same data, partition, network, number of
-    clients, batch size and number of rounds. If they have too few seeds, the runs of the same scale
-    on the same data set serve in their place, and then those of all scales on it. The noise says
-    so. The runs on another data set never serve: how far seeds are apart depends on the data most
-    of all.
+    clients and rounds, clients that learn in the same way, and the same step of the server. If they
+    have too few seeds, the runs whose clients have batches of the same size serve in their place,
+    then those of the same scale on the same data set, and then those of all scales on it. The noise
+    says so. The runs on another data set never serve: how far seeds are apart depends on the data
+    most of all.
 
     Parameters
     ----------
@@ -229,19 +230,22 @@ class NoiseBook:
         return statistics.stdev(known) if len(known) > 1 else math.nan
 
 
-_ORIGINS = ("", "of other protocols", "of other scales")
+_WORK = ("partition", "model", "n_clients", "rounds")
+_LEARNING = ("data", "client", "learning_rate", "decay", "server_step")
+"""The fields of a configuration that make a protocol, those of the looser kind first."""
+_ORIGINS = ("", "of other protocols", "of other protocols", "of other scales")
 
 
 def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     """Return the pools that a cell belongs to, the closest first."""
-    config = result.records[0]["config"]
-    data_set = [config["data"][name] for name in ("name", "source", "variant")]
-    size = [config["data"][name] for name in ("train_samples", "test_samples")]
-    names = ("partition", "model", "n_clients", "rounds")
-    batch = config["client"].get("batch_size")
-    protocol = json.dumps([size, batch, *(config[name] for name in names)], sort_keys=True)
-    same_data = json.dumps(data_set)
-    return (same_data, result.scale, protocol), (same_data, result.scale), (same_data,)
+    config = result.config
+    data, client = config["data"], config["client"]
+    same_data = json.dumps([data[name] for name in ("name", "source", "variant")])
+    size = [data[name] for name in ("train_samples", "test_samples")]
+    work = json.dumps([size, client.get("batch_size"), *map(config.get, _WORK)])
+    learning = json.dumps([*map(config.get, _LEARNING)])
+    at_scale = same_data, result.scale
+    return (*at_scale, work, learning), (*at_scale, work), at_scale, (same_data,)
 
 
 def resolution(result: CellResult, percent: float) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from fedlib.evidence.statistics import Estimate, estimate
 from fedlib.evidence.table import plural
+from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_name
 
@@ -68,6 +70,14 @@ class CellResult:
     records: tuple[dict[str, Any], ...]
     caveat: str = ""
     reduced: str = ""
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the first record with all fields of today.
+
+        An older record lacks fields that were added after it. They have their defaults here.
+        """
+        return RunConfig.from_dict(self.records[0]["config"], check=False).to_dict()
 
     @property
     def protocol(self) -> str:

@@ -20,6 +20,9 @@ WIDEST_MARGIN = 10.0
 A printed spread of more than half of this is of runs some of which diverged and some did not. The
 mean of such runs is a value that few of them have.
 """
+ALIKE = WIDEST_MARGIN
+"""At most so many points are accuracies at chance apart if they are alike. Models that always give
+the same answer differ by the sizes of the classes."""
 
 
 FAR_APART = 20.0

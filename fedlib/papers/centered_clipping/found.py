@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fedlib.evidence.agreement import AGREES, DIFFERS
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import Headed, resting_on
+from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
@@ -15,7 +16,7 @@ from fedlib.grids import Variant
 from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.claims.across_settings import ROP_STRONGEST
-from fedlib.papers.centered_clipping.keys import table_iv
+from fedlib.papers.centered_clipping.keys import Key, table_iv
 from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, printed
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES
 from fedlib.papers.centered_clipping.tables.accuracies import comparisons
@@ -131,10 +132,9 @@ def _strongest(archive: Archive) -> str:
     one_seed = any(row.provisional for row in decided)
     keys = [cell for row in decided for cell in row.claim.cells]
     if len(decided) == 1:
-        does, where = (
-            "holds" if held else "does not hold",
-            "the only setting that is decided so far",
-        )
+        does = "holds" if held else "does not hold"
+        setting = decided[0].text.partition(": ")[0]
+        where = f"the only setting that is decided so far ({setting})"
     else:
         does, where = "holds", f"{held} of {len(decided)} decided settings"
     return joined(
@@ -144,7 +144,13 @@ def _strongest(archive: Archive) -> str:
         f" The other {plural(left, 'setting')} {'has' if left == 1 else 'have'} no verdict yet."
         if left
         else "",
+        "" if any(map(_with_momentum, decided)) else " No setting with momentum is decided.",
     )
+
+
+def _with_momentum(row: Judgement) -> bool:
+    """Whether the clients of a claim's first cell have momentum."""
+    return Key.parse(row.claim.cells[0]).momentum > 0
 
 
 def _momentum(archive: Archive) -> str:

@@ -80,8 +80,9 @@ def _camouflage(archive: Archive) -> str:
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
         head = (
-            f"An attacker that knows the defence {RULE_TITLES[_RULE]} brings it to an "
-            f"accuracy of {share(_accuracy(adaptive))}. {_saved_by_votes(archive, adaptive, worst)}"
+            f"With {_attackers(_MOST)}, an attacker that knows the defence {RULE_TITLES[_RULE]} "
+            f"brings it to an accuracy of {_percent(adaptive)}. "
+            f"{_saved_by_votes(archive, adaptive, worst)}"
         )
         then = f". But an attacker that {_KNOWS} brings it down to "
     else:
@@ -108,11 +109,11 @@ def _saved_by_votes(archive: Archive, adaptive: CellResult, worst: CellResult) -
     """End the headline with larger votes, if they are computed, or with the paper's attacks."""
     known = archive.common([VOTES.cell(adaptive.key), adaptive.key])
     if known is None or known[0].scale != adaptive.scale:
-        return f"The paper's attacks leave it {share(_accuracy(worst))} or more."
+        return f"The paper's attacks leave it {_percent(worst)} or more."
     helps = _accuracy(known[0]) > _accuracy(adaptive) + _LITTLE
     return (
         f"With votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
-        f"{'keeps' if helps else 'has'} {share(_accuracy(known[0]))}."
+        f"{'keeps' if helps else 'has'} {_percent(known[0])}."
     )
 
 
@@ -320,6 +321,11 @@ def _second_phase(archive: Archive, one: CellResult, two: CellResult) -> list[Li
 
 def _accuracy(result: CellResult) -> float:
     return result.accuracy.mean
+
+
+def _percent(result: CellResult) -> str:
+    """The accuracy in percent, as headlines of all chapters have it."""
+    return f"{_accuracy(result):.0f} %"
 
 
 def _shown(archive: Archive, result: CellResult) -> Linked:

@@ -36,7 +36,7 @@ _FEW = "10"
 """The malicious share of the first sentence, in percent."""
 _AIMED_AT = {"trimmed_mean", "median", "krum"}
 """The rules that full-trim and full-Krum are made against."""
-_resting_on = partial(resting_on, largest="the largest scale of this book; the paper prints none")
+_resting_on = partial(resting_on, largest="the largest scale of this book")
 """Say what runs a finding rests on. The paper says nothing of clients, rounds and networks."""
 _NONE = 60.0
 """What :func:`break_share` gives for a defence that never breaks."""

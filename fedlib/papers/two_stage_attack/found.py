@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fedlib.evidence.found import Headed, resting_on
+from fedlib.evidence.found import Headed, range_of, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.table import plural
@@ -114,8 +114,9 @@ def _as_built(archive: Archive, sentence: str) -> str:
             ".",
         )
     return Headed(
-        sentence.head + _with_a_defence(archive),
+        sentence.head + _with_a_defence(archive, "learned", "Under the learned attack"),
         sentence.body,
+        _certified(archive),
         f" Our attack learns again every {rounds} rounds. The attack of the paper learns once.",
         *said,
     )
@@ -256,9 +257,25 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
     )
 
 
-def _with_a_defence(archive: Archive) -> str:
-    """Say in a few words what the learned attack leaves under each defence, if all are known."""
-    pairs = [archive.alike(_keys(rule, "none", "learned")) for rule in _DEFENCES]
+def _certified(archive: Archive) -> str:
+    """Say what the level of the headline is, on how many seeds it rests, and what signs leave."""
+    known = [archive.best(_keys(rule, "learned")[0]) for rule in _DEFENCES]
+    seeds = [len(one.seeds) for one in known if one is not None]
+    if len(seeds) < len(known):
+        return ""
+    said = (
+        " The certified level is the shift of the data up to which the model's loss has a "
+        f"guaranteed bound. The two shares in the headline are means of {range_of(seeds)}."
+    )
+    signs = _with_a_defence(
+        archive, "signs", "Under an attacker that learns nothing and sends constant signs"
+    )
+    return said + signs
+
+
+def _with_a_defence(archive: Archive, attack: str, start: str) -> str:
+    """Say in a few words what an attack leaves under each defence, if all are known."""
+    pairs = [archive.alike(_keys(rule, "none", attack)) for rule in _DEFENCES]
     shares = [_left(*pair) if pair is not None else None for pair in pairs]
     if any(share is None for share in shares):
         return ""
@@ -266,7 +283,7 @@ def _with_a_defence(archive: Archive) -> str:
         f"{_TITLES[rule]} keeps {share:.0f} %"
         for rule, share in zip(_DEFENCES, shares, strict=True)
     )
-    return f" Under the learned attack, {each} of the certified level."
+    return f" {start}, {each} of the certified level."
 
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:

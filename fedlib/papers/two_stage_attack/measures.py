@@ -23,8 +23,9 @@ _LEAST_LEVEL = 1e-12
 """Smaller levels count as this one, which leaves a sample as it is."""
 VOID = 1e3
 """A certified level above this certifies nothing. It is a mean squared distance, and the data lie
-within a few units of the middle. Only where a model's parameters have grown without limit does the
-ascent move samples that far, and then the bound that it certifies is far below the loss."""
+within a few units of the middle. The ascent moves samples that far only where a model's parameters
+have grown very large, and then the bound that it certifies is far below the loss. If a server
+projects the parameters, they may stay at the edge of their set, and the level is then steady."""
 LATE = 5
 """The number of evaluations at the end of a run whose mean a verdict must agree with."""
 FIRST_STAGE = 3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fedlib.evidence.claims import OWN, Claim, Former, above, at_least
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.gradient_guard.claims.makers import (
     caution,
-    each_kept,
     late_accuracy,
     lead,
     named,
@@ -15,7 +16,7 @@ from fedlib.papers.gradient_guard.claims.makers import (
     where,
 )
 from fedlib.papers.gradient_guard.keys import comparisons, line
-from fedlib.papers.gradient_guard.measures import BREAKS
+from fedlib.papers.gradient_guard.measures import BREAKS, percent_kept
 from fedlib.papers.gradient_guard.settings import (
     CLASSICAL,
     DATA_TITLES,
@@ -54,30 +55,44 @@ def _up_to_half(data: str, attack: str, reading: str) -> Claim:
     )
 
 
-def _at(share: str, reading: str) -> Claim:
-    """That it does at one of the shares that all readings are tried at, under both attacks."""
-    shares = ("0", share)
-    beyond = "; full-Krum is beyond its own limit" if caution("full_krum", share) else ""
-    cells = tuple(cell for attack in FULL for cell in line("mnist", attack, reading, shares))
-    # Whoever withstands 30 % need not withstand 50 %, so these rows are no part of the sentence.
-    half = share == "50"
-    sentence = _UP_TO_HALF if half else f"Gradient Guard withstands {share} % malicious clients"
+def _last_or_worst(count: int, values: list[float]) -> float:
+    """What is left at the last share, or at the worst one if the last is withstood."""
+    lines = [values[i : i + count] for i in range(0, len(values), count)]
+    last = min(percent_kept([line[0], line[-1]]) for line in lines)
+    return last if last < BREAKS else min(map(percent_kept, lines))
+
+
+def _at(shares: tuple[str, ...], reading: str) -> Claim:
+    """That it does at some of the shares that all readings are tried at, under both attacks.
+
+    Whoever withstands 30 % need not withstand 50 %, so that 30 % alone is no part of the sentence.
+    Whoever withstands 50 % and not 30 % does not withstand *up to* 50 %. So a row of the sentence
+    fails by the last share alone, and it holds by all shares together.
+    """
+    half, last = "50" in shares, shares[-1]
+    beyond = "; full-Krum is beyond its own limit at 50 %" if half else ""
+    formerly = "; full-Krum is beyond its own limit" if half else ""
+    cells = tuple(
+        cell for attack in FULL for cell in line("mnist", attack, reading, ("0", *shares))
+    )
+    said = f"Gradient Guard withstands {' and '.join(shares)} % malicious clients"
     return Claim(
         "abstract" if half else OWN,
-        f"{where('mnist', *FULL)}: Gradient Guard withstands {share} % malicious clients (30 and "
-        f"50 % are the shares at which every reading is tried{beyond})",
+        f"{where('mnist', *FULL)}: {said} (30 and 50 % are the shares at which every reading is "
+        f"tried{beyond})",
         cells,
-        lambda values: min(each_kept(len(shares), values)),
+        partial(_last_or_worst, 1 + len(shares)),
         at_least(BREAKS),
-        "at worst {:.0f} % of the clean accuracy left",
+        "{:.0f} % of the clean accuracy left"
+        + (", at 50 % or, if half is left there, at the worse share" if half else " at worst"),
         measure=late_accuracy,
         of_accuracy=True,
         reading=named(reading),
-        sentence=sentence,
+        sentence=_UP_TO_HALF if half else said,
         former=Former(
-            f"{where('mnist', *FULL)}: Gradient Guard withstands {share} % malicious clients "
-            f"(every reading is tried at 30 and 50 % alone{beyond})",
-            sentence,
+            f"{where('mnist', *FULL)}: Gradient Guard withstands {last} % malicious clients "
+            f"(every reading is tried at 30 and 50 % alone{formerly})",
+            _UP_TO_HALF if half else said,
             "abstract",
         ),
     )
@@ -88,8 +103,11 @@ AT_EVERY_SHARE = tuple(
 )
 """The claim of robustness to 50 %, in the readings that have cells at every share."""
 
-AT_30_AND_50 = tuple(_at(share, reading) for reading in READINGS for share in ("30", "50"))
+AT_30_AND_50 = tuple(_at(("30", "50"), reading) for reading in READINGS)
 """The same in every reading, at the shares that all are tried at."""
+
+AT_30 = tuple(_at(("30",), reading) for reading in READINGS)
+"""A question of this book: which reading withstands at least 30 %."""
 
 _OTHERS = (
     *(_up_to_half(data, attack, "default") for data in GREY for attack in PARTIAL),
@@ -124,12 +142,15 @@ WITHSTANDS = (
 def _better(
     place: str, rules: tuple[str, ...], who: str, data: str, attack: str, reading: str
 ) -> Claim:
-    """That Gradient Guard is better at 50 % than the best of some rules."""
+    """That Gradient Guard is better at 50 % than the best of some rules.
+
+    Where an attack is beyond its own limit it is weak, and the row is a question of this book.
+    """
     text = (
         f"{where(data, attack)}, 50 %{caution(attack, '50')}: Gradient Guard is better than {who}"
     )
     return Claim(
-        place,
+        OWN if caution(attack, "50") else place,
         text,
         (*line(data, attack, reading, ("50",)), *comparisons(data, attack, rules, ("50",))),
         lead,
@@ -140,7 +161,7 @@ def _better(
         of_accuracy=True,
         reading=named(reading),
         sentence=f"at 50 % malicious clients, Gradient Guard is better than {who}",
-        former=Former(text),
+        former=Former(text, place=place),
     )
 
 

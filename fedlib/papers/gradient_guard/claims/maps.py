@@ -39,11 +39,13 @@ def _less_alike(
     """That malicious clients' maps are clearly less like the reference than honest ones'.
 
     The criterion asks for more than a difference that no rule could use, so that the text says
-    "clearly".
+    "clearly". Where an attack is beyond its own limit it is weak and its updates are long, so that
+    maps tell more there than under the attack. Such a row is a question of this book.
     """
+    beyond = bool(caution(attack, share))
     at = f"{where(data, attack)}, {share} %{caution(attack, share)}"
     return Claim(
-        place,
+        OWN if beyond else place,
         f"{at}: {said.now}",
         (cell,),
         min,
@@ -52,8 +54,8 @@ def _less_alike(
         measure=_separation,
         equal=0.5,
         reading=named(reading),
-        former=Former(f"{at}: {said.formerly}"),
-        of_abstract=said is _BENIGN,
+        former=Former(f"{at}: {said.formerly}", place=place),
+        of_abstract=said is _BENIGN and not beyond,
     )
 
 

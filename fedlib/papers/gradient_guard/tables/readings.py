@@ -48,21 +48,21 @@ def readings_table(archive: Archive) -> Table:
         rows.append(tuple(row))
     heads = [
         head
-        for place, at, column, watch, at_half in zip(
-            ABLATED, HALVED, columns, honest, half, strict=True
-        )
+        for place, at in zip(ABLATED, HALVED, strict=True)
         for head in (
-            f"{_title(place)}{_scale_of(column)}\naccuracy, %",
+            f"{_title(place)}\naccuracy, %",
             "\nseparation",
-            f"\nwatched{_scale_of(watch) if _scale_of(watch) != _scale_of(column) else ''}",
-            f"{_title(at)}{_scale_of(at_half)}\naccuracy, %",
+            "\nwatched",
+            f"{_title(at)}\naccuracy, %",
         )
     ]
     held = [r for column in (*columns, *honest, *half) for r in column if r is not None]
     return Table(
         ("reading", *heads),
         tuple(rows),
-        f"Readings of the text. Accuracy is the mean of the last {LAST} evaluations. Separation "
+        f"Readings of the text. Accuracy is the mean of the last {LAST} evaluations. Seeds that "
+        f"are more than {FAR_APART:g} points apart are listed, because none of them has their "
+        "mean. Separation "
         "uses the rule's own reference, which is the last aggregate, or the server's update in "
         "the readings with a trusted reference. Watched is the separation if scores are taken "
         f"against the {HONEST}, in runs in which the honest clients alone make the model. A "
@@ -89,12 +89,6 @@ def _shown_accuracy(result: CellResult | None) -> str:
         return ", ".join(f"{value:.1f}" for value in each)
     found = late_accuracy(result)
     return f"{found.mean:.2f}" + ("" if found.spread is None else f" ± {found.spread:.2f}")
-
-
-def _scale_of(column: Sequence[CellResult | None]) -> str:
-    """The scale of a column in brackets; empty if the column is."""
-    scales = {result.scale for result in column if result is not None}
-    return f" ({scales.pop()})" if scales else ""
 
 
 def headline(archive: Archive) -> Note:

@@ -67,7 +67,10 @@ def _turned_over(percent: float) -> float:
     return percent if percent <= 100 else 200 - 1e4 / percent
 
 
-DIVERGED = "nothing to measure: in each seed a model has diverged"
+DIVERGED = (
+    "nothing to measure: in each seed a model has diverged, or its level is so high that it "
+    "certifies nothing"
+)
 """What is said of a claim if no seed has anything to judge."""
 
 
@@ -121,7 +124,7 @@ def lower_than(
         late=late_level,
         equal=100,
         judged_as=_turned_over,
-        nothing_means=f"{DIVERGED} or another attack already leaves practically no level",
+        nothing_means=f"{DIVERGED}, or another attack already leaves practically no level",
         sentence=_more_harm(weaker, stronger),
         former=Former(text, place=former_place),
     )
@@ -165,7 +168,7 @@ def worse_boundary(
         above(0),
         "{:.2f} [farther away|less far away]",
         measure=boundary_error,
-        nothing_means=f"{DIVERGED} or both attacks leave no boundary",
+        nothing_means=f"{DIVERGED}, or both attacks leave no boundary",
         sentence=sentence or _more_harm(weaker, stronger),
         former=Former(text, place=former_place),
     )

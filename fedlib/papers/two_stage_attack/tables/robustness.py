@@ -119,9 +119,11 @@ def certificate_curves(archive: Archive, data: str) -> Picture:
     known: list[CellResult] = []
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True, sharey="row",
+            2, len(RULE_TITLES), figsize=(9, 4.6), sharex=True,
             layout="constrained", FigureClass=Picture,
         )  # fmt: skip
+        # Without a defence the values span forty powers of ten. On the same axis the lines of the
+        # defences would be flat, so that each panel has its own.
         for column, (rule, title) in enumerate(RULE_TITLES.items()):
             axes[0, column].set_title(title)
             axes[1, column].set_xlabel("round")

@@ -6,6 +6,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from fedlib.agents.environment import DIVERGED
 from fedlib.data.tables import make_circle
@@ -116,7 +118,8 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
 
     Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
     greedy one earns. Below is what each later plan earned, with a cross where the policy has
-    diverged while it was learned. Rewards of superseded runs are in units
+    diverged while it was learned. These rewards are in units of the level at the first plan, so
+    that they may be above 1. Rewards of superseded runs are in units
     of the level itself, are cut at -1, and have no such lines. If no run is stored, the result is
     a sentence that says which command computes the runs.
     """
@@ -140,24 +143,41 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
         for axis in grid.flat:
             # An episode in which the model diverges loses more than all others gain.
             axis.set_yscale("symlog", linthresh=1e-3 if superseded else 1)
-            axis.set_ylim((-1, 1) if superseded else (1.1 * (1 - DIVERGED), 1.5))
+            axis.set_ylim((-1, 1) if superseded else (1.1 * _FLOOR, 1.5))
+            if not superseded:
+                axis.set_yticks((_FLOOR, -1, 0, 1))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
             axis.grid(alpha=0.25)
         grid[0, 0].set_ylabel("sum of rewards")
         if not superseded:
             grid[1, 0].set_ylabel("rewards of a plan")
             for axis in grid[1]:
                 axis.set_xlabel("plan")
+                # The level of a later model is at most so many times that of the first plan.
+                axis.set_ylim(1.1 * _FLOOR, 1.2 * DIVERGED)
+                axis.set_yticks((_FLOOR, -1, 0, 1, DIVERGED))
+        references = [
+            Line2D([], [], color="grey", ls=style, lw=1, label=f"{name} attacker")
+            for name, style in _REFERENCES.items()
+        ]
         figure.legend(
-            handles=attack_handles(learners),
+            handles=[*attack_handles(learners), *([] if superseded else references)],
             title=basis_of(known),
             loc="outside upper center",
-            ncols=2,
+            ncols=2 if superseded else 4,
         )
     return figure.saying(
         f"Line charts of the sum of rewards in each episode of learning, on {ALL_TITLES[data]}, "
         f"with a panel for each of the rules {', '.join(RULE_TITLES.values())}"
         + ("." if superseded else ", and below it what each later plan earned.")
     )
+
+
+_REFERENCES = {"honest": "--", "greedy": ":"}
+"""The attackers whose rewards are lines in the panels, in the order of the records."""
+_FLOOR = 1 - DIVERGED
+"""What an episode is worth in which the model diverges: nothing that is learned is worth less."""
 
 
 def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> None:
@@ -167,9 +187,8 @@ def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> Non
         rewards = metrics["policy_reward"]
         name = f"{title}, seed {record['seed']}"
         axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1, label=name)
-        for height, style in zip(
-            metrics.get("reference_reward", ())[:2], ("--", ":"), strict=False
-        ):
+        references = metrics.get("reference_reward", ())[:2]
+        for height, style in zip(references, _REFERENCES.values(), strict=False):
             axes[0].axhline(height, color=colour, lw=0.7, ls=style)
         plans = metrics.get("plan_reward", ())
         if len(axes) > 1 and plans:
