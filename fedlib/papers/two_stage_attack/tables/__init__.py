@@ -10,9 +10,14 @@ from fedlib.papers.two_stage_attack.tables.accuracy import (
 )
 from fedlib.papers.two_stage_attack.tables.boundaries import figure_2
 from fedlib.papers.two_stage_attack.tables.overview import figure_1
+from fedlib.papers.two_stage_attack.tables.rewards import (
+    reward_curves,
+    rewards_in_words,
+    rewards_table,
+)
 from fedlib.papers.two_stage_attack.tables.robustness import certificate_curves, figure_3
 from fedlib.papers.two_stage_attack.tables.samples import stage_one_in_words, stage_one_table
-from fedlib.papers.two_stage_attack.tables.stages import reward_curves, stage_one_figure
+from fedlib.papers.two_stage_attack.tables.stages import stage_one_figure
 from fedlib.papers.two_stage_attack.tables.verdicts import (
     claims_table,
     stronger_note,
@@ -31,6 +36,8 @@ __all__ = [
     "krum_table",
     "projection_table",
     "reward_curves",
+    "rewards_in_words",
+    "rewards_table",
     "stage_one_figure",
     "stage_one_in_words",
     "stage_one_table",

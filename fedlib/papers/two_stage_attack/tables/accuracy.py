@@ -201,7 +201,11 @@ def krum_table(archive: Archive) -> Table:
         return archive.linked(text, key)
 
     rows = [
-        (f"{ATTACK_TITLES[attack]}, {sign} {value:g}", shown(_of_krum(attack, sign, value)), "–")
+        (
+            f"{ATTACK_TITLES[attack]}, {sign} {value:g}",
+            shown(_of_krum(attack, sign, value)),
+            "–",
+        )
         for attack, sign, values in (
             ("ipm", "epsilon", EPSILONS),
             ("random", "scale", SCALES_OF_NOISE),
@@ -216,7 +220,8 @@ def krum_table(archive: Archive) -> Table:
         tuple(rows),
         "The share of the rounds in which Krum takes the attacker's update, without those of the "
         "first stage, in which the attacker of the two-stage attack is honest. If Krum took all "
-        "ten clients equally often, it would take each in 10 % of the rounds. The runs: "
+        "ten clients equally often, it would take each in 10 % of the rounds. A dash stands for "
+        "runs that did not record it. The runs: "
         f"{basis_of(known)}",
     )
 

@@ -1,29 +1,19 @@
-"""What the attacker learns: the data in the first stage, a policy in the second."""
+"""What the attacker learns of the data in the first stage."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
 
-from fedlib.agents.environment import DIVERGED
 from fedlib.data.tables import make_circle
 from fedlib.evidence.pictures import Picture
 from fedlib.evidence.plots import STYLE
-from fedlib.evidence.report import Archive, CellResult, basis_of
-from fedlib.evidence.table import Note
-from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES, SUPERSEDED_TITLES
-from fedlib.papers.two_stage_attack.grid import ALL_TITLES, RULE_TITLES
+from fedlib.evidence.report import Archive
+from fedlib.papers.two_stage_attack.grid import ALL_TITLES
 from fedlib.papers.two_stage_attack.tables.common import (
     CLASS_COLOURS,
-    COLOURS,
-    SUPERSEDED_COLOURS,
-    attack_handles,
     best,
-    computable,
 )
 from fedlib.papers.two_stage_attack.tables.samples import Samples, learners_on, samples_of
 
@@ -109,96 +99,3 @@ def _draw_images(figure: Any, samples: Samples, basis: str) -> None:
         for axis, image in zip(row, samples[part], strict=False):
             axis.imshow(image[0], cmap="gray")
     figure.suptitle(basis, fontsize=9)
-
-
-def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Picture | Note:
-    """Draw what the policy earned in each episode of learning, with a panel for each rule.
-
-    Each seed has a line.
-
-    Dashed lines are what an honest attacker earns in the same simulation, dotted lines what a
-    greedy one earns. Below is what each later plan earned, with a cross where the policy has
-    diverged while it was learned. These rewards are in units of the level at the first plan, so
-    that they may be above 1. Rewards of superseded runs are in units
-    of the level itself, are cut at -1, and have no such lines. If no run is stored, the result is
-    a sentence that says which command computes the runs.
-    """
-    learners = tuple(SUPERSEDED_TITLES) if superseded else ("learned", "learned_blind")
-    if not any(best(archive, data, attack, rule) for attack in learners for rule in RULE_TITLES):
-        return computable("What the policies earn", data)
-    known: list[CellResult] = []
-    with plt.rc_context(STYLE):
-        figure, grid = plt.subplots(
-            1 if superseded else 2, len(RULE_TITLES), figsize=(9, 2.8 if superseded else 4.6),
-            sharey="row", squeeze=False, layout="constrained", FigureClass=Picture,
-        )  # fmt: skip
-        for column, (rule, title) in enumerate(RULE_TITLES.items()):
-            for attack in learners:
-                result = best(archive, data, attack, rule)
-                if result is not None:
-                    known.append(result)
-                    colour = {**COLOURS, **SUPERSEDED_COLOURS}[attack]
-                    _draw_rewards(grid[:, column], result, colour, ATTACK_TITLES[attack])
-            grid[0, column].set(title=title, xlabel="episode")
-        for axis in grid.flat:
-            # An episode in which the model diverges loses more than all others gain.
-            axis.set_yscale("symlog", linthresh=1e-3 if superseded else 1)
-            axis.set_ylim((-1, 1) if superseded else (1.1 * _FLOOR, 1.5))
-            if not superseded:
-                axis.set_yticks((_FLOOR, -1, 0, 1))
-                axis.yaxis.set_major_formatter("{x:g}")
-                axis.yaxis.set_minor_formatter(NullFormatter())
-            axis.grid(alpha=0.25)
-        grid[0, 0].set_ylabel("sum of rewards")
-        if not superseded:
-            grid[1, 0].set_ylabel("rewards of a plan")
-            for axis in grid[1]:
-                axis.set_xlabel("plan")
-                # The level of a later model is at most so many times that of the first plan.
-                axis.set_ylim(1.1 * _FLOOR, 1.2 * DIVERGED)
-                axis.set_yticks((_FLOOR, -1, 0, 1, DIVERGED))
-        references = [
-            Line2D([], [], color="grey", ls=style, lw=1, label=f"{name} attacker")
-            for name, style in _REFERENCES.items()
-        ]
-        figure.legend(
-            handles=[*attack_handles(learners), *([] if superseded else references)],
-            title=basis_of(known),
-            loc="outside upper center",
-            ncols=2 if superseded else 4,
-        )
-    return figure.saying(
-        f"Line charts of the sum of rewards in each episode of learning, on {ALL_TITLES[data]}, "
-        f"with a panel for each of the rules {', '.join(RULE_TITLES.values())}"
-        + ("." if superseded else ", and below it what each later plan earned.")
-    )
-
-
-_REFERENCES = {"honest": "--", "greedy": ":"}
-"""The attackers whose rewards are lines in the panels, in the order of the records."""
-_FLOOR = 1 - DIVERGED
-"""What an episode is worth in which the model diverges: nothing that is learned is worth less."""
-
-
-def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> None:
-    """Draw the rewards of each seed, with the lines that they are to be compared with."""
-    for record in result.records:
-        metrics = record["metrics"]
-        rewards = metrics["policy_reward"]
-        name = f"{title}, seed {record['seed']}"
-        axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1, label=name)
-        references = metrics.get("reference_reward", ())[:2]
-        for height, style in zip(references, _REFERENCES.values(), strict=False):
-            axes[0].axhline(height, color=colour, lw=0.7, ls=style)
-        plans = metrics.get("plan_reward", ())
-        if len(axes) > 1 and plans:
-            earned = [np.nan if plan is None else plan for plan in plans]
-            axes[1].plot(
-                range(1, len(earned) + 1), earned, ".-", ms=3, color=colour, lw=0.7, label=name
-            )
-            lost = [int(number) for number in metrics.get("policy_diverged", ())]
-            if lost:
-                axes[1].plot(
-                    [number + 1 for number in lost], [earned[number] for number in lost], "x",
-                    ms=5, color=colour,
-                )  # fmt: skip
