@@ -17,6 +17,11 @@ def _ten_times_as_many_policy_steps(run: RunConfig) -> RunConfig:
     return run.with_(attack=replace(run.attack, policy_steps=10 * run.attack.policy_steps))
 
 
+def _four_times_as_many_policy_steps(run: RunConfig) -> RunConfig:
+    assert isinstance(run.attack, TwoStage)
+    return run.with_(attack=replace(run.attack, policy_steps=4 * run.attack.policy_steps))
+
+
 def _on_circle(*pairs: tuple[str, str]) -> tuple[str, ...]:
     """The keys of these pairs of an attack and a rule, on the synthetic data."""
     return tuple(str(CellKey("circle", attack, rule)) for attack, rule in pairs)
@@ -129,6 +134,14 @@ VARIANTS = (
             *(("learned", rule) for rule in ("mean", "median", "krum")),
             ("learned_blind", "median"),
         ),
+    ),
+    Variant(
+        "longer",
+        "rounds from which the first policy learns",
+        "2000",
+        "4 times as many",
+        _four_times_as_many_policy_steps,
+        _on_circle(("learned", "median")),
     ),
     Variant(
         "noise",

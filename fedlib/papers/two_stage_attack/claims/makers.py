@@ -67,10 +67,7 @@ def _turned_over(percent: float) -> float:
     return percent if percent <= 100 else 200 - 1e4 / percent
 
 
-DIVERGED = (
-    "nothing to measure: in each seed a model has diverged, or its level is so high that it "
-    "certifies nothing"
-)
+DIVERGED = "nothing to measure: in each seed a model has diverged or certifies nothing"
 """What is said of a claim if no seed has anything to judge."""
 
 

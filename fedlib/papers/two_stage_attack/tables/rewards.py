@@ -177,8 +177,8 @@ def rewards_in_words(archive: Archive, data: str) -> Note:
         greed = sum(one.greedy > max(one.quarters) + _NEAR for one in learned)
         said.append(
             f"{title[:1].upper()}{title[1:]}: the policy earns clearly more than an honest "
-            f"attacker in {rises or 'none'} of {plural(count, 'seed')}, and the greedy attacker earns "
-            f"clearly more than the policy in {greed or 'none'} of {count}."
+            f"attacker in {rises or 'none'} of {plural(count, 'seed')}, and the greedy attacker "
+            f"earns clearly more than the policy in {greed or 'none'} of {count}."
         )
     limit = (
         " What a policy earns is the mean of its best quarter here, and sums that differ by less "
