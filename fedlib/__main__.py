@@ -26,7 +26,7 @@ from fedlib.evidence.report import Archive
 from fedlib.evidence.table import plural
 from fedlib.grids import expand, grid_slugs, load_grid, none_matches, run_grid
 from fedlib.runs.store import Store, StoreError, results_root
-from fedlib.validation import ConfigError
+from fedlib.validation import ConfigError, check_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     """Compute the runs of a paper, or of all papers, that are not stored yet."""
-    if options.slug == "all":
+    if check_name("paper", options.slug, [*grid_slugs(), "all"]) == "all":
         return run_all(options)
     if options.budget is not None:
         raise ConfigError(f"budget={options.budget!r} can only be given together with 'run all'.")
@@ -211,7 +211,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     """Print which cells are stored, at which scale."""
-    slugs = [load_grid(options.slug).slug] if options.slug else grid_slugs()
+    slugs = [check_name("paper", options.slug, grid_slugs())] if options.slug else grid_slugs()
     archives = [Archive(load_grid(slug)) for slug in slugs]
     lacking = "" if results_root().is_dir() else ", which is no folder"
     _tell(f"stored results are read from {results_root()}{lacking}")

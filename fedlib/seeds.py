@@ -23,6 +23,8 @@ def stream(seed: int, purpose: str, *keys: int) -> np.random.Generator:
         What the random numbers are for. Streams with different purposes are independent.
     keys
         Non-negative integers that tell streams of one purpose apart, such as a client's number.
+        All calls with one purpose must give the same number of keys. A missing key counts as 0, so
+        that ``stream(s, "x")`` is ``stream(s, "x", 0)``.
 
     Returns
     -------

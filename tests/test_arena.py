@@ -412,6 +412,14 @@ def test_rank_plays_a_rule_from_a_file_beside_the_stored_rules(few, capsys):
     assert math.isfinite(found.row("mean").worst[1].mean)
 
 
+def test_rank_needs_a_folder_that_can_be_written_before_it_plays(few, capsys):
+    (few / "file").write_text("")
+    command = ["rank", "median", "--quick", "--data", "embedded", "--out", str(few / "file" / "x")]
+    assert main(command) == 2
+    assert "must be a folder that can be written" in capsys.readouterr().err
+    assert not (few / "results").exists()
+
+
 def test_rank_takes_the_data_on_which_more_rules_have_runs(few):
     assert rank._where_others_are("iid_f5", "quick") == "auto"
     assert main(["run", "arena_1", "--scale", "quick", "--data", "embedded", "--jobs", "1",
@@ -457,6 +465,7 @@ class Against(Attack):
     [
         ("def oops(:\n", "cannot be imported: SyntaxError"),
         ("import nothing_like_this\n", "cannot be imported: ModuleNotFoundError"),
+        ("raise SystemExit(4)\n", "cannot be imported: SystemExit: 4"),
         ("x = 1\n", "registers no rule: must register exactly one rule"),
         (
             RULE.format(name="one", cls="One", result="updates.mean(0), state")

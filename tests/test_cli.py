@@ -289,3 +289,12 @@ def test_the_grids_need_no_notebook_software():
     )
     assert result.returncode == 0, result.stderr
     assert "1 run computed" in result.stdout
+
+
+def test_the_message_names_the_paper_as_the_help_does(capsys):
+    for command in (["run", "nopaper", "--scale", "smoke"], ["list", "nopaper"],
+                    ["verify", "nopaper", "--scale", "smoke"]):  # fmt: skip
+        assert main(command) == 2
+        assert "paper='nopaper' is unknown" in capsys.readouterr().err
+    assert main(["run", "all", "--scale", "smoke", "--data", "embedded"]) == 2
+    assert "only runs on real data decide a claim" in capsys.readouterr().err

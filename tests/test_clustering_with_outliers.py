@@ -221,7 +221,7 @@ def test_a_row_has_ours_the_published_and_the_worst(tmp_path):
     assert table.rows[0][1] == "–\n\n0.56 ± 0.03"
     assert "differs" not in table.classes.values()  # another sample: no verdict
     said = tables.nearness(Archive(GRID, store), "femnist_uniform", "femnist_dirichlet").text
-    assert said.startswith("For 6 of the 324 published accuracies there are runs at the paper's")
+    assert said.startswith("For 6 of the 324 accuracies that all tables")
     assert said.endswith("so this is for orientation and is no verdict.")
 
 
@@ -254,7 +254,7 @@ def test_on_the_papers_own_data_each_accuracy_has_a_verdict(tmp_path):
     verdicts = [table.classes[row, 1] for row in range(len(RULES))]
     assert verdicts == ["agrees" if rule == "krum" else "differs" for rule in RULES]
     said = tables.nearness(Archive(GRID, store), "cifar10_uniform").text
-    assert said.startswith("For 8 of the 48 published accuracies there are runs at the paper's")
+    assert said.startswith("For 8 of the 48 accuracies that all tables")
     assert said.endswith("and 1 of them are within the margin, which is 0.02.")
 
 
@@ -418,8 +418,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             put(store, cell, "paper", 0.9)
     assert found(Archive(GRID, store))[5] == cifar
     assert attack.head == (
-        "An attacker that knows the defence Cent2P brings it to an accuracy of 0.12. The paper's "
-        "attacks leave it 0.71 or more."
+        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
+        "to an accuracy of 12 %. The paper's attacks leave it 71 % or more."
     )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
@@ -487,8 +487,8 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
                       f"variants/votes/{base}/cent2p": 0.69})  # fmt: skip
     attack = found(Archive(GRID, store))[0]
     assert attack.head == (
-        "An attacker that knows the defence Cent2P brings it to an accuracy of 0.10. With votes on "
-        "64 images in place of 3, it keeps 0.69."
+        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
+        "to an accuracy of 10 %. With votes on 64 images in place of 3, it keeps 69 %."
     )
     assert (
         " Here each client votes on 3 images. It leaves 0.69 with votes on 64 (one seed, at the "

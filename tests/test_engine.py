@@ -235,6 +235,13 @@ def test_running_batch_norm_statistics_are_refused(dataset, monkeypatch):
         engine.prepare(config(model="with_norm"), dataset)
 
 
+def test_an_unknown_device_and_a_name_in_place_of_data_are_refused(dataset):
+    with pytest.raises(ConfigError, match="device='tpu' is not available"):
+        engine.run(config(), dataset, device="tpu")
+    with pytest.raises(ConfigError, match="config='mnist' must be a DataConfig"):
+        load_dataset("mnist")
+
+
 def test_other_data_than_configured_are_refused(dataset):
     with pytest.raises(ConfigError, match="configured for"):
         engine.prepare(config(data=DataConfig()), dataset)

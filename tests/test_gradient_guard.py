@@ -8,6 +8,7 @@ import torch
 from records import put
 
 from fedlib.data import DataConfig
+from fedlib.evidence.claims import OWN
 from fedlib.evidence.report import Archive
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.grids import expand, load_grid, run_grid
@@ -205,7 +206,7 @@ def test_readings_stand_beside_the_default_of_their_scale(tmp_path):
         if cell.key == f"watched/{place}":
             put_series(store, cell, "quick", 0.9, separation=[0.9, 0.8])
     table = tables.readings_table(Archive(GRID, store))
-    assert table.header[1] == "full-trim, 30 % (quick)\naccuracy, %"
+    assert table.header[1] == "full-trim, 30 %\naccuracy, %"
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["default"] == ("60.00", "0.60", "–", "–", "–", "–", "–", "–")
     assert rows["trusted reference"] == ("70.00", "0.60", "0.85", "–", "–", "–", "–", "–")
@@ -480,8 +481,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     assert ". Under the same attack, the plain average without any defence keeps 85.0 % (2" in krum
     assert krum.links[1].target.endswith("#cell-mnist/full_krum/10/gradient_guard")
-    assert "(2 seeds, at the largest scale of this book; the paper prints none; each " in krum
-    assert "number is the mean of the last 5 evaluations)" in krum
+    assert "(2 seeds, at the largest scale of this book; each number is the " in krum
+    assert "mean of the last 5 evaluations)" in krum
     assert krum.endswith(
         " In 1 of 16 readings of the text, the defence withstands this attack and full-trim at "
         "30 % and 50 % (some verdicts rest on one seed). 14 readings are undecided."
@@ -543,8 +544,10 @@ def test_every_claim_on_full_krum_at_half_of_the_clients_alone_says_that_it_is_b
         if any("full_krum/50" in cell for cell in claim.cells)
         and not any(f"/{share}" in cell for cell in claim.cells for share in ("20", "30", "40"))
     ]
-    assert len(on_half_alone) > 20
+    assert len(on_half_alone) > 10
     assert all("limit" in claim.text for claim in on_half_alone)
+    # They are about a weak attack, so that they are no part of what the paper says.
+    assert all(claim.place == OWN and not claim.of_abstract for claim in on_half_alone)
     up_to = [
         c for c in tables.CLAIMS if "full-Krum: Gradient Guard withstands up to 50 %" in c.text
     ]

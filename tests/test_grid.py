@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import multiprocessing
 import operator
 import os
@@ -64,6 +65,7 @@ def test_several_patterns_select_the_cells_of_the_first_first_and_each_once(toy)
         ({"seeds": True}, "seeds=True"),
         ({"scale": "smok"}, "did you mean 'smoke'"),
         ({"seeds": 0}, "seeds=0"),
+        ({"seeds": 20_000}, "seeds=20000 is out of range"),
         ({"data": "fake"}, "data='fake'"),
         ({"only": "nothing"}, "matches none of the 3 cells"),
     ],
@@ -146,6 +148,21 @@ def test_a_failed_run_does_not_stop_the_others(toy, store, monkeypatch):
     cells = expand(toy, "smoke", data="embedded")
     outcome = run_grid(cells, store, "smoke", jobs=1, progress=False)
     assert outcome.failed == {"table/median seed 1": "RuntimeError: out of luck"}
+    assert len(store.read("smoke")) == 2
+
+
+def test_a_record_that_cannot_be_stored_does_not_stop_the_others(toy, store, monkeypatch):
+    original = engine.run
+
+    def no_number_for_median(config, *arguments, **named):
+        metrics = original(config, *arguments, **named)
+        return {**metrics, "odd": math.nan} if config.aggregator.name == "median" else metrics
+
+    monkeypatch.setattr(engine, "run", no_number_for_median)
+    cells = expand(toy, "smoke", data="embedded")
+    outcome = run_grid(cells, store, "smoke", device="cpu", jobs=1, progress=False)
+    (failed,) = outcome.failed.items()
+    assert failed[0] == "table/median seed 1" and "cannot be stored" in failed[1]
     assert len(store.read("smoke")) == 2
 
 

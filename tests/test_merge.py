@@ -349,7 +349,7 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("FEDLIB_DATA", str(tmp_path / "no-data"))
     outputs = []
     for line in small:
-        words = shlex.split(line.replace("--device cuda ", ""))
+        words = shlex.split(line.replace("--data real ", "").replace("--device cuda ", ""))
         settings = words[: words.index("python")]
         with monkeypatch.context() as patch:
             patch.setenv("FEDLIB_RESULTS", "results")
@@ -365,3 +365,12 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch, capsys)
     assert "1 run computed" in run
     assert "my-results: 1 added, 0 stored before, 0 refused" in merge
     assert "of 1 stored runs 1 identical" in verify
+
+
+def test_two_contents_of_one_data_set_in_one_merge_are_refused(theirs, ours):
+    """The first record that is added says what the data are, and the others have other data."""
+    rewrite(theirs, lambda record: record["provenance"].update(data_checksum="f" * 64))
+    first, *others = merged(theirs, ours)
+    assert first.verdict == "added"
+    assert others
+    assert all("is not the one of the stored runs (ffffffffffff)" in one.why for one in others)

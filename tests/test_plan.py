@@ -450,3 +450,16 @@ def test_a_budget_includes_the_time_that_the_plan_takes(toy, tmp_path, monkeypat
     assert "0 runs computed, 1 left because the budget ends" in capsys.readouterr().out
     assert __main__.main([*command, "60s"]) == 0
     assert "1 run computed, 0 left because the budget ends" in capsys.readouterr().out
+
+
+def test_a_run_reserves_a_quarter_more_than_its_expected_time(toy, tmp_path, monkeypatch, capsys):
+    cell = toy.cells("smoke", 1, lambda name: DataConfig(name, "embedded", "glyphs-1"))[0]
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    plan = Plan((Wanted("toy", cell, 2.0, True, (), 0),), {})
+    monkeypatch.setattr("fedlib.commands.plan._plan", lambda _: plan)
+    command = ["run", "all", "--scale", "smoke", "--jobs", "1", "--budget"]
+    # It is expected to take 120 seconds, so that 150 must be left.
+    assert __main__.main([*command, "145s"]) == 0
+    assert "0 runs computed, 1 left because the budget ends" in capsys.readouterr().out
+    assert __main__.main([*command, "170s"]) == 0
+    assert "1 run computed, 0 left" in capsys.readouterr().out

@@ -299,3 +299,12 @@ def test_a_file_that_cannot_be_read_is_named(store, small_files):
     store.path("smoke").mkdir()
     with pytest.raises(StoreError, match=r"smoke.jsonl cannot be read"):
         store.holds("smoke", record(1)["id"])
+
+
+def test_a_file_that_changed_within_a_step_of_the_clock_is_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "smoke.jsonl"
+    path.write_bytes(b"a\n")
+    mark = known._mark(path)
+    monkeypatch.setattr(known, "_mark", lambda _: mark)
+    assert known.identities_in(path, lambda: frozenset("a")) == {"a"}
+    assert known.identities_in(path, lambda: frozenset("b")) == {"b"}

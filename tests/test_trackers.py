@@ -1,6 +1,7 @@
 """What is recorded of a run."""
 
 import json
+import math
 from dataclasses import replace
 from typing import ClassVar
 
@@ -329,6 +330,9 @@ def test_a_tracker_may_report_tensors_and_nothing_that_no_record_can_keep(datase
     monkeypatch.setitem(TRACKERS._classes, "reports", Reports)
     metrics = engine.run(config(), dataset)
     assert (metrics["mine"], metrics["last"]) == ([0.123457] * 2, [0, 1, 2])
+    # A number that is not finite becomes None wherever it stands.
+    Reports.value = {"a": math.nan, "b": (1.0, math.inf)}
+    assert engine.run(config(), dataset)["mine"] == [{"a": None, "b": [1.0, None]}] * 2
     Reports.value = object()
     with pytest.raises(ConfigError, match="reports 'mine' of type object: must be a number"):
         engine.run(config(), dataset)

@@ -110,7 +110,7 @@ def _import(path: Path, kind: str, asked: str) -> str:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         said = " ".join(str(error).split())
         raise ConfigError(
@@ -141,7 +141,7 @@ def check_rule(made: Any, asked: str) -> None:
     before = updates.clone()
     try:
         found = made._aggregate(updates, made.init(n, d), Facts())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed("rule", asked, error) from error
     if not torch.equal(updates, before):
         raise ConfigError(f"rule={asked!r} changes the updates: must leave them as they are.")
@@ -177,7 +177,7 @@ def check_attack(made: Any, asked: str) -> None:
     before = benign.clone()
     try:
         sent = made.apply(benign, made.init(n, d))[0]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed("attack", asked, error) from error
     if not torch.equal(benign, before):
         raise ConfigError(f"attack={asked!r} changes the updates: must leave them as they are.")
@@ -211,7 +211,7 @@ def check_made(kind: str, asked: str, cls: Any) -> None:
             )
 
 
-def _failed(kind: str, asked: str, error: Exception) -> ConfigError:
+def _failed(kind: str, asked: str, error: BaseException) -> ConfigError:
     said = " ".join(str(error).split())
     return ConfigError(
         f"{kind}={asked!r} fails on a matrix of {_TRIAL[0]} updates with {_TRIAL[1]} parameters: "

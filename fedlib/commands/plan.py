@@ -162,6 +162,11 @@ def seconds_of(budget: str) -> float:
 def _plan(options: argparse.Namespace) -> Plan:
     """Make the plan that the options ask for."""
     check_name("scale", options.scale, SCALES)
+    if options.data == "embedded":
+        raise ConfigError(
+            "data='embedded' cannot be given here, because only runs on real data decide a claim. "
+            "Allowed: auto, real."
+        )
     check_name("data", options.data, ("auto", "real"))
     device = hardware.check_device(options.device).type
     return make_plan(options.scale, options.data, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from fedlib.attacks import ATTACKS
 from fedlib.commands.helps import DATA_HELP, DEVICE_HELP, sentence
 from fedlib.evidence.report import Archive
 from fedlib.grids import Cell, expand, run_grid
+from fedlib.grids.grid import MOST_SEEDS
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError, check_int, check_name
 
@@ -92,11 +94,12 @@ def print_rank(options: argparse.Namespace) -> int:
     """Play the bouts of a newcomer that are not stored, and say where it stands."""
     setting = check_name("setting", options.setting, SETTINGS)
     if options.seeds is not None:
-        check_int("seeds", options.seeds, 1)
+        check_int("seeds", options.seeds, 1, MOST_SEEDS)
     kind = "attack" if options.attack else "rule"
     new = _checked(options.part, kind, setting)
     scale = "quick" if options.quick else "paper"
     out = options.out or Path("ranked") / new.label
+    _make_folder(out)
     data = _where_others_are(setting, scale) if options.data == "auto" else options.data
     cells = _bouts(new, setting, scale, options.seeds, data)
     # A file may change, so that its runs are kept apart from those of the catalogue.
@@ -112,6 +115,25 @@ def print_rank(options: argparse.Namespace) -> int:
     found = standing_in(setting, Archive(GRID), at, Archive(GRID, store, [scale]))
     _tell(found, new, setting, out, options.quick)
     return 1 if outcome.failed else 0
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder for the answer, and check before any compute that it can be written.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be made or written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"out={str(out)!r} cannot be written ({error.strerror or error}): must be a folder "
+            "that can be written."
+        ) from error
 
 
 def _checked(part: str, kind: str, setting: str) -> Newcomer:
@@ -174,7 +196,6 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
             "scale and on this data. The runs of the book are in the folder results of the "
             "repository."
         )
-    out.mkdir(parents=True, exist_ok=True)
     written = [out / "ranks.md"]
     written[0].write_text(answers.as_markdown(found, called), encoding="utf-8")
     picture = out / "heat_map.png"

@@ -10,6 +10,7 @@ from fedlib.grids import choose_stored, grid_slugs, load_grid, verify_stored
 from fedlib.grids.progress import Progress
 from fedlib.grids.verify import DIFFERENT, FAILED, NOT_COMPARED, VERDICTS
 from fedlib.runs.store import SCALES, Store
+from fedlib.validation import check_name
 
 
 def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +34,7 @@ def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def print_verification(options: argparse.Namespace) -> int:
     """Play stored runs of a paper again, and print whether they give the stored numbers."""
-    grid = load_grid(options.slug)
+    grid = load_grid(check_name("paper", options.slug, grid_slugs()))
     store = Store(grid.slug)
     runs = choose_stored(
         grid,

@@ -29,7 +29,7 @@ from fedlib.data.files import (
 from fedlib.data.glyphs import GLYPHS_VERSION
 from fedlib.data.samples import LabelledSamples
 from fedlib.seeds import stream
-from fedlib.validation import ConfigError, check_int, check_name
+from fedlib.validation import ConfigError, check_int, check_kind, check_name
 
 SOURCES = ("auto", "real", "embedded")
 EMBEDDED_VARIANT = f"glyphs-{GLYPHS_VERSION}"
@@ -310,6 +310,7 @@ def load_dataset(config: DataConfig, root: str | os.PathLike[str] | None = None)
     >>> dataset.x_train.shape[1:], dataset.n_classes
     (torch.Size([1, 1, 2]), 2)
     """
+    check_kind("config", config, DataConfig, "a DataConfig", "DataConfig('mnist')")
     info = DATASETS[config.name]
     # The embedded data set is the same whatever is on the disk.
     embedded = config.source == "embedded"

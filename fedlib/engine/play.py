@@ -191,8 +191,10 @@ def recorded(value: Any) -> Any:
 
     JSON has no word for NaN or Inf, and shorter numbers keep a record short.
     """
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [recorded(one) for one in value]
+    if isinstance(value, dict):
+        return {name: recorded(one) for name, one in value.items()}
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value

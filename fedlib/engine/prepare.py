@@ -12,6 +12,7 @@ from fedlib.attacks import Attack
 from fedlib.data import Dataset, matched_samples
 from fedlib.federation.federation import Federation, State, Streams
 from fedlib.gradients import Batch, choose_strategy
+from fedlib.hardware import check_device
 from fedlib.models import batch_norms, flatten_parameters, make_model
 from fedlib.runs.config import RunConfig
 from fedlib.seeds import derived_seed, stream
@@ -53,7 +54,7 @@ def prepare(
             f"data={dataset.config} was loaded, but the run is configured for {config.data}."
         )
     config.client.check_data(config.data, dataset.shape)
-    device = torch.device(device)
+    device = check_device(device) if isinstance(device, str) else device
     n_benign = config.n_clients - config.n_byzantine
     shares = _shares(config, dataset)
     attack = config.attack.fitted(dataset.x_train)

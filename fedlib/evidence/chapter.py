@@ -17,6 +17,7 @@ from fedlib.evidence.found import Found, found_in
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import expand, load_grid, matching, run_grid
+from fedlib.grids.grid import MOST_SEEDS
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_kind, check_name, check_real
 
@@ -125,7 +126,7 @@ def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) 
     data = check_name("data", given["data"], SOURCES)
     seeds = given["seeds"]
     if seeds is not None:
-        check_int("seeds", seeds, 1)
+        check_int("seeds", seeds, 1, MOST_SEEDS)
     if given["jobs"] is not None:
         check_int("jobs", given["jobs"], 1)
     # These are of no use at scale "best", but a reader who has mistyped them expects to be told.

@@ -89,11 +89,12 @@ def as_html(text: str) -> str:
     for link in text.links if isinstance(text, Linked) else ():
         before, _, rest = rest.partition(link.shown)
         address = html.escape(link.target)
-        parts.append(f'{_escaped(before)}<a href="{address}">{_escaped(link.shown)}</a>')
-    return "".join([*parts, _escaped(rest)])
+        parts.append(f'{escaped(before)}<a href="{address}">{escaped(link.shown)}</a>')
+    return "".join([*parts, escaped(rest)])
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as HTML, with its lines one below the other."""
     return html.escape(text).replace("\n", "<br>")
 
 

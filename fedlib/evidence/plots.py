@@ -294,6 +294,7 @@ def final_lines(
     abscissa: str,
     quantities: Sequence[str] = ("test_accuracy",),
     parts: Mapping[str, str] | None = None,
+    ticks: Sequence[float] | None = None,
 ) -> Picture:
     """Draw what runs reach after their last round, with a line for each name.
 
@@ -314,6 +315,8 @@ def final_lines(
         ``"test_accuracy"`` or ``"attack_success"``, or both.
     parts
         As in :class:`Panel`.
+    ticks
+        The places on the abscissa that have a mark. None leaves the choice to matplotlib.
     """
     colours = colours_of(labels, parts)
     said = []
@@ -330,12 +333,14 @@ def final_lines(
             squeeze=False,
             layout="constrained",
         )
+        last = max((x for line in points.values() for x, _ in line), default=0)
         for axis, quantity in zip(axes[0], quantities, strict=True):
             ends: dict[str, float] = {}
             for name, text in labels.items():
                 line = [(x, r) for x, r in points.get(name, ()) if r and r.has(quantity)]
                 if line:
                     drawn.add(name)
+                if line and line[-1][0] == last:
                     ends[text] = line[-1][1].final(quantity).mean
                 for (scale, reduced), part in _by_scale(line).items():
                     found = [result.final(quantity) for _, result in part]
@@ -350,6 +355,8 @@ def final_lines(
                     )  # fmt: skip
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
             axis.set(xlabel=abscissa, ylabel=_SHARES[quantity], ylim=(0, 102))
+            if ticks is not None:
+                axis.set_xticks(ticks)
             axis.grid(alpha=0.25)
         handles = _handles(labels, colours, drawn, styles if len(styles) > 1 else {}, marked=True)
         mixed = "; compare lines of one style only" if len(styles) > 1 else ""

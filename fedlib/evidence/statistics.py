@@ -107,3 +107,14 @@ def difference(
     if ours.spread is None:
         return gap, None
     return gap, math.sqrt(ours.spread**2 / ours.n + (published_spread or 0.0) ** 2)
+
+
+def lead(values: Sequence[float]) -> float:
+    """Return how far the first value is above the largest of the others.
+
+    Parameters
+    ----------
+    values
+        At least two values.
+    """
+    return values[0] - max(values[1:])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from fedlib.evidence.links import as_html
+from fedlib.evidence.links import as_html, escaped
 
 
 def plural(count: int, noun: str) -> str:
@@ -124,11 +124,8 @@ class Table:
 def _html_head(header: tuple[str, ...]) -> str:
     """Return the rows of a table's head: one, or two if columns stand in groups."""
 
-    def lines(text: str) -> str:
-        return html.escape(text).replace("\n", "<br>")
-
     if not any(cell.startswith("\n") for cell in header):
-        return f"<tr>{''.join(f'<th>{lines(cell)}</th>' for cell in header)}</tr>"
+        return f"<tr>{''.join(f'<th>{escaped(cell)}</th>' for cell in header)}</tr>"
     groups, single = [], []
     for number, cell in enumerate(header):
         group, _, name = cell.partition("\n")
@@ -136,11 +133,11 @@ def _html_head(header: tuple[str, ...]) -> str:
         while number + size < len(header) and header[number + size].startswith("\n"):
             size += 1
         if cell.startswith("\n"):
-            single.append(f"<th>{lines(name)}</th>")
+            single.append(f"<th>{escaped(name)}</th>")
         elif size == 1:
-            groups.append(f'<th rowspan="2">{lines(cell)}</th>')
+            groups.append(f'<th rowspan="2">{escaped(cell)}</th>')
         else:
             spans = f'colspan="{size}" scope="colgroup" class="fedlib-group"'
-            groups.append(f"<th {spans}>{lines(group)}</th>")
-            single.append(f"<th>{lines(name)}</th>")
+            groups.append(f"<th {spans}>{escaped(group)}</th>")
+            single.append(f"<th>{escaped(name)}</th>")
     return f"<tr>{''.join(groups)}</tr><tr>{''.join(single)}</tr>"

@@ -120,7 +120,7 @@ def choose_strategy(model: nn.Module, device: torch.device, strategy: str = "aut
         if tiled.supports(model):
             return "tiled"
         return "merged" if merged.supports(model) else "loop"
-    check_name("strategy", strategy, STRATEGIES)
+    check_name("strategy", strategy, ("auto", *STRATEGIES))
     if strategy == "merged" and not merged.supports(model):
         raise ConfigError(
             "strategy='merged' needs a Sequential of layers that have a merged form in "

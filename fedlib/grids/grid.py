@@ -18,6 +18,9 @@ from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_int, check_kind, check_name
 
+MOST_SEEDS = 1000
+"""More seeds of a cell than anybody needs: every cell of a grid is made for each of them."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -217,8 +220,8 @@ def expand(
     Raises
     ------
     ConfigError
-        If the scale or the source of the data is unknown, if ``seeds`` is no positive number, or
-        if ``only`` is no pattern, or no cell matches one of the patterns.
+        If the scale or the source of the data is unknown, if ``seeds`` is no number from 1 to
+        ``MOST_SEEDS``, or if ``only`` is no pattern, or no cell matches one of the patterns.
     DataError
         If the data set of a chosen cell is absent or cannot be used.
 
@@ -234,7 +237,7 @@ def expand(
     check_name("scale", scale, SCALES)
     check_name("data", data, SOURCES)
     patterns(only)
-    count = check_int("seeds", grid.seeds[scale] if seeds is None else seeds, 1)
+    count = check_int("seeds", grid.seeds[scale] if seeds is None else seeds, 1, MOST_SEEDS)
     # A missing data set is an error only if a chosen cell uses it, which is known at the end.
     troubles: dict[str, Exception | list[warnings.WarningMessage]] = {}
 

@@ -19,6 +19,7 @@ from fedlib.grids.side_by_side import load_data, side_by_side
 from fedlib.grids.times import StoredTimes
 from fedlib.grids.workers import Results, in_process, in_workers
 from fedlib.runs import RunConfig
+from fedlib.runs.records import FaultyRecordError
 from fedlib.runs.store import SCALES, Store, StoreError
 from fedlib.validation import check_bool, check_int, check_kind, check_name, check_real
 
@@ -251,7 +252,7 @@ def _play(
             seeded = f"{task.cell.key} seed {task.cell.config.seed}"
             if several:
                 seeded = f"{task.store.slug} {seeded}"
-            if isinstance(result, StoreError):
+            if isinstance(result, StoreError) and not isinstance(result, FaultyRecordError):
                 raise result  # the other runs could not be stored either
             if isinstance(result, Exception):
                 outcome.failed[seeded] = f"{type(result).__name__}: {result}"

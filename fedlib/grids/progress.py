@@ -17,8 +17,8 @@ except ImportError:  # a machine that only computes may have torch and numpy alo
 
 
 def duration(seconds: float) -> str:
-    """Put a number of seconds into words: ``36 s``, ``38 min``."""
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    """Put a number of seconds into words: ``88 s``, ``38 min``."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 class Progress:

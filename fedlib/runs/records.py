@@ -26,6 +26,10 @@ class StoreError(RuntimeError):
     """The store cannot be read or written. Its contents are left as they are."""
 
 
+class FaultyRecordError(StoreError):
+    """A record cannot be stored because of what it holds. Other records still can."""
+
+
 class MissingFileError(StoreError):
     """A file that a record names is not there."""
 
@@ -84,7 +88,7 @@ def line_of(record: dict[str, Any], slug: str, scale: str) -> bytes:
 
     Raises
     ------
-    StoreError
+    FaultyRecordError
         If the record has a fault, such as a number that is not finite.
     """
     shown = str(record.get("id", "without an id") if isinstance(record, dict) else record)
@@ -94,7 +98,8 @@ def line_of(record: dict[str, Any], slug: str, scale: str) -> bytes:
         text = json.dumps({"schema": SCHEMA, **whole}, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         # RecordError and json's own errors for values that JSON does not have.
-        raise StoreError(f"run {shown:.80} cannot be stored: {_reason(error)}.") from error
+        why = f"run {shown:.80} cannot be stored: {_reason(error)}."
+        raise FaultyRecordError(why) from error
     return f"{text}\n".encode()
 
 
@@ -171,7 +176,7 @@ def check_record(record: object, slug: str, scale: str) -> None:
     for name, expected in (("slug", slug), ("scale", scale)):
         _entry(record, name, partial(operator.eq, expected), f"{expected!r}, as the file is")
     _entry(record, "cell", _is_text, "a text")
-    seed = _entry(record, "seed", _is_number, "a whole number")
+    seed = _entry(record, "seed", _is_whole, "a whole number")
     config = _entry(record, "config", _is_object, "an object")
     for part in _PARTS:
         _entry(config, part, _is_named, "an object with a name", "config.")
@@ -253,12 +258,12 @@ def _reason(error: BaseException) -> str:
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _is_number(value: object) -> bool:
+def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 1
+    return _is_whole(value) and value >= 1
 
 
 def _is_text(value: object) -> bool:

@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from fedlib.evidence.links import records_of
-from fedlib.evidence.pages.markdown import duration, table, three_digits
+from fedlib.evidence.pages.markdown import table, three_digits
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.evidence.pages.measured import ratios, when
+from fedlib.grids.progress import duration
 from fedlib.runs.store import Store
 from fedlib.validation import ConfigError
 

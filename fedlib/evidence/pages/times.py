@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 
-from fedlib.evidence.pages.markdown import duration, table
+from fedlib.evidence.pages.markdown import table
 from fedlib.evidence.pages.marks import Page, page_mark
 from fedlib.grids import grid_slugs
+from fedlib.grids.progress import duration
 from fedlib.runs.store import Store
 
 _SCALES = ("quick", "paper")

@@ -218,8 +218,9 @@ def nearness(archive: Archive, *settings: str) -> Note:
     printed = any(value.spread is not None for _, value in compared)
     other = not any(result.canonical for result, _ in compared)
     return Note(
-        f"For {len(gaps)} of the {len(values)} published accuracies there are runs at the paper's "
-        f"scale. Ours differ from the published ones by {sum(gaps) / len(gaps) / 100:.2f} on "
+        f"For {len(gaps)} of the {len(values)} accuracies that all tables of the paper have on "
+        "these data, there are runs at the paper's scale. Ours differ from the published ones by "
+        f"{sum(gaps) / len(gaps) / 100:.2f} on "
         f"average, and {near} of them are within the margin, which is {MARGIN / 100:.2f}"
         + (", or twice the printed spread if that is more." if printed else ".")
         + (

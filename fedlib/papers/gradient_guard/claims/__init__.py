@@ -2,7 +2,6 @@
 
 from fedlib.papers.gradient_guard.claims.before import BEFORE
 from fedlib.papers.gradient_guard.claims.headline import (
-    AT_30,
     AT_30_AND_50,
     AT_EVERY_SHARE,
     BETTER,
@@ -12,4 +11,4 @@ from fedlib.papers.gradient_guard.claims.maps import MAPS
 
 __all__ = ["AT_30_AND_50", "AT_EVERY_SHARE", "CLAIMS"]
 
-CLAIMS = (*AT_EVERY_SHARE, *AT_30_AND_50, *AT_30, *WITHSTANDS, *BETTER, *BEFORE, *MAPS)
+CLAIMS = (*AT_EVERY_SHARE, *AT_30_AND_50, *WITHSTANDS, *BETTER, *BEFORE, *MAPS)

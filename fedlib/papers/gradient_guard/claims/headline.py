@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from fedlib.evidence.claims import OWN, Claim, Former, above, at_least
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, lead
 from fedlib.papers.gradient_guard.claims.makers import (
     caution,
     late_accuracy,
-    lead,
     named,
     on_accuracy,
     on_points,
@@ -103,11 +102,13 @@ AT_EVERY_SHARE = tuple(
 )
 """The claim of robustness to 50 %, in the readings that have cells at every share."""
 
-AT_30_AND_50 = tuple(_at(("30", "50"), reading) for reading in READINGS)
-"""The same in every reading, at the shares that all are tried at."""
+AT_30_AND_50 = tuple(
+    _at(shares, reading) for shares in (("30", "50"), ("30",)) for reading in READINGS
+)
+"""The same in every reading, at the shares that all are tried at, and then at 30 % alone.
 
-AT_30 = tuple(_at(("30",), reading) for reading in READINGS)
-"""A question of this book: which reading withstands at least 30 %."""
+The rows at 30 % are questions of this book. A reading that fails there fails the claim as well.
+"""
 
 _OTHERS = (
     *(_up_to_half(data, attack, "default") for data in GREY for attack in PARTIAL),

@@ -93,8 +93,3 @@ def on_points(claim: Claim, statistic: Callable[[list[float]], float] = costs_at
 def each_kept(count: int, values: list[float]) -> list[float]:
     """The percentage that each line keeps, from ``count`` values of every line."""
     return [percent_kept(values[i : i + count]) for i in range(0, len(values), count)]
-
-
-def lead(values: list[float]) -> float:
-    """How far the first value is above the largest of the others."""
-    return values[0] - max(values[1:])

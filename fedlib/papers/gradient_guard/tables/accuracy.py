@@ -68,6 +68,7 @@ def share_panels(archive: Archive, data: str) -> Picture:
         )  # fmt: skip
         for axis, attack in zip(axes.flat, attacks, strict=True):
             scales: dict[str, str] = {}
+            lacking: list[str] = []
             ends: dict[str, float] = {}
             for name, style in _LINES.items():
                 at = _shares_of(data, attack, name)
@@ -77,8 +78,10 @@ def share_panels(archive: Archive, data: str) -> Picture:
                     scales[name] = points[0][1].scale
                 elif name in ON_AXIS:
                     points, found = [], []  # The clean run alone is the default's.
+                elif at:
+                    lacking.append(LINE_TITLES[name])
                 known += [result for _, result in points]
-                if points:
+                if found and found[-1] is not None:
                     ends[LINE_TITLES[name]] = late_accuracy(points[-1][1]).mean
                 # A line breaks at a share that is not computed.
                 late = [late_accuracy(result) if result else None for result in found]
@@ -90,10 +93,11 @@ def share_panels(archive: Archive, data: str) -> Picture:
                 )  # fmt: skip
             said.append(f"{ATTACK_TITLES[attack]}: {ends_in_words(ends, ' %')}.")
             axis.set(title=_panel_title(attack, scales), xlim=(-2, 52))
-            if not scales:
+            if not scales or lacking:
+                which = f": {', '.join(lacking)}" if scales else ""
                 axis.text(
-                    0.5, 0.5, "not computed", ha="center", va="center", fontsize=9,
-                    transform=axis.transAxes,
+                    0.5, 0.02 if scales else 0.5, f"not computed{which}", ha="center",
+                    va="bottom" if scales else "center", fontsize=9, transform=axis.transAxes,
                 )  # fmt: skip
             axis.grid(alpha=0.25)
         highest = max((late_accuracy(result).mean for result in known), default=100)

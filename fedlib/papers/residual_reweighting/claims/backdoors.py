@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fedlib.evidence.claims import OWN, Claim, Former, Range, above, at_least, below, drop, stated
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, lead
 from fedlib.papers.residual_reweighting.claims.measures import (
     excess_claim,
     highest_of_working_model,
@@ -20,7 +20,6 @@ from fedlib.papers.residual_reweighting.claims.measures import (
 )
 from fedlib.papers.residual_reweighting.claims.statistics import (
     largest_share_left,
-    lead,
     least_lead,
 )
 from fedlib.papers.residual_reweighting.keys import (

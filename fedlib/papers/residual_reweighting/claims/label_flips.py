@@ -15,12 +15,11 @@ from fedlib.evidence.claims import (
     stated,
 )
 from fedlib.evidence.published import load_published
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, lead
 from fedlib.papers.residual_reweighting.claims.measures import excess_claim, over_majority
 from fedlib.papers.residual_reweighting.claims.statistics import (
     farthest_from,
     largest_share_left,
-    lead,
     lead_in_steadiness,
     least_lead,
     least_share_left,

@@ -17,11 +17,10 @@ from fedlib.evidence.claims import (
     drop,
     percent_left,
 )
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import MARGIN, lead
 from fedlib.papers.residual_reweighting.claims.statistics import (
     largest_drop,
     largest_lead_of_second_half,
-    lead,
     least_lead,
     mean_drop,
     span,

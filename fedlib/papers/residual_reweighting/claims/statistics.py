@@ -7,12 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fedlib.evidence.claims import percent_left
+from fedlib.evidence.statistics import lead
 from fedlib.papers.residual_reweighting.keys import DELTAS
-
-
-def lead(values: list[float]) -> float:
-    """The first value above the highest of the others."""
-    return values[0] - max(values[1:])
 
 
 def least_lead(rules: int) -> Callable[[list[float]], float]:

@@ -94,6 +94,7 @@ def figure_5(archive: Archive) -> Picture:
         RULE_TITLES,
         "holders of digit 0 that left, of 20",
         parts=_PARTS,
+        ticks=[int(setting) for setting in REMOVED],
     )
 
 
