@@ -226,7 +226,8 @@ def _list(options: argparse.Namespace) -> int:
             print(f"{which}: {archive.coverage(only)}")
             for key in archive.cells(only):
                 held = archive.held(key)
-                print(f"  {key:48} {held or '-'}")
+                old = ", superseded" if archive.grid.superseded(key) else ""
+                print(f"  {key:48} {held or '-'}{old}")
     return 0
 
 

@@ -9,10 +9,12 @@ import torch
 from records import put
 
 from fedlib import engine
+from fedlib.__main__ import main
 from fedlib.data import DataConfig, load_dataset
 from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.claims import claims_table
 from fedlib.evidence.found import Headed
+from fedlib.evidence.pages.records import _cell as shown_cell
 from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.two_stage_attack import found as finding
@@ -771,3 +773,19 @@ def test_the_projection_is_told_beside_attackers_that_do_not_learn(tmp_path):
         "gives nearly every point the same answer. Of the attackers that learn no policy, the "
         "untrained policy destroys it in 1 of 2 seeds and the greedy one in 2 of 2 seeds."
     )
+
+
+def test_superseded_cells_are_marked_among_the_records(tmp_path, capsys, monkeypatch):
+    superseded = GRID.superseded
+    assert superseded("circle/rl/mean") and superseded("variants/policy/circle/rl/mean")
+    assert superseded("mnist/none/mean")
+    assert not superseded("circle/learned/mean") and not superseded("pixels/none/krum")
+    monkeypatch.setenv("FEDLIB_RESULTS", str(tmp_path))
+    assert main(["list", GRID.slug, "--only", "circle/*/mean"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines if line.endswith(", superseded")} == {
+        "circle/rl/mean", "circle/rlb/mean"
+    }  # fmt: skip
+    archive = Archive(GRID, Store(GRID.slug, tmp_path))
+    assert ">superseded</em>" in shown_cell(archive, "circle/rl/mean")
+    assert "superseded" not in shown_cell(archive, "circle/learned/mean")

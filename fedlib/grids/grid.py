@@ -51,6 +51,11 @@ class Cell:
     minutes: float | None = None
 
 
+def _is_current(_: str) -> bool:
+    """Say of every cell that it is not superseded."""
+    return False
+
+
 @dataclass(frozen=True)
 class Grid:
     """The runs of a paper.
@@ -67,6 +72,9 @@ class Grid:
         The number of seeds at each scale, which is used unless the caller gives another.
     heading
         What headings call the paper. Without it they use the words of the slug.
+    superseded
+        This function says of the key of a cell whether other cells have taken its place. The runs
+        of such a cell stay, and decide nothing.
     """
 
     slug: str
@@ -74,6 +82,7 @@ class Grid:
     cells: Callable[[str, int, Callable[[str], DataConfig]], list[Cell]]
     seeds: dict[str, int]
     heading: str = ""
+    superseded: Callable[[str], bool] = _is_current
 
     @property
     def name(self) -> str:

@@ -100,9 +100,16 @@ def _cell(archive: Archive, key: str) -> str:
         commands = [run_command(slug, "paper", 1, [key])]
     return (
         f'<details class="fedlib-cell" id="{cell_anchor(key)}">'
-        f"<summary><code>{html.escape(key)}</code> <span>{html.escape(held)}</span></summary>"
+        f"<summary><code>{html.escape(key)}</code> "
+        f"{_SUPERSEDED if archive.grid.superseded(key) else ''}"
+        f"<span>{html.escape(held)}</span></summary>"
         f"{body}{''.join(map(_command, commands))}</details>\n"
     )
+
+
+_SUPERSEDED = (
+    '<em title="Other cells have taken its place, and it decides nothing.">superseded</em> '
+)
 
 
 def _summary(result: CellResult) -> str:

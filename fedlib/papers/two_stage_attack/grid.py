@@ -19,6 +19,7 @@ from fedlib.papers.two_stage_attack.attacks import (
     ATTACKS_ON,
     CONTROL_TITLES,
     N_BYZANTINE,
+    SUPERSEDED_TITLES,
     make_attack,
 )
 from fedlib.papers.two_stage_attack.keys import CellKey
@@ -183,10 +184,17 @@ def cells(scale: str, seed: int, data: Callable[[str], DataConfig]) -> list[Cell
     ]
 
 
+def superseded(key: str) -> bool:
+    """Whether a cell is of the attacks whose policy learned nothing, or of standardised images."""
+    data, attack, _ = CellKey.parse("/".join(key.split("/")[-3:]))
+    return attack in SUPERSEDED_TITLES or data == "mnist"
+
+
 GRID = Grid(
     slug="two_stage_attack",
     title="Learning to Attack Distributionally Robust Federated Learning",
     cells=cells,
     seeds={"smoke": 1, "quick": 1, "paper": 3},
     heading="Two-stage attack",
+    superseded=superseded,
 )
