@@ -789,3 +789,34 @@ def test_superseded_cells_are_marked_among_the_records(tmp_path, capsys, monkeyp
     archive = Archive(GRID, Store(GRID.slug, tmp_path))
     assert ">superseded</em>" in shown_cell(archive, "circle/rl/mean")
     assert "superseded" not in shown_cell(archive, "circle/learned/mean")
+
+
+def test_what_the_policies_earn_is_told_beside_honesty_and_greed(tmp_path):
+    grid = load_grid("two_stage_attack")
+    store = Store(grid.slug, tmp_path)
+    assert tables.rewards_in_words(Archive(grid, store), "circle").text.endswith("yet.")
+    rises, flat = [-0.4] * 4 + [0.5] * 4 + [0.7] * 4 + [-9.0] * 4, [-0.4] * 16
+    longer = "variants/longer/circle/learned/median"
+    rewards = {"circle/learned/mean": rises, "circle/learned/median": flat, longer: flat}
+    for cell in grid.cells("paper", 1, lambda name: DataConfig(name, "real", "canonical")):
+        if cell.key in rewards:
+            put(
+                store, cell, "paper", 0.9, policy_reward=rewards[cell.key],
+                reference_reward=[-0.35, 0.72 if cell.key.endswith("mean") else 0.0, -9.0],
+            )  # fmt: skip
+    archive = Archive(grid, store)
+    said = tables.rewards_in_words(archive, "circle").text
+    assert said.startswith(
+        "No defence: the policy earns clearly more than an honest attacker in 1 of 1 seed, and the "
+        "greedy attacker earns clearly more than the policy in none of 1. Median: the policy earns "
+        "clearly more than an honest attacker in none of 1 seed, and the greedy attacker earns "
+        "clearly more than the policy in 1 of 1. Median, if the policy learns from 4 times as many "
+        "rounds: "
+    )
+    rows = tables.rewards_table(archive, "circle").rows
+    assert [row[:3] for row in rows] == [
+        ("two-stage", "no defence", "1"),
+        ("two-stage", "median", "1"),
+        ("two-stage, 4 times as many", "median", "1"),
+    ]
+    assert rows[0][3:] == ("-0.40", "0.50", "0.70", "-9.00", "0.70", "-0.35", "0.72")

@@ -210,8 +210,9 @@ EPSILONS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 SCALES_OF_NOISE = (0.1, 1.0, 10.0, 100.0)
 """Standard deviations of the random attack. The grid's own is 1."""
 SMALL_BATCH = 10
-_SMALL, ONCE = (
-    next(variant for variant in VARIANTS if variant.key == key) for key in ("batch", "once")
+_SMALL, ONCE, LONGER = (
+    next(variant for variant in VARIANTS if variant.key == key)
+    for key in ("batch", "once", "longer")
 )
 
 

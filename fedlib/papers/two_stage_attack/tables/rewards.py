@@ -22,8 +22,10 @@ from fedlib.papers.two_stage_attack.tables.common import (
     SUPERSEDED_COLOURS,
     attack_handles,
     best,
+    cell_key,
     computable,
 )
+from fedlib.papers.two_stage_attack.variants import LONGER
 
 _LEARNERS = ("learned", "learned_blind")
 _QUARTERS = 4
@@ -135,17 +137,20 @@ def rewards_table(archive: Archive, data: str) -> Table:
         The data set.
     """
     rows, known = [], []
-    for attack in _LEARNERS:
-        for rule, title in RULE_TITLES.items():
-            result = best(archive, data, attack, rule)
-            if result is None:
-                continue
-            known.append(result)
-            for seed, learned in _learned(result):
-                numbers = (*learned.quarters, learned.best, learned.honest, learned.greedy)
-                shown = [f"{number:.2f}" for number in numbers]
-                shown[0] = archive.linked(shown[0], result.key)
-                rows.append((ATTACK_TITLES[attack], title, str(seed), *shown))
+    places = [(attack, rule) for attack in _LEARNERS for rule in RULE_TITLES]
+    results = [
+        (ATTACK_TITLES[attack], rule, best(archive, data, attack, rule)) for attack, rule in places
+    ]
+    results.append((f"two-stage, {LONGER.other}", "median", _longer(archive, data)))
+    for name, rule, result in results:
+        if result is None:
+            continue
+        known.append(result)
+        for seed, learned in _learned(result):
+            numbers = (*learned.quarters, learned.best, learned.honest, learned.greedy)
+            shown = [f"{number:.2f}" for number in numbers]
+            shown[0] = archive.linked(shown[0], result.key)
+            rows.append((name, RULE_TITLES[rule], str(seed), *shown))
     heads = ("attack", "rule", "seed", "mean of quarter\n1", "\n2", "\n3", "\n4")
     return Table(
         (*heads, "best\nepisode", "honest", "greedy"),
@@ -167,8 +172,13 @@ def rewards_in_words(archive: Archive, data: str) -> Note:
         The data set.
     """
     said = []
-    for rule, title in RULE_TITLES.items():
-        result = best(archive, data, "learned", rule)
+    results = [
+        (title[:1].upper() + title[1:], best(archive, data, "learned", rule))
+        for rule, title in RULE_TITLES.items()
+    ]
+    longer = f"{RULE_TITLES['median']}, if the policy learns from {LONGER.other} rounds"
+    results.append((longer[:1].upper() + longer[1:], _longer(archive, data)))
+    for title, result in results:
         if result is None:
             continue
         learned = [one for _, one in _learned(result)]
@@ -176,7 +186,7 @@ def rewards_in_words(archive: Archive, data: str) -> Note:
         rises = sum(max(one.quarters) > one.honest + _NEAR for one in learned)
         greed = sum(one.greedy > max(one.quarters) + _NEAR for one in learned)
         said.append(
-            f"{title[:1].upper()}{title[1:]}: the policy earns clearly more than an honest "
+            f"{title}: the policy earns clearly more than an honest "
             f"attacker in {rises or 'none'} of {plural(count, 'seed')}, and the greedy attacker "
             f"earns clearly more than the policy in {greed or 'none'} of {count}."
         )
@@ -185,6 +195,13 @@ def rewards_in_words(archive: Archive, data: str) -> Note:
         f"than {_NEAR:g} count as alike."
     )
     return Note(" ".join(said) + limit if said else "The rewards are not computed yet.")
+
+
+def _longer(archive: Archive, data: str) -> CellResult | None:
+    """The runs whose policy learns longer against the median, if they are stored."""
+    base = cell_key(data, "learned", "median")
+    found = archive.alike((base, LONGER.cell(base))) if base in LONGER.cells else None
+    return found[1] if found else None
 
 
 class _Learned(NamedTuple):
