@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fedlib.arenas.names import percent
 from fedlib.arenas.ranking import Row, Standing, columns_by_harm, far_apart
@@ -151,6 +151,8 @@ def price(standing: Standing, cost: Mapping[str, float], rule: Name, unit: str) 
             axis.grid(alpha=0.25)
         left.set(xlabel="accuracy without an attack, %", ylabel="accuracy in the worst case, %")
         right.set(xlabel=unit, xscale="log")
+        # Costs span less than two powers of ten, so that those alone would be one mark.
+        right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         right.xaxis.set_major_formatter("{x:g}")
         right.xaxis.set_minor_formatter(NullFormatter())
     return figure

@@ -75,12 +75,12 @@ def _flipped_digits(archive: Archive) -> list[str]:
     # Whether the difference is more than chance is for the claims to say.
     count = len(attacked.seeds)
     head += f" ({'one seed' if count == 1 else plural(count, 'seed')})."
-    each = ", and from ".join(
-        f"{before.accuracy.mean:.1f} to {after.accuracy.mean:.1f} %"
+    each = [
+        f"from {before.accuracy.mean:.1f} to {after.accuracy.mean:.1f} %"
         for seed in attacked.seeds
         for before, after in [(clean.of_seed(seed), attacked.of_seed(seed))]
-    )
-    by_seed = f" By seed, reweighting goes from {each}." if len(attacked.seeds) > 1 else ""
+    ]
+    by_seed = f" By seed, reweighting goes {'; '.join(each)}." if len(each) > 1 else ""
     return [
         Headed(
             head,

@@ -25,7 +25,7 @@ from fedlib.papers.centered_clipping.settings import (
 # Curves and what the legend calls them.
 FIGURE_1 = {"alie": "ALIE +", "alie_alternating": "ALIE +/−", "none": "no attack"}
 FIGURE_3 = {"rop": "ROP", "rop_sparse": "sparse ROP", "alie": "ALIE", "none": "no attack"}
-_PARTS = {"alie_alternating": "alie", "rop_sparse": "rop"}
+_PARTS = {"rop_sparse": "rop"}
 """The attacks of the curves that are not named as these are registered."""
 FIGURE_12 = searches.FIGURE_12.labels
 FIGURE_13 = searches.FIGURE_13.labels
