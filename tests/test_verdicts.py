@@ -1,10 +1,12 @@
 """From the values of a few seeds to a verdict, on small archives made by hand."""
 
 import importlib
+import json
 import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,12 +33,14 @@ from fedlib.evidence.claims import (
 from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.judging import Judge, claims_table, propagated
 from fedlib.evidence.noise import Noise, NoiseBook, is_chance, pool
+from fedlib.evidence.pages import one_seed
 from fedlib.evidence.report import Archive
 from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.evidence.tally import kind_of, tally
 from fedlib.evidence.verdicts import SeedValue, count_answers, decide, unstable
 from fedlib.grids import Variant, load_grid, paper_slugs, varied
+from fedlib.runs.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 TOO_FEW = "undecided: some seeds are far from the others, and too few are clearly on one side"
@@ -392,6 +396,42 @@ def test_too_few_seeds_take_the_noise_of_another_scale_and_say_so(store, toy):
     assert row.verdict == "undecided: one seed, too near the limit"
 
 
+def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_protocol(toy, store):
+    """Clients with momentum have steady seeds, and those without have none of their own yet."""
+
+    def cells(scale, seed, data):
+        mine = toy.cells(scale, seed, data)
+        client = replace(mine[0].config.client, momentum=0.5)
+        others = [
+            replace(cell, key=cell.key.replace("table", "other"), config=cell.config.with_(
+                client=client)) for cell in mine
+        ]  # fmt: skip
+        return [*mine, *others]
+
+    grid = replace(toy, cells=cells)
+    fill(store, grid, {"mean": (50, 52, 51), "median": (60, 61, 62)})
+    for cell in grid.cells("paper", 1, real):
+        if cell.key.startswith("other/"):
+            put(store, cell, "paper", 0.8, {"data_checksum": MNIST})
+    archive = Archive(grid, store)
+    own = archive.noise.of(archive.best("table/mean"))
+    other = archive.noise.of(archive.best("other/mean"))
+    assert (own.freedom, own.origin) == (4, "")
+    assert (other.freedom, other.origin) == (4, "of other protocols")
+
+
+def test_a_record_from_before_a_field_is_of_the_same_protocol(toy, store):
+    fill(store, toy, {"mean": (50, 52, 51), "median": (60, 61, 62)})
+    for path in store.paths("paper"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in lines[:3]:
+            del record["config"]["server_step"], record["config"]["client"]["augment"]
+        path.write_text("".join(f"{json.dumps(record)}\n" for record in lines))
+    archive = Archive(toy, Store("toy", store.folder.parent))
+    noise = archive.noise.of(archive.best("table/mean"))
+    assert (noise.freedom, noise.origin) == (4, "")
+
+
 def test_the_noise_of_another_data_set_never_serves(toy, store):
     """Cells of two data sets: one has its noise from another scale, the other has none."""
 
@@ -630,6 +670,47 @@ def test_what_other_seeds_say_of_an_unstable_cell_counts(store, toy, many_sample
     assert not judged(store, toy, equal).decided
 
 
+def test_seeds_that_a_claim_cannot_use_do_not_hide_an_unstable_cell(store, toy, many_samples):
+    """Both cells have all seeds, and the claim has nothing to judge in two of them."""
+    fill(store, toy, {"median": (82, 81, 83), "trimmed_mean": (70, 71, 72), "mean": (82, 76, 58)})
+
+    def only_high(values):
+        return values[0] if values[0] > 80 else math.nan
+
+    cells = ("table/mean", "table/median")
+    succeeds = Claim("1", "it succeeds", cells, only_high, above(50), "{:.1f}")
+    row = judged(store, toy, succeeds)
+    assert row.verdict == "undecided: unstable, 1 of 5 seeds"
+    assert "1 of 3 seeds, noise 12 " in row.runs
+
+
+def test_each_seed_alone_has_a_verdict_for_the_check_of_single_seeds(store, toy, steady):
+    above_60 = Claim("1", "above 60", ("table/mean",), min, above(60), "{:.1f}", of_level=True)
+    fill(store, toy, {"mean": (75.2,)})
+    assert judged(store, toy, above_60).alone == ()
+    fill(store, toy, {"mean": (None, 62.0, 30.0)})
+    assert judged(store, toy, above_60).alone == ("holds", "undecided", "does not hold")
+
+
+def test_the_page_counts_what_single_seeds_would_have_said(monkeypatch):
+    rows = [
+        replace(row("holds"), alone=("holds", "holds", "undecided")),
+        replace(row("undecided"), alone=("holds", "does not hold")),
+        replace(row("tie"), alone=("does not hold", "tie")),
+        replace(row("does not hold"), alone=("holds", "does not hold")),
+        replace(row("contradicted in print"), alone=("holds", "holds")),
+    ]
+    table = SimpleNamespace(judged=rows)
+    monkeypatch.setattr(one_seed, "paper_slugs", lambda: ["toy"])
+    monkeypatch.setattr(one_seed, "judged_claims", lambda slug: table)
+    said = one_seed.one_seed_check(None)
+    assert "7 single seeds would hold or not hold alone" in said
+    assert "For 3 of them (43 %) all seeds together give the same verdict" in said
+    assert "For 2 all seeds together decide nothing, for 1 they tie, and for 1 they give" in said
+    table.judged = []
+    assert one_seed.one_seed_check(None).startswith("No row has several seeds yet")
+
+
 def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
     fill(store, toy, {"mean": (10.09,), "median": (10.09,), "trimmed_mean": (10.09,)})
     claim = lead("mean", "median")
@@ -641,6 +722,17 @@ def test_three_attacks_at_chance_are_a_tie_at_chance(store, toy, steady):
     kept = Claim("Fig. 1", "keeps half", claim.cells, lambda v: 100 * v[1] / v[0], at_least(50),
                  "{:.0f} %")  # fmt: skip
     assert judged(store, toy, kept).verdict == "undecided: all at chance"
+
+
+def test_a_model_that_is_far_worse_than_chance_is_compared(store, toy, steady, monkeypatch):
+    """Where one class is much larger than the others, chance is high, and half of it is a loss."""
+    monkeypatch.setattr("fedlib.evidence.noise.chance_level", lambda record: 93.8)
+    fill(store, toy, {"mean": (49.7,), "median": (93.8,)})
+    claim = replace(lead("mean", "median"), needed=above(-2))
+    assert judged(store, toy, claim).verdict == "does not hold, provisional: one seed"
+    fill(store, toy, {"trimmed_mean": (86.0,)})
+    near = replace(lead("trimmed_mean", "median"), needed=above(-2))
+    assert judged(store, toy, near).verdict == "undecided: all at chance"
 
 
 def test_a_seed_at_chance_says_nothing_beside_seeds_that_learned(store, toy, steady):
@@ -910,6 +1002,8 @@ def test_a_number_of_which_only_bounds_are_printed_can_contradict(
 # --- the stored archives ------------------------------------------------------------------
 
 DECIDED_AT_CHANCE = {
+    "Reviews: reweighting is comparable to the best rule at every number of attackers": "A model "
+    "that calls all reviews positive has 94 %, and one with 50 % has learned something false.",
     "MNIST, full-Krum, 30 %: malicious clients' maps are clearly less like that of the last "
     "aggregate than honest clients' maps are, as the rule itself judges": "The claim is about the "
     "scores of all rounds. They are the reason for which the model ends at chance.",

@@ -32,6 +32,9 @@ class Judgement:
         ``holds``, ``does not hold``, ``tie``, ``undecided`` or ``contradicted in print``.
     remark
         What has to be said with the verdict.
+    alone
+        The kind of the verdict that each seed would give if it were the only one. It is empty if
+        there is only one, or if seeds are not what decides.
     next_runs
         The runs that the claim needs next, as keys of cells with their seed. It is empty if the
         verdict is firm, or if no run is planned for the claim or could decide it.
@@ -46,6 +49,7 @@ class Judgement:
     runs: str
     kind: str
     remark: str = ""
+    alone: tuple[str, ...] = ()
     next_runs: tuple[tuple[str, int], ...] = ()
     noise_unknown_on: tuple[str, ...] = ()
 

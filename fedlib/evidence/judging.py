@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from fedlib.evidence.claim import OWN, Claim, Printed
 from fedlib.evidence.grounds import (
@@ -23,7 +23,7 @@ from fedlib.evidence.in_print import in_print
 from fedlib.evidence.judgement import CONTRADICTED, DECIDED, Judgement
 from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.next_runs import next_runs
-from fedlib.evidence.noise import LEAST_FREEDOM, Noise, NoiseBook, accuracy, is_chance
+from fedlib.evidence.noise import LEAST_FREEDOM, NoiseBook, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -43,6 +43,7 @@ from fedlib.evidence.verdicts import (
     is_on_side,
     said_of_unstable,
 )
+from fedlib.evidence.weighed import Weighed, WeighedSeed, verdicts_alone
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,7 +149,7 @@ class Judge:
     def judgement(self, claim: Claim) -> Judgement:
         """Judge one of the claims."""
         printed, contradicted = in_print(claim, self.lookup)
-        here, runs, verdict, noise = self._by_runs(claim)
+        here, runs, verdict, noise, alone = self._by_runs(claim)
         otherwise = self._said_before(claim, verdict.kind, noise) if verdict.kind in DECIDED else ""
         if otherwise:
             verdict = Verdict(UNDECIDED, otherwise)
@@ -158,7 +159,7 @@ class Judge:
                 why = "print is beyond a limit that this book has set; no run can decide this row"
                 verdict = Verdict(UNDECIDED, why)
             return Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
-        found = Judgement(claim, here, printed, runs, verdict.kind, verdict.remark)
+        found = Judgement(claim, here, printed, runs, verdict.kind, verdict.remark, alone)
         # More seeds of models that learn nothing would say nothing more.
         if (found.decided and not found.provisional) or "chance" in verdict.remark:
             return found
@@ -198,11 +199,11 @@ class Judge:
             return self._measured_as(claim)
         return set(self.archive.all_cells())
 
-    def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict, float]:
-        """Return the statistic in words, the runs it is from, the verdict, and the noise."""
+    def _by_runs(self, claim: Claim) -> tuple[str, str, Verdict, float, tuple[str, ...]]:
+        """Return the statistic and its runs in words, the verdict, the noise and seeds' kinds."""
         known = self.archive.common(claim.cells)
         if known is None:
-            return "–", "–", Verdict(UNDECIDED, "not computed"), 0.0
+            return "–", "–", Verdict(UNDECIDED, "not computed"), 0.0, ()
         seeds = sorted(set.intersection(*(set(result.seeds) for result in known)))
         weighed = self._weigh(claim, known, seeds)
         found = weighed.seeds
@@ -217,13 +218,14 @@ class Judge:
                 why = "reduced scale"
             elif not seeds:
                 why = "no seed in common"
-            return "–", basis, Verdict(UNDECIDED, why), 0.0
+            return "–", basis, Verdict(UNDECIDED, why), 0.0, ()
         values = [seed.weighed for seed in found]
         least = least_known(weighed.noises)
         if least is not None and not claim.yes_or_no:
             basis += f", {noise_in_words(least, values)}"
             basis += ", with the printed spread" if weighed.in_print else ""
             basis += " of the number that is judged" if claim.judged_as else ""
+        alone: list[str] = []
         why = obstacle(claim, known, weighed.chance)
         if why:
             verdict = Verdict(UNDECIDED, why)
@@ -237,12 +239,14 @@ class Judge:
             # whether it is that of an unstable cell or of all.
             ties = not (least.origin or weighed.unstable or weighed.wide)
             verdict = decide(values, claim.needed, least.freedom, claim.equality if ties else None)
+            alone = verdicts_alone(claim, values, least, ties)
             if weighed.unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
                 verdict = Verdict(UNDECIDED, said_of_unstable(len(found)))
         here = statistic_in_words(claim, [seed.shown for seed in found])
-        return here, basis, noted(claim, known, verdict), max(seed.noise for seed in values)
+        noise = max(seed.noise for seed in values)
+        return here, basis, noted(claim, known, verdict), noise, tuple(alone)
 
-    def _weigh(self, claim: Claim, known: Sequence[CellResult], seeds: Sequence[int]) -> _Weighed:
+    def _weigh(self, claim: Claim, known: Sequence[CellResult], seeds: Sequence[int]) -> Weighed:
         """Return the statistic of each seed with its noise, and what has to be known of it."""
         books = [self._book_of(claim, number) for number in range(len(known))]
         noises = [book.of(result) for book, result in zip(books, known, strict=True)]
@@ -258,8 +262,8 @@ class Judge:
         pooled = [noise.sd if noise else 0.0 for noise in noises]
         spreads = printed_spreads(claim, self.lookup, noises)
         sds = list(map(max, pooled, others, spreads))
-        found: list[_Seed] = []
-        by_chance: list[_Seed] = []
+        found: list[WeighedSeed] = []
+        by_chance: list[WeighedSeed] = []
         unstable = wide = in_print = False
         for seed in seeds:
             numbers = numbers_of[seed]
@@ -272,7 +276,7 @@ class Judge:
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
             noise = propagated(lambda n: claim.judged(claim.value(n)), numbers, errors)
-            seed_value = _Seed(value, SeedValue(claim.judged(value), noise))
+            seed_value = WeighedSeed(value, SeedValue(claim.judged(value), noise))
             # Models that have learned nothing say nothing of a claim that compares them. If some
             # of them are much worse than others, they have learned something false.
             decisive = [numbers[i] for i in places]
@@ -287,7 +291,7 @@ class Judge:
             unstable |= any(others[i] > pooled[i] for i in places)
             in_print |= any(spreads[i] > max(pooled[i], others[i]) for i in places)
             wide |= any(too_wide_to_tie(claim, numbers[i], errors[i], count) for i in places)
-        return _Weighed(
+        return Weighed(
             tuple(found or by_chance), tuple(noises), bool(by_chance) and not found, unstable, wide,
             in_print,
         )  # fmt: skip
@@ -357,40 +361,6 @@ class Judge:
             results = self.archive.results(cells)
             self._books[key] = NoiseBook(results, measure, at_chance)
         return self._books[key]
-
-
-class _Seed(NamedTuple):
-    """The statistic of a seed as it is shown, and what its evidence is computed from."""
-
-    shown: float
-    weighed: SeedValue
-
-
-class _Weighed(NamedTuple):
-    """What the seeds of a claim say.
-
-    Attributes
-    ----------
-    seeds
-        The seeds that have something to judge.
-    noises
-        The noise of each cell, None if it is not known.
-    chance
-        Whether all models of these seeds have learned nothing.
-    unstable
-        Whether a number that decides is of a cell whose other seeds are unstable.
-    wide
-        Whether the noise of a number that decides is too wide for a tie.
-    in_print
-        Whether the noise of a number that decides is the spread that the paper prints.
-    """
-
-    seeds: tuple[_Seed, ...]
-    noises: tuple[Noise | None, ...]
-    chance: bool
-    unstable: bool
-    wide: bool
-    in_print: bool
 
 
 def _mean_of(name: str, result: CellResult) -> float:
