@@ -11,7 +11,7 @@ from fedlib import hardware
 from fedlib.commands.helps import SCALE_HELP, sentence
 from fedlib.evidence.plan import Plan, Wanted, make_plan
 from fedlib.evidence.table import plural
-from fedlib.grids import OnRay, Planned, run_planned
+from fedlib.grids import OnRay, Planned, load_grid, run_planned
 from fedlib.runs.store import SCALES, Store
 from fedlib.validation import ConfigError, check_int, check_name
 
@@ -65,11 +65,11 @@ def print_plan(options: argparse.Namespace) -> int:
         )
         for claim in run.decides:
             print(f"{'':26}decides: {claim}")
-    print(_totals(plan))
+    print(_totals(plan, options.scale))
     return 0
 
 
-def _totals(plan: Plan) -> str:
+def _totals(plan: Plan, scale: str) -> str:
     """Say how many runs are missing in all, and how long they take."""
     of_claims = [run for run in plan.runs if run.needed_by]
     claims = sum(len(run.decides) for run in plan.runs)
@@ -77,6 +77,12 @@ def _totals(plan: Plan) -> str:
         f"Missing: {plural(len(plan.runs), 'run')}, about {_hours(plan.runs)} in all. {claims} "
         f"open questions wait for {len(of_claims)} of them, about {_hours(of_claims)}."
     )
+    beyond = sum(run.cell.config.seed > load_grid(run.slug).seeds[scale] for run in plan.runs)
+    if beyond:
+        text += (
+            f" Of the missing runs, {beyond} are further seeds than a grid has by itself, which only "
+            "claims need."
+        )
     if any(not run.measured for run in plan.runs):
         text += (
             " A question mark means that no similar run is stored, so that the time is a guess and "
