@@ -80,8 +80,8 @@ def _totals(plan: Plan, scale: str) -> str:
     beyond = sum(run.cell.config.seed > load_grid(run.slug).seeds[scale] for run in plan.runs)
     if beyond:
         text += (
-            f" Of the missing runs, {beyond} are further seeds than a grid has by itself, which only "
-            "claims need."
+            f" Of the missing runs, {beyond} are further seeds than a grid has by itself, which "
+            "only claims need."
         )
     if any(not run.measured for run in plan.runs):
         text += (
