@@ -172,11 +172,6 @@ class RunConfig:
             )
         for milestone in self.milestones:
             check_int("milestones", milestone, 1)
-            # A later one would change the identity of the run, and nothing of what it computes.
-            if milestone >= self.rounds:
-                raise ConfigError(
-                    f"milestones={self.milestones!r} must be less than rounds={self.rounds}."
-                )
         if any(later <= earlier for earlier, later in pairwise(self.milestones)):
             raise ConfigError(f"milestones={self.milestones!r} must increase.")
         if len(set(self.track)) < len(self.track):

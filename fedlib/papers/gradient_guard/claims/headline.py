@@ -150,8 +150,10 @@ def _better(
     text = (
         f"{where(data, attack)}, 50 %{caution(attack, '50')}: Gradient Guard is better than {who}"
     )
+    beyond = caution(attack, "50")
+    said = f"at 50 % malicious clients{beyond}, Gradient Guard is better than {who}"
     return Claim(
-        OWN if caution(attack, "50") else place,
+        OWN if beyond else place,
         text,
         (*line(data, attack, reading, ("50",)), *comparisons(data, attack, rules, ("50",))),
         lead,
@@ -161,8 +163,8 @@ def _better(
         equal=0,
         of_accuracy=True,
         reading=named(reading),
-        sentence=f"at 50 % malicious clients, Gradient Guard is better than {who}",
-        former=Former(text, place=place),
+        sentence=said,
+        former=Former(text, said if beyond else "", place),
     )
 
 

@@ -42,7 +42,8 @@ def _less_alike(
     "clearly". Where an attack is beyond its own limit it is weak and its updates are long, so that
     maps tell more there than under the attack. Such a row is a question of this book.
     """
-    beyond = bool(caution(attack, share))
+    beyond = caution(attack, share)
+    sentence = f"{said.now}{beyond}" if beyond else ""
     at = f"{where(data, attack)}, {share} %{caution(attack, share)}"
     return Claim(
         OWN if beyond else place,
@@ -54,7 +55,8 @@ def _less_alike(
         measure=_separation,
         equal=0.5,
         reading=named(reading),
-        former=Former(f"{at}: {said.formerly}", place=place),
+        sentence=sentence,
+        former=Former(f"{at}: {said.formerly}", sentence, place),
         of_abstract=said is _BENIGN and not beyond,
     )
 
