@@ -590,8 +590,8 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     archive = Archive(grid, store)
     first, agreement, strongest, momentum, angle = found_in(grid.slug, archive).sentences
     assert first.head == (
-        "The attack ROP brings centered clipping from 91.4 % to 71.2 %. The strongest of the other "
-        "attacks leaves 83.3 %."
+        "On Fashion-MNIST with unequal data, the attack ROP brings centered clipping from 91.4 % "
+        "to 71.2 %. The strongest of the other attacks leaves 83.3 %."
     )
     assert "bring its test accuracy down from 91.4 % to 71.2 %. Even the" in first
     assert "strongest of the 4 other attacks (IPM) leaves 83.3 %" in first
@@ -609,6 +609,27 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     )
     assert "every rule does better, and the lowest accuracy is 87.1 %" in momentum
     assert "from 84.5 % to 10.3 % on Fashion-MNIST (similar data) (one seed" in angle
+
+
+def test_the_costs_of_all_settings_and_the_strength_of_alie_are_told(tmp_path):
+    grid = load_grid("centered_clipping")
+    store = Store(grid.slug, tmp_path)
+    place = "table_iv/fmnist_noniid/{}/cc_tau1/0.99"
+    accuracies = {place.format(attack): 0.88 for attack in ATTACK_NAMES}
+    accuracies |= {
+        place.format("rop"): 0.7, "table_iv/fmnist_iid/none/cc_tau1/0.9": 0.91,
+        "table_iv/fmnist_iid/rop/cc_tau1/0.9": 0.9, "table_iv/fmnist_iid/alie/cc_tau1/0.9": 0.9,
+        "variants/alie_z/table_iv/fmnist_iid/alie/cc_tau1/0.9": 0.1,
+        "variants/rop_angle/table_iv/fmnist_iid/rop/cc_tau1/0.9": 0.1,
+    }  # fmt: skip
+    for cell in grid.cells("paper", 1, real):
+        if cell.key in accuracies:
+            put(store, cell, "paper", accuracies[cell.key])
+    first, *_, angle = found_in(grid.slug, Archive(grid, store)).sentences
+    assert first.endswith(
+        "In the 2 settings that are computed with τ = 1 and momentum, ROP costs 1.0 to 18.0 points."
+    )
+    assert "it leaves centered clipping 10.0 % in place of 90.0 % on Fashion-MNIST" in angle
 
 
 def test_where_the_printed_spread_tells_nothing_our_runs_decide(tmp_path, monkeypatch):

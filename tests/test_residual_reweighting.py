@@ -649,7 +649,29 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
     put(store, cell, "paper", 0.88, attack_success=[0.0, 0.6])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
-        "On MNIST, ten label flippers of 100 bring residual-based reweighting from 93 % to 83 %, "
-        "and plain averaging from 95 % to 88 % (one seed)."
+        "On MNIST, ten label flippers of 100 cost residual-based reweighting 10.0 points and plain "
+        "averaging 7.0 points (one seed). Reweighting ends lower."
     )
     assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first
+    # Seeds that are far apart are told one by one.
+    for cell in GRID.cells("paper", 2, real):
+        place = cell.key.removeprefix("figure_3/")
+        if place in {**left, "10/fedavg": 0.88}:
+            accuracy = {"10/fedavg": 0.88}.get(place, left.get(place))
+            put(store, cell, "paper", accuracy, attack_success=[0.0, 0.5])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert first.head.endswith("(2 seeds). Reweighting ends lower in 2 of them.")
+    assert "Reweighting takes 80.0 and 50.0 % of the ones for sevens, and plain averaging" in first
+
+
+def test_a_backdoor_in_digits_stands_beside_what_is_printed(tmp_path):
+    store = Store(GRID.slug, tmp_path)
+    success = {"ours": 0.104, "fedavg": 1.0, "foolsgold": 0.8}
+    for cell in GRID.cells("paper", 1, real):
+        place, _, rule = cell.key.rpartition("/")
+        if place == "table_3/mnist/naive" and rule in success:
+            put(store, cell, "paper", 0.98, attack_success=[0.0, success[rule]])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert "works on 10.4 % of the images with its trigger under reweighting" in first
+    assert "The paper prints 10.35 % and 99.71 %." in first
+    assert "Under FoolsGold it works on 80.0 %, and the paper prints 12.51 % (one seed" in first

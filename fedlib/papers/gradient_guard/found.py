@@ -14,7 +14,7 @@ from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import FAR_APART, MARGIN
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS
-from fedlib.papers.gradient_guard.claims import AT_30_AND_50
+from fedlib.papers.gradient_guard.claims import AT_30_AND_50, AT_EVERY_SHARE
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy, separation
 from fedlib.papers.gradient_guard.settings import (
@@ -92,9 +92,15 @@ def _full_krum(archive: Archive) -> str:
     elif better:
         few = f"{min(each):.0f}" if len(each) == 1 else f"{min(each):.0f} to {max(each):.0f}"
         head = (
-            f"If {who} send full-Krum, Gradient Guard (default reading) has {few} %. A server "
-            f"without a defence keeps {_mean(undefended):.0f} %."
+            f"If {who} send full-Krum, Gradient Guard (default reading) has {few} % on MNIST. A "
+            f"server without a defence keeps {_mean(undefended):.0f} %."
         )
+        readings = _readings_judged(archive)
+        if readings.held:
+            head += (
+                f" In {len(readings.held)} of {len(readings.by_name)} readings of its text, "
+                "Gradient Guard withstands 50 %."
+            )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."
     return Headed(
@@ -191,13 +197,35 @@ def _readings(archive: Archive) -> str:
     rows = readings.rows((*held, *failed))
     cells = [cell for row in rows for cell in row.claim.cells]
     which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
-    one_seed = any(row.provisional for row in rows)
+    alone = sum(any(row.provisional for row in readings.by_name[n]) for n in (*held, *failed))
+    one_seed = f" {alone} of these {len(held) + len(failed)} verdicts rest on one seed."
     return joined(
         f"{start}. The defence withstands both attacks at both shares in ",
         archive.linked(f"{len(held)} of {count} readings", *cells),
         f"{which}, and it does not in {len(failed)}. {open_} "
         f"{'reading is' if open_ == 1 else 'readings are'} undecided.",
-        " Some of these verdicts rest on one seed." if one_seed else "",
+        one_seed if alone else "",
+        _at_every_share(_judged_at_every_share(archive), held),
+    )
+
+
+def _judged_at_every_share(archive: Archive) -> list[Judgement]:
+    """Return the verdicts of the readings that are tried at every share."""
+    judged = {row.claim: row for row in claims_table(archive).judged}
+    return [judged[claim] for claim in AT_EVERY_SHARE]
+
+
+def _at_every_share(rows: Sequence[Judgement], held: Sequence[str]) -> str:
+    """Say what readings that withstand 30 and 50 % do at every share, on two data sets."""
+    kinds = {name: {row.kind for row in rows if row.claim.reading == name} for name in held}
+    every = [name for name, found in kinds.items() if found == {HOLDS}]
+    if not every:
+        return ""
+    all_held = "this reading" if len(held) == 1 else f"all of these {len(held)} readings"
+    which = all_held if len(every) == len(held) else f"{len(every)} of these {len(held)} readings"
+    return (
+        " At every share from 10 to 50 %, on MNIST and on Fashion-MNIST, it withstands both in "
+        f"{which}. Attackers with partial knowledge and CIFAR-10 are not tried with these readings."
     )
 
 

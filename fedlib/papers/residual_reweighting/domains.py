@@ -19,10 +19,9 @@ LOAN_STAND_INS = (0, 1, 2, 3, 4, 5)
 LOAN_FEATURES = (0, 2, 3, 4, 5, 6)
 """The same without the inquiries of the last six months, with the loan's amount in their place.
 
-Many inquiries alone make 48 % of the loans the target for a model that nobody attacked (mean of
-FedAvg, median and reweighting over three seeds at quick scale), so that they tell nothing of an
-attack. The loan's amount is the first other feature in the order of the file with which the trigger
-stays below 5 %.
+Many inquiries alone make 82 to 86 % of the loans the target for a model that nobody attacked (one
+seed of each of five rules at paper scale), so that they tell nothing of an attack. The loan's
+amount is the first other feature in the order of the file with which the trigger stays below 5 %.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
+from fedlib.evidence.statistics import FAR_APART
 from fedlib.papers.residual_reweighting.choices import SCALE
 from fedlib.papers.residual_reweighting.claims.measures import success
 from fedlib.papers.residual_reweighting.keys import COORDINATE_WISE, LoanBackdoor, Unattacked
@@ -126,12 +127,22 @@ def _kept_out(archive: Archive) -> Linked | str:
 
 
 def _seeds(result: CellResult, of: str = "of reweighting") -> str:
-    """Say what each seed gives, if there are several."""
-    if len(result.seeds) < 2:
+    """Say what each seed gives, if there are several and they are not named yet."""
+    if len(result.seeds) < 2 or _far_apart(result):
         return ""
-    values = [f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds]
-    all_but_last = ", ".join(values[:-1])
-    return f"The {len(values)} seeds {of} give {all_but_last} and {values[-1]} %. "
+    return f"The {len(result.seeds)} seeds {of} give {_each(result)}. "
+
+
+def _far_apart(result: CellResult) -> bool:
+    """Whether no seed has the mean of the successes of all."""
+    each = [success(result.of_seed(seed)) for seed in result.seeds]
+    return max(each) - min(each) > FAR_APART
+
+
+def _each(result: CellResult) -> str:
+    """Return the success of each of several seeds: ``3.8, 16.2 and 4.5 %``."""
+    *most, last = (f"{success(result.of_seed(seed)):.1f}" for seed in result.seeds)
+    return f"{', '.join(most)} and {last} %"
 
 
 def replaced_model(archive: Archive) -> str:
@@ -163,5 +174,9 @@ def percent(archive: Archive, result: CellResult) -> Linked:
 
 
 def success_of(archive: Archive, result: CellResult) -> Linked:
-    """Return the success of an attack with a link to its runs."""
-    return archive.linked(f"{success(result):.1f} %", result.key)
+    """Return the success of an attack with a link to its runs.
+
+    Seeds that are far apart are named one by one, because none of them has their mean.
+    """
+    text = _each(result) if _far_apart(result) else f"{success(result):.1f} %"
+    return archive.linked(text, result.key)
