@@ -357,7 +357,8 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path, monkeypatch, capsys)
                 patch.setenv(*setting.split("="))
             if "verify" in words:  # The book has this run, and the page adds another one.
                 cell = words[words.index("--only") + 1]
-                assert main(["run", "centered_clipping", "--scale", "smoke", "--only", cell]) == 0
+                paper = words[words.index("verify") + 1]
+                assert main(["run", paper, "--scale", "smoke", "--only", cell]) == 0
                 capsys.readouterr()
             assert main(words[words.index("fedlib") + 1 :]) == 0
         outputs.append(capsys.readouterr().out)

@@ -35,10 +35,10 @@ def rows(*kinds_by_reading):
     # Three of the rows are of one reading, in which one does not hold.
     ([("", HOLDS), ("", HOLDS), ("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", TIE),
       ("e", UNDECIDED)],
-     "holds in 3 of 6 decided rows, all rows hold in 1 of 4 readings, 1 tie, 1 undecided"),
+     "holds in 3 of 6 decided rows, of 4 readings: 1 with all rows, 1 tie, 1 undecided"),
     ([("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", HOLDS), ("d", UNDECIDED), ("e", UNDECIDED)],
-     "holds in 2 of 4 decided rows, all rows hold in 1 of 4 readings, in 1 more all decided rows "
-     "hold, 2 undecided"),
+     "holds in 2 of 4 decided rows, of 4 readings: 1 with all rows, 1 with all decided "
+     "rows, 2 undecided"),
     ([("code", HOLDS), ("", UNDECIDED)],
      "holds in 1 of 1 decided row, decided only in this reading: code, 1 undecided"),
     ([("", FAILS), ("code", UNDECIDED)],

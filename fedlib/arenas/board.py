@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fedlib.arenas.names import Names, percent
 from fedlib.arenas.ranking import Row, Standing, columns_by_harm, far_apart, leaves_more
@@ -71,11 +71,10 @@ def _best(standing: Standing, names: Names) -> str:
         attack, left = worsts[0]
         among = "" if best == 1 else " of the ranked rules"
         clean = f" It has {percent(first[0].clean)} % without an attack." if first[0].clean else ""
-        one_seed = " This is provisional, because it rests on one seed."
         return (
             f"{titles} has the best worst case{among}. It keeps {percent(left)} % accuracy under "
             f"{names.attack(attack)}, the attack that harms it most.{clean}"
-            f"{one_seed if len(first[0].seeds) == 1 else ''}{_of_elsewhere(standing, first[0])}"
+            f"{_provisional(standing, first)}"
         )
     rules = "best rules" if best == 1 else "best of the ranked rules"
     if len(first) == 2:
@@ -85,13 +84,21 @@ def _best(standing: Standing, names: Names) -> str:
         )
         return (
             f"{titles} are the {rules}, because no rule is clearly better than either. Under "
-            f"the attack that harms it most, {kept} accuracy."
+            f"the attack that harms it most, {kept} accuracy.{_provisional(standing, first)}"
         )
     low, high = (f(left.mean for _, left in worsts) for f in (min, max))
     return (
         f"{titles} are the {rules}, because no rule is clearly better than any of them. Each "
         f"keeps between {low:.1f} and {high:.1f} % accuracy under the attack that harms it most."
+        f"{_provisional(standing, first)}"
     )
+
+
+def _provisional(standing: Standing, first: Sequence[Row]) -> str:
+    """Say that the first ranks rest on one seed, or on the noise of other settings, if they do."""
+    one_seed = any(len(row.seeds) == 1 for row in first)
+    said = " This is provisional, because it rests on one seed." if one_seed else ""
+    return said + _of_elsewhere(standing, first[0])
 
 
 def _of_elsewhere(standing: Standing, row: Row) -> str:

@@ -38,7 +38,11 @@ def catalogue(page: Page, kind: str) -> str:
     for name, cls in registry.items():
         last = str(_most_byzantine(cls)) if of_rules else _listed(cls(n_byzantine=1).knows)
         rows.append((f"[`{name}`](#{kind}-{name})", _summary_and_rest(cls)[0], last))
-    heads = ("name", "what it does", "most Byzantine of 25" if of_rules else "is told")
+    heads = (
+        "name",
+        "what it does",
+        "largest f it accepts with 25 clients" if of_rules else "is told",
+    )
     defined = _defined_by(page)
     sections = [section(kind, name, cls, defined) for name, cls in registry.items()]
     return "\n".join([table(heads, rows), "", *sections])

@@ -227,8 +227,8 @@ def _by_reading(rows: Sequence[Judgement]) -> list[str]:
         return []
     held = sum(found == {HOLDS} for found in kinds.values())
     rest = sum(found == {HOLDS, "open"} for found in kinds.values())
-    said = [f"all rows hold in {held or 'none'} of {len(kinds)} readings"]
-    return [*said, f"in {rest} more all decided rows hold"] if rest else said
+    said = f"of {len(kinds)} readings: {held or 'none'} with all rows"
+    return [f"{said}, {rest} with all decided rows"] if rest else [said]
 
 
 def _row(slug: str, row: Judgement) -> str:
