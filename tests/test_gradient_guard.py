@@ -474,7 +474,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert krum.head == (
         "If 2 of 20 clients send full-Krum, Gradient Guard (default reading) has 40 to 60 % on "
         "MNIST. A server without a defence keeps 85 %. In 1 of 16 readings of its text, Gradient "
-        "Guard withstands 50 %."
+        "Guard withstands 50 % malicious clients."
     )
     # The seeds are 20 points apart, and so they are still one number.
     assert (

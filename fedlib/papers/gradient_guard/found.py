@@ -99,7 +99,7 @@ def _full_krum(archive: Archive) -> str:
         if readings.held:
             head += (
                 f" In {len(readings.held)} of {len(readings.by_name)} readings of its text, "
-                "Gradient Guard withstands 50 %."
+                "Gradient Guard withstands 50 % malicious clients."
             )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."
