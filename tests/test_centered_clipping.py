@@ -40,8 +40,8 @@ def test_the_summary_counts_paper_cells(tmp_path):
     assert tables.summary(archive).text == (
         "Table IV has 360 cells. We computed 1 of them at paper scale. "
         "Our accuracy agrees with the printed one in 0 of 1 cell that can be compared. "
-        "In 0 of these cells the attack is visible, which means that our run without any attack "
-        "would differ from the printed accuracy there. "
+        "In 0 of the cells that can be compared the attack is visible, which means that our run "
+        "without any attack would differ from the printed accuracy there. "
         "Our accuracy under the attack agrees in 0 of 0 cells of this kind. "
         "0 computed cells cannot be compared, because the printed spread is so wide that nearly "
         "every run would agree, or because our seeds are unstable. Our accuracy is within 2 points "
@@ -430,8 +430,9 @@ def test_the_summary_says_first_where_the_attack_shows(tmp_path):
     archive = store_by_place(tmp_path, {}, accuracies)
     assert tables.summary(archive).text.startswith(
         "Table IV has 360 cells. We computed 3 of them at paper scale. Our accuracy agrees with "
-        "the printed one in 2 of 3 cells that can be compared. In 2 of these cells the attack is "
-        "visible, which means that our run without any attack would differ from the printed "
+        "the printed one in 2 of 3 cells that can be compared. In 2 of the cells that "
+        "can be compared the attack is visible, which means that our run without any attack would "
+        "differ from the printed "
         "accuracy there. Our accuracy under the attack agrees in 1 of 2 cells of this kind. "
     )
 

@@ -132,7 +132,7 @@ def test_the_outlook_adds_the_times_of_similar_runs(toy, store):
     told = "2 runs to compute, 2 at a time, about 10 min in all, as similar runs took"
     assert pool._outlook(configs[:2], 2, times) == told
     unknown = configs[0].with_(model="cnn_32_64", n_clients=99)
-    told = "3 runs to compute, about 11 min in all for 2 of them, as similar runs took"
+    told = "3 runs to compute, about 11 min for 2 of them, as similar runs took"
     assert pool._outlook([*configs[:2], unknown], 1, times) == told
 
 

@@ -650,7 +650,8 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
         "On MNIST, ten label flippers of 100 cost residual-based reweighting 10.0 points and plain "
-        "averaging 7.0 points (one seed). Reweighting ends lower."
+        "averaging 7.0 points (one seed). The accuracy of reweighting is then below "
+        "that of plain averaging."
     )
     assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first
     # Seeds that are far apart are told one by one.
@@ -660,7 +661,9 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             accuracy = {"10/fedavg": 0.88}.get(place, left.get(place))
             put(store, cell, "paper", accuracy, attack_success=[0.0, 0.5])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
-    assert first.head.endswith("(2 seeds). Reweighting ends lower in 2 of them.")
+    assert first.head.endswith(
+        "(2 seeds). The accuracy of reweighting is then below that of plain averaging in 2 of them."
+    )
     assert "Reweighting takes 80.0 and 50.0 % of the ones for sevens, and plain averaging" in first
 
 

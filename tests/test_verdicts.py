@@ -704,7 +704,7 @@ def test_the_page_counts_what_single_seeds_would_have_said(monkeypatch):
     monkeypatch.setattr(one_seed, "paper_slugs", lambda: ["toy"])
     monkeypatch.setattr(one_seed, "judged_claims", lambda slug: table)
     said = one_seed.one_seed_check(None)
-    assert "7 single seeds would hold or not hold alone" in said
+    assert "7 single seeds would give the verdict *holds* or *does not hold* if they were" in said
     assert "For 3 of them (43 %) all seeds together give the same verdict" in said
     assert "For 2 all seeds together decide nothing, for 1 they tie, and for 1 they give" in said
     table.judged = []

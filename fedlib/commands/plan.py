@@ -79,9 +79,10 @@ def _totals(plan: Plan, scale: str) -> str:
     )
     beyond = sum(run.cell.config.seed > load_grid(run.slug).seeds[scale] for run in plan.runs)
     if beyond:
+        have = "has" if beyond == 1 else "have"
         text += (
-            f" Of the missing runs, {beyond} are further seeds than a grid has by itself, which "
-            "only claims need."
+            f" {plural(beyond, 'missing run')} {have} a seed beyond those that the grid plays by "
+            "itself. Only claims need such seeds."
         )
     if any(not run.measured for run in plan.runs):
         text += (

@@ -51,7 +51,7 @@ class Cell:
     minutes: float | None = None
 
 
-def _is_current(_: str) -> bool:
+def _never_superseded(_: str) -> bool:
     """Say of every cell that it is not superseded."""
     return False
 
@@ -74,7 +74,7 @@ class Grid:
         What headings call the paper. Without it they use the words of the slug.
     superseded
         This function says of the key of a cell whether other cells have taken its place. The runs
-        of such a cell stay, and decide nothing.
+        of such a cell stay, and no claim is about it.
     """
 
     slug: str
@@ -82,7 +82,7 @@ class Grid:
     cells: Callable[[str, int, Callable[[str], DataConfig]], list[Cell]]
     seeds: dict[str, int]
     heading: str = ""
-    superseded: Callable[[str], bool] = _is_current
+    superseded: Callable[[str], bool] = _never_superseded
 
     @property
     def name(self) -> str:

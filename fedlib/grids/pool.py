@@ -291,8 +291,9 @@ def _outlook(configs: Sequence[RunConfig], jobs: int | None, times: StoredTimes)
         return text
     # How many a cluster plays at a time is not known here; then the sum of all times is said.
     seconds = 60 * max(sum(known) / (jobs or 1), *known)
-    of = "" if len(known) == runs else f" for {len(known)} of them"
-    return f"{text}, about {duration(seconds)} in all{of}, as similar runs took"
+    of = "in all" if len(known) == runs else f"for {len(known)} of them"
+    took = duration(seconds) if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+    return f"{text}, about {took} {of}, as similar runs took"
 
 
 def _summary(record: dict[str, Any]) -> str:

@@ -30,8 +30,9 @@ def one_seed_check(page: Page) -> str:
     same = found["same"]
     return (
         "The rows with several seeds show how much a verdict on one seed is worth. In these rows "
-        f"{len(pairs):,} single seeds would hold or not hold alone, by the same rules and with the "
-        f"same noise. For {same:,} of them ({100 * same / len(pairs):.0f} %) all seeds together "
+        f"{len(pairs):,} single seeds would give the verdict *holds* or *does not hold* if they "
+        f"were alone, by the same rules and with the same noise. For {same:,} of them "
+        f"({100 * same / len(pairs):.0f} %) all seeds together "
         f"give the same verdict. For {found[UNDECIDED]} all seeds together decide nothing, for "
         f"{found[TIE]} they tie, and for {found['opposite']} they give the opposite verdict. The "
         "single seed is one of all the seeds, so this is a little too favourable."

@@ -108,7 +108,7 @@ def _cell(archive: Archive, key: str) -> str:
 
 
 _SUPERSEDED = (
-    '<em title="Other cells have taken its place, and it decides nothing.">superseded</em> '
+    '<em title="Other cells have taken its place, and no claim is about it.">superseded</em> '
 )
 
 

@@ -10,7 +10,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import FAR_APART, MARGIN
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import Variant
@@ -98,7 +98,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
 
 
 def _costs_elsewhere(archive: Archive) -> str:
-    """Say what ROP costs in all settings with this radius and momentum, beside the first one."""
+    """Say what ROP costs in all settings with this radius and with momentum."""
     _, rule, _ = _WHERE
     costs = [
         clean.accuracy.mean - rop.accuracy.mean
@@ -266,6 +266,8 @@ def _strength_of_alie(archive: Archive) -> Linked | str:
     if known is None:
         return ""
     text, code = known
+    if text.accuracy.mean - code.accuracy.mean <= FAR_APART:
+        return ""
     return joined(
         " The strength of ALIE matters as much: with the strength of an earlier version of the "
         "code (1.2 in place of 0.2533) it leaves centered clipping ",

@@ -324,7 +324,7 @@ def _accuracy(result: CellResult) -> float:
 
 
 def _percent(result: CellResult) -> str:
-    """The accuracy in percent, as headlines of all chapters have it."""
+    """The accuracy in percent, for the headline."""
     return f"{_accuracy(result):.0f} %"
 
 

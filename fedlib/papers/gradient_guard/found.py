@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
-from fedlib.evidence.claims import Judgement
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import FAR_APART, MARGIN
 from fedlib.evidence.table import plural
-from fedlib.evidence.verdicts import FAILS, HOLDS
-from fedlib.papers.gradient_guard.claims import AT_30_AND_50, AT_EVERY_SHARE
 from fedlib.papers.gradient_guard.keys import Comparison, Watched, line
 from fedlib.papers.gradient_guard.measures import BREAKS, LAST, late_accuracy, separation
+from fedlib.papers.gradient_guard.readings import readings_in_words, readings_judged
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
     GREY,
@@ -28,7 +25,6 @@ from fedlib.papers.gradient_guard.settings import (
     n_malicious,
 )
 from fedlib.papers.gradient_guard.tables.accuracy import break_share
-from fedlib.papers.gradient_guard.tables.verdicts import claims_table
 from fedlib.papers.gradient_guard.variants import BATCH
 
 _GUARD = "gradient_guard"
@@ -52,7 +48,7 @@ def found(archive: Archive) -> list[str]:
     """
     return [
         _full_krum(archive),
-        _readings(archive),
+        readings_in_words(archive),
         _maps(archive),
         _who_withstands(archive),
         _matching(archive),
@@ -95,11 +91,12 @@ def _full_krum(archive: Archive) -> str:
             f"If {who} send full-Krum, Gradient Guard (default reading) has {few} % on MNIST. A "
             f"server without a defence keeps {_mean(undefended):.0f} %."
         )
-        readings = _readings_judged(archive)
+        readings = readings_judged(archive)
         if readings.held:
             head += (
                 f" In {len(readings.held)} of {len(readings.by_name)} readings of its text, "
-                "Gradient Guard withstands 50 % malicious clients."
+                "Gradient Guard withstands this attack and full-trim with 30 and 50 % malicious "
+                "clients."
             )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."
@@ -135,7 +132,7 @@ def _larger_batches(archive: Archive, attacked: CellResult) -> Linked | str:
 
 def _other_readings(archive: Archive) -> Linked | str:
     """Say in how many other readings the defence withstands both attacks, after the default one."""
-    readings = _readings_judged(archive)
+    readings = readings_judged(archive)
     held = readings.held
     if not held:
         return ""
@@ -149,83 +146,6 @@ def _other_readings(archive: Archive) -> Linked | str:
         " of the text, the defence withstands this attack and full-trim at 30 % and 50 %",
         " (some verdicts rest on one seed)." if one_seed else ".",
         undecided if open_ else "",
-    )
-
-
-@dataclass(frozen=True)
-class _Readings:
-    """The verdicts on the claim of the abstract, by reading of the text."""
-
-    by_name: Mapping[str, Sequence[Judgement]]
-
-    @property
-    def held(self) -> list[str]:
-        """The readings in which all rows hold."""
-        return [name for name, rows in self.by_name.items() if {r.kind for r in rows} == {HOLDS}]
-
-    @property
-    def failed(self) -> list[str]:
-        """The readings in which some row does not hold."""
-        return [name for name, rows in self.by_name.items() if FAILS in {r.kind for r in rows}]
-
-    def rows(self, names: Iterable[str]) -> list[Judgement]:
-        """Return the rows of some readings."""
-        return [row for name in names for row in self.by_name[name]]
-
-
-def _readings_judged(archive: Archive) -> _Readings:
-    """Return the verdicts at 30 % and 50 % in every reading."""
-    judged = {row.claim: row for row in claims_table(archive).judged}
-    by_name: dict[str, list[Judgement]] = {}
-    for claim in AT_30_AND_50:
-        by_name.setdefault(claim.reading, []).append(judged[claim])
-    return _Readings(by_name)
-
-
-def _readings(archive: Archive) -> str:
-    """Say in how many readings of the text the claim of the abstract holds."""
-    readings = _readings_judged(archive)
-    held, failed, count = readings.held, readings.failed, len(readings.by_name)
-    start = (
-        f"The paper's text can be understood in many ways. {count} such readings are "
-        "tried on MNIST with 30 % and 50 % malicious clients, under the attacks full-trim and "
-        "full-Krum"
-    )
-    if not held and not failed:
-        return f"{start}. Whether the defence withstands them is not decided in any reading yet."
-    open_ = count - len(held) - len(failed)
-    rows = readings.rows((*held, *failed))
-    cells = [cell for row in rows for cell in row.claim.cells]
-    which = f" ({'; '.join(held)})" if 0 < len(held) <= 3 else ""
-    alone = sum(any(row.provisional for row in readings.by_name[n]) for n in (*held, *failed))
-    one_seed = f" {alone} of these {len(held) + len(failed)} verdicts rest on one seed."
-    return joined(
-        f"{start}. The defence withstands both attacks at both shares in ",
-        archive.linked(f"{len(held)} of {count} readings", *cells),
-        f"{which}, and it does not in {len(failed)}. {open_} "
-        f"{'reading is' if open_ == 1 else 'readings are'} undecided.",
-        one_seed if alone else "",
-        _at_every_share(_judged_at_every_share(archive), held),
-    )
-
-
-def _judged_at_every_share(archive: Archive) -> list[Judgement]:
-    """Return the verdicts of the readings that are tried at every share."""
-    judged = {row.claim: row for row in claims_table(archive).judged}
-    return [judged[claim] for claim in AT_EVERY_SHARE]
-
-
-def _at_every_share(rows: Sequence[Judgement], held: Sequence[str]) -> str:
-    """Say what readings that withstand 30 and 50 % do at every share, on two data sets."""
-    kinds = {name: {row.kind for row in rows if row.claim.reading == name} for name in held}
-    every = [name for name, found in kinds.items() if found == {HOLDS}]
-    if not every:
-        return ""
-    all_held = "this reading" if len(held) == 1 else f"all of these {len(held)} readings"
-    which = all_held if len(every) == len(held) else f"{len(every)} of these {len(held)} readings"
-    return (
-        " At every share from 10 to 50 %, on MNIST and on Fashion-MNIST, it withstands both in "
-        f"{which}. Attackers with partial knowledge and CIFAR-10 are not tried with these readings."
     )
 
 

@@ -80,9 +80,13 @@ def _flipped_digits(archive: Archive) -> list[str]:
     # Whether the difference is more than chance is for the claims to say.
     count = len(attacked.seeds)
     if count == 1:
-        head += f" (one seed). Reweighting ends {'lower' if below else 'no lower'}."
+        where = "below" if below else "not below"
+        head += f" (one seed). The accuracy of reweighting is then {where} that of plain averaging."
     else:
-        head += f" ({plural(count, 'seed')}). Reweighting ends lower in {below or 'none'} of them."
+        head += (
+            f" ({plural(count, 'seed')}). The accuracy of reweighting is then below that of plain "
+            f"averaging in {below or 'none'} of them."
+        )
     each = [
         f"from {before.accuracy.mean:.1f} to {after.accuracy.mean:.1f} %"
         for seed in attacked.seeds

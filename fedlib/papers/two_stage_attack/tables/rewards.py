@@ -77,8 +77,8 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
             for axis in grid[1]:
                 axis.set_xlabel("plan")
                 # The level of a later model is at most so many times that of the first plan.
-                axis.set_ylim(1.1 * _FLOOR, 1.2 * DIVERGED)
-                axis.set_yticks((_FLOOR, -1, 0, 1, DIVERGED))
+                axis.set_ylim(-1.2 * DIVERGED, 1.2 * DIVERGED)
+                axis.set_yticks((-DIVERGED, -1, 0, 1, DIVERGED))
         references = [
             Line2D([], [], color="grey", ls=style, lw=1, label=f"{name} attacker")
             for name, style in _REFERENCES.items()
@@ -99,7 +99,8 @@ def reward_curves(archive: Archive, data: str, superseded: bool = False) -> Pict
 _REFERENCES = {"honest": "--", "greedy": ":"}
 """The attackers whose rewards are lines in the panels, in the order of the records."""
 _FLOOR = 1 - DIVERGED
-"""What an episode is worth in which the model diverges: nothing that is learned is worth less."""
+"""What an episode of the first plan is worth in which the model diverges. A later plan may be worth
+down to the negative of DIVERGED."""
 
 
 def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> None:
@@ -157,7 +158,8 @@ def rewards_table(archive: Archive, data: str) -> Table:
         tuple(rows),
         "The sum of rewards of an episode while the first policy learns: the mean of each quarter "
         "of the episodes, the best episode, and what an honest and a greedy attacker earn. The "
-        f"attacker uses the policy of the best episode. The runs: {basis_of(known)}",
+        "attacker uses the policy of the best episode. In a black box the simulated server "
+        f"averages, whatever the real rule is. The runs: {basis_of(known)}",
     )
 
 
