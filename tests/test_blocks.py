@@ -269,3 +269,14 @@ def test_the_nearest_of_extreme_values():
     ordered = torch.tensor([[-largest, -largest, 1.0, 2.0, largest]])
     assert blocks.mean_of_nearest(ordered, torch.tensor([1.0]), 2).item() == 1.5
     assert blocks.mean_of_nearest(ordered, torch.tensor([-largest]), 2).item() == -largest
+
+
+def test_a_matrix_is_finite_by_its_values_and_not_by_the_sums_of_its_rows():
+    largest = torch.finfo(torch.float32).max
+    huge = torch.full((4, 9), largest)
+    blocks.require_finite(huge)  # The sums overflow, and every value is finite.
+    for value in (float("nan"), float("inf"), -float("inf")):
+        one = huge.clone()
+        one[2, 8] = value
+        with pytest.raises(blocks.NonFiniteError):
+            blocks.require_finite(one)

@@ -117,9 +117,10 @@ def require_finite(matrix: torch.Tensor) -> None:
 
     On another device nothing is done, since the host would have to wait for the device.
     """
-    if matrix.device.type != "cpu" or bool(torch.isfinite(matrix.sum(1)).all()):
-        # A NaN or an Inf would show in the sum of its row, so one read of the matrix is enough.
+    if matrix.device.type != "cpu":
         return
-    # A sum may also overflow, so the values themselves decide.
-    if not bool(torch.isfinite(matrix).all()):
-        raise NonFiniteError("The matrix holds a NaN or an Inf.")
+    # A NaN or an Inf would show in the sum of its row, so one read of the matrix is often enough. A
+    # sum may also overflow, so the values of such a row decide. The first that holds one is enough.
+    for row in (~torch.isfinite(matrix.sum(1))).nonzero().flatten().tolist():
+        if not bool(torch.isfinite(matrix[row]).all()):
+            raise NonFiniteError("The matrix holds a NaN or an Inf.")
