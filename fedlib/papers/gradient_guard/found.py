@@ -198,7 +198,7 @@ def _telling(area: float) -> str:
         return "so that mostly honest clients are penalised"
     if area > 0.75:
         return "so that mostly malicious clients are penalised"
-    return "which tells little"
+    return "which is nearer to chance than to certainty"
 
 
 def _who_withstands(archive: Archive) -> str:

@@ -26,6 +26,8 @@ TELLS = 0.75
 
 It lies midway between telling nothing and telling all.
 """
+HALF_TOLD = 50.0
+"""The part of the possible difference in penalties, in percent, that counts as telling them."""
 HONEST = "last honest mean"
 """What clients are scored against where the server takes it."""
 ISOLATED = 100 / N_CLIENTS
@@ -46,6 +48,29 @@ def separation(result: CellResult) -> Estimate:
 def percent_kept(values: list[float]) -> float:
     """How many percent of the first accuracy the least of the others is."""
     return percent_left(values[0], min(values[1:]))
+
+
+def penalties_told(result: CellResult) -> float:
+    """How much more often malicious clients are penalised than honest ones, in one seed's run.
+
+    It is a part in percent of the largest difference that a rule can have which penalises as many
+    clients at each end of the scores as there are malicious ones. So it is 100 if all of these are
+    always among the penalised clients, and 0 if they are penalised as often as the others. A
+    reputation is the sum of a client's rewards and penalties, each with a weight that decays, so
+    that it says how often the client was penalised.
+    """
+    record = result.records[0]
+    config = record["config"]
+    n, malicious = config["n_clients"], config["n_byzantine"]
+    decay = config["aggregator"]["decay"]
+    rounds = np.asarray(record["metrics"]["rounds"], dtype=float)
+    reputations = np.asarray(record["metrics"]["reputation"], dtype=float)
+    weights = rounds if decay == 1 else (1 - decay**rounds) / (1 - decay)
+    penalised = 2 * malicious / n - (reputations[weights > 0].T / weights[weights > 0]).T
+    difference = penalised[:, -malicious:].mean() - penalised[:, :-malicious].mean()
+    # If all malicious clients are penalised, as many honest ones are.
+    largest = 1 - malicious / (n - malicious)
+    return float(100 * difference / largest) if largest > 0 else math.nan
 
 
 def malicious_weight(result: CellResult) -> float:

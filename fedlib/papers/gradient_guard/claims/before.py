@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from fedlib.evidence.claims import OWN, Claim, Former, above, at_least, below
-from fedlib.evidence.report import CellResult
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.gradient_guard import measures
 from fedlib.papers.gradient_guard.claims.makers import (
     costs_at_worst,
     each_kept,
@@ -15,7 +13,7 @@ from fedlib.papers.gradient_guard.claims.makers import (
     where,
 )
 from fedlib.papers.gradient_guard.keys import comparisons
-from fedlib.papers.gradient_guard.measures import BREAKS, TELLS
+from fedlib.papers.gradient_guard.measures import BREAKS, HALF_TOLD, penalties_told
 from fedlib.papers.gradient_guard.players import make_rule
 from fedlib.papers.gradient_guard.settings import (
     AMPLIFIED,
@@ -31,11 +29,8 @@ from fedlib.papers.gradient_guard.settings import (
     n_malicious,
 )
 
+_NO_MORE_THAN_30 = "no classical rule withstands more than 30 %"
 _TO_FLAIRS_LIMIT = (*(share for share in SHARES if int(share) < int(FLAIRS_LIMIT)), FLAIRS_LIMIT)
-
-
-def _separation(result: CellResult) -> float:
-    return measures.separation(result).mean
 
 
 def _attacks_harm() -> tuple[Claim, ...]:
@@ -146,14 +141,32 @@ def _classical_limit() -> tuple[Claim, ...]:
             ),
             Claim(
                 "abstract",
-                f"{where(data, *FULL)}: no classical rule withstands more than 30 %: every one has "
-                "broken at 40 %, under the attack that is worse for it",
+                f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one has broken at 40 %, under "
+                "the attack that is worse for it",
                 _both(data, "40"),
                 lambda values: max(_worst_of_both(2, values)),
                 below(BREAKS),
                 "the best of them keeps {:.0f} % of its clean accuracy",
                 measure=late_accuracy,
                 of_accuracy=True,
+                sentence=_NO_MORE_THAN_30,
+                former=Former(
+                    f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one has broken at 40 %, "
+                    "under the attack that is worse for it"
+                ),
+            ),
+            Claim(
+                "abstract",
+                f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one loses more than {MARGIN:g} "
+                "points at 40 %, under the attack that is worse for it",
+                _both(data, "40"),
+                _least_lost,
+                above(MARGIN),
+                "the best of them loses {:.1f} points",
+                measure=late_accuracy,
+                equal=0,
+                of_accuracy=True,
+                sentence=_NO_MORE_THAN_30,
             ),
         )
     )
@@ -267,11 +280,12 @@ def _of_flair() -> tuple[Claim, ...]:
                 f"{where(data, attack)}: FLAIR's scores tell malicious clients from honest ones at "
                 f"every share up to {FLAIRS_LIMIT} %",
                 comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT[1:]),
-                # It penalises both ends of its scores, so that either end would serve it.
-                lambda areas: min(abs(area - 0.5) for area in areas),
-                above(TELLS - 0.5),
-                "area under the ROC curve at least {:.2f} from 0.5",
-                measure=_separation,
+                # It penalises both ends of its scores, and with many malicious clients it penalises
+                # most of the others too. So the area under the ROC curve does not say what it does.
+                min,
+                above(HALF_TOLD),
+                "at worst {:.0f} % of the possible difference in penalties",
+                measure=penalties_told,
                 equal=0,
                 former=Former(
                     f"{where(data, attack)}: FLAIR's scores tell malicious clients at every share "

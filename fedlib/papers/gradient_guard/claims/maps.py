@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from fedlib.evidence.claims import OWN, Claim, Former, above, below
@@ -27,27 +28,29 @@ def _separation(result: CellResult) -> float:
 
 
 class _Words(NamedTuple):
-    """What a claim says, and what it said when it got its anchors."""
+    """What a claim says, with a place for how much, and what it said when it got its anchors."""
 
     now: str
-    formerly: str
+    formerly: str = ""
+    sentence: str = ""
 
 
 def _less_alike(
     place: str, data: str, attack: str, share: str, said: _Words, cell: str, reading: str
-) -> Claim:
-    """That malicious clients' maps are clearly less like the reference than honest ones'.
+) -> tuple[Claim, ...]:
+    """That malicious clients' maps are less like the reference than honest ones', by two limits.
 
-    The criterion asks for more than a difference that no rule could use, so that the text says
-    "clearly". Where an attack is beyond its own limit it is weak and its updates are long, so that
-    maps tell more there than under the attack. Such a row is a question of this book.
+    The text does not say how much less. A rule that keeps reputations adds up small differences,
+    so that the limit is first far above chance ("clearly") and then chance itself ("on average").
+    Where an attack is beyond its own limit it is weak and its updates are long, so that maps tell
+    more there than under the attack. Such a row is a question of this book.
     """
     beyond = caution(attack, share)
-    sentence = f"{said.now}{beyond}" if beyond else ""
+    sentence = f"{said.sentence or said.now.format('')}{beyond}"
     at = f"{where(data, attack)}, {share} %{caution(attack, share)}"
-    return Claim(
+    clearly = Claim(
         OWN if beyond else place,
-        f"{at}: {said.now}",
+        f"{at}: {said.now.format('clearly ')}",
         (cell,),
         min,
         above(TELLS),
@@ -56,24 +59,38 @@ def _less_alike(
         equal=0.5,
         reading=named(reading),
         sentence=sentence,
-        former=Former(f"{at}: {said.formerly}", sentence, place),
-        of_abstract=said is _BENIGN and not beyond,
+        of_abstract=said in (_BENIGN, _OF_SERVER) and not beyond,
     )
+    on_average = replace(
+        clearly, text=f"{at}: {said.now.format('on average ')}", needed=above(0.5)
+    )
+    if said.formerly:
+        before = f"{said.now.format('clearly ')}{beyond}" if beyond else ""
+        clearly = replace(clearly, former=Former(f"{at}: {said.formerly}", before, place))
+    # The paper does not say that the last aggregate is a good reference, so one limit is enough.
+    return (clearly,) if said is _AS_JUDGED else (clearly, on_average)
 
 
+_LESS_BENIGN = "malicious clients' maps are less like a benign one than honest clients' maps are"
 _BENIGN = _Words(
-    f"malicious clients' maps are clearly less like a benign one (that of the {HONEST}) than "
-    "honest clients' maps are, on a model that only honest clients train",
+    f"malicious clients' maps are {{}}less like a benign one (that of the signs of the {HONEST}) "
+    "than honest clients' maps are, on a model that only honest clients train",
     f"malicious clients' maps are less like a benign one (of the {HONEST}) than honest ones', on "
     "a model that the honest make alone",
+    _LESS_BENIGN,
+)
+_OF_SERVER = _Words(
+    "malicious clients' maps are {}less like a benign one (that of the server's own update) than "
+    "honest clients' maps are, on a model that only honest clients train",
+    sentence=_LESS_BENIGN,
 )
 _AS_JUDGED = _Words(
-    "malicious clients' maps are clearly less like that of the last aggregate than honest clients' "
+    "malicious clients' maps are {}less like that of the last aggregate than honest clients' "
     "maps are, as the rule itself judges",
     "malicious clients' maps are less like that of the last aggregate, as the rule itself judges",
 )
 _TRUSTED = _Words(
-    "malicious clients' maps are clearly less like that of a trusted update than honest clients' "
+    "malicious clients' maps are {}less like that of a trusted update than honest clients' "
     "maps are, as the rule itself judges",
     "malicious clients' maps are less like that of a trusted update, as the rule itself judges",
 )
@@ -96,7 +113,12 @@ def _maps_differ() -> tuple[Claim, ...]:
     }
     return (
         *(
-            _less_alike(
+            claim
+            for place, (said, cell_of) in references.items()
+            for data in GREY
+            for attack in FULL
+            for share in ("10", "30", "50")
+            for claim in _less_alike(
                 place,
                 data,
                 attack,
@@ -105,26 +127,27 @@ def _maps_differ() -> tuple[Claim, ...]:
                 cell_of(str(Comparison(data, attack, share, "gradient_guard"))),
                 "default",
             )
-            for place, (said, cell_of) in references.items()
-            for data in GREY
-            for attack in FULL
-            for share in ("10", "30", "50")
         ),
         *(
-            _less_alike(
+            claim
+            for said, readings in ((_BENIGN, _MAPS), (_OF_SERVER, TRUSTED))
+            for reading in readings
+            for data, attack, share in ABLATED
+            for claim in _less_alike(
                 "section 2.2",
                 data,
                 attack,
                 share,
-                _BENIGN,
+                said,
                 str(Watched(line(data, attack, reading, (share,))[0])),
                 reading,
             )
-            for reading in _MAPS
-            for data, attack, share in ABLATED
         ),
         *(
-            _less_alike(
+            claim
+            for reading in TRUSTED
+            for data, attack, share in ABLATED
+            for claim in _less_alike(
                 "section 3.3",
                 data,
                 attack,
@@ -133,8 +156,6 @@ def _maps_differ() -> tuple[Claim, ...]:
                 line(data, attack, reading, (share,))[0],
                 reading,
             )
-            for reading in TRUSTED
-            for data, attack, share in ABLATED
         ),
     )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fedlib.evidence.claims import Judgement
+from fedlib.evidence.claims import Claim, Judgement
 from fedlib.evidence.report import Archive, CellResult, Note, Table, basis_of, plural
 from fedlib.evidence.statistics import FAR_APART
 from fedlib.evidence.verdicts import FAILS, HOLDS
 from fedlib.papers.gradient_guard.claims import AT_30_AND_50, AT_EVERY_SHARE
-from fedlib.papers.gradient_guard.keys import Watched, reading_cell
-from fedlib.papers.gradient_guard.measures import HONEST, LAST, late_accuracy
-from fedlib.papers.gradient_guard.settings import ABLATED, ATTACK_TITLES, HALVED, READINGS
+from fedlib.papers.gradient_guard.claims.makers import named
+from fedlib.papers.gradient_guard.keys import Watched, line, reading_cell
+from fedlib.papers.gradient_guard.measures import BREAKS, HONEST, LAST, late_accuracy, percent_kept
+from fedlib.papers.gradient_guard.settings import ABLATED, ATTACK_TITLES, FULL, HALVED, READINGS
 from fedlib.papers.gradient_guard.tables.scores import shown_separation
 from fedlib.papers.gradient_guard.tables.verdicts import claims_table
 
@@ -65,7 +66,8 @@ def readings_table(archive: Archive) -> Table:
         "mean. Separation "
         "uses the rule's own reference, which is the last aggregate, or the server's update in "
         "the readings with a trusted reference. Watched is the separation if scores are taken "
-        f"against the {HONEST}, in runs in which the honest clients alone make the model. A "
+        f"against the {HONEST} (against the server's update in the readings with a trusted "
+        "reference), in runs in which the honest clients alone make the model. A "
         "reading that penalises the highest scores needs a separation near 0, and one that "
         f"penalises the lowest needs a separation near 1. The runs: {basis_of(held)}",
     )
@@ -110,7 +112,30 @@ def headline(archive: Archive) -> Note:
         f"MNIST the claim {_by_reading([judged[claim] for claim in AT_30_AND_50])} At every share "
         "from 10 to 50 %, on MNIST and Fashion-MNIST, the claim "
         f"{_by_reading([judged[c] for c in AT_EVERY_SHARE])} A star marks a verdict that rests on "
-        "one seed."
+        f"one seed.{_fail_beyond_the_limit(archive, judged)}"
+    )
+
+
+def _fail_beyond_the_limit(archive: Archive, judged: Mapping[Claim, Judgement]) -> str:
+    """Say in which readings the defence fails only where full-Krum is beyond its own limit."""
+    names = []
+    for reading in READINGS:
+        rows = [judged[c] for c in AT_30_AND_50 if c.reading == named(reading)]
+        lines = (
+            line("mnist", attack, reading, ("0", "30", *(("50",) if attack == "full_trim" else ())))
+            for attack in FULL
+        )
+        known = [archive.common(keys) for keys in lines]
+        if FAILS in {row.kind for row in rows} and all(known):
+            kept = [percent_kept([late_accuracy(r).mean for r in held]) for held in known if held]
+            if min(kept) >= BREAKS:
+                names.append(named(reading))
+    if not names:
+        return ""
+    which = " and ".join(f"*{name}*" for name in names)
+    return (
+        f" In {plural(len(names), 'reading')} ({which}) the defence fails only under full-Krum at "
+        "50 %, which is beyond that attack's own limit."
     )
 
 
