@@ -475,6 +475,9 @@ def test_the_noise_of_a_statistic_is_that_of_its_numbers():
     assert propagated(sum, [1, 2, 3], [0, 0, 0]) == 0
     # Of a minimum only the least counts, unless another comes near.
     assert propagated(min, [10, 50], [2, 2]) == pytest.approx(2)
+    # An accuracy is not below zero, so that the second number hardly makes the least one smaller.
+    assert propagated(min, [10, 10], [0, 30]) == pytest.approx(15)
+    assert propagated(min, [10, 10], [0, 30], least=0) == pytest.approx(5)
     assert propagated(lambda v: 100 * v[1] / v[0], [80, 40], [0, 4]) == pytest.approx(5)
 
 

@@ -275,7 +275,8 @@ class Judge:
                 max(sd, known_to(claim, result, number))
                 for result, number, sd in zip(known, numbers, sds, strict=True)
             ]
-            noise = propagated(lambda n: claim.judged(claim.value(n)), numbers, errors)
+            least = 0.0 if claim.accuracies else -math.inf
+            noise = propagated(lambda n: claim.judged(claim.value(n)), numbers, errors, least)
             seed_value = WeighedSeed(value, SeedValue(claim.judged(value), noise))
             # Models that have learned nothing say nothing of a claim that compares them. If some
             # of them are much worse than others, they have learned something false.

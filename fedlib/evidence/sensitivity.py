@@ -11,7 +11,12 @@ _STEP = 1e-6
 """A change of a number that is small against all differences that are told apart."""
 
 
-def propagated(statistic: Statistic, values: Sequence[float], sds: Sequence[float]) -> float:
+def propagated(
+    statistic: Statistic,
+    values: Sequence[float],
+    sds: Sequence[float],
+    least: float = -math.inf,
+) -> float:
     """Return the standard deviation of a statistic of independent numbers.
 
     Each number is moved by its standard deviation, up and down. The mean size of the two changes is
@@ -27,13 +32,16 @@ def propagated(statistic: Statistic, values: Sequence[float], sds: Sequence[floa
         The numbers.
     sds
         The standard deviation of each.
+    least
+        The smallest value that a number can have, such as 0 for an accuracy. No number is moved
+        below it.
     """
     total = 0.0
     for index, sd in enumerate(sds):
         if sd > 0:
             moved = [list(values), list(values)]
             moved[0][index] += sd
-            moved[1][index] -= sd
+            moved[1][index] = max(moved[1][index] - sd, min(least, moved[1][index]))
             up, down = map(statistic, moved)
             # Where the statistic is not known on one side, the other side stands for both.
             here = statistic(list(values))

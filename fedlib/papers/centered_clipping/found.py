@@ -133,19 +133,27 @@ def _agreement(archive: Archive) -> str:
         if showing
         else ""
     )
+    rop = [at for at in telling if at.key.attack == "rop"]
+    of_rop = ""
+    if 0 < len(rop) < len(telling):
+        held = sum(at.verdict == AGREES for at in rop)
+        of_rop = (
+            f" Under ROP, the paper's own attack, {held} of {len(rop)} agree, and under the other "
+            f"attacks {agreed - held} of {len(telling) - len(rop)}."
+        )
     return (
         "Table IV of the paper has the accuracy of each rule under each attack. For "
         f"{len(telling)} of its accuracies there are runs by the paper's protocol, and the printed "
         f"spread is narrow enough for a comparison. {agreed} of these {len(telling)} agree with "
-        f"the paper.{beside}"
+        f"the paper.{beside}{of_rop}"
     )
 
 
 def _strongest(archive: Archive) -> str:
     """Say in how many settings ROP is the strongest attack on centered clipping."""
     says = (
-        "that ROP is the strongest attack on centered clipping when clients hold similar data, "
-        "especially with momentum"
+        "that ROP is the strongest attack when clients hold similar data. It names centered "
+        "clipping, which is the rule of these settings"
     )
     # The noise is pooled over all claims, so that all of them are judged.
     judged = {row.claim: row for row in claims_table(archive, CLAIMS, printed).judged}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fedlib.evidence.claims import OWN, Claim, Former, above, at_most, drop
 from fedlib.evidence.statistics import MARGIN
@@ -37,6 +38,33 @@ ROP_STRONGEST = tuple(
     for momentum in (MOMENTA if setting.iid else MOMENTA[-1:])
     # Of these the text to Fig. 5 says it.
     if (setting.key, momentum) != ("cifar10_iid", 0.0)
+)
+
+ROP_STRONGEST_ON_OTHER_RULES = tuple(
+    replace(
+        rop_is_strongest("section VII", setting.key, rule, momentum),
+        reading="on every rule; the same sentence names CC with τ = 1 as the rule on which other "
+        "attacks fail",
+    )
+    for setting in SETTINGS
+    if setting.iid
+    for rule in RULES_IV
+    if rule not in CLIPPING
+    for momentum in MOMENTA
+)
+
+MOMENTUM_HELPS_ROP_LEAD = tuple(
+    claim(
+        "section VII",
+        f"{setting.title}, CC, τ = 1: ROP is the strongest of the attacks especially with "
+        "momentum, by a larger lead than without",
+        (key for momentum in MOMENTA for key in by_attack(setting.key, "cc_tau1", momentum)),
+        statistics.lead_with_momentum,
+        above(0),
+        "momentum [adds at least|takes up to] {:.1f} points [to|from] its lead",
+    )
+    for setting in SETTINGS
+    if setting.iid
 )
 
 CONVERGES_BUT_UNDER_ROP = tuple(
@@ -208,6 +236,8 @@ RELOCATING_HELPS_ROP = tuple(
 CLAIMS = (
     *RELOCATING_HELPS_ROP,
     *ROP_STRONGEST,
+    *ROP_STRONGEST_ON_OTHER_RULES,
+    *MOMENTUM_HELPS_ROP_LEAD,
     *CONVERGES_BUT_UNDER_ROP,
     *ROP_ALONE_PREVENTS,
     *ROP_OVERCOMES_CLIPPING,

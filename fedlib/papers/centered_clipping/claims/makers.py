@@ -11,6 +11,7 @@ from fedlib.evidence.claims import (
     Range,
     above,
     at_least,
+    at_most,
     below,
     drop,
     percent_left,
@@ -180,6 +181,21 @@ def converges(
     return claim(
         place, text, pairs, statistics.least_left, at_least(50), SHARE_LEFT, own_limit=True,
         late=statistics.lowest_once_learned, former=reworded(former), sentence=sentence,
+    )  # fmt: skip
+
+
+def converges_normally(
+    place: str, text: str, pairs: Iterable[Key], sentence: str, reading: str = ""
+) -> Claim:
+    """At most the margin is lost in each pair of cells (clean, attacked).
+
+    The text says "normal convergence", or that rules fend an attack off, without a limit. So such a
+    sentence is tested by this limit too, beside that of :func:`converges`.
+    """
+    return claim(
+        place, f"{text}, with at most {MARGIN:g} points lost", pairs, statistics.largest_cost,
+        at_most(MARGIN), "it [costs up to|adds at least] {:.1f} points", own_limit=True,
+        sentence=sentence, reading=reading,
     )  # fmt: skip
 
 

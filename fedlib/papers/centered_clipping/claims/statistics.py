@@ -194,6 +194,16 @@ def left_of_most_rules(values: list[float]) -> float:
     return worst[len(RULES_IV) // 2 - 1]
 
 
+def cost_of_most_rules(values: list[float]) -> float:
+    """The points that more than half of the rules lose at most under their worst attack.
+
+    Values by rule, momentum and attack, in pairs of clean and attacked.
+    """
+    costs = [drop(pair) for pair in groups_of(values, 2)]
+    worst = sorted(map(max, groups_of(costs, len(costs) // len(RULES_IV))))
+    return worst[len(RULES_IV) // 2]
+
+
 # --- rules --------------------------------------------------------------------------------
 
 
@@ -273,6 +283,15 @@ def least_loss_at_any_momentum(values: list[float]) -> float:
     if HIGHEST_LOSS in values:
         return math.nan
     return min(none - max(more) for none, *more in groups_of(values, len(MOMENTA)))
+
+
+def lead_with_momentum(values: list[float]) -> float:
+    """The least that any momentum adds to how far the first attack is below every other one.
+
+    Values by momentum and attack, none first.
+    """
+    without, *others = map(strongest, groups_of(values, len(ATTACKS_IV)))
+    return min(others) - without
 
 
 # --- searches -----------------------------------------------------------------------------

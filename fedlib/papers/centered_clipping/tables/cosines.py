@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, Note, Table, data_named
 from fedlib.evidence.results import seeds_in_words
 from fedlib.papers.centered_clipping.extras import CIFAR_AND_FMNIST
@@ -102,7 +103,35 @@ def cosines_in_words(archive: Archive) -> Note:
     if not places:
         return Note("None of these cosines is computed yet.")
     return Note(
-        "Compare the rows of Table III: in "
-        f"{higher} of the {places} computed cells ROP's Byzantine momenta point closer to the "
-        "reference than the benign ones do."
+        joined(
+            "Compare the rows of Table III: in "
+            f"{higher} of the {places} computed cells ROP's Byzantine momenta point closer to the "
+            "reference than the benign ones do.",
+            *_from_round_to_round(archive),
+        )
     )
+
+
+def _from_round_to_round(archive: Archive) -> list[Linked | str]:
+    """Say how alike the perturbations of successive rounds are, under ROP and under ALIE."""
+    setting = "fmnist_iid"
+    lines = [("ROP on centered clipping with τ = 0.1", "rop", "cc_tau0.1")]
+    lines += [("with τ = 1", "rop", "cc_tau1"), ("ALIE on the trimmed mean", "alie", "tm")]
+    parts: list[Linked | str] = []
+    for words, attack, rule in lines:
+        keys = [str(cosines(setting, attack, rule, momentum)) for momentum in MOMENTA]
+        known = archive.common(keys)
+        if known is None:
+            return []
+        parts += [f"{', ' if parts else ''}{words}: "]
+        for number, result in enumerate(known):
+            value = result.mean_of("cosine_consecutive_perturbations").mean
+            parts += [" / " if number else "", archive.linked(f"{value:.2f}", result.key)]
+    names = " / ".join(f"{momentum:g}" for momentum in MOMENTA)
+    return [
+        " The records also have Table II's cosine for ROP, which the paper does not print. It is "
+        f"that of the perturbations of successive rounds. On Fashion-MNIST, for β = {names}: ",
+        *parts,
+        f" ({seeds_in_words(known[0].scale, len(known[0].seeds), known[0].real)}). A perturbation "
+        "is the attacker's momentum minus the benign mean here, as in equation 10.",
+    ]

@@ -61,9 +61,7 @@ def _less_alike(
         sentence=sentence,
         of_abstract=said in (_BENIGN, _OF_SERVER) and not beyond,
     )
-    on_average = replace(
-        clearly, text=f"{at}: {said.now.format('on average ')}", needed=above(0.5)
-    )
+    on_average = replace(clearly, text=f"{at}: {said.now.format('on average ')}", needed=above(0.5))
     if said.formerly:
         before = f"{said.now.format('clearly ')}{beyond}" if beyond else ""
         clearly = replace(clearly, former=Former(f"{at}: {said.formerly}", before, place))
