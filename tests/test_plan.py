@@ -216,7 +216,7 @@ class JudgeOfNoise:
     def noise_cells(self, claim):
         return self.cells
 
-    def data_set(self, cell):
+    def shared(self, cell):
         return "data"
 
 

@@ -23,7 +23,7 @@ from fedlib.evidence.in_print import in_print
 from fedlib.evidence.judgement import CONTRADICTED, DECIDED, Judgement
 from fedlib.evidence.links import Link, Linked, records_page
 from fedlib.evidence.next_runs import next_runs
-from fedlib.evidence.noise import LEAST_FREEDOM, NoiseBook, accuracy, is_chance
+from fedlib.evidence.noise import LEAST_FREEDOM, NoiseBook, Shared, accuracy, is_chance
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.sensitivity import deciding, propagated
@@ -164,7 +164,7 @@ class Judge:
         if (found.decided and not found.provisional) or "chance" in verdict.remark:
             return found
         known = self.noise_known_on(claim)
-        lacking = tuple(sorted(name for name in known if known[name] < LEAST_FREEDOM))
+        lacking = tuple(sorted({at.data_set for at in known if known[at] < LEAST_FREEDOM}))
         return replace(found, next_runs=tuple(self.next_runs(claim)), noise_unknown_on=lacking)
 
     def next_runs(self, claim: Claim) -> list[tuple[str, int]]:
@@ -176,19 +176,19 @@ class Judge:
         """
         return next_runs(self.archive, claim)
 
-    def noise_known_on(self, claim: Claim) -> dict[str, int]:
+    def noise_known_on(self, claim: Claim) -> dict[Shared, int]:
         """Return the degrees of freedom of a claim's noise on each data set of its cells.
 
         With fewer than ``LEAST_FREEDOM`` the first seeds of the claim's cells decide nothing. A
         question of yes or no has no noise, and this is empty for it.
         """
-        known: dict[str, int] = {}
+        known: dict[Shared, int] = {}
         if claim.yes_or_no:
             return known
         for number, cell in enumerate(claim.cells):
-            name = self.archive.data_set(cell)
-            freedom = self._book_of(claim, number).freedom(name)
-            known[name] = min(freedom, known.get(name, freedom))
+            shared = self.archive.shared(cell)
+            freedom = self._book_of(claim, number).freedom(shared)
+            known[shared] = min(freedom, known.get(shared, freedom))
         return known
 
     def noise_cells(self, claim: Claim) -> set[str]:

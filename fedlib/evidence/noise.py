@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, NamedTuple
 
 from scipy import special
 
@@ -131,6 +132,26 @@ def accuracy(result: CellResult) -> float:
     return result.accuracy.mean
 
 
+class Shared(NamedTuple):
+    """A data set, and how it is shared out to the clients.
+
+    Attributes
+    ----------
+    data_set
+        The name of the data set.
+    partition
+        The partition as JSON text.
+    """
+
+    data_set: str
+    partition: str
+
+    @classmethod
+    def of(cls, data_set: str, partition: Any) -> Shared:
+        """Return it, from the partition as JSON values."""
+        return cls(data_set, json.dumps(partition, sort_keys=True))
+
+
 @dataclass
 class NoiseBook:
     """The noise of one quantity in all protocols of a paper.
@@ -139,8 +160,9 @@ class NoiseBook:
     clients and rounds, clients that learn in the same way, and the same step of the server. If they
     have too few seeds, the runs whose clients have batches of the same size serve in their place,
     then those of the same scale on the same data set, and then those of all scales on it. The noise
-    says so. The runs on another data set never serve: how far seeds are apart depends on the data
-    most of all.
+    says so. The runs on another data set, or on one that is shared out in another way, never serve.
+    How far seeds are apart depends on the data most of all, and where every seed draws who has
+    which classes, also on that draw.
 
     Parameters
     ----------
@@ -188,22 +210,22 @@ class NoiseBook:
                 return Noise(noise.sd, noise.freedom, noise.unstable, origin)
         return None
 
-    def freedom(self, data_set: str) -> int:
+    def freedom(self, shared: Shared) -> int:
         """Return how many degrees of freedom the noise on a real data set has at most.
 
         They count the runs of all protocols and scales. It is 0 if no cell has two seeds.
 
         Parameters
         ----------
-        data_set
-            The name of the data set.
+        shared
+            The data set, and how it is shared out.
         """
         pools = (
             (json.loads(level[0]), pool) for level, pool in self._pools.items() if not level[1:]
         )
         return max(
-            (pool.freedom for (name, source, _), pool in pools
-             if pool is not None and (name, source) == (data_set, "real")),
+            (pool.freedom for (name, source, _, partition), pool in pools
+             if pool is not None and (name, source, partition) == (shared[0], "real", shared[1])),
             default=0,
         )  # fmt: skip
 
@@ -230,7 +252,7 @@ class NoiseBook:
         return statistics.stdev(known) if len(known) > 1 else math.nan
 
 
-_WORK = ("partition", "model", "n_clients", "rounds")
+_WORK = ("model", "n_clients", "rounds")
 _LEARNING = ("data", "client", "learning_rate", "decay", "server_step")
 """The fields of a configuration that make a protocol, those of the looser kind first."""
 _ORIGINS = ("", "of other protocols", "of other protocols", "of other scales")
@@ -240,7 +262,8 @@ def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     """Return the pools that a cell belongs to, the closest first."""
     config = result.config
     data, client = config["data"], config["client"]
-    same_data = json.dumps([data[name] for name in ("name", "source", "variant")])
+    shared = Shared.of(data["name"], config.get("partition"))
+    same_data = json.dumps([shared.data_set, data["source"], data["variant"], shared.partition])
     size = [data[name] for name in ("train_samples", "test_samples")]
     work = json.dumps([size, client.get("batch_size"), *map(config.get, _WORK)])
     learning = json.dumps([*map(config.get, _LEARNING)])

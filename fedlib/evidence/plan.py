@@ -255,10 +255,10 @@ def _runs_for_noise(
     are the same for all claims that take the same measure. None if no runs would be enough.
     """
     runs: set[Run] = set()
-    for data_set, freedom in judge.noise_known_on(claim).items():
+    for shared, freedom in judge.noise_known_on(claim).items():
         wanted = LEAST_FREEDOM - freedom
         cells = [cell for cell in judge.noise_cells(claim)
-                 if judge.archive.data_set(cell) == data_set]  # fmt: skip
+                 if judge.archive.shared(cell) == shared]  # fmt: skip
         for seed in range(2, ENOUGH_SEEDS + 1):
             # A further seed of a cell adds a degree of freedom, if the cell has the others.
             further: dict[tuple[str, int], set[Run]] = {}

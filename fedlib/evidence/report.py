@@ -14,7 +14,7 @@ from fedlib.data.datasets import EMBEDDED_VARIANT, describe, difference_from_can
 from fedlib.evidence.agreement import verdict
 from fedlib.evidence.collection import no_garbage_collection
 from fedlib.evidence.links import Linked, leading_to
-from fedlib.evidence.noise import NoiseBook
+from fedlib.evidence.noise import NoiseBook, Shared
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Grid
@@ -83,7 +83,7 @@ class Archive:
         self.grid = grid
         self.store = store or Store(grid.slug)
         self.scales = tuple(check_name("scales", scale, SCALES) for scale in scales)
-        self._known_keys: dict[str, dict[str, str]] = {}
+        self._known_keys: dict[str, dict[str, Shared]] = {}
 
     @cached_property
     def _found(self) -> dict[str, dict[tuple[bool, int], CellResult]]:
@@ -129,12 +129,15 @@ class Archive:
             dict.fromkeys(key for scale in reversed(SCALES) for key in self._keys_at(scale))
         )
 
-    def _keys_at(self, scale: str) -> dict[str, str]:
-        """Return the keys of the cells that the grid has at one scale, with their data sets."""
+    def _keys_at(self, scale: str) -> dict[str, Shared]:
+        """Return the keys of the cells that the grid has at one scale, with their data."""
         if scale not in self._known_keys:
             embedded = _made_from("embedded", EMBEDDED_VARIANT)
             cells = self.grid.cells(scale, 1, embedded)
-            self._known_keys[scale] = {cell.key: cell.config.data.name for cell in cells}
+            self._known_keys[scale] = {
+                cell.key: Shared.of(cell.config.data.name, cell.config.partition.to_dict())
+                for cell in cells
+            }
         return self._known_keys[scale]
 
     def _of(self, key: str) -> dict[tuple[bool, int], CellResult]:
@@ -205,8 +208,18 @@ class Archive:
         key
             The cell.
         """
+        return self.shared(key).data_set
+
+    def shared(self, key: str) -> Shared:
+        """Return the data set of a cell's runs, and how it is shared out at the largest scale.
+
+        Parameters
+        ----------
+        key
+            The cell.
+        """
         self._of(key)  # an error if the grid has no such cell
-        return next(names[key] for names in map(self._keys_at, SCALES) if key in names)
+        return next(at[key] for at in map(self._keys_at, reversed(SCALES)) if key in at)
 
     def best(self, key: str) -> CellResult | None:
         """Return the best stored runs of a cell, or None if there are none."""
