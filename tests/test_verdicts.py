@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import put
 
-from fedlib.data import DataConfig
+from fedlib.data import DataConfig, make_partition
 from fedlib.data.catalogue import DATASETS
 from fedlib.evidence.agreement import attack_shows, informative, verdict
 from fedlib.evidence.claims import (
@@ -418,6 +418,28 @@ def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_proto
     other = archive.noise.of(archive.best("other/mean"))
     assert (own.freedom, own.origin) == (4, "")
     assert (other.freedom, other.origin) == (4, "of other protocols")
+
+
+def test_the_noise_of_data_shared_out_in_another_way_is_not_known(toy, store):
+    def cells(scale, seed, data):
+        mine = toy.cells(scale, seed, data)
+        partition = make_partition({"name": "dirichlet", "alpha": 0.1})
+        others = [
+            replace(cell, key=cell.key.replace("table", "other"), config=cell.config.with_(
+                partition=partition)) for cell in mine
+        ]  # fmt: skip
+        return [*mine, *others]
+
+    grid = replace(toy, cells=cells)
+    fill(store, grid, {"mean": (50, 52, 51), "median": (60, 61, 62)})
+    for cell in grid.cells("paper", 1, real):
+        if cell.key.startswith("other/"):
+            put(store, cell, "paper", 0.8, {"data_checksum": MNIST})
+    archive = Archive(grid, store)
+    assert archive.noise.of(archive.best("table/mean")).freedom == 4
+    assert archive.noise.of(archive.best("other/mean")) is None
+    known = [archive.noise.freedom(archive.shared(f"{key}/mean")) for key in ("table", "other")]
+    assert known == [4, 0]
 
 
 def test_a_record_from_before_a_field_is_of_the_same_protocol(toy, store):
