@@ -123,6 +123,10 @@ class Claim:
         What the paper says without the setting. Claims of one place that have it in common test one
         sentence of the paper in several settings or readings. If it is empty, it is what stands in
         ``text`` after the first colon and space.
+    is_part
+        Whether the claim is a part of its sentence, such as "Cent2P does not fail" of "Cent1P fails
+        and Cent2P does not". In each reading the sentence holds only if all of its parts do, and it
+        fails if one of them fails.
     printed_cells
         The keys of the cells under which the paper prints its numbers, if these are not ``cells``.
     former
@@ -154,6 +158,7 @@ class Claim:
     near_chance: float = 0.0
     reading: str = ""
     sentence: str = ""
+    is_part: bool = False
     printed_cells: tuple[str, ...] = ()
     former: Former | None = None
 

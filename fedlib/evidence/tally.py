@@ -61,6 +61,32 @@ def sentences(table: ClaimsTable) -> dict[tuple[str, str], list[Judgement]]:
     return found
 
 
+def whole_rows(rows: Sequence[Judgement]) -> list[Judgement]:
+    """Return the rows of a sentence, those that are parts of it joined to one for each reading.
+
+    Parameters
+    ----------
+    rows
+        The rows of the sentence.
+
+    Returns
+    -------
+    list of Judgement
+        One row for each reading in which the sentence has parts, and the other rows as they are. A
+        joined row fails if a part of it fails, and it holds if all parts hold.
+    """
+    whole = [row for row in rows if not row.claim.is_part]
+    by_reading: dict[str, list[Judgement]] = {}
+    for row in rows:
+        if row.claim.is_part:
+            by_reading.setdefault(row.claim.reading, []).append(row)
+    for parts in by_reading.values():
+        # The first of these kinds that a part has is that of the whole.
+        kinds = (FAILS, CONTRADICTED, UNDECIDED, TIE, HOLDS)
+        whole.append(next(row for kind in kinds for row in parts if row.kind == kind))
+    return whole
+
+
 def kind_of(rows: Sequence[Judgement]) -> str:
     """Return the verdict on a sentence from the verdicts on its rows.
 
@@ -68,6 +94,8 @@ def kind_of(rows: Sequence[Judgement]) -> str:
     if all of its rows are. Three things say that the decided rows are not enough for the whole
     sentence: they are fewer than half of the rows, the paper's own numbers contradict the sentence
     in some setting, or all of them are of a named reading while the rows without one are undecided.
+
+    Rows that are parts of the sentence count together, as one row for each reading.
 
     - If all decided rows hold, the sentence holds. If they are not enough, or if at least half of
       them hold, it holds in some readings or settings. If fewer hold, and at least half of the rows
@@ -83,6 +111,7 @@ def kind_of(rows: Sequence[Judgement]) -> str:
     rows
         The rows of the sentence. There is at least one.
     """
+    rows = whole_rows(rows)
     decided = [row for row in rows if row.decided]
     kinds = {row.kind for row in decided}
     if not decided:
@@ -115,7 +144,7 @@ def kind_of_sentence(rows: Sequence[Judgement]) -> str:
     rows
         The rows of the sentence.
     """
-    kinds = set(map(kind_of_row, rows))
+    kinds = set(map(kind_of_row, whole_rows(rows)))
     if NOT_COMPUTED in kinds and kinds <= {NOT_COMPUTED, CONTRADICTED}:
         return NOT_COMPUTED
     return kind_of(rows)

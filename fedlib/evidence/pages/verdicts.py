@@ -28,6 +28,7 @@ from fedlib.evidence.tally import (
     kind_of_row,
     kind_of_sentence,
     sentences,
+    whole_rows,
 )
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import load_grid, paper_slugs
@@ -177,6 +178,11 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     """Say in how many rows a sentence holds: ``holds in 5 of 6 decided rows, 2 undecided``."""
     if len(rows) == 1:
         return "1 row"
+    if any(row.claim.is_part for row in rows):
+        joined = whole_rows(rows)
+        kinds = Counter(kind_of_row(row) for row in joined)
+        said = ", ".join(f"{kinds[kind]} {kind}" for kind in _KINDS_OF_ROWS if kinds[kind])
+        return f"{plural(len(rows), 'row')}, which are parts; all parts together: {said}"
     counts = counted_rows(rows)
     decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
     parts = [f"holds in {counts[HOLDS]} of {plural(decided, 'decided row')}"] if decided else []

@@ -32,7 +32,7 @@ VOTES = Variant(
     lambda run: run.with_(vote_samples=64),
     (
         *cells_of(UNIFORM, "0.4", ("sf", "cent2p"), ("lf", "cent2p")),
-        *cells_of(DIRICHLET, "0.2", ("sf", "cent2p")),
+        *cells_of(DIRICHLET, "0.2", ("sf", "cent2p"), ("empire", "cent2p")),
         # The attack that makes two candidates look alike aims at the vote.
         *cells_of(UNIFORM, "0.4", *(("camouflage", rule) for rule in TWO_PHASE)),
         *cells_of(DIRICHLET, "0.2", ("camouflage", "cent2p")),
@@ -63,6 +63,15 @@ VARIANTS: tuple[Variant, ...] = (
         "all classes are equally likely for each client",
         _all_classes_alike,
         cells_of(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
+    ),
+    Variant(
+        "concentration",
+        "what the α of Dir(αp) multiplies",
+        "the class shares p, whose sum is 1, so that nearly all images of most clients are of one "
+        "class (text, literally)",
+        "62 times as much, as if α = 0.1 were meant for each of the 62 classes",
+        with_changes("partition", alpha=6.2),
+        cells_of(DIRICHLET, "0.2", ("empire", "avg"), ("empire", "cent2p"), ("sf", "cent2p")),
     ),
     Variant(
         "momentum",
