@@ -4,9 +4,10 @@ from fedlib.evidence.claims import retested
 from fedlib.papers.clustering_with_outliers.authors_code import CODE
 from fedlib.papers.clustering_with_outliers.claims.figure_2 import FIGURE_2_CLAIMS
 from fedlib.papers.clustering_with_outliers.claims.uniform import CAMOUFLAGE, OF_UNIFORM
+from fedlib.papers.clustering_with_outliers.claims.worst_cases import OF_WORST_CASES
 from fedlib.papers.clustering_with_outliers.variants import VOTES
 
-_OF_TEXT = (*OF_UNIFORM, *FIGURE_2_CLAIMS)
+_OF_TEXT = (*OF_WORST_CASES, *OF_UNIFORM, *FIGURE_2_CLAIMS)
 
 CLAIMS = (
     *_OF_TEXT,
