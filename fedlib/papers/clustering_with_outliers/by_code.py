@@ -9,10 +9,11 @@ from fedlib.evidence.apart import Compared, recovered
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import joined
 from fedlib.evidence.report import Archive, CellResult
+from fedlib.evidence.table import plural
 from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, CODE_BATCH
 from fedlib.papers.clustering_with_outliers.keys import CellKey
-from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES
+from fedlib.papers.clustering_with_outliers.methods import ATTACK_TITLES, RULE_TITLES
 from fedlib.papers.clustering_with_outliers.published import published
 from fedlib.papers.clustering_with_outliers.settings import CIFAR
 from fedlib.papers.clustering_with_outliers.tables.verdicts import printed
@@ -55,7 +56,7 @@ def by_code(archive: Archive) -> str:
         archive.linked(f"{before:.1f}", *known),
         " points by the text and ",
         archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
-        " points with the choices of the code.",
+        f" points with the choices of the code ({_seeds_of(compared, known)}).",
         f" All of these printed accuracies are {max(both.printed):.0f} % or less, so a change that "
         "breaks every run would agree with them too."
         if low and after < before
@@ -103,7 +104,7 @@ def by_code_on_cifar(archive: Archive) -> str:
     return joined(
         "On CIFAR-10 our images are the paper's. The code has batches of one image there, and the "
         f"text has batches of three. For {_accuracies(len(known))} of the {len(of_table)} in Table "
-        f"4 (attacks: {attacks}) we have runs of three kinds. The mean distance from what is "
+        f"4 ({_of_rules(known)}; attacks: {attacks}) we have runs of three kinds. The mean distance from what is "
         "printed is ",
         *parts,
         f" ({resting_on([result for found in known.values() for result in found])}).",
@@ -115,6 +116,24 @@ def _printed_cells(on_cifar: bool) -> Iterable[str]:
     for key, value in published().items():
         if value.attack and (CellKey.parse(key).setting == CIFAR) == on_cifar and key in CODE.cells:
             yield key
+
+
+def _seeds_of(compared: Compared, known: Iterable[str]) -> str:
+    """Say how many seeds the runs with the choices of the code have."""
+    counts = {
+        len(result.seeds)
+        for key in known
+        if (result := compared.result(CODE.cell(key))) is not None
+    }
+    return (
+        plural(max(counts), "seed") if len(counts) == 1 else f"{min(counts)} to {max(counts)} seeds"
+    )
+
+
+def _of_rules(known: Iterable[str]) -> str:
+    """Name the rules of some cells."""
+    rules = dict.fromkeys(CellKey.parse(key).rule for key in known)
+    return f"rules: {', '.join(RULE_TITLES[rule] for rule in rules)}"
 
 
 def _accuracies(count: int) -> str:

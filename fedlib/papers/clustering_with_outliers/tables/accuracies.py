@@ -16,7 +16,7 @@ from fedlib.evidence.report import (
     verdict,
 )
 from fedlib.evidence.results import seeds_in_words
-from fedlib.evidence.statistics import MARGIN, agrees
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN, agrees
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
@@ -215,6 +215,11 @@ def nearness(archive: Archive, *settings: str) -> Note:
         agrees(result.accuracy.mean, 100 * value.value, _spread_in_percent(value))
         for result, value in compared
     )
+    wide = sum(
+        2 * (_spread_in_percent(value) or 0.0) > WIDEST_MARGIN
+        and agrees(result.accuracy.mean, 100 * value.value, _spread_in_percent(value))
+        for result, value in compared
+    )
     printed = any(value.spread is not None for _, value in compared)
     other = not any(result.canonical for result, _ in compared)
     return Note(
@@ -223,6 +228,12 @@ def nearness(archive: Archive, *settings: str) -> Note:
         f"{sum(gaps) / len(gaps) / 100:.2f} on "
         f"average, and {near} of them are within the margin, which is {MARGIN / 100:.2f}"
         + (", or twice the printed spread if that is more." if printed else ".")
+        + (
+            f" {wide} of these {near} {'has' if wide == 1 else 'have'} a margin of more than "
+            f"{WIDEST_MARGIN / 100:.1f}, which tells nothing."
+            if wide
+            else ""
+        )
         + (
             " The images are another sample than the paper's, so this is for orientation and is no "
             "verdict."
