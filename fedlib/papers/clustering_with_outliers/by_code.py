@@ -104,8 +104,8 @@ def by_code_on_cifar(archive: Archive) -> str:
     return joined(
         "On CIFAR-10 our images are the paper's. The code has batches of one image there, and the "
         f"text has batches of three. For {_accuracies(len(known))} of the {len(of_table)} in Table "
-        f"4 ({_of_rules(known)}; attacks: {attacks}) we have runs of three kinds. The mean distance from what is "
-        "printed is ",
+        f"4 ({_of_rules(known)}; attacks: {attacks}) we have runs of three kinds. The mean "
+        "distance from what is printed is ",
         *parts,
         f" ({resting_on([result for found in known.values() for result in found])}).",
     )

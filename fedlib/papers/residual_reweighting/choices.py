@@ -65,7 +65,7 @@ VARIANTS = (
     Variant(
         "attacker_rate",
         "learning rate of the label flippers",
-        "the same as that of the others (text)",
+        "the same as that of the others (the text gives none)",
         "10 times as high (code)",
         with_changes("attack", rate_factor=10.0),
         every(Comparison, "figure_3", "10", ("fedavg", "ours")),

@@ -43,6 +43,7 @@ _EXCESS = "the success is {:.1f} points [above|below] that without attackers"
 _LEAST = "the success is at [least|most] {:.1f} points [above|below] that without attackers"
 _HIGHEST = "the success is at [most|least] {:.1f} points [above|below] that without attackers"
 
+_FAIRLY_WELL = "all baselines perform fairly well, so that the backdoor fails against them"
 _IMAGES = (
     excess_claim(
         "section 4.3",
@@ -60,7 +61,18 @@ _IMAGES = (
         max,
         _FAILS,
         _HIGHEST,
-        former=Former("MNIST, naive backdoor: it fails against all other rules"),
+        reading="without FedAvg, against which section 4.3 says that backdoors easily succeed",
+        sentence=_FAIRLY_WELL,
+        former=Former("MNIST, naive backdoor: it fails against all other rules", reading=""),
+    ),
+    excess_claim(
+        "section 4.3, Table 3",
+        f"MNIST, naive backdoor: {_FAIRLY_WELL}",
+        every(ImageBackdoor, "mnist", "naive", ("fedavg", *(r for r in ROBUST if r != "ours"))),
+        max,
+        _FAILS,
+        _HIGHEST,
+        sentence=_FAIRLY_WELL,
     ),
     Claim(
         "section 4.3",
@@ -191,7 +203,7 @@ _IMAGES = (
             "above 20 % in round {:.0f}",
             measure=round_of_rise,
         )
-        for rule in COORDINATE_WISE
+        for rule in ("fedavg", *COORDINATE_WISE)
     ),
     *(
         Claim(

@@ -49,13 +49,15 @@ def _foolsgold_on_reviews() -> Claim:
     ]
     least, most = min(printed), max(printed)
     return Claim(
-        "Table 2",
+        OWN,  # Table 2 shows it, but no sentence says it
         f"Reviews: FoolsGold has about 50 % ({least:g} to {most:g} %) at every number of attackers",
         every(Comparison, "table_2", FEW, "foolsgold"),
         farthest_from((least + most) / 2),
         stated(least, most=most),
         "farthest from that: {:.1f} %",
-        former=Former("Reviews: FoolsGold has about 50 % at every number of attackers"),
+        former=Former(
+            "Reviews: FoolsGold has about 50 % at every number of attackers", place="Table 2"
+        ),
     )
 
 
@@ -180,13 +182,13 @@ LABEL_FLIPS = (
         former=Former("CIFAR-10, label flips: the other baselines perform fairly well"),
     ),
     Claim(
-        "Table 1",
-        "CIFAR-10, label flips: reweighting has the best average over 0 to 4 attackers",
+        OWN,  # Table 1 shows it, but no sentence says it
+        text := "CIFAR-10, label flips: reweighting has the best average over 0 to 4 attackers",
         every(Comparison, "table_1", FEW, OURS_FIRST),
         mean_lead(len(OURS_FIRST)),
         above(0),
         "{:.1f} points [above|below] the best other rule",
-        of_abstract=True,
+        former=Former(text, place="Table 1"),
     ),
     Claim(
         "section 4.2, Table 2",
@@ -205,6 +207,15 @@ LABEL_FLIPS = (
         at_least(-MARGIN),
         "at worst {:.1f} points [above|below] the best of the others",
         of_abstract=True,
+    ),
+    Claim(
+        "section 4.2, Table 2",
+        "Reviews: reweighting is comparable to the best rule at every number of attackers",
+        every(Comparison, "table_2", FEW, tuple(r for r in OURS_FIRST if r != "foolsgold")),
+        least_lead(len(OURS_FIRST) - 1),
+        at_least(-MARGIN),
+        "at worst {:.1f} points [above|below] the best of the others",
+        reading="without FoolsGold, whose model calls all reviews positive",
     ),
     *(
         # The paper prints accuracies near 10 % here. No sentence of it says what it is to fail.

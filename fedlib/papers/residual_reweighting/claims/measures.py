@@ -129,6 +129,7 @@ def excess_claim(
     measure: Callable[[CellResult], float] = success,
     equal: float | None = None,
     sentence: str = "",
+    reading: str = "",
     former: Former | None = None,
     of_abstract: bool = False,
 ) -> Claim:
@@ -142,7 +143,7 @@ def excess_claim(
 
     Parameters
     ----------
-    place, text, cells, needed, shown, equal, sentence, former, of_abstract
+    place, text, cells, needed, shown, equal, sentence, reading, former, of_abstract
         As for :class:`Claim`; the cells are those under attack.
     statistic
         This function takes the excess of each cell, in points, and returns the number that decides
@@ -173,6 +174,7 @@ def excess_claim(
         equal=equal,
         nothing_means="nothing to measure: the success is already high without an attacker",
         sentence=sentence,
+        reading=reading,
         former=former,
         of_abstract=of_abstract,
     )

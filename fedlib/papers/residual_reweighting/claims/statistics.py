@@ -67,10 +67,16 @@ def mean_drop(values: list[float]) -> float:
     return float(np.mean(values[::2]) - np.mean(values[1::2]))
 
 
-def largest_lead_of_second_half(values: list[float]) -> float:
-    """Of two halves, the largest lead of the second's values over those of the first."""
+def mean_lead_of_second_half(values: list[float]) -> float:
+    """Of two halves, how far the mean of the second is above that of the first."""
     half = len(values) // 2
-    return max(b - a for a, b in zip(values[:half], values[half:], strict=True))
+    return float(np.mean(values[half:]) - np.mean(values[:half]))
+
+
+def least_loss_beyond_the_first(values: list[float]) -> float:
+    """Of pairs one after the other, how much more than the first the others lose at least."""
+    first, *others = (a - b for a, b in zip(values[::2], values[1::2], strict=True))
+    return min(others) - first
 
 
 def span_reduction(values: list[float]) -> float:

@@ -3,6 +3,7 @@
 import fedlib.evidence.plots  # noqa: F401  It says what to install without matplotlib.
 from fedlib.papers.residual_reweighting.claims import CLAIMS
 from fedlib.papers.residual_reweighting.tables.backdoors import backdoor_table
+from fedlib.papers.residual_reweighting.tables.breakdown import breakdown_note
 from fedlib.papers.residual_reweighting.tables.cells import published
 from fedlib.papers.residual_reweighting.tables.figures import (
     figure_2,
@@ -28,6 +29,7 @@ from fedlib.papers.residual_reweighting.tables.verdicts import (
 __all__ = [
     "CLAIMS",
     "backdoor_table",
+    "breakdown_note",
     "claims_table",
     "class_shares",
     "compared",

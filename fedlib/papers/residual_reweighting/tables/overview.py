@@ -17,8 +17,8 @@ def summary(archive: Archive) -> Note:
     counts = standings(archive)
     compared, agreeing = counts["agrees"] + counts["differs"], counts["agrees"]
     return Note(
-        f"The paper prints {counts.total()} numbers. At paper scale and on the paper's data, "
-        f"{compared} of its accuracies and {counts['success']} of its rates of success are "
+        f"Besides averages, the paper prints {counts.total()} numbers. At paper scale and on the "
+        f"paper's data, {compared} of its accuracies and {counts['success']} of its rates of success are "
         f"computed so far. Within the margin, {agreeing} of these accuracies "
         f"{'agrees' if agreeing == 1 else 'agree'} with the printed one. Rates of success get no "
         f"verdict. {counts['other data']} numbers are computed at paper scale on other data than "
