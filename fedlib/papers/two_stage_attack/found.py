@@ -12,7 +12,7 @@ from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import EPSILON
 from fedlib.papers.two_stage_attack.grid import N_CLIENTS, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
-from fedlib.papers.two_stage_attack.measures import diverged, level, no_boundary
+from fedlib.papers.two_stage_attack.measures import LATE, diverged, late_level, no_boundary
 from fedlib.papers.two_stage_attack.variants import ONCE, PROJECTED
 
 _DATA = "circle"
@@ -83,7 +83,7 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
     if said or not destroyed:
         return joined(*parts)
     often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
-    so = ", and so do attacks that learn nothing" if _controls_destroy(archive) else ""
+    so = ", and so do two simple attacks that learn no policy" if _controls_destroy(archive) else ""
     return Headed(f"Without a defence the learned attack destroys the model{often}{so}.", *parts)
 
 
@@ -244,17 +244,12 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
         text = "none" if left is None else f"{left:.0f} %"
         parts.append(joined(f"{titles[rule]} keeps ", archive.linked(text, *keys[rule])))
     results = [result for pair in stored.values() for result in pair]
-    meant = (
-        " The certified level is the shift of the data up to which the model's loss has a "
-        "guaranteed bound."
-    )
     return joined(
         f"Under {name}, ",
         *(part for text in parts[:-1] for part in (text, " and ")),
         parts[-1],
         " of the certified level of robustness that the model has without an attack (synthetic "
-        f"data; {resting_on(results)}).",
-        meant if attack == "learned" else "",
+        f"data; mean of the last {LATE} evaluations; {resting_on(results)}).",
     )
 
 
@@ -266,7 +261,8 @@ def _certified(archive: Archive) -> str:
         return ""
     said = (
         " The certified level is the shift of the data up to which the model's loss has a "
-        f"guaranteed bound. The two shares in the headline are means of {range_of(seeds)}."
+        f"guaranteed bound. The two shares in the headline are means of {range_of(seeds)} and of "
+        f"the last {LATE} evaluations."
     )
     once = _with_a_defence(
         archive, "learned", "Under an attack that learns once, as in the text", ONCE.cell
@@ -309,8 +305,11 @@ def _destroyed(result: CellResult) -> bool:
 
 
 def _left(clean: CellResult, attacked: CellResult) -> float | None:
-    """What is left of the level in percent. None if a model has diverged and certifies nothing."""
-    before, after = level(clean), level(attacked)
+    """What is left of the level in percent, by the mean of the last evaluations.
+
+    None if a model has diverged and certifies nothing.
+    """
+    before, after = late_level(clean), late_level(attacked)
     if math.isnan(before) or math.isnan(after) or before == 0:
         return None
     return 100 * after / before

@@ -18,7 +18,7 @@ RADIUS = 2.0
 FEW_POINTS = 0.01
 """A class that has at most this share of the square has no boundary with the other one."""
 COMPARED = np.geomspace(1e-4, 0.3, 30)
-"""The perturbation levels at which models are compared: all that models without attack reach."""
+"""The perturbation levels over which errors are averaged, as far as most models have been tried."""
 _LEAST_LEVEL = 1e-12
 """Smaller levels count as this one, which leaves a sample as it is."""
 VOID = 1e3
@@ -50,8 +50,8 @@ def level(result: CellResult) -> float:
 
 
 def late_level(result: CellResult) -> float:
-    """The mean of the last five certified levels of one seed's run; NaN if one is void."""
-    last = result.records[0]["metrics"]["robustness_level"][-LATE:]
+    """The mean of the last five certified levels of each run; NaN if one is void."""
+    last = [one for r in result.records for one in r["metrics"]["robustness_level"][-LATE:]]
     return math.nan if any(map(_is_void, last)) else float(np.mean(last))
 
 
@@ -77,8 +77,41 @@ def curve_error(result: CellResult) -> float:
     Between the levels at which a model was tried, the error is interpolated in the logarithm of the
     level; beyond them it is that of the nearest one. NaN if the model has diverged.
     """
+    curve = _error_curve(result)
+    return math.nan if curve is None else float(100 * np.interp(np.log(COMPARED), *curve).mean())
+
+
+def errors_where_least_apart(results: list[CellResult]) -> list[float]:
+    """The test errors of two attacks in percent, at the level at which they are least apart.
+
+    The levels go up to the certified level of the model without an attack, which is the vertical
+    line of the paper's figure.
+
+    Parameters
+    ----------
+    results
+        One seed's runs: without an attack, under the weaker attack and under the stronger one.
+
+    Returns
+    -------
+    list of float
+        0 for the first, and the errors of the other two. All are NaN if a model has diverged.
+    """
+    clean, *attacked = results
+    curves = [_error_curve(result) for result in attacked]
+    most = level(clean)
+    if math.isnan(most) or any(curve is None for curve in curves):
+        return [math.nan] * len(results)
+    levels = np.log(np.geomspace(COMPARED[0], max(most, COMPARED[0]), len(COMPARED)))
+    weaker, stronger = (100 * np.interp(levels, *curve) for curve in curves if curve is not None)
+    place = int((stronger - weaker).argmin())
+    return [0.0, float(weaker[place]), float(stronger[place])]
+
+
+def _error_curve(result: CellResult) -> tuple[np.ndarray, np.ndarray] | None:
+    """The logarithms of the levels at which a model was tried, and the shares of errors there."""
     if diverged(result):
-        return math.nan
+        return None
     metrics = result.records[0]["metrics"]
     tried = [
         (max(level, _LEAST_LEVEL), error)
@@ -88,9 +121,9 @@ def curve_error(result: CellResult) -> float:
         if level is not None and error is not None
     ]
     if not tried:
-        return math.nan
+        return None
     levels, errors = np.array(sorted(tried)).T
-    return float(100 * np.interp(np.log(COMPARED), np.log(levels), errors).mean())
+    return np.log(levels), errors
 
 
 def error_span(result: CellResult) -> float:

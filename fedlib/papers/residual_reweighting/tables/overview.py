@@ -18,8 +18,8 @@ def summary(archive: Archive) -> Note:
     compared, agreeing = counts["agrees"] + counts["differs"], counts["agrees"]
     return Note(
         f"Besides averages, the paper prints {counts.total()} numbers. At paper scale and on the "
-        f"paper's data, {compared} of its accuracies and {counts['success']} of its rates of success are "
-        f"computed so far. Within the margin, {agreeing} of these accuracies "
+        f"paper's data, {compared} of its accuracies and {counts['success']} of its rates of "
+        f"success are computed so far. Within the margin, {agreeing} of these accuracies "
         f"{'agrees' if agreeing == 1 else 'agree'} with the printed one. Rates of success get no "
         f"verdict. {counts['other data']} numbers are computed at paper scale on other data than "
         f"the paper's, and {counts['missing']} are not computed at paper scale."

@@ -13,12 +13,13 @@ def _of_stages(
 ) -> Claim:
     """A claim on how long one of the two stages takes, in a run of the attack.
 
-    The number of rounds from which the policy learns is this book's, so that its time is too.
+    The number of rounds from which the policy learns is this book's, so that its time is too. So is
+    the learning rate of the matching, and a small enough rate would let every estimate converge.
     """
     place = "section 4" if rule == "mean" else OWN
     words = f"{where(data, rule)}: {former or said}"
     return Claim(
-        place if of_data else OWN,
+        OWN,
         f"{where(data, rule)}: {said}",
         cells(data, rule, "learned"),
         min,

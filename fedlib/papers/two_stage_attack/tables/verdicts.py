@@ -13,7 +13,7 @@ from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
 from fedlib.papers.two_stage_attack.claims import CLAIMS
 from fedlib.papers.two_stage_attack.grid import RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
-from fedlib.papers.two_stage_attack.measures import level
+from fedlib.papers.two_stage_attack.measures import LATE, late_level
 from fedlib.papers.two_stage_attack.tables.accuracy import harm
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 
@@ -22,9 +22,15 @@ _OTHERWISE = {
     "true": "If it learns from the true data of all clients",
     "own": "If it learns from its own data",
     "level": "If its rewards are levels, as in the text",
-    "stage_one": "If its first stage is that of the text",
+    "stage_one": "If it takes gradients at clean points and keeps every estimate, as in the text",
+    "discount": "If later rewards are discounted by 0.99, the learner's default",
+    "policy_rate": "If both networks learn at 0.001, the learner's default",
+    "actor_rate": "If the policy learns as fast as the critic",
+    "noise": "If it explores without noise, the learner's default",
+    "last": "If it uses the last policy and not the best one",
+    "longer": "If its first policy learns from four times as many rounds",
 }
-"""The variants of the learned attack that are nearer to the text, or know more."""
+"""The variants of the learned attack that are nearer to the text, know more, or learn otherwise."""
 
 
 def claims_table(archive: Archive) -> ClaimsTable:
@@ -83,7 +89,7 @@ def stronger_note(archive: Archive, rule: str) -> Note:
         known = archive.alike([clean, base, f"variants/{name}/{base}"])
         if known is None:
             continue
-        unattacked, used, other = map(level, known)
+        unattacked, used, other = map(late_level, known)
         if not all(map(math.isfinite, (unattacked, used, other))) or unattacked <= 0:
             continue
         shown = archive.linked(f"{100 * other / unattacked:.0f} %", f"variants/{name}/{base}")
@@ -92,4 +98,10 @@ def stronger_note(archive: Archive, rule: str) -> Note:
         parts += [f" {who}, ", shown, " is left, and ", usual, f" otherwise ({seeds})."]
     if not parts:
         return Note(f"Other ways to build the attack are not computed under {title} yet.")
-    return Note(joined(f"What is left of the certified level under {title}:", *parts))
+    return Note(
+        joined(
+            f"What is left of the certified level under {title}, by the mean of the last {LATE} "
+            "evaluations:",
+            *parts,
+        )
+    )
