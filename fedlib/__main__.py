@@ -15,7 +15,7 @@ from typing import TextIO
 from fedlib import __version__
 from fedlib.commands.data import add_data
 from fedlib.commands.doctor import add_doctor
-from fedlib.commands.helps import DATA_HELP, DEVICE_HELP, ONLY_HELP, SCALE_HELP, sentence
+from fedlib.commands.helps import DATA_HELP, DEVICE_HELP, ONLY_HELP, SCALE_HELP, pattern, sentence
 from fedlib.commands.merge import add_merge
 from fedlib.commands.plan import add_plan, cluster_of, run_all
 from fedlib.commands.rank import add_rank
@@ -63,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not closed:
             raise  # This pipe is another one.
         _tell(
-            "stopped, because nobody reads the output any more. Finished runs are stored, and the "
-            "same command computes the missing ones."
+            "stopped, because nobody reads the output any more. Runs that had finished are stored."
         )
         for stream in closed:
             # Python flushes both once more at its end.
@@ -117,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--only",
         action="append",
+        type=pattern,
         metavar="PATTERN",
         help=f"{ONLY_HELP}. You can give this option several times, and the cells of the first "
         "pattern are then computed first. It cannot be given if PAPER is all",
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument(
         "slug", metavar="PAPER", nargs="?", help=f"one of {', '.join(grid_slugs())} (default: all)"
     )
-    show.add_argument("--only", action="append", metavar="PATTERN", help=ONLY_HELP)
+    show.add_argument("--only", action="append", type=pattern, metavar="PATTERN", help=ONLY_HELP)
     show.set_defaults(command=_list)
 
     add_verify(commands)

@@ -312,7 +312,7 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     assert board.findings(standing_in("iid_f5"), names("iid_f5")) == [
         "Not enough runs are stored yet to rank any rule."
     ]
-    assert board.headline(standing_in("iid_f5"), names("iid_f5")) == ""
+    assert board.headline(standing_in("iid_f5"), names("iid_f5"), "equal data") == ""
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
     found, called = standing_in("iid_f5"), names("iid_f5", lambda key: f"#{key}")
     first, broken, *_, clean = board.findings(found, called)
@@ -321,8 +321,8 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
         "than either. Under the attack that harms it most, trimmed mean keeps 70.0 ± 0.1 % "
         "and median keeps 70.0 ± 0.1 % accuracy."
     )
-    assert board.headline(found, called) == (
-        "Of 4 defences, trimmed mean and median survive 3 attacks best."
+    assert board.headline(found, called, "equal data") == (
+        "Of 4 rules, trimmed mean and median survive 3 attacks best (equal data)."
     )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
     assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean

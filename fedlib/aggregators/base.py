@@ -160,6 +160,7 @@ class Aggregator(ClientsPart, ABC):
         updates
             The updates as a floating-point matrix ``(n_clients, n_parameters)``. It is a tensor, a
             NumPy array or another array with ``__dlpack__`` or ``__array__``. It is not changed.
+            A client whose update holds a NaN or an Inf counts as if it had sent zeros.
         state
             The state that ``init`` or the round before returned. None stands for that of ``init``.
         facts
@@ -197,15 +198,32 @@ class Aggregator(ClientsPart, ABC):
             check_facts(f"aggregator={self.name!r}", self.needs, facts, sizes)
         self._check_state(updates, state, facts)
         if self.shows_non_finite and updates.device.type == "cpu":
-            hopeful = self._aggregate(updates, state, facts)
+            hopeful = self._tried(updates, state, facts)
             if math.isfinite(hopeful[0].sum()):
                 return hopeful
         elif self.checks_finite and updates.device.type == "cpu":
             try:
-                return self._aggregate(updates, state, facts)
+                return self._tried(updates, state, facts)
             except NonFiniteError:
                 pass  # The rows that hold one are replaced now.
-        return self._aggregate(replace_non_finite(updates), state, facts)
+        return self._tried(replace_non_finite(updates), state, facts)
+
+    def _tried(self, updates: torch.Tensor, state: Any, facts: Facts) -> tuple[torch.Tensor, Any]:
+        """Do what :meth:`_aggregate` does, and say what is wrong if it returns something else."""
+        found = self._aggregate(updates, state, facts)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise ConfigError(
+                f"aggregator={self.name!r} returns a {type(found).__name__}: must return "
+                "(aggregate, state)."
+            )
+        shape = getattr(found[0], "shape", None)
+        if not isinstance(found[0], torch.Tensor) or shape != updates.shape[1:]:
+            got = f"shape {tuple(shape)}" if shape is not None else type(found[0]).__name__
+            raise ConfigError(
+                f"aggregator={self.name!r} returns {got} as its aggregate: must return a tensor of "
+                f"shape {tuple(updates.shape[1:])}."
+            )
+        return found
 
     def candidates(
         self, updates: torch.Tensor, state: Any = None, facts: Facts | None = None

@@ -25,11 +25,14 @@ def aggregate(
         The name of a rule in ``AGGREGATORS``, an aggregator, or a dictionary such as ``to_dict``
         returns.
     updates
-        The updates ``(n_clients, n_parameters)``, as for :meth:`Aggregator.apply`.
+        The updates ``(n_clients, n_parameters)``, as for :meth:`Aggregator.apply`. A row with a NaN
+        or an Inf counts as zeros.
     facts
         The facts that the rule needs beside the updates. Most rules need none.
     **hyperparameters
-        The parameters of the rule, such as ``n_byzantine``, if ``rule`` is a name.
+        The parameters of the rule, such as ``n_byzantine``, if ``rule`` is a name. Without
+        ``n_byzantine`` a rule withstands no Byzantine client at all, and many rules are then the
+        plain mean.
 
     Returns
     -------

@@ -36,15 +36,26 @@ def findings(standing: Standing, names: Names) -> list[str]:
     return [*said, _knowing(standing), _backdoors(standing, names), _baseline(standing)]
 
 
-def headline(standing: Standing, names: Names) -> str:
-    """Say in one short sentence which rules survive most, or nothing if no rule has a rank."""
+def headline(standing: Standing, names: Names, where: str) -> str:
+    """Say in one short sentence which rules survive most, or nothing if no rule has a rank.
+
+    Parameters
+    ----------
+    standing
+        The ranks.
+    names
+        How rows and columns are named.
+    where
+        The setting in words.
+    """
     if not standing.ranked:
         return ""
     first = _first(standing)
     titles = _titles(first, names).replace("*", "")
     does = "survives" if len(first) == 1 else "survive"
     attacks = plural(len(standing.columns.counted), "attack")
-    return f"Of {plural(len(standing.ranked), 'defence')}, {titles} {does} {attacks} best."
+    count = plural(len(standing.ranked), "rule")
+    return f"Of {count}, {titles} {does} {attacks} best ({where})."
 
 
 def _first(standing: Standing) -> list[Row]:

@@ -92,9 +92,10 @@ def newcomer(asked: str, kind: str, registry: Mapping[str, Any]) -> Newcomer:
     if len(found) != 1:
         entered = ", ".join(found) or f"no {kind}"
         registry_name = "AGGREGATORS" if kind == "rule" else "ATTACKS"
+        hint = ". If it is an attack, give --attack too" if kind == "rule" and not found else ""
         raise ConfigError(
             f"{kind}={asked!r} registers {entered}: must register exactly one {kind}, with a line "
-            f'such as @{registry_name}.register("my_{kind}") above its class.'
+            f'such as @{registry_name}.register("my_{kind}") above its class{hint}.'
         )
     return Newcomer(found[0], kind, path)
 
@@ -120,7 +121,7 @@ def _import(path: Path, kind: str, asked: str) -> str:
 
 
 def check_rule(made: Any, asked: str) -> None:
-    """Try a rule on a small matrix, if it needs nothing but the updates.
+    """Try a rule on a small matrix for two rounds, if it needs nothing but the updates.
 
     Parameters
     ----------
@@ -132,7 +133,8 @@ def check_rule(made: Any, asked: str) -> None:
     Raises
     ------
     ConfigError
-        If the rule fails, or returns something else than a finite aggregate.
+        If the rule fails, returns something else than a finite aggregate, keeps a state that it
+        has not declared, or remembers something outside its state.
     """
     if made.needs:
         return
@@ -152,10 +154,20 @@ def check_rule(made: Any, asked: str) -> None:
             "and what the rule remembers for the next round."
         )
     _check_tensor("rule", asked, found[0], (d,))
+    try:
+        again = made._aggregate(updates, made.init(n, d), Facts())[0]
+        made.apply(updates, found[1])
+    except (Exception, SystemExit) as error:
+        raise _failed("rule", asked, error, "in the second round") from error
+    if not torch.equal(again, found[0]):
+        raise ConfigError(
+            f"rule={asked!r} returns two aggregates for the same updates and the same state: must "
+            "return the same one, and keep what it remembers in its state alone."
+        )
 
 
 def check_attack(made: Any, asked: str) -> None:
-    """Try an attack on a small matrix, if it is told nothing but the benign updates.
+    """Try an attack on a small matrix, if it knows no more than updates.
 
     Parameters
     ----------
@@ -170,13 +182,22 @@ def check_attack(made: Any, asked: str) -> None:
         If the attack fails, or sends a matrix of another shape. What it sends may be anything,
         because an attacker may send a NaN.
     """
-    if made.knows - {"benign_updates"}:
+    if made.knows - {"benign_updates", "last_aggregate", "own_updates"}:
         return
     n, d = _TRIAL
-    benign = torch.randn(n - made.n_byzantine, d, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    benign = torch.randn(n - made.n_byzantine, d, generator=generator)
+    known = {
+        "last_aggregate": torch.randn(d, generator=generator),
+        "own_updates": torch.randn(made.n_byzantine, d, generator=generator),
+    }
     before = benign.clone()
     try:
-        sent = made.apply(benign, made.init(n, d))[0]
+        facts = Facts(**{name: known[name] for name in known if name in made.knows})
+        found = made.apply(benign, made.init(n, d), facts)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TypeError(f"it returns a {type(found).__name__} and not (updates, state)")
+        sent = found[0]
     except (Exception, SystemExit) as error:
         raise _failed("attack", asked, error) from error
     if not torch.equal(benign, before):
@@ -211,11 +232,11 @@ def check_made(kind: str, asked: str, cls: Any) -> None:
             )
 
 
-def _failed(kind: str, asked: str, error: BaseException) -> ConfigError:
+def _failed(kind: str, asked: str, error: BaseException, when: str = "") -> ConfigError:
     said = " ".join(str(error).split())
     return ConfigError(
-        f"{kind}={asked!r} fails on a matrix of {_TRIAL[0]} updates with {_TRIAL[1]} parameters: "
-        f"{type(error).__name__}: {said}"
+        f"{kind}={asked!r} fails on a matrix of {_TRIAL[0]} updates with {_TRIAL[1]} parameters"
+        f"{f' {when}' if when else ''}: {type(error).__name__}: {said}"
     )
 
 

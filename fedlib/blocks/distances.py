@@ -16,6 +16,7 @@ from fedlib.blocks.columns import (
     require_finite,
     rows_for_kernel,
 )
+from fedlib.validation import ConfigError
 
 
 def distances_to(matrix: torch.Tensor, point: torch.Tensor, *, check: bool = False) -> torch.Tensor:
@@ -43,7 +44,10 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor, *, check: bool = Fal
     ------
     NonFiniteError
         If ``check`` is true and the matrix on a CPU holds a NaN or an Inf.
+    ConfigError
+        If the point has another shape than a row of the matrix.
     """
+    _check_vector("point", point, matrix)
     rows = rows_for_kernel(matrix)
     if rows is not None:
         from fedlib.kernels.products import squared_distances
@@ -64,6 +68,21 @@ def distances_to(matrix: torch.Tensor, point: torch.Tensor, *, check: bool = Fal
         difference = matrix[:, columns] - point[columns]
         total += torch.linalg.vector_norm(difference, dim=1).double().square()
     return total.sqrt().to(matrix.dtype)
+
+
+def _check_vector(name: str, vector: torch.Tensor, matrix: torch.Tensor) -> None:
+    """Check that a vector is as long as a row. A kernel would read on behind a shorter one.
+
+    Raises
+    ------
+    ConfigError
+        If it has another shape.
+    """
+    if vector.shape != matrix.shape[1:]:
+        raise ConfigError(
+            f"{name} has the shape {tuple(vector.shape)}: must have the shape "
+            f"{tuple(matrix.shape[1:])} of a row of the matrix."
+        )
 
 
 def _sums_of_columns(
@@ -131,8 +150,10 @@ def _gram(
 def inner_products(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
     """Compute the inner product of each row with a ``vector`` of shape ``(d,)``.
 
-    The result has the shape ``(n,)`` and is in float64.
+    The result has the shape ``(n,)`` and is in float64. A vector of another shape raises a
+    ConfigError.
     """
+    _check_vector("vector", vector, matrix)
     rows = rows_for_kernel(matrix)
     if rows is not None:
         from fedlib.kernels import products
@@ -182,7 +203,13 @@ def cosines(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
     torch.Tensor
         Shape ``(n,)``, in the dtype of the matrix. It is 0 where a length is 0, and NaN for rows
         that are not finite.
+
+    Raises
+    ------
+    ConfigError
+        If the vector has another shape than a row of the matrix.
     """
+    _check_vector("vector", vector, matrix)
     if rows_for_kernel(matrix) is None:
         return F.cosine_similarity(matrix, vector[None], dim=1)
     lengths = row_norms(matrix) * row_norms(vector[None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 SCALE_HELP = (
     "how large the runs are: smoke (a few rounds, only to see that they work), quick (short runs) "
     "or paper (as long as in the paper)"
@@ -19,6 +21,21 @@ ONLY_HELP = (
     "choose the cells (configurations) whose names match the pattern, such as '*/rop/*'. The "
     "command 'list' prints all names"
 )
+
+
+def pattern(text: str) -> str:
+    """Return a pattern of the command line. An empty one is an unset variable more often than not.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "must not be empty: give a pattern such as '*/rop/*', or leave the option out"
+        )
+    return text
 
 
 def sentence(text: str) -> str:

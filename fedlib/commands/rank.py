@@ -95,6 +95,8 @@ def print_rank(options: argparse.Namespace) -> int:
     setting = check_name("setting", options.setting, SETTINGS)
     if options.seeds is not None:
         check_int("seeds", options.seeds, 1, MOST_SEEDS)
+    if options.jobs is not None:
+        check_int("jobs", options.jobs, 1)
     kind = "attack" if options.attack else "rule"
     new = _checked(options.part, kind, setting)
     scale = "quick" if options.quick else "paper"
@@ -113,7 +115,7 @@ def print_rank(options: argparse.Namespace) -> int:
     outcome = run_grid(cells, store, scale, device=options.device, jobs=jobs)
     at = (cells[0].config.data.source == "real", scale)
     found = standing_in(setting, Archive(GRID), at, Archive(GRID, store, [scale]))
-    _tell(found, new, setting, out, options.quick)
+    _tell(found, new, setting, out, options.quick, bool(outcome.failed))
     return 1 if outcome.failed else 0
 
 
@@ -177,7 +179,9 @@ def _bouts(new: Newcomer, setting: str, scale: str, seeds: int | None, data: str
     return expand(GRID, scale, seeds, data, str(place))
 
 
-def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) -> None:
+def _tell(
+    found: Standing, new: Newcomer, setting: str, out: Path, quick: bool, failed: bool
+) -> None:
     """Print where the newcomer stands, and write the table and the picture of all ranks."""
     called = names(setting)
     answer = answers.of_rule if new.kind == "rule" else answers.of_attack
@@ -207,7 +211,8 @@ def _tell(found: Standing, new: Newcomer, setting: str, out: Path, quick: bool) 
         heat_map(found, called.rule, called.attack).savefig(picture, dpi=150)
         written.append(picture)
     print(f"Written: {', '.join(map(str, written))}")
-    print(_how_to_add(new, written))
+    if not failed:
+        print(_how_to_add(new, written))
 
 
 def _how_to_add(new: Newcomer, written: Sequence[Path]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 
-from fedlib.commands.helps import DEVICE_HELP, ONLY_HELP, sentence
+from fedlib.commands.helps import DEVICE_HELP, ONLY_HELP, pattern, sentence
 from fedlib.grids import choose_stored, grid_slugs, load_grid, verify_stored
 from fedlib.grids.progress import Progress
 from fedlib.grids.verify import DIFFERENT, FAILED, NOT_COMPARED, VERDICTS
@@ -21,7 +21,7 @@ def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify.add_argument(
         "--scale", metavar="S", help=f"verify only this scale: {', '.join(SCALES)} (default: all)"
     )
-    verify.add_argument("--only", action="append", metavar="PATTERN", help=ONLY_HELP)
+    verify.add_argument("--only", action="append", type=pattern, metavar="PATTERN", help=ONLY_HELP)
     verify.add_argument(
         "--seeds", type=int, metavar="K", help="verify only the seeds 1 to K (default: all)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import importlib
 import pkgutil
@@ -336,7 +337,7 @@ def none_matches(only: str | None, keys: Sequence[str], where: str) -> ConfigErr
     where
         What the cells belong to, in words.
     """
-    return ConfigError(
-        f"only={only!r} matches none of the {len(keys)} cells of {where}; their keys look like "
-        f"{keys[0]!r}."
-    )
+    several = list(dict.fromkeys(keys))
+    near = difflib.get_close_matches(only or "", several, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"their keys look like {several[0]!r}."
+    return ConfigError(f"only={only!r} matches none of the {len(several)} cells of {where}; {hint}")

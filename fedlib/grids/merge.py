@@ -180,6 +180,7 @@ class _OfPaper:
             return Merged(name, REFUSED, str(error))
         if record["cell"] not in cells:
             record = {**record, "cell": cells[0]}  # The grid has given the cell another name.
+            name = f"{cells[0]} seed {record['seed']} ({self.store.slug}, {scale})"
         return self._add(scale, record, files, name)
 
     def _add(
@@ -271,6 +272,8 @@ def _check_provenance(made: dict[str, Any]) -> None:
     for name, kinds in _PROVENANCE.items():
         if name not in made:
             raise _RefusalError(f"its provenance has no {name!r}.")
+        if made[name] == "" or made[name] == {}:
+            raise _RefusalError(f"provenance.{name}={made[name]!r} must not be empty.")
         if not isinstance(made[name], kinds) or isinstance(made[name], bool):
             words = " or ".join(kind.__name__ for kind in kinds)
             raise _RefusalError(f"provenance.{name}={made[name]!r} must be of type {words}.")
@@ -300,10 +303,11 @@ def _check_metrics(metrics: dict[str, Any], config: RunConfig) -> None:
         )
     accuracy = metrics.get("test_accuracy")
     whole = isinstance(accuracy, list) and len(accuracy) == len(rounds)
-    if not whole or not all(map(_is_share, accuracy or [])):
+    wrong = [value for value in accuracy or [] if not _is_share(value)] if whole else []
+    if not whole or wrong:
         raise _RefusalError(
             f"metrics.test_accuracy must be {len(rounds)} shares from 0 to 1, one for each of its "
-            "rounds."
+            f"rounds{f', but it has {wrong[0]!r}' if wrong else ''}."
         )
 
     for name in ("test_loss", "train_loss"):

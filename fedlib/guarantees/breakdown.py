@@ -9,6 +9,7 @@ import torch
 from fedlib.aggregators import Aggregator
 from fedlib.federation import Facts
 from fedlib.seeds import stream
+from fedlib.validation import check_int, check_real
 
 
 def breakdown_point(
@@ -24,7 +25,8 @@ def breakdown_point(
 
     The hostile vectors are far away. The search tries them all at one place, each at a place of its
     own, at two opposite places, on a line, and at increasing distances. The aggregate is carried
-    away if it is farther than a thousandth of ``distance`` from every honest vector.
+    away if it is farther than a thousandth of ``distance`` from every honest vector, or if it is
+    not finite.
 
     Parameters
     ----------
@@ -47,6 +49,11 @@ def breakdown_point(
         The smallest number of hostile vectors that carries the aggregate away. It is ``n`` if no
         number does.
 
+    Raises
+    ------
+    ConfigError
+        If ``n`` or ``d`` is less than 1, or if ``distance`` is not positive.
+
     Examples
     --------
     One hostile vector of nine carries the mean away. The median needs five.
@@ -55,6 +62,9 @@ def breakdown_point(
     >>> breakdown_point(AGGREGATORS["mean"](), 9), breakdown_point(AGGREGATORS["median"](), 9)
     (1, 5)
     """
+    check_int("n", n, 1)
+    check_int("d", d, 1)
+    check_real("distance", distance, 0, open_low=True)
     generator = stream(seed, "breakdown_point", n, d)
     for hostile in range(1, n):
         for layout in ("one", "each", "opposite", "line", "growing"):
@@ -72,6 +82,7 @@ def breakdown_point(
             points = torch.cat([honest, far])
             given = facts(points) if facts else None
             found, _ = rule.apply(points, rule.init(n, d), given)
-            if float((found - honest).norm(dim=1).min()) > distance / 1000:
+            # A NaN is not near anything, so that it counts as carried away.
+            if not float((found - honest).norm(dim=1).min()) <= distance / 1000:
                 return hostile
     return n

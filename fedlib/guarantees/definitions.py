@@ -15,8 +15,9 @@ from itertools import combinations
 
 import torch
 
+from fedlib.arrays import as_tensor
 from fedlib.seeds import stream
-from fedlib.validation import check_name
+from fedlib.validation import ConfigError, check_int, check_matrix, check_name, check_real
 
 DEFINITIONS = {
     "resilient": "(f, λ)-resilient averaging",
@@ -114,11 +115,11 @@ def violation(
     definition
         The definition, one of ``DEFINITIONS``.
     updates
-        The vectors, ``(n, d)``.
+        The vectors, ``(n, d)``, as a tensor or another array.
     aggregate
         The aggregate of these vectors by some rule, ``(d,)``.
     f
-        The number of vectors that a subset leaves out.
+        The number of vectors that a subset leaves out, from 0 to ``n - 1``.
     tolerance
         Differences of at most this size, relative to the largest value, count as zero. None takes
         the size of rounding errors in the dtype. An iterative rule needs a larger tolerance.
@@ -127,12 +128,13 @@ def violation(
     -------
     float
         The ratio. It is ``inf`` if the vectors of a subset are all equal and the aggregate differs
-        from their mean.
+        from their mean. It is also ``inf`` if the vectors are finite and the aggregate is not.
 
     Raises
     ------
     ConfigError
-        If there is no definition of this name.
+        If there is no definition of this name, if a shape does not fit, if a vector is not finite,
+        or if ``f`` or ``tolerance`` is out of range.
 
     Examples
     --------
@@ -144,7 +146,22 @@ def violation(
     0.34
     """
     check_name("definition", definition, DEFINITIONS)
+    updates = as_tensor("updates", updates)
+    check_matrix("updates", updates, "(n, d)")
+    check_int("f", f, 0, len(updates) - 1)
+    if tolerance is not None:
+        check_real("tolerance", tolerance, 0)
+    aggregate = as_tensor("aggregate", aggregate)
+    if aggregate.shape != updates.shape[1:]:
+        raise ConfigError(
+            f"aggregate has the shape {tuple(aggregate.shape)}: must have the shape "
+            f"{tuple(updates.shape[1:])} of one of the updates."
+        )
     points = updates.double()
+    if not bool(points.isfinite().all()):
+        raise ConfigError("updates hold a NaN or an Inf: must be finite.")
+    if not bool(aggregate.isfinite().all()):
+        return math.inf
     # Ratios do not depend on the scale, but squares of huge or tiny values would not be finite
     # or would be zero.
     scale = points.abs().max().clamp(min=torch.finfo(torch.float64).tiny)

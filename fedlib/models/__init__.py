@@ -20,7 +20,7 @@ from torch import nn
 from fedlib.data.tables import VOCABULARY
 from fedlib.models.residual import ResidualBlock as ResidualBlock
 from fedlib.models.residual import resnet9, resnet18, resnet20, resnet20_code
-from fedlib.validation import ConfigError, check_name
+from fedlib.validation import ConfigError, check_int, check_name
 
 
 @dataclass(frozen=True)
@@ -359,7 +359,8 @@ def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int
     Raises
     ------
     ConfigError
-        If ``name`` is unknown, or the model is not for data of this shape or with so many classes.
+        If ``name`` is unknown, if a number is out of range, or if the model is made for other data.
+        Samples that are too small for a convolution are noticed when the model is called.
 
     Examples
     --------
@@ -371,6 +372,8 @@ def make_model(name: str, shape: tuple[int, int, int], n_classes: int, seed: int
     (5, 10)
     """
     check_name("model", name, MODELS)
+    check_int("n_classes", n_classes, 2)
+    check_int("seed", seed, 0)
     with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed the accelerators' generators too.
         torch.default_generator.manual_seed(seed)

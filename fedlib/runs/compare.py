@@ -95,6 +95,10 @@ def _difference(name: str, stored: Any, found: Any, rounds: Any) -> Difference |
     if len(before) > 1:
         text += f"; {len(places)} of {len(before)} values differ"
         text += f", the first{_words(places[0], stored, rounds)}"
+        for place, of in ((places[0], " "), (places[-1], ", and the last ")):
+            if place != worst and (place != places[0] or of == " "):
+                pair = f"{_shown(before[place])} and {_shown(now[place])}"
+                text += f"{of}({pair})" if of == " " else f"{of}is {pair}"
     return Difference(name, apart[worst], text)
 
 

@@ -93,12 +93,12 @@ def first(page: Page) -> str:
     setting = _main_setting()
     standing = _standing(setting)
     board, names = _module("board"), _names(setting)
-    head = board.headline(standing, names)
+    title = _settings().SETTINGS[setting].title
+    head = board.headline(standing, names, title)
     # The headline is bold, and nothing else.
     found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
-    title = _settings().SETTINGS[setting].title
     body = (
-        f"In the arena {len(standing.ranked)} defences meet the same "
+        f"In the arena {len(standing.ranked)} rules (the defences and the plain average) meet the same "
         f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )
