@@ -215,8 +215,7 @@ def _list(options: argparse.Namespace) -> int:
     archives = [Archive(load_grid(slug)) for slug in slugs]
     lacking = "" if results_root().is_dir() else ", which is no folder"
     _tell(f"stored results are read from {results_root()}{lacking}")
-    for pattern in options.only or [None]:
-        only = pattern or None
+    for only in options.only or [None]:
         shown = [archive for archive in archives if archive.cells(only)]
         if not shown:
             keys = [key for archive in archives for key in archive.cells()]

@@ -98,8 +98,8 @@ def first(page: Page) -> str:
     # The headline is bold, and nothing else.
     found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
     body = (
-        f"In the arena {len(standing.ranked)} rules (the defences and the plain average) meet the same "
-        f"{len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
+        f"In the arena {len(standing.ranked)} rules (the defences and the plain average) meet the "
+        f"same {len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )
     return folded(Headed(head, body) if head else body, "arena.html", "The arena")
