@@ -20,6 +20,7 @@ from fedlib.papers.clustering_with_outliers.tables.verdicts import (
     claims_table,
     compared,
     farthest_table,
+    left_open_by_code,
     recovery,
     variants_table,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "figure_1",
     "figure_2_rows",
     "iterates_table",
+    "left_open_by_code",
     "nearness",
     "published",
     "recovery",
