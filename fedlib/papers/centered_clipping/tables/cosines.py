@@ -118,6 +118,7 @@ def _from_round_to_round(archive: Archive) -> list[Linked | str]:
     lines = [("ROP on centered clipping with τ = 0.1", "rop", "cc_tau0.1")]
     lines += [("with τ = 1", "rop", "cc_tau1"), ("ALIE on the trimmed mean", "alie", "tm")]
     parts: list[Linked | str] = []
+    seeds = ""
     for words, attack, rule in lines:
         keys = [str(cosines(setting, attack, rule, momentum)) for momentum in MOMENTA]
         known = archive.common(keys)
@@ -127,11 +128,12 @@ def _from_round_to_round(archive: Archive) -> list[Linked | str]:
         for number, result in enumerate(known):
             value = result.mean_of("cosine_consecutive_perturbations").mean
             parts += [" / " if number else "", archive.linked(f"{value:.2f}", result.key)]
+            seeds = seeds_in_words(result.scale, len(result.seeds), result.real)
     names = " / ".join(f"{momentum:g}" for momentum in MOMENTA)
     return [
         " The records also have Table II's cosine for ROP, which the paper does not print. It is "
         f"that of the perturbations of successive rounds. On Fashion-MNIST, for β = {names}: ",
         *parts,
-        f" ({seeds_in_words(known[0].scale, len(known[0].seeds), known[0].real)}). A perturbation "
-        "is the attacker's momentum minus the benign mean here, as in equation 10.",
+        f" ({seeds}). A perturbation is the attacker's momentum minus the benign mean here, as in "
+        "equation 10.",
     ]
