@@ -467,6 +467,7 @@ class Against(Attack):
         ("import nothing_like_this\n", "cannot be imported: ModuleNotFoundError"),
         ("raise SystemExit(4)\n", "cannot be imported: SystemExit: 4"),
         ("x = 1\n", "registers no rule: must register exactly one rule"),
+        ("x = 1\n", "If it is an attack, give --attack too."),
         (
             RULE.format(name="one", cls="One", result="updates.mean(0), state")
             + RULE.format(name="two", cls="Two", result="updates.mean(0), state"),
@@ -516,6 +517,18 @@ class Against(Attack):
         (
             RULE.format(name="crash", cls="Crash", result="updates[99], state"),
             "fails on a matrix of 25 updates with 40 parameters: IndexError",
+        ),
+        (
+            RULE.format(name="keeps", cls="Keeps", result="updates.mean(0), updates"),
+            "in the second round: ConfigError: the state of aggregator='keeps' is of type Tensor: "
+            "must be None",
+        ),
+        (
+            "rounds = []\n" + RULE.format(
+                name="hides", cls="Hides",
+                result="rounds.append(1) or updates.mean(0) / len(rounds), state",
+            ),
+            "returns two aggregates for the same updates and the same state",
         ),
         (
             RULE.format(name="field", cls="Field", result="updates.mean(0), state").replace(

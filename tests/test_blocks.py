@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fedlib import blocks, kernels
+from fedlib.validation import ConfigError
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (7, 33), (25, blocks.CPU_BLOCK + 3), (4, 2 * blocks.CPU_BLOCK)]
 
@@ -280,3 +281,11 @@ def test_a_matrix_is_finite_by_its_values_and_not_by_the_sums_of_its_rows():
         one[2, 8] = value
         with pytest.raises(blocks.NonFiniteError):
             blocks.require_finite(one)
+
+
+@pytest.mark.parametrize("function", [blocks.distances_to, blocks.inner_products, blocks.cosines])
+def test_a_vector_must_be_as_long_as_a_row(function):
+    # A kernel would read on behind a shorter vector.
+    for shape in [(2,), (5,), (1, 3)]:
+        with pytest.raises(ConfigError, match=r"must have the shape \(3,\) of a row"):
+            function(torch.zeros(4, 3), torch.zeros(shape))

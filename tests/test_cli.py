@@ -186,22 +186,6 @@ def test_list_shows_the_cells_of_every_paper(capsys):
         assert after - place == 1 + count
 
 
-def test_an_empty_pattern_is_none(capsys, monkeypatch):
-    asked = []
-
-    def nothing_computed(cells, *_, **__):
-        asked.append(len(cells))
-        return Outcome()
-
-    monkeypatch.setattr("fedlib.__main__.run_grid", nothing_computed)
-    command = ["run", "two_stage_attack", "--scale", "smoke", "--data", "embedded"]
-    assert main(command) == main([*command, "--only", ""]) == 0
-    assert asked[0] == asked[1] > 1
-    capsys.readouterr()
-    assert main(["list", "two_stage_attack", "--only", ""]) == 0
-    assert capsys.readouterr().out.startswith("two_stage_attack: ")
-
-
 def test_cells_of_the_first_pattern_come_first_and_each_once(capsys, monkeypatch):
     asked = []
 
@@ -298,3 +282,12 @@ def test_the_message_names_the_paper_as_the_help_does(capsys):
         assert "paper='nopaper' is unknown" in capsys.readouterr().err
     assert main(["run", "all", "--scale", "smoke", "--data", "embedded"]) == 2
     assert "only runs on real data decide a claim" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["run two_stage_attack --scale smoke", "list", "verify arena_1"]
+)
+def test_an_empty_pattern_does_not_mean_everything(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--only", ""])
+    assert "argument --only: must not be empty" in capsys.readouterr().err

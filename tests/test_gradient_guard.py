@@ -1,6 +1,7 @@
 """The chapter on Gradient Guard: its grid, tables, figures and claims."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.gradient_guard import tables
 from fedlib.papers.gradient_guard.found import found
 from fedlib.papers.gradient_guard.keys import Comparison, Reading, Watched, parse, reading_cell
-from fedlib.papers.gradient_guard.measures import malicious_weight
+from fedlib.papers.gradient_guard.measures import malicious_weight, penalties_told
 from fedlib.papers.gradient_guard.players import make_rule
 from fedlib.papers.gradient_guard.settings import (
     BLIND,
@@ -597,3 +598,25 @@ def test_the_first_finding_tells_what_larger_batches_leave(tmp_path):
         " With batches of 256 samples in place of 32, Gradient Guard has 70.0 % under this attack "
         "(1 seed)."
     )
+
+
+def test_penalties_are_told_from_reputations():
+    decay, rounds, n, malicious = 0.9, [10, 20], 10, 2
+    weights = [(1 - decay**number) / (1 - decay) for number in rounds]
+
+    def told(of_malicious, of_honest):
+        """The measure, if clients are penalised in these shares of the rounds."""
+        rates = [of_honest] * (n - malicious) + [of_malicious] * malicious
+        record = {
+            "config": {"n_clients": n, "n_byzantine": malicious, "aggregator": {"decay": decay}},
+            "metrics": {
+                "rounds": rounds,
+                "reputation": [[w * (2 * malicious / n - rate) for rate in rates] for w in weights],
+            },
+        }
+        return penalties_told(SimpleNamespace(records=(record,)))
+
+    # Four of ten clients are penalised: all malicious ones, and two of the eight honest ones.
+    assert told(1.0, 0.25) == pytest.approx(100)
+    assert told(0.4, 0.4) == pytest.approx(0)
+    assert told(0.0, 0.5) == pytest.approx(-100 * 0.5 / 0.75)

@@ -353,3 +353,30 @@ def test_the_chapter_calls_no_printed_constant_proven():
     chapter = (Path(__file__).resolve().parent.parent / "notebooks/guarantees.md").read_text()
     assert "## Found and stated" in chapter
     assert "bound.unproven(n, f, 2)" in chapter
+
+
+def test_a_rule_that_returns_nan_is_not_robust():
+    class Lost(type(AGGREGATORS["mean"]())):
+        def _aggregate(self, updates, state, facts):
+            return updates.mean(0) * math.nan, state
+
+    updates = torch.tensor([[0.0], [1.0], [2.0], [100.0]])
+    lost = torch.tensor([math.nan])
+    assert set(violations(updates, lost, 1).values()) == {math.inf}
+    assert breakdown_point(Lost(), 9) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"aggregate": torch.zeros(3)}, r"aggregate has the shape \(3,\)"),
+        ({"f": 4}, "f=4 is out of range: must be from 0 to 3"),
+        ({"f": -1}, "f=-1 is out of range"),
+        ({"updates": torch.full((4, 1), math.inf)}, "updates hold a NaN or an Inf"),
+        ({"tolerance": -1.0}, "tolerance=-1.0"),
+    ],
+)
+def test_what_a_definition_cannot_be_computed_of_is_named(changes, message):
+    given_ = {"updates": torch.zeros(4, 1), "aggregate": torch.zeros(1), "f": 1, **changes}
+    with pytest.raises(ConfigError, match=message):
+        violations(**given_)

@@ -37,7 +37,7 @@ from fedlib.evidence.pages import one_seed
 from fedlib.evidence.report import Archive
 from fedlib.evidence.sensitivity import deciding
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
-from fedlib.evidence.tally import kind_of, tally
+from fedlib.evidence.tally import kind_of, tally, whole_rows
 from fedlib.evidence.verdicts import SeedValue, count_answers, decide, unstable
 from fedlib.grids import Variant, load_grid, paper_slugs, varied
 from fedlib.runs.store import Store
@@ -789,8 +789,8 @@ PARTLY = "holds in some readings or settings"
 MOSTLY_NOT = "does not hold in most readings or settings"
 
 
-def row(kind, reading=""):
-    claim = Claim("section 1", "A: b", (), min, above(0), "{}", reading=reading)
+def row(kind, reading="", is_part=False):
+    claim = Claim("section 1", "A: b", (), min, above(0), "{}", reading=reading, is_part=is_part)
     return Judgement(claim, "", "", "", kind)
 
 
@@ -820,6 +820,20 @@ def test_a_sentence_is_judged_by_all_of_its_rows(kinds, kind):
     rows = [row(kind) for kind in kinds]
     assert kind_of(rows) == kind
     assert kind_of(rows[::-1]) == kind
+
+
+def test_a_sentence_of_several_parts_holds_only_where_all_of_them_do():
+    def parts(*kinds, reading=""):
+        return [row(kind, reading, is_part=True) for kind in kinds]
+
+    assert kind_of(parts("holds", "holds")) == "holds"
+    assert kind_of(parts("holds", "does not hold")) == "does not hold"
+    assert kind_of(parts("holds", "undecided")) == "undecided"
+    assert kind_of(parts("holds", "contradicted in print")) == "contradicted in print"
+    # In one reading both parts hold, and by the text one of them fails.
+    by_code = parts("holds", "holds", reading="all choices of the code")
+    assert kind_of([*parts("holds", "does not hold"), *by_code]) == PARTLY
+    assert len(whole_rows([*parts("holds", "does not hold"), *by_code, row("tie")])) == 3
 
 
 def test_a_choice_that_the_text_does_not_name_does_not_make_a_sentence_hold_alone():

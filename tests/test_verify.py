@@ -219,3 +219,13 @@ def test_the_command_ends_with_one_if_a_run_is_different(capsys, monkeypatch, tm
     out = capsys.readouterr().out
     assert "    test_loss: is not in the stored run" in out
     assert "of 1 stored runs 1 different" in out
+
+
+def test_a_difference_names_the_first_values_and_the_last():
+    stored = {"rounds": [1, 2, 3], "test_accuracy": [0.5, 0.6, 0.7]}
+    found = {"rounds": [1, 2, 3], "test_accuracy": [0.501, 0.9, 0.71]}
+    (difference,) = differences(stored, found)
+    assert str(difference).endswith(
+        "3 of 3 values differ, the first after round 1 (0.5 and 0.501), and the last is 0.7 and "
+        "0.71"
+    )
