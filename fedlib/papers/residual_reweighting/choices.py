@@ -13,6 +13,7 @@ from fedlib.papers.residual_reweighting.keys import (
     APPROACHES,
     COORDINATE_WISE,
     FEW,
+    RULE_TITLES,
     Comparison,
     ImageBackdoor,
     LoanBackdoor,
@@ -68,7 +69,7 @@ VARIANTS = (
         "the same as that of the others (the text gives none)",
         "10 times as high (code)",
         with_changes("attack", rate_factor=10.0),
-        every(Comparison, "figure_3", "10", ("fedavg", "ours")),
+        every(Comparison, "figure_3", "10", RULE_TITLES),
     ),
     Variant(
         "delta",
