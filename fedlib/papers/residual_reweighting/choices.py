@@ -221,4 +221,4 @@ VARIANTS = (
 SCALE = next(variant for variant in VARIANTS if variant.key == "scale")
 """Model replacement with a factor of 10, with which it does what its name says on the loans."""
 ATTACKER_RATE = next(variant for variant in VARIANTS if variant.key == "attacker_rate")
-"""Label flippers on MNIST that learn at the rate of the authors' code, where the text gives none."""
+"""Label flippers on MNIST that learn at the rate of the authors' code. The text gives none."""
