@@ -492,7 +492,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     assert "in 1 of 16 readings (no decay), and it does not in 1. 14 readings are" in readings
     assert readings.endswith(" 2 of these 2 verdicts rest on one seed.")
     assert "0.10 under full-Krum, so that mostly honest clients are penalised" in maps
-    assert "0.60 under full-trim, which tells little" in maps
+    assert "0.60 under full-trim, which is nearer to chance than to certainty" in maps
     assert "At 50 % malicious clients under full-trim it is 0.50 on MNIST and 0.30 on" in maps
     assert "still has 85.0 %, which is 5.0 points less than without an attack" in matching
     shares(store, guard, (0.9, 0.8, 0.3, 0.2, 0.2, 0.2), seed=3, attack="full_krum")

@@ -279,7 +279,7 @@ def test_tables_show_ours_above_the_published(tmp_path):
         "–\n\nnot published",
     )
     summary = tables.summary(archive).text
-    assert summary.startswith("The paper prints 371 numbers.")
+    assert summary.startswith("Besides averages, the paper prints 371 numbers.")
     assert "2 of its accuracies and 1 of its rates of success are computed so far." in summary
     assert "1 of these accuracies agrees with the printed one." in summary
     assert summary.endswith(f"paper's, and {371 - 3} are not computed at paper scale.")
@@ -426,8 +426,9 @@ def test_statistics_of_the_claims_by_hand(tmp_path):
     assert statistics.lead_in_steadiness([5, 7, 6, 1, 9, 3]) == 8 - 2
     assert statistics.typical_shortfall(2)([1, 3, 9, 9, 4, 6]) == 9 - 5
     assert statistics.mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
-    # The repeated median is four above at the second place; the lowest of both are equal.
-    assert statistics.largest_lead_of_second_half([1, 4, 9, 1, 8, 9]) == 4
+    assert statistics.mean_lead_of_second_half([1, 4, 9, 1, 8, 9]) == pytest.approx(4 / 3)
+    # The first loses 1, and the others lose 3 and -3.
+    assert statistics.least_loss_beyond_the_first([9, 8, 5, 2, 1, 4]) == -3 - 1
     # Groups of four thresholds span 6 and 2, then 1 and 3.
     spans = [1, 7, 2, 3, 5, 5, 5, 7, 0, 1, 1, 1, 4, 4, 1, 4]
     assert statistics.span_reduction(spans) == 4 - 2
@@ -583,7 +584,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "between 6.5 % and 12.5 % (2 seeds, at the paper's scale)" in backdoor
     assert "The 2 seeds of reweighting give 9.0 and 10.0 %." in backdoor
     assert "At the end of the training the backdoor works on 71.5 % of the loans" in replaced
-    assert numbers.startswith("The paper prints 371 numbers.")
+    assert numbers.startswith("Besides averages, the paper prints 371 numbers.")
 
 
 def test_a_model_of_few_words_is_told_over_the_last_rounds(tmp_path):

@@ -530,7 +530,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
                 accuracy = 0.5
             put(
                 store, cell, "paper", accuracy, test_loss=[2.0, 1.0],
-                robustness_level=[0.1, level], decision=decision,
+                robustness_level=[level, level], decision=decision,
             )  # fmt: skip
     greedy, ipm, defended, *unknown = finding.found(Archive(GRID, store))
     assert greedy.startswith(
@@ -569,7 +569,7 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
                 loss = [2.0, None if left is None else 1.0]
                 put(
                     store, cell, "paper", 0.8625, test_loss=loss,
-                    robustness_level=[0.1, left], decision=decision,
+                    robustness_level=[left, left], decision=decision,
                 )  # fmt: skip
     first = finding.found(Archive(GRID, store))[0]
     assert said in first
@@ -582,7 +582,10 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
         assert not isinstance(first, Headed)
 
 
-@pytest.mark.parametrize(("signs", "so"), [("flat", ", and so do attacks that learn nothing"),
+_AND_SO_DO = ", and so do two simple attacks that learn no policy"
+
+
+@pytest.mark.parametrize(("signs", "so"), [("flat", _AND_SO_DO),
                                           ("circle", "")])  # fmt: skip
 def test_the_headline_says_if_attacks_that_learn_nothing_destroy_the_model_too(
     tmp_path, quiet, signs, so
@@ -639,12 +642,13 @@ def test_other_ways_to_build_the_attack_are_told_beside_the_usual_one(tmp_path):
             if cell.key in left and (seed == 1 or "variants" not in cell.key):
                 put(
                     store, cell, "paper", 0.9, test_loss=[2.0, 1.0],
-                    robustness_level=[0.1, left[cell.key] / seed],
+                    robustness_level=[left[cell.key] / seed] * 2,
                 )  # fmt: skip
     note = tables.stronger_note(Archive(GRID, store), "median")
     assert note.text == (
-        "What is left of the certified level under the median: If the attack learns once, as in "
-        "the text, 25 % is left, and 75 % otherwise (1 seed)."
+        "What is left of the certified level under the median, by the mean of the last 5 "
+        "evaluations: If the attack learns once, as in the text, 25 % is left, and 75 % otherwise "
+        "(1 seed)."
     )
     assert [link.shown for link in note.text.links] == ["25 %", "75 %"]
 

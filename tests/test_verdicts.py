@@ -1086,6 +1086,7 @@ READINGS_AT_CHANCE = {
     "learned once, as in the text",
     "batches of 10 in place of 50",
     "parameters in a ball of radius 10",
+    "without FoolsGold, whose model calls all reviews positive",
 }
 """The readings in which these claims were looked at."""
 

@@ -265,7 +265,7 @@ def standing(
         if sum(name in results for results in playing) < _MOST * len(playing)
     ]
     columns = replace(columns, waiting=frozenset(waiting))
-    noise = NoiseBook([*others, *known])
+    noise = NoiseBook([*others, *known], other_partitions=True)
     rows = ranked([Row(name, columns, held[name]) for name in names], noise)
     # Of the rows that can be ranked, the seeds that all of their bouts have are those that tell.
     complete = [

@@ -243,7 +243,8 @@ class Judge:
             if weighed.unstable and verdict.kind == UNDECIDED and len(found) < ENOUGH_SEEDS:
                 verdict = Verdict(UNDECIDED, said_of_unstable(len(found)))
             # The only seed that a destroyed model has left is no sample of all seeds.
-            if len(found) == 1 and len(seeds) > 2 and verdict.kind in DECIDED:
+            ruined = bool(claim.nothing_means) and len(found) == 1
+            if ruined and len(seeds) > 2 and verdict.kind in DECIDED:
                 verdict = Verdict(UNDECIDED, f"only 1 of {len(seeds)} seeds can be judged")
         here = statistic_in_words(claim, [seed.shown for seed in found])
         noise = max(seed.noise for seed in values)

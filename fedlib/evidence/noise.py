@@ -173,11 +173,14 @@ class NoiseBook:
     at_chance
         Whether the quantity is an accuracy. Runs at chance say nothing of the spread and are then
         left out.
+    other_partitions
+        Whether runs on the same data serve in the last place if they are shared out in another way.
     """
 
     results: Iterable[CellResult]
     measure: Measure = accuracy
     at_chance: bool = True
+    other_partitions: bool = False
     _pools: dict[tuple[str, ...], Noise | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -204,7 +207,8 @@ class NoiseBook:
 
     def of(self, result: CellResult) -> Noise | None:
         """Return the noise of a cell's protocol, or None if too few cells have several seeds."""
-        for level, origin in zip(_levels(result), _ORIGINS, strict=True):
+        origins = _ORIGINS if self.other_partitions else _ORIGINS[:-1]
+        for level, origin in zip(_levels(result), origins, strict=False):
             noise = self._pools.get(level)
             if noise is not None and noise.freedom >= LEAST_FREEDOM:
                 return Noise(noise.sd, noise.freedom, noise.unstable, origin)
@@ -255,7 +259,13 @@ class NoiseBook:
 _WORK = ("model", "n_clients", "rounds")
 _LEARNING = ("data", "client", "learning_rate", "decay", "server_step")
 """The fields of a configuration that make a protocol, those of the looser kind first."""
-_ORIGINS = ("", "of other protocols", "of other protocols", "of other scales")
+_ORIGINS = (
+    "",
+    "of other protocols",
+    "of other protocols",
+    "of other scales",
+    "of data that are shared out in another way",
+)
 
 
 def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
@@ -268,7 +278,8 @@ def _levels(result: CellResult) -> tuple[tuple[str, ...], ...]:
     work = json.dumps([size, client.get("batch_size"), *map(config.get, _WORK)])
     learning = json.dumps([*map(config.get, _LEARNING)])
     at_scale = same_data, result.scale
-    return (*at_scale, work, learning), (*at_scale, work), at_scale, (same_data,)
+    however = "however shared out", data["name"], data["source"], data["variant"]
+    return (*at_scale, work, learning), (*at_scale, work), at_scale, (same_data,), however
 
 
 def resolution(result: CellResult, percent: float) -> float:

@@ -160,9 +160,9 @@ def _group(slug: str, place: str, says: str, rows: Sequence[Judgement], taken: s
     this page has already are in ``taken``, to which the new ones are added.
     """
     kind = kind_of_sentence(rows)
-    anchor, *others = _anchors(slug, place, rows)
-    former = [one for one in others if one not in taken]
-    taken.update(former)
+    free = [one for one in _anchors(slug, place, rows) if one not in taken]
+    anchor, *former = free or [sentence_anchor(slug, place, says)]
+    taken.update([anchor, *former])
     # Those that are decided come first, otherwise the rows stand in the order of the claims.
     items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
     return (

@@ -116,7 +116,9 @@ def _error_curve(result: CellResult) -> tuple[np.ndarray, np.ndarray] | None:
     tried = [
         (max(level, _LEAST_LEVEL), error)
         for level, error in zip(
-            metrics["perturbation_level"], metrics["perturbation_error"], strict=True
+            metrics.get("perturbation_level", ()),
+            metrics.get("perturbation_error", ()),
+            strict=True,
         )
         if level is not None and error is not None
     ]
