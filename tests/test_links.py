@@ -23,7 +23,7 @@ from fedlib.evidence.pages.kinds import LOOKS
 from fedlib.evidence.pages.marks import Page
 from fedlib.evidence.pages.opened import judged_claims, opened
 from fedlib.evidence.pages.records import records
-from fedlib.evidence.pages.verdicts import all_verdicts, tally_bars, verdicts
+from fedlib.evidence.pages.verdicts import abstracts, all_verdicts, tally_bars, verdicts
 from fedlib.evidence.report import Archive, Table
 from fedlib.evidence.tally import (
     NOT_COMPUTED,
@@ -231,6 +231,12 @@ def test_the_verdict_page_has_every_claim_once_and_its_links_work(anchors, slug)
     for address in addresses(text):
         assert urlsplit(address).path == f"../book/records/{slug}.html"
         assert urlsplit(address).fragment in anchors[slug]
+
+
+def test_the_sentences_of_the_abstracts_lead_to_those_of_the_papers():
+    found = set(ids("".join(verdicts(Page(""), slug) for slug in SLUGS)))
+    led_to = [urlsplit(address).fragment for address in addresses(abstracts(Page("")))]
+    assert led_to and set(led_to) <= found
 
 
 @pytest.mark.parametrize("slug", SLUGS)

@@ -226,6 +226,6 @@ def test_a_difference_names_the_first_values_and_the_last():
     found = {"rounds": [1, 2, 3], "test_accuracy": [0.501, 0.9, 0.71]}
     (difference,) = differences(stored, found)
     assert str(difference).endswith(
-        "3 of 3 values differ, the first after round 1 (0.5 and 0.501), and the last is 0.7 and "
-        "0.71"
+        "3 of 3 values differ, the first after round 1 (0.5 stored, 0.501 now), the last after "
+        "round 3 (0.7 stored, 0.71 now)"
     )

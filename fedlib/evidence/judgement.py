@@ -39,8 +39,8 @@ class Judgement:
         The runs that the claim needs next, as keys of cells with their seed. It is empty if the
         verdict is firm, or if no run is planned for the claim or could decide it.
     noise_unknown_on
-        The data sets on which the spread between seeds is not known, so that first seeds alone
-        decide nothing.
+        The data sets on which the spread between seeds is not known as they are shared out here, so
+        that first seeds alone decide nothing.
     """
 
     claim: Claim

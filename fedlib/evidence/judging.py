@@ -177,7 +177,7 @@ class Judge:
         return next_runs(self.archive, claim)
 
     def noise_known_on(self, claim: Claim) -> dict[Shared, int]:
-        """Return the degrees of freedom of a claim's noise on each data set of its cells.
+        """Return the degrees of freedom of a claim's noise, by how its cells' data are shared out.
 
         With fewer than ``LEAST_FREEDOM`` the first seeds of the claim's cells decide nothing. A
         question of yes or no has no noise, and this is empty for it.

@@ -95,10 +95,11 @@ def _difference(name: str, stored: Any, found: Any, rounds: Any) -> Difference |
     if len(before) > 1:
         text += f"; {len(places)} of {len(before)} values differ"
         text += f", the first{_words(places[0], stored, rounds)}"
-        for place, of in ((places[0], " "), (places[-1], ", and the last ")):
-            if place != worst and (place != places[0] or of == " "):
-                pair = f"{_shown(before[place])} and {_shown(now[place])}"
-                text += f"{of}({pair})" if of == " " else f"{of}is {pair}"
+        if places[0] != worst:
+            text += f" ({_shown(before[places[0]])} stored, {_shown(now[places[0]])} now)"
+        if places[-1] not in (worst, places[0]):
+            text += f", the last{_words(places[-1], stored, rounds)}"
+            text += f" ({_shown(before[places[-1]])} stored, {_shown(now[places[-1]])} now)"
     return Difference(name, apart[worst], text)
 
 

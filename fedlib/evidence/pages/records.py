@@ -211,9 +211,9 @@ def _next(archive: Archive, row: Judgement, cells: Sequence[str]) -> str:
     titles = [DATASETS[name].title for name in row.noise_unknown_on]
     if titles:
         said += (
-            f" For {' and '.join(titles)} it is not known how far two seeds are apart in this "
-            "number, so that second seeds of some cells are needed too. The command "
-            "<code>python -m fedlib plan</code> lists them."
+            f" For {' and '.join(titles)}, shared out as in this row, it is not known how far two "
+            "seeds are apart in this number, so that second seeds of some cells are needed too. "
+            "The command <code>python -m fedlib plan</code> lists them."
         )
     command = run_command(archive.grid.slug, "paper", seed, keys)
     return f"<p>{said}</p>{_command(command)}"

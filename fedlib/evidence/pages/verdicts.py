@@ -90,9 +90,10 @@ def verdicts(page: Page, slug: str) -> str:
     for row in own:
         asked.setdefault(row.claim.says, []).append(row)
     of_book = [((OWN, says), rows) for says, rows in asked.items()]
-    taken = {_anchors(slug, place, rows)[0] for (place, _), rows in [*of_paper, *of_book]}
+    firsts = {_anchors(slug, place, rows)[0] for (place, _), rows in [*of_paper, *of_book]}
+    used: set[str] = set()
     groups, questions = (
-        [_group(slug, place, says, rows, taken) for (place, says), rows in found]
+        [_group(slug, place, says, rows, firsts, used) for (place, says), rows in found]
         for found in (of_paper, of_book)
     )
     title = '<p class="fedlib-own">Questions that no paper answers, but this book asks:</p>'
@@ -153,16 +154,26 @@ def _anchors(slug: str, place: str, rows: Sequence[Judgement]) -> list[str]:
     )
 
 
-def _group(slug: str, place: str, says: str, rows: Sequence[Judgement], taken: set[str]) -> str:
+def _group(
+    slug: str,
+    place: str,
+    says: str,
+    rows: Sequence[Judgement],
+    firsts: set[str],
+    used: set[str],
+) -> str:
     """Return the HTML of a sentence, which unfolds into its rows.
 
-    Links to a sentence that has become a part of another one lead to that one. The anchors that
-    this page has already are in ``taken``, to which the new ones are added.
+    Links to a sentence that has become a part of another one lead to that one. ``firsts`` are the
+    anchors of the sentences of this page. Those that the page has already are in ``used``, to which
+    the new ones are added. Two sentences that were one before share their first anchor, and the
+    second of them gets one of its present words.
     """
     kind = kind_of_sentence(rows)
-    free = [one for one in _anchors(slug, place, rows) if one not in taken]
-    anchor, *former = free or [sentence_anchor(slug, place, says)]
-    taken.update([anchor, *former])
+    first, *others = _anchors(slug, place, rows)
+    anchor = sentence_anchor(slug, place, says) if first in used else first
+    former = [one for one in others if one not in firsts | used]
+    used.update([anchor, *former])
     # Those that are decided come first, otherwise the rows stand in the order of the claims.
     items = "".join(_row(slug, row) for row in sorted(rows, key=lambda row: not row.decided))
     return (

@@ -22,8 +22,8 @@ def breakdown_note(n_points: int = 100) -> Note:
     names = {"repeated_median": "the repeated median", "theil_sen": "Theil-Sen"}
     found = [f"{_least_outliers(key, n_points)} for {name}" for key, name in names.items()]
     return Note(
-        f"Take {n_points} points on a line, and replace more and more of them by values that are "
-        "a billion times as large. The number that carries the fitted line away is "
+        f"Take {n_points} points on a line, and replace more and more of them by values of a "
+        "billion and more. The smallest number that carries the fitted line away is "
         f"{' and '.join(found)}. The paper says 50 % and 29.3 % (sections 3.1 and 4.5)."
     )
 
