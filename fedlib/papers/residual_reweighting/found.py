@@ -355,8 +355,8 @@ def _standing_of_the_tables(archive: Archive) -> str:
     else:
         agreeing = f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}"
     return (
-        f"The paper prints {counts.total()} numbers. By its protocol and on its data, "
-        f"{plural(compared, 'number')} can be compared so far, and {agreeing}. "
+        f"Besides averages, the paper prints {counts.total()} numbers. By its protocol and on its "
+        f"data, {plural(compared, 'number')} can be compared so far, and {agreeing}. "
         f"{_successes(counts['success'])}"
         f"{counts['other data']} numbers are computed on other data than the paper's, and "
         f"{counts['missing']} are not computed at the paper's scale yet."
