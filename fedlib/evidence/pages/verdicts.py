@@ -25,6 +25,7 @@ from fedlib.evidence.table import plural
 from fedlib.evidence.tally import (
     FAILS_MOSTLY,
     HOLDS_PARTLY,
+    in_words,
     kind_of_row,
     kind_of_sentence,
     sentences,
@@ -192,7 +193,8 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     if any(row.claim.is_part for row in rows):
         joined = whole_rows(rows)
         kinds = Counter(kind_of_row(row) for row in joined)
-        said = ", ".join(f"{kinds[kind]} {kind}" for kind in _KINDS_OF_ROWS if kinds[kind])
+        counted = ((kind, kinds[kind]) for kind in _KINDS_OF_ROWS if kinds[kind])
+        said = ", ".join(f"{count} {in_words(kind, count)}" for kind, count in counted)
         return f"{plural(len(rows), 'row')}, which are parts; all parts together: {said}"
     counts = counted_rows(rows)
     decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
