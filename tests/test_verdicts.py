@@ -396,16 +396,15 @@ def test_too_few_seeds_take_the_noise_of_another_scale_and_say_so(store, toy):
     assert row.verdict == "undecided: one seed, too near the limit"
 
 
-def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_protocol(toy, store):
-    """Clients with momentum have steady seeds, and those without have none of their own yet."""
+def with_others(toy, store, changed):
+    """An archive of steady seeds, and of a first seed of the same cells with a changed run."""
 
     def cells(scale, seed, data):
         mine = toy.cells(scale, seed, data)
-        client = replace(mine[0].config.client, momentum=0.5)
         others = [
-            replace(cell, key=cell.key.replace("table", "other"), config=cell.config.with_(
-                client=client)) for cell in mine
-        ]  # fmt: skip
+            replace(cell, key=cell.key.replace("table", "other"), config=changed(cell.config))
+            for cell in mine
+        ]
         return [*mine, *others]
 
     grid = replace(toy, cells=cells)
@@ -413,7 +412,13 @@ def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_proto
     for cell in grid.cells("paper", 1, real):
         if cell.key.startswith("other/"):
             put(store, cell, "paper", 0.8, {"data_checksum": MNIST})
-    archive = Archive(grid, store)
+    return Archive(grid, store)
+
+
+def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_protocol(toy, store):
+    archive = with_others(
+        toy, store, lambda run: run.with_(client=replace(run.client, momentum=0.5))
+    )
     own = archive.noise.of(archive.best("table/mean"))
     other = archive.noise.of(archive.best("other/mean"))
     assert (own.freedom, own.origin) == (4, "")
@@ -421,21 +426,8 @@ def test_the_noise_of_clients_that_learn_in_another_way_is_that_of_another_proto
 
 
 def test_the_noise_of_data_shared_out_in_another_way_is_not_known(toy, store):
-    def cells(scale, seed, data):
-        mine = toy.cells(scale, seed, data)
-        partition = make_partition({"name": "dirichlet", "alpha": 0.1})
-        others = [
-            replace(cell, key=cell.key.replace("table", "other"), config=cell.config.with_(
-                partition=partition)) for cell in mine
-        ]  # fmt: skip
-        return [*mine, *others]
-
-    grid = replace(toy, cells=cells)
-    fill(store, grid, {"mean": (50, 52, 51), "median": (60, 61, 62)})
-    for cell in grid.cells("paper", 1, real):
-        if cell.key.startswith("other/"):
-            put(store, cell, "paper", 0.8, {"data_checksum": MNIST})
-    archive = Archive(grid, store)
+    partition = make_partition({"name": "dirichlet", "alpha": 0.1})
+    archive = with_others(toy, store, lambda run: run.with_(partition=partition))
     assert archive.noise.of(archive.best("table/mean")).freedom == 4
     assert archive.noise.of(archive.best("other/mean")) is None
     known = [archive.noise.freedom(archive.shared(f"{key}/mean")) for key in ("table", "other")]
