@@ -132,6 +132,10 @@ def no_date(record):
     record["provenance"]["started"] = "today"
 
 
+def called_real(record):
+    record["provenance"]["data"] = "MNIST"
+
+
 def no_threads(record):
     record["provenance"]["threads"] = 0
 
@@ -168,6 +172,7 @@ def lost_file(record):
         (no_losses, "metrics.train_loss must be 1 numbers"),
         (text_for_a_loss, "metrics.test_loss must be 1 numbers"),
         (no_date, "provenance.started='today' must be a date and time"),
+        (called_real, "provenance.data='MNIST' must say that the data are embedded"),
         (no_threads, "provenance.threads=0 must be at least 1"),
         (truth_for_a_seed, "seed=True must be a whole number"),
         (another_paper, "slug='other' must be 'toy'"),

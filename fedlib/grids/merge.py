@@ -227,6 +227,7 @@ class _OfPaper:
         except ConfigError as error:
             raise _RefusalError(str(error)) from error
         _check_metrics(record["metrics"], config)
+        _check_label(record["provenance"]["data"], config.data)
         checksum = record["provenance"]["data_checksum"]
         stored = self.checksums.get(config.data, checksum)
         if stored != checksum:
@@ -290,6 +291,16 @@ def _check_provenance(made: dict[str, Any]) -> None:
             f"provenance.started={made['started']!r} must be a date and time in the form of ISO "
             "8601."
         ) from error
+
+
+def _check_label(label: str, data: DataConfig) -> None:
+    """Check that captions will not take real data for embedded ones, or embedded ones for real."""
+    embedded = data.source == "embedded"
+    if label.startswith("embedded ") != embedded:
+        raise _RefusalError(
+            f"provenance.data={label!r} must {'' if embedded else 'not '}say that the data are "
+            f"embedded, because its configuration has data.source={data.source!r}."
+        )
 
 
 def _check_metrics(metrics: dict[str, Any], config: RunConfig) -> None:
