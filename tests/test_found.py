@@ -1,5 +1,7 @@
 """What chapters have found: headlines, links, and the line on the front page."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from fedlib.evidence.found import Found, Headed
@@ -30,15 +32,18 @@ def test_the_front_page_has_the_first_finding_folded_below_its_headline(headed, 
     sentences = (headed, "Another.")
     monkeypatch.setattr(page_of_found, "found_in", lambda slug, archive: Found(sentences))
     monkeypatch.setattr(page_of_found, "opened", lambda slug: None)
+    monkeypatch.setattr(page_of_found, "load_grid", lambda slug: SimpleNamespace(name="A toy"))
     assert page_of_found.found(None, "toy") == (
-        '```{raw} html\n<details class="fedlib-finding"><summary>Krum &amp; 75\u00a0% hold.'
-        '</summary><p>It keeps <a href="#cell">75\u00a0%</a>. <a href="../notebooks/toy.html">The '
-        "chapter</a> says more.</p></details>\n```"
+        '```{raw} html\n<details class="fedlib-finding"><summary><span class="fedlib-of">A toy:'
+        '</span> Krum &amp; 75\u00a0% hold.</summary><p>It keeps <a href="#cell">75\u00a0%</a>. '
+        '<a href="../notebooks/toy.html">The chapter</a> says more.</p></details>\n```'
     )
 
 
 def test_a_finding_without_a_headline_is_not_folded():
-    assert page_of_found.folded("Krum's runs are not computed yet.", "a.html", "The arena") == (
-        '```{raw} html\n<p class="fedlib-finding">Krum\u2019s runs are not computed yet. '
+    said = "Krum's runs are not computed yet."
+    assert page_of_found.folded(said, "Arena", "a.html", "The arena") == (
+        '```{raw} html\n<p class="fedlib-finding"><span class="fedlib-of">Arena:</span> '
+        "Krum\u2019s runs are not computed yet. "
         '<a href="a.html">The arena</a> says more.</p>\n```'
     )

@@ -102,7 +102,7 @@ def first(page: Page) -> str:
         f"same {len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
         f"The runs: {standing.basis}.)"
     )
-    return folded(Headed(head, body) if head else body, "arena.html", "The arena")
+    return folded(Headed(head, body) if head else body, "Arena", "arena.html", "The arena")
 
 
 @page_mark("arena_basis:SETTING")
