@@ -14,13 +14,16 @@ class PublishedValue:
     Attributes
     ----------
     item
-        The table that it is from, such as ``table_iv``.
+        The table that it is from, such as ``table_iv``, or the data set that sentences of the text
+        give numbers for.
     setting
-        The data set and the partition, such as ``cifar10_iid``.
+        What the columns of the item differ in. It may be the data set and the partition, such as
+        ``cifar10_iid``, a number of attackers, or ``average``.
     attack
         The attack. It is empty if the item has none.
     aggregator
-        The aggregation rule. It is empty if the paper does not state it.
+        The aggregation rule. It is empty if the item has only one, or if the paper does not state
+        it.
     momentum
         The clients' momentum. It is None if the item has none.
     quantity

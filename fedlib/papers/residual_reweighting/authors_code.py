@@ -110,7 +110,7 @@ SINGLE_CHOICES = (
     Variant(
         "attacker_rate",
         "learning rate of the label flippers",
-        "the same as that of the others (text)",
+        "the same as that of the others (the text gives none)",
         "10 times as high (code)",
         with_changes("attack", rate_factor=CODES_RATE_FACTOR),
         _FLIPPED,

@@ -355,7 +355,7 @@ def _standing_of_the_tables(archive: Archive) -> str:
     else:
         agreeing = f"{counts['agrees']} of them {'agrees' if counts['agrees'] == 1 else 'agree'}"
     return (
-        f"Besides averages, the paper prints {counts.total()} numbers. By its protocol and on its "
+        f"Besides averages, the paper states {counts.total()} values. By its protocol and on its "
         f"data, {plural(compared, 'number')} can be compared so far, and {agreeing}. "
         f"{_successes(counts['success'])}"
         f"{counts['other data']} numbers are computed on other data than the paper's, and "

@@ -257,13 +257,15 @@ def rop_costs(
     points: float,
     words: str = "",
     unit: str = "",
+    reading: str = "",
 ) -> Claim:
     """ROP costs the stated ``points``, within the margin of its cell in Table IV.
 
     The claim says ``words`` of them, if these are not the number itself, and in which ``unit`` they
-    are taken.
+    are taken. ``reading`` is how the text is read for it.
     """
     where = place_title(setting, rule, momentum)
+    reworded_since = bool(words or reading)
     return claim(
         place,
         f"{where}: ROP costs {words or f'{points:g} points'}" + (f", {unit}" if unit else ""),
@@ -271,7 +273,10 @@ def rop_costs(
         drop,
         range_of_cost(setting, rule, momentum, points),
         "the accuracy [falls|rises] by {:.1f} points",
-        former=Former(f"{where}: ROP costs {points:g} points") if words else None,
+        former=Former(f"{where}: ROP costs {points:g} points", reading="")
+        if reworded_since
+        else None,
+        reading=reading,
         sentence=f"ROP costs {words}" if unit else "",
     )
 

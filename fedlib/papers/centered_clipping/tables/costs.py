@@ -8,7 +8,8 @@ from fedlib.papers.centered_clipping.keys import table_iv
 from fedlib.papers.centered_clipping.published import published_accuracies
 from fedlib.papers.centered_clipping.settings import CLIPPING, place_title
 
-# What the text says that ROP costs, in points: place, setting, rule, momentum, cost.
+# What the text says that ROP costs, in points: place, setting, rule, momentum, cost. Of a range
+# the lower end stands here, because it is the easier one to fit.
 STATED = (
     ("Fig. 4", "fmnist_iid", "cc_tau0.1", 0.99, 5),
     ("Fig. 4", "fmnist_iid", "cc_tau1", 0.99, 7),
@@ -18,6 +19,8 @@ STATED = (
     ("Fig. 8", "fmnist_noniid", "cc_tau1", 0.99, 20),
     ("Fig. 9", "cifar10_noniid", "tm", 0.99, 35),
 )
+
+_RANGES = {"Fig. 7": "20 to 25"}
 
 
 def stated_costs_table() -> Table:
@@ -38,7 +41,7 @@ def stated_costs_table() -> Table:
             (
                 f"{place}, text",
                 place_title(setting, rule, momentum),
-                f"{cost:g}",
+                _RANGES.get(place, f"{cost:g}"),
                 f"{left:.2f}",
                 f"{left + cost:.2f}",
                 f"{100 * left / (100 - cost):.2f}",
@@ -59,7 +62,8 @@ def stated_costs_table() -> Table:
     caption = (
         "Whether the costs of ROP that the text states fit the accuracies of Table IV. All numbers "
         "are in %. The paper does not print the accuracy without an attack, so it is computed from "
-        f"the two. The sum fits if it is at most {MARGIN:g} points above the highest accuracy that "
+        "the two. Where the text has a range, they are computed with its lower end. The sum fits "
+        f"if it is at most {MARGIN:g} points above the highest accuracy that "
         "Table IV has for the setting"
     )
     return Table(heads, tuple(rows), caption, classes)

@@ -52,7 +52,8 @@ _IMAGES = (
         min,
         _SUCCEEDS,
         _EXCESS,
-        former=Former("MNIST, naive backdoor: it succeeds against FedAvg"),
+        reading="the sentence stands beside a figure of CIFAR-10, but names no data",
+        former=Former("MNIST, naive backdoor: it succeeds against FedAvg", reading=""),
     ),
     excess_claim(
         "section 4.3, Table 3",
@@ -359,7 +360,9 @@ _LOANS = (
         max,
         _TO_NOTHING,
         _EXCESS,
-        former=Former("Loans, model replacement: no success against FoolsGold"),
+        reading='"except FoolsGold" is taken to be said of the naive backdoor alone, with which '
+        "the sentence goes on",
+        former=Former("Loans, model replacement: no success against FoolsGold", reading=""),
     ),
 )
 

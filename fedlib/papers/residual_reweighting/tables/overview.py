@@ -17,7 +17,7 @@ def summary(archive: Archive) -> Note:
     counts = standings(archive)
     compared, agreeing = counts["agrees"] + counts["differs"], counts["agrees"]
     return Note(
-        f"Besides averages, the paper prints {counts.total()} numbers. At paper scale and on the "
+        f"Besides averages, the paper states {counts.total()} values. At paper scale and on the "
         f"paper's data, {compared} of its accuracies and {counts['success']} of its rates of "
         f"success are computed so far. Within the margin, {agreeing} of these accuracies "
         f"{'agrees' if agreeing == 1 else 'agree'} with the printed one. Rates of success get no "
