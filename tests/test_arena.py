@@ -324,6 +324,16 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     assert board.headline(found, called, "equal data") == (
         "Of 4 rules, trimmed mean and median survive 3 attacks best (equal data)."
     )
+    # A second setting in which one of the two is first, and one that has no ranks.
+    store_bouts(
+        {"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 65.0}, setting="iid_f10"
+    )
+    both = [standing_in(setting) for setting in ("iid_f5", "iid_f10")]
+    assert (
+        board.best_everywhere(both, called) == "median is among the best in the other setting too."
+    )
+    assert board.best_everywhere(both[:1], called) == ""
+    assert board.best_everywhere([*both, standing_in("dirichlet_f5")], called) == ""
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
     assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean
     shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})

@@ -504,7 +504,7 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
         "to an accuracy of 10 %. With votes on 64 images in place of 3, it keeps 69 %."
     )
     assert (
-        " Here each client votes on 3 images. It leaves 0.69 with votes on 64 (one seed, at the "
+        " Here each client votes on 3 images. With votes on 64 it has 0.69 (one seed, at the "
         "paper's scale). A rule" in attack
     )
     assert attack.endswith(
@@ -513,8 +513,8 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
     put_cells(store, {f"variants/code/{base}/cent2p": 0.2})
     attack = found(Archive(GRID, store))[0]
     assert (
-        "paper's scale) and 0.20 with all choices of the authors' code (one seed, at the paper's "
-        "scale)." in attack
+        "paper's scale) and with all choices of the authors' code it has 0.20 (one seed, at the "
+        "paper's scale)." in attack
     )
 
 

@@ -279,7 +279,7 @@ def test_tables_show_ours_above_the_published(tmp_path):
         "–\n\nnot published",
     )
     summary = tables.summary(archive).text
-    assert summary.startswith("Besides averages, the paper prints 371 numbers.")
+    assert summary.startswith("Besides averages, the paper states 371 values.")
     assert "2 of its accuracies and 1 of its rates of success are computed so far." in summary
     assert "1 of these accuracies agrees with the printed one." in summary
     assert summary.endswith(f"paper's, and {371 - 3} are not computed at paper scale.")
@@ -584,7 +584,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "between 6.5 % and 12.5 % (2 seeds, at the paper's scale)" in backdoor
     assert "The 2 seeds of reweighting give 9.0 and 10.0 %." in backdoor
     assert "At the end of the training the backdoor works on 71.5 % of the loans" in replaced
-    assert numbers.startswith("Besides averages, the paper prints 371 numbers.")
+    assert numbers.startswith("Besides averages, the paper states 371 values.")
 
 
 def test_a_model_of_few_words_is_told_over_the_last_rounds(tmp_path):
@@ -651,8 +651,7 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
         "On MNIST, ten label flippers of 100 cost residual-based reweighting 10.0 points and plain "
-        "averaging 7.0 points (one seed). The accuracy of reweighting is then below "
-        "that of plain averaging."
+        "averaging 7.0 points (one seed). Reweighting is then less accurate than plain averaging."
     )
     assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first
     # Seeds that are far apart are told one by one.
@@ -663,9 +662,20 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             put(store, cell, "paper", accuracy, attack_success=[0.0, 0.5])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head.endswith(
-        "(2 seeds). The accuracy of reweighting is then below that of plain averaging in 2 of them."
+        "(2 seeds). In 2 of them, reweighting is then less accurate than plain averaging."
     )
     assert "Reweighting takes 80.0 and 50.0 % of the ones for sevens, and plain averaging" in first
+    # Attackers that learn faster are compared with the same seed.
+    faster = "variants/attacker_rate/figure_3/10"
+    for cell in GRID.cells("paper", 2, real):
+        if cell.key in (f"{faster}/ours", f"{faster}/fedavg"):
+            put(store, cell, "paper", 0.94, attack_success=[0.0, 0.01])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert first.head.endswith("reweighting has 94.0 % and plain averaging 94.0 % (1 seed).")
+    assert (
+        " In this seed reweighting has 93.0 % without attackers, and 83.0 % if they learn at the "
+        "rate of the others. So faster flippers seem to stand out more" in first
+    )
 
 
 def test_a_backdoor_in_digits_stands_beside_what_is_printed(tmp_path):

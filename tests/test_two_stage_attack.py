@@ -582,7 +582,10 @@ def test_every_way_in_which_a_model_ends_is_counted_once(tmp_path, seeds, said):
         assert not isinstance(first, Headed)
 
 
-_AND_SO_DO = ", and so do two simple attacks that learn no policy"
+_AND_SO_DO = (
+    ", and so do two simple attacks that learn no policy (a greedy one, and one that sends "
+    "constant signs)"
+)
 
 
 @pytest.mark.parametrize(("signs", "so"), [("flat", _AND_SO_DO),

@@ -724,7 +724,9 @@ def test_the_page_counts_what_single_seeds_would_have_said(monkeypatch):
     assert "7 single seeds would give the verdict *holds* or *does not hold* if they were" in said
     assert "For 3 of them (43 %) all seeds together give the same verdict" in said
     assert "For 2 all seeds together decide nothing, for 1 they tie, and for 1 they give" in said
+    assert "43 % of the verdicts that single seeds" in one_seed.one_seed_share(None)
     table.judged = []
+    assert one_seed.one_seed_share(None) == "No row has several seeds yet."
     assert one_seed.one_seed_check(None).startswith("No row has several seeds yet")
 
 

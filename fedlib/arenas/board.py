@@ -58,6 +58,35 @@ def headline(standing: Standing, names: Names, where: str) -> str:
     return f"Of {count}, {titles} {does} {attacks} best ({where})."
 
 
+def best_everywhere(standings: Sequence[Standing], names: Names) -> str:
+    """Name the rules that share the best rank in every one of several settings.
+
+    Parameters
+    ----------
+    standings
+        The ranks of the settings. The first is the one that the headline is about.
+    names
+        How rows and columns are named.
+
+    Returns
+    -------
+    str
+        A short sentence. It is empty if there is only one setting, if one of them has no ranks, or
+        if no rule is first in all of them.
+    """
+    if len(standings) < 2 or not all(standing.ranked for standing in standings):
+        return ""
+    firsts = [{row.name for row in _first(standing)} for standing in standings]
+    common = set.intersection(*firsts)
+    rows = [row for row in _first(standings[0]) if row.name in common]
+    if not rows:
+        return ""
+    others = len(standings) - 1
+    where = "the other setting" if others == 1 else f"each of the {others} other settings"
+    is_one = f"{'is' if len(rows) == 1 else 'are'} among the best"
+    return f"{_titles(rows, names).replace('*', '')} {is_one} in {where} too."
+
+
 def _first(standing: Standing) -> list[Row]:
     """Return the rows that share the best rank."""
     best = standing.ranked[0].rank

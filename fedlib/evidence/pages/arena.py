@@ -95,12 +95,24 @@ def first(page: Page) -> str:
     board, names = _module("board"), _names(setting)
     title = _settings().SETTINGS[setting].title
     head = board.headline(standing, names, title)
+    everywhere = board.best_everywhere(
+        [_standing(setting) for setting in _settings().SETTINGS], names
+    )
+    others = ""
+    if head and everywhere:
+        head = f"{head} {everywhere}"
+        others = "".join(
+            f" In the setting {of.title}, the runs are: {_standing(other).basis}."
+            for other, of in _settings().SETTINGS.items()
+            if other != setting
+        )
     # The headline is bold, and nothing else.
     found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
     body = (
         f"In the arena {len(standing.ranked)} rules (the defences and the plain average) meet the "
         f"same {len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
-        f"The runs: {standing.basis}.)"
+        f"The runs: {standing.basis}.){others} Most of the rules were written without the text of "
+        "their own paper. The catalogue says what each of them follows, and how it differs."
     )
     return folded(Headed(head, body) if head else body, "Arena", "arena.html", "The arena")
 

@@ -13,17 +13,35 @@ from fedlib.grids import paper_slugs
 _OPPOSITE = {HOLDS: FAILS, FAILS: HOLDS}
 
 
-@page_mark("one_seed_check")
-def one_seed_check(page: Page) -> str:
-    """Say how the verdicts of single seeds compare with those of all seeds of their rows."""
+def _pairs() -> list[tuple[str, str]]:
+    """Return the verdict of each single seed of a row, and that of all seeds of the row."""
     rows = [row for slug in paper_slugs() for row in judged_claims(slug).judged]
-    pairs = [
+    return [
         (alone, row.kind)
         for row in rows
         if row.kind != CONTRADICTED
         for alone in row.alone
         if alone in _OPPOSITE
     ]
+
+
+@page_mark("one_seed_share")
+def one_seed_share(page: Page) -> str:
+    """Say in one sentence how often a single seed gives the verdict of all seeds of its row."""
+    pairs = _pairs()
+    if not pairs:
+        return "No row has several seeds yet."
+    same = sum(_compared(alone, kind) == "same" for alone, kind in pairs)
+    return (
+        f"Where a row has several seeds, {100 * same / len(pairs):.0f} % of the verdicts that "
+        "single seeds would give are also the verdict of all seeds together."
+    )
+
+
+@page_mark("one_seed_check")
+def one_seed_check(page: Page) -> str:
+    """Say how the verdicts of single seeds compare with those of all seeds of their rows."""
+    pairs = _pairs()
     if not pairs:
         return "No row has several seeds yet, so that verdicts on one seed cannot be checked."
     found = Counter(_compared(alone, kind) for alone, kind in pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import product
 
 from fedlib.evidence.pages.markdown import table
 from fedlib.evidence.pages.marks import Page, page_mark
@@ -16,24 +17,35 @@ _SCALES = ("quick", "paper")
 @page_mark("times")
 def times(page: Page) -> str:
     """Return a table of the median times of a run on a CPU, by paper, data and scale."""
-    rows = []
-    for slug in grid_slugs():
-        for data, by_scale in sorted(_seconds(slug).items()):
-            medians = [
-                duration(statistics.median(by_scale[scale])) if scale in by_scale else "–"
-                for scale in _SCALES
-            ]
-            rows.append([f"`{slug}`", data, *medians])
+    seconds, names = _seconds()
+    order, rows = list(grid_slugs()), []
+    for slug, data in sorted(seconds, key=lambda one: (order.index(one[0]), names[one[1]])):
+        by_scale = seconds[slug, data]
+        medians = [
+            duration(statistics.median(by_scale[scale])) if scale in by_scale else "–"
+            for scale in _SCALES
+        ]
+        rows.append([f"`{slug}`", names[data], *medians])
     return table(("grid", "data", *_SCALES), rows, numbers=len(_SCALES))
 
 
-def _seconds(slug: str) -> dict[str, dict[str, list[float]]]:
-    """Return the times of a paper's runs on a CPU in seconds, by data and scale."""
-    seconds: dict[str, dict[str, list[float]]] = {}
-    for scale in _SCALES:
+_Seconds = dict[tuple[str, str], dict[str, list[float]]]
+
+
+def _seconds() -> tuple[_Seconds, dict[str, str]]:
+    """Return the times of all runs on a CPU in seconds, and what their data are called.
+
+    The times are by the paper and the checksum of the data, and then by the scale. Later versions
+    of the library may call the same bytes by another name, so the newest name of all is taken.
+    """
+    seconds: _Seconds = {}
+    names: dict[str, tuple[str, str]] = {}
+    for slug, scale in product(grid_slugs(), _SCALES):
         for record in Store(slug).read(scale).values():
-            provenance = record["provenance"]
-            if provenance["device"].startswith("cpu"):
-                by_scale = seconds.setdefault(provenance["data"], {})
-                by_scale.setdefault(scale, []).append(provenance["wall_time_s"])
-    return seconds
+            made = record["provenance"]
+            data, name = made["data_checksum"], (made["started"], made["data"])
+            names[data] = max(name, names.get(data, name))
+            if made["device"].startswith("cpu"):
+                by_scale = seconds.setdefault((slug, data), {})
+                by_scale.setdefault(scale, []).append(made["wall_time_s"])
+    return seconds, {data: name for data, (_, name) in names.items()}

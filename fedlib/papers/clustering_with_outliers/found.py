@@ -130,8 +130,8 @@ def _larger_votes(archive: Archive, adaptive: CellResult) -> Linked | str:
     for variant, how in ((VOTES, f"with votes on {VOTES.other}"), (CODE, _ALL_OF_CODE)):
         known = archive.common([variant.cell(adaptive.key), adaptive.key])
         if known is not None and known[0].scale == adaptive.scale:
-            parts += [" and " if parts else " It leaves ", _shown(archive, known[0]), f" {how}"]
-            parts.append(f" ({resting_on(known[:1])})")
+            start = f" and {how} it has " if parts else f" {how[0].upper()}{how[1:]} it has "
+            parts += [start, _shown(archive, known[0]), f" ({resting_on(known[:1])})"]
     if not parts:
         return f"{few}, and runs with larger votes are not computed yet."
     return joined(f"{few}.", *parts, ".")

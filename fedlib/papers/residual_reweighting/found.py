@@ -80,12 +80,12 @@ def _flipped_digits(archive: Archive) -> list[str]:
     # Whether the difference is more than chance is for the claims to say.
     count = len(attacked.seeds)
     if count == 1:
-        where = "below" if below else "not below"
-        head += f" (one seed). The accuracy of reweighting is then {where} that of plain averaging."
+        less = "less" if below else "not less"
+        head += f" (one seed). Reweighting is then {less} accurate than plain averaging."
     else:
         head += (
-            f" ({plural(count, 'seed')}). The accuracy of reweighting is then below that of plain "
-            f"averaging in {below or 'none'} of them."
+            f" ({plural(count, 'seed')}). In {below or 'none'} of them, reweighting is then less "
+            "accurate than plain averaging."
         )
     head += _at_the_codes_rate(archive)
     each = [
@@ -150,10 +150,35 @@ def _faster_flippers(archive: Archive) -> Linked | str:
     return joined(
         f"{start}. With this rate reweighting has ",
         percent(archive, ours),
-        " and plain averaging ",
+        " and takes ",
+        success_of(archive, ours),
+        " of the ones for sevens, and plain averaging has ",
         percent(archive, averaging),
+        " and takes ",
+        success_of(archive, averaging),
         f" ({resting_on(known)}).",
+        _of_the_same_seeds(archive, ours),
     )
+
+
+def _of_the_same_seeds(archive: Archive, faster: CellResult) -> str:
+    """Say what the seeds with faster attackers have without them, and with slower ones."""
+    keys = [str(Comparison("figure_3", attackers, "ours")) for attackers in ("0", "10")]
+    known = archive.common([*keys, faster.key])
+    if known is None or known[0].scale != faster.scale:
+        return ""
+    clean, slower, same = (
+        statistics.mean(result.of_seed(seed).accuracy.mean for seed in known[2].seeds)
+        for result in known
+    )
+    said = (
+        f" In {'this seed' if len(known[2].seeds) == 1 else 'these seeds'} reweighting has "
+        f"{clean:.1f} % without attackers, and {slower:.1f} % if they learn at the rate of the "
+        "others."
+    )
+    if same <= slower + MARGIN:
+        return said
+    return f"{said} So faster flippers seem to stand out more, and reweighting leaves them out."
 
 
 def _backdoor_in_digits(archive: Archive) -> list[str]:

@@ -83,7 +83,12 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
     if said or not destroyed:
         return joined(*parts)
     often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
-    so = ", and so do two simple attacks that learn no policy" if _controls_destroy(archive) else ""
+    so = (
+        ", and so do two simple attacks that learn no policy (a greedy one, and one that sends "
+        "constant signs)"
+        if _controls_destroy(archive)
+        else ""
+    )
     return Headed(f"Without a defence the learned attack destroys the model{often}{so}.", *parts)
 
 
@@ -118,6 +123,8 @@ def _as_built(archive: Archive, sentence: str) -> str:
         sentence.head + _with_a_defence(archive, "learned", "Under the learned attack"),
         sentence.body,
         _certified(archive),
+        " Our server does not project the parameters on a set, as the paper's does, because the "
+        "paper does not give this set."
         f" Our attack learns again every {rounds} rounds. The attack of the paper learns once.",
         *said,
     )
@@ -260,9 +267,9 @@ def _certified(archive: Archive) -> str:
     if len(seeds) < len(known):
         return ""
     said = (
-        " The certified level is the shift of the data up to which the model's loss has a "
-        f"guaranteed bound. The two shares in the headline are means of {range_of(seeds)} and of "
-        f"the last {LATE} evaluations."
+        " The certified level is the mean squared distance by which samples may be moved while a "
+        "bound on the model's loss still holds. The two shares in the headline are means of "
+        f"{range_of(seeds)} and of the last {LATE} evaluations."
     )
     once = _with_a_defence(
         archive, "learned", "Under an attack that learns once, as in the text", ONCE.cell
