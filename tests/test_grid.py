@@ -87,6 +87,7 @@ def test_a_run_is_stored_with_its_provenance(toy, store):
         assert {"commit", "device", "device_name", "threads", "versions", "wall_time_s"} <= set(
             made
         )
+        assert 0 <= made["cpu_time_s"] <= 2 * made["wall_time_s"] + 1
         assert {"python", "torch", "numpy"} <= set(made["versions"])
         # What was computed, not what was asked for.
         assert made["strategy"] in STRATEGIES

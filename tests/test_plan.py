@@ -350,6 +350,19 @@ def test_a_time_is_that_of_the_newest_way_to_compute_gradients(stored):
     assert times.minutes(config) == 1.0
 
 
+def test_a_run_that_shared_its_core_is_expected_to_take_the_time_of_the_processor(stored):
+    record = next(iter(stored.read("paper").values()))
+    config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config
+    made = {**record["provenance"], "wall_time_s": 900.0, "cpu_time_s": 120.0}
+    times = StoredTimes("cpu")
+    times.add([{**record, "provenance": made}])
+    assert times.minutes(config) == 2.0
+    # A processor that waits for a GPU works less than the run takes.
+    times = StoredTimes("cuda")
+    times.add([{**record, "provenance": {**made, "device": "cuda"}}])
+    assert times.minutes(config) == 15.0
+
+
 def test_a_time_that_is_not_known_is_guessed_from_what_the_same_network_learned(stored):
     record = next(iter(stored.read("paper").values()))
     config = next(c for c in GRID.cells("paper", 1, real) if c.key == "circle/none/mean").config

@@ -127,9 +127,9 @@ def play(task: Task, dataset: Dataset, on_round: Callable[[int], None] | None = 
     config = task.cell.config
     hardware.keep_memory()
     started = datetime.now(UTC)
-    clock = time.perf_counter()
+    clock, processor = time.perf_counter(), time.process_time()
     metrics = compute_metrics(config, dataset, task.device, task.strategy, on_round)
-    taken = time.perf_counter() - clock
+    taken, of_processor = time.perf_counter() - clock, time.process_time() - processor
     PACE.note(task.expected, taken)
     # An agent also reports how long its parts took, and files to keep beside the record.
     extra: dict[str, Any] = {name: metrics.pop(name) for name in ("seconds",) if name in metrics}
@@ -142,6 +142,8 @@ def play(task: Task, dataset: Dataset, on_round: Callable[[int], None] | None = 
         "data_checksum": dataset.checksum,
         "started": started.isoformat(timespec="seconds"),
         "wall_time_s": round(taken, 1),
+        # Without the time in which the run waited for other work, or for a computer that slept.
+        "cpu_time_s": round(of_processor, 1),
         "strategy": choose_strategy(model, torch.device(task.device), task.strategy),
         **extra,
         **hardware.describe(torch.device(task.device)),

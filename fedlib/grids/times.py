@@ -14,6 +14,9 @@ from fedlib.runs import RunConfig
 class StoredTimes:
     """How long stored runs took, by what makes runs alike.
 
+    On a CPU it is the time that the processor worked on a run, where that is known. So a run that
+    shared its core with other work counts no longer than one that did not.
+
     Parameters
     ----------
     device
@@ -34,7 +37,10 @@ class StoredTimes:
                 continue  # a record that another program wrote says nothing of times
             device, strategy = made.get("device", "cpu"), made.get("strategy", "")
             started = made.get("started", "")
-            time = (started, float(made["wall_time_s"]), config["rounds"])
+            taken = made["wall_time_s"]
+            if device == "cpu":  # Older records do not have the time of the processor.
+                taken = made.get("cpu_time_s", taken)
+            time = (started, float(taken), config["rounds"])
             for level in chain.from_iterable(_likeness(config)):
                 for way in (strategy, _ANY):
                     self._seconds.setdefault((device, way, *level), []).append(time)
