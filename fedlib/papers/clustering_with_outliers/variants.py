@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from fedlib.aggregators import AGGREGATORS
 from fedlib.data import PARTITIONS
 from fedlib.grids import Variant, with_changes
 from fedlib.papers.clustering_with_outliers.keys import cells_of
-from fedlib.papers.clustering_with_outliers.methods import BASELINES, TAU, TWO_PHASE
+from fedlib.papers.clustering_with_outliers.methods import (
+    BASELINES,
+    PUBLISHED_ATTACKS,
+    RULES,
+    TAU,
+    TWO_PHASE,
+)
 from fedlib.papers.clustering_with_outliers.settings import CIFAR, DIRICHLET, UNIFORM
 from fedlib.runs import RunConfig
 
@@ -40,6 +47,17 @@ VOTES = Variant(
 )
 """More images by which a client votes, and the cells that are tried with them."""
 
+CONCENTRATION = Variant(
+    "concentration",
+    "what the α of Dir(αp) multiplies",
+    "the class shares p, whose sum is 1, so that nearly all images of most clients are of one "
+    "class (text, literally)",
+    "62 times as much, as if α = 0.1 were meant for each of the 62 classes",
+    with_changes("partition", alpha=6.2),
+    cells_of(DIRICHLET, "0.2", *product(PUBLISHED_ATTACKS, RULES)),
+)
+"""Less unequal data, as another reading of Dir(0.1) has them: all of Figure 2."""
+
 CIFAR_MOMENTUM = Variant(
     "cifar_momentum",
     "clients' momentum on CIFAR-10",
@@ -64,15 +82,7 @@ VARIANTS: tuple[Variant, ...] = (
         _all_classes_alike,
         cells_of(UNIFORM, "0.4", ("none", "avg"), ("omn", "cent2p"), ("sv", "cent2p")),
     ),
-    Variant(
-        "concentration",
-        "what the α of Dir(αp) multiplies",
-        "the class shares p, whose sum is 1, so that nearly all images of most clients are of one "
-        "class (text, literally)",
-        "62 times as much, as if α = 0.1 were meant for each of the 62 classes",
-        with_changes("partition", alpha=6.2),
-        cells_of(DIRICHLET, "0.2", ("empire", "avg"), ("empire", "cent2p"), ("sf", "cent2p")),
-    ),
+    CONCENTRATION,
     Variant(
         "momentum",
         "clients' momentum",

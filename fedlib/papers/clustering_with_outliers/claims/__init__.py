@@ -5,13 +5,14 @@ from fedlib.papers.clustering_with_outliers.authors_code import CODE
 from fedlib.papers.clustering_with_outliers.claims.figure_2 import FIGURE_2_CLAIMS
 from fedlib.papers.clustering_with_outliers.claims.uniform import CAMOUFLAGE, OF_UNIFORM
 from fedlib.papers.clustering_with_outliers.claims.worst_cases import OF_WORST_CASES
-from fedlib.papers.clustering_with_outliers.variants import VOTES
+from fedlib.papers.clustering_with_outliers.variants import CONCENTRATION, VOTES
 
 _OF_TEXT = (*OF_WORST_CASES, *OF_UNIFORM, *FIGURE_2_CLAIMS)
 
 CLAIMS = (
     *_OF_TEXT,
     *retested(CAMOUFLAGE, VOTES, f"votes on {VOTES.other} images in place of one batch of 3"),
+    *retested(_OF_TEXT, CONCENTRATION, "α = 0.1 for each of the 62 classes"),
     *retested(_OF_TEXT, CODE),
 )
 """Each claim in runs that follow the text, and then those that runs of other choices test."""
