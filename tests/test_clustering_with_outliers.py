@@ -13,6 +13,7 @@ from fedlib.evidence.report import Archive
 from fedlib.grids import expand, load_grid, run_grid
 from fedlib.papers.clustering_with_outliers import statistics, tables
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, SINGLE_CHOICES
+from fedlib.papers.clustering_with_outliers.by_code import by_concentration
 from fedlib.papers.clustering_with_outliers.found import found
 from fedlib.papers.clustering_with_outliers.methods import RULES, attacks_of
 from fedlib.papers.clustering_with_outliers.settings import N_CLIENTS, RATES
@@ -416,10 +417,11 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             "variants/code/cifar10_uniform/0.2/gauss/cwm": 0.35,
         },
     )
-    attack, phases, fewer, worst, code, cifar = found(Archive(GRID, store))
+    attack, phases, fewer, worst, code, alpha, cifar = found(Archive(GRID, store))
     assert cifar.endswith("whose images are the paper's, is not computed yet.")
+    assert alpha.endswith("What another reading of α changes is not computed yet.")
     put_cells(store, {"variants/code_batch/cifar10_uniform/0.2/gauss/cwm": 0.47})
-    cifar = found(Archive(GRID, store))[5]
+    cifar = found(Archive(GRID, store))[6]
     assert "For 1 printed accuracy of the 48 in Table 4 (rules: CWM; attacks: Gauss) we" in cifar
     assert cifar.endswith(
         " is 11.0 points by the text, 11.0 points with all choices of the code, and 1.0 points "
@@ -429,7 +431,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     for cell in GRID.cells("paper", 2, sample):  # a seed that only one kind of runs has
         if cell.key == "cifar10_uniform/0.2/gauss/cwm":
             put(store, cell, "paper", 0.9)
-    assert found(Archive(GRID, store))[5] == cifar
+    assert found(Archive(GRID, store))[6] == cifar
     assert attack.head == (
         "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
         "to an accuracy of 12 %. The paper's attacks leave it 71 % or more."
@@ -520,7 +522,7 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
 
 def test_without_runs_what_was_found_is_not_computed_yet(tmp_path, quiet):
     sentences = found(Archive(GRID, Store(GRID.slug, tmp_path)))
-    assert len(sentences) == 6
+    assert len(sentences) == 7
     assert all(sentence.endswith((" yet.",)) for sentence in sentences)
 
 
@@ -535,6 +537,32 @@ def test_an_attack_that_knows_nothing_but_harms_as_much_is_named(tmp_path, quiet
         "But with unequal data no knowledge is needed: the attack SF, which does not know the "
         "rule, leaves it 0.06."
     )
+    put_cells(store, {f"variants/concentration/{unequal}/sf/cent2p": 0.66})
+    said = found(Archive(GRID, store))[2]
+    assert said.endswith("leaves it 0.06, or 0.66 if Dir(0.1) means 0.1 for each class.")
+
+
+def test_two_readings_of_the_unequal_data_are_compared_with_print(tmp_path, quiet):
+    store = Store(GRID.slug, tmp_path)
+    place = "femnist_dirichlet/0.2"
+    # The paper prints 0.69 and 0.84. The third cell has no run that follows the text.
+    put_cells(store, {
+        f"{place}/sf/cent2p": 0.09, f"{place}/empire/cent2p": 0.64,
+        f"variants/concentration/{place}/sf/cent2p": 0.65,
+        f"variants/concentration/{place}/empire/cent2p": 0.84,
+        f"variants/concentration/{place}/lf/cent2p": 0.70,
+    })  # fmt: skip
+    archive = Archive(GRID, store)
+    assert (
+        "For 2 printed accuracies at a rate of 0.2 we have runs of both readings. The mean "
+        "distance from what is printed is 40.0 points if α is taken literally, and 2.0 points if "
+        "it is 0.1 for each class (1 seed)." in by_concentration(archive)
+    )
+    table = tables.accuracy_table(archive, "femnist_dirichlet", "0.2", variant=tables.CONCENTRATION)
+    assert table.header == ("rule", "LF", "SF", "Gauss", "Omn", "Empire", "SV")
+    (row,) = (row for row in table.rows if row[0] == "Cent2P")
+    assert row[1].startswith("0.70\n1 seed\n0.75") and row[2].startswith("0.65\n1 seed\n0.69")
+    assert row[3].startswith("–\n\n0.86")
 
 
 def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_path):

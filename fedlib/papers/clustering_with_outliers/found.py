@@ -11,7 +11,11 @@ from fedlib.evidence.report import Archive, CellResult
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import plural
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, THREE_OF_CODE
-from fedlib.papers.clustering_with_outliers.by_code import by_code, by_code_on_cifar
+from fedlib.papers.clustering_with_outliers.by_code import (
+    by_code,
+    by_code_on_cifar,
+    by_concentration,
+)
 from fedlib.papers.clustering_with_outliers.claims import CLAIMS
 from fedlib.papers.clustering_with_outliers.keys import CellKey, Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
@@ -32,7 +36,7 @@ from fedlib.papers.clustering_with_outliers.settings import (
 )
 from fedlib.papers.clustering_with_outliers.tables.shares import share
 from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table
-from fedlib.papers.clustering_with_outliers.variants import VOTES
+from fedlib.papers.clustering_with_outliers.variants import CONCENTRATION, VOTES
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
 """The rule of the sentences, and the rule that has only its first phase."""
@@ -58,6 +62,7 @@ def found(archive: Archive) -> list[str]:
         _fewer_attackers(archive),
         _worst_cases(archive),
         by_code(archive),
+        by_concentration(archive),
         by_code_on_cifar(archive),
     ]
 
@@ -201,8 +206,18 @@ def _without_knowing(archive: Archive, adaptive: CellResult) -> Linked | str:
         f" But with unequal data no knowledge is needed: the attack {title}, which does not know "
         "the rule, leaves it ",
         _shown(archive, worst),
+        *_with_less_unequal_data(archive, worst),
         ".",
     )
+
+
+def _with_less_unequal_data(archive: Archive, worst: CellResult) -> Iterator[Linked | str]:
+    """Say what the same attack leaves if Dir(0.1) is read in another way, as far as it is known."""
+    known = archive.common([CONCENTRATION.cell(worst.key), worst.key])
+    if known is not None and known[0].scale == worst.scale:
+        yield ", or "
+        yield _shown(archive, known[0])
+        yield " if Dir(0.1) means 0.1 for each class"
 
 
 def _worst_cases(archive: Archive) -> str:

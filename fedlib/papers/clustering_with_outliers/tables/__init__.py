@@ -24,10 +24,12 @@ from fedlib.papers.clustering_with_outliers.tables.verdicts import (
     recovery,
     variants_table,
 )
+from fedlib.papers.clustering_with_outliers.variants import CONCENTRATION
 
 __all__ = [
     "CLAIMS",
     "CODE_BATCH",
+    "CONCENTRATION",
     "FIGURE_2",
     "ONE_PHASE",
     "PUBLISHED_ATTACKS",

@@ -17,6 +17,7 @@ from fedlib.evidence.report import (
 )
 from fedlib.evidence.results import seeds_in_words
 from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN, agrees
+from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.keys import Scenario
 from fedlib.papers.clustering_with_outliers.methods import (
     ATTACK_TITLES,
@@ -49,7 +50,12 @@ _MARKED = (
 
 
 def accuracy_table(
-    archive: Archive, setting: str, rate: str, rules: Sequence[str] = RULES, item: str = ""
+    archive: Archive,
+    setting: str,
+    rate: str,
+    rules: Sequence[str] = RULES,
+    item: str = "",
+    variant: Variant | None = None,
 ) -> Table:
     """Rules by attacks at one rate, and the worst of each rule: ours above the published.
 
@@ -65,23 +71,34 @@ def accuracy_table(
         The rows.
     item
         The table's name in the paper, for the caption.
+    variant
+        A choice whose runs stand in place of those that follow the text. The table then has the
+        attacks of these runs, and no worst of a rule, because the paper's is that of all attacks.
     """
     printed = published()
     scenario = Scenario(setting, rate)
-    attacks = attacks_of(setting)
+    attacks = tuple(
+        attack
+        for attack in attacks_of(setting)
+        if variant is None or scenario.cells((rules[0],), (attack,))[0] in variant.cells
+    )
     rows: list[tuple[str, ...]] = []
     classes: dict[tuple[int, int], str] = {}
     data: set[str] = set()
     for rule in rules:
         row = [RULE_TITLES[rule]]
-        for cell in scenario.cells((rule,), attacks):
-            result, value = archive.best(cell), printed.get(cell)
+        for place in scenario.cells((rule,), attacks):
+            cell = place if variant is None else variant.cell(place)
+            result, value = archive.best(cell), printed.get(place)
             shown = _found_and_published(result, value)
             if result is not None:
                 data.add(result.data)
                 kind = classes[len(rows), len(row)] = _class_of(archive, result, value)
                 shown += _MARKS.get(kind, "")
             row.append(archive.linked(shown, cell))
+        if variant is not None:
+            rows.append(tuple(row))
+            continue
         cells = scenario.cells((rule,), attacks)
         together = archive.common(cells)
         if together is not None:
@@ -90,9 +107,15 @@ def accuracy_table(
         row.append(archive.linked(_worst_and_published(together, worst), *cells))
         rows.append(tuple(row))
     return Table(
-        ("rule", *(ATTACK_TITLES[attack] for attack in attacks), "worst"),
+        (
+            "rule",
+            *(ATTACK_TITLES[attack] for attack in attacks),
+            *(("worst",) if variant is None else ()),
+        ),
         tuple(rows),
-        f"{item + ': ' if item else ''}{title_of(scenario)}. The data are {data_named(data)}. Test "
+        f"{item + ': ' if item else ''}{title_of(scenario)}"
+        f"{'' if variant is None else f' with another choice: {variant.other}'}. "
+        f"The data are {data_named(data)}. Test "
         "accuracies are shares of 1. Each cell has our accuracy, then its number of seeds, and its "
         "scale if that is not the paper's, and below them the published accuracy"
         + (_MARKED if set(_MARKS) & set(classes.values()) else ""),
