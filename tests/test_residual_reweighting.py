@@ -676,6 +676,12 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
         " In this seed reweighting has 93.0 % without attackers, and 83.0 % if they learn at the "
         "rate of the others. So faster flippers seem to stand out more" in first
     )
+    assert "Of the other rules" not in first
+    for cell in GRID.cells("paper", 2, real):
+        if cell.key in (f"{faster}/median", f"{faster}/foolsgold"):
+            put(store, cell, "paper", 0.5, attack_success=[0.0, 0.01])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert "Of the other rules, Median has 50.0 %, and FoolsGold has 50.0 % (one seed" in first
 
 
 def test_a_backdoor_in_digits_stands_beside_what_is_printed(tmp_path):

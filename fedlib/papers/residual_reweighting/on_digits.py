@@ -8,7 +8,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
 from fedlib.evidence.statistics import MARGIN
-from fedlib.papers.residual_reweighting.keys import Comparison
+from fedlib.papers.residual_reweighting.keys import RULE_TITLES, Comparison
 from fedlib.papers.residual_reweighting.on_loans import percent, success_of
 from fedlib.papers.residual_reweighting.tables.cells import published
 
@@ -96,7 +96,11 @@ def _at_the_codes_rate(archive: Archive) -> str:
 
 def _faster_keys() -> list[str]:
     """The cells of reweighting and of plain averaging whose attackers learn faster."""
-    return [f"variants/{FASTER}/{Comparison('figure_3', '10', r)}" for r in ("ours", "fedavg")]
+    return [_faster_key(rule) for rule in ("ours", "fedavg")]
+
+
+def _faster_key(rule: str) -> str:
+    return f"variants/{FASTER}/{Comparison('figure_3', '10', rule)}"
 
 
 def _faster_flippers(archive: Archive) -> Linked | str:
@@ -120,6 +124,23 @@ def _faster_flippers(archive: Archive) -> Linked | str:
         success_of(archive, averaging),
         f" ({resting_on(known)}).",
         _of_the_same_seeds(archive, ours),
+        _other_rules(archive, ours),
+    )
+
+
+def _other_rules(archive: Archive, ours: CellResult) -> Linked | str:
+    """Say what the faster attackers leave the other rules, as far as that is computed."""
+    left = [rule for rule in RULE_TITLES if rule not in ("ours", "fedavg")]
+    found = [(rule, archive.best(_faster_key(rule))) for rule in left]
+    known = [(rule, one) for rule, one in found if one is not None and one.scale == ours.scale]
+    if not known:
+        return ""
+    parts: list[Linked | str] = []
+    for place, (rule, result) in enumerate(known):
+        between = ", and " if place == len(known) - 1 else ", "
+        parts += [between if place else "", f"{RULE_TITLES[rule]} has ", percent(archive, result)]
+    return joined(
+        " Of the other rules, ", *parts, f" ({resting_on([result for _, result in known])})."
     )
 
 
