@@ -324,22 +324,52 @@ def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
     assert board.headline(found, called, "equal data") == (
         "Of 4 rules, trimmed mean and median survive 3 attacks best (equal data)."
     )
-    # A second setting in which one of the two is first, and one that has no ranks.
-    store_bouts(
-        {"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 65.0}, setting="iid_f10"
-    )
-    both = [standing_in(setting) for setting in ("iid_f5", "iid_f10")]
-    assert (
-        board.best_everywhere(both, called) == "median is among the best in the other setting too."
-    )
-    assert board.best_everywhere(both[:1], called) == ""
-    assert board.best_everywhere([*both, standing_in("dirichlet_f5")], called) == ""
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
     assert "the best rule has 80.0 % accuracy, and 4 of 4 rules have at most 2 points less" in clean
     shown = board.ranks_table(found, called, {"needs": {"krum": "f"}})
     assert shown.count("<tr>") == 5
     assert "<a href='#iid_f5/krum/alie'>60.0 ± 0.1</a>" in shown
     assert board.bouts_table(found, called).count("<tr>") == 5
+
+
+def test_a_rule_that_is_among_the_best_in_all_settings_is_named(few):
+    settings = ["iid_f5", "iid_f10", "dirichlet_f5"]
+
+    def said(count=3):
+        found = [standing_in(setting) for setting in settings[:count]]
+        return board.best_everywhere(found, names("iid_f5"))
+
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
+    first = {"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 65.0}
+    store_bouts(first, setting="iid_f10")
+    assert said(1) == ""
+    assert said(2) == "median is among the best in the other setting too."
+    assert said(3) == ""  # The third setting has no ranks.
+    store_bouts(first, seeds=(1,), setting="dirichlet_f5")
+    ends = "in each of the 2 other settings too, which rests on one seed."
+    assert said(3) == f"median is among the best {ends}"
+
+
+def test_no_rule_is_among_the_best_in_all_settings_if_they_differ(few):
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 65.0})
+    store_bouts(
+        {"krum": 60.0, "mean": 10.0, "median": 65.0, "trimmed_mean": 75.0}, setting="iid_f10"
+    )
+    both = [standing_in(setting) for setting in ("iid_f5", "iid_f10")]
+    assert board.best_everywhere(both, names("iid_f5")) == ""
+
+
+def test_the_front_page_says_what_the_other_settings_rest_on(few, monkeypatch):
+    for setting in ("iid_f5", "dirichlet_f5", "iid_f10"):
+        store_bouts(
+            {"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 75.0}, setting=setting
+        )
+    text = pages.first(None)
+    assert (
+        "Of 4 rules, median and trimmed mean survive 3 attacks best (equal data, 5 of 25 attack). "
+        "median and trimmed mean are among the best in each of the 2 other settings too." in text
+    )
+    assert "The other settings are: unequal data, 5 of 25 attack (paper scale, " in text
 
 
 def test_a_rule_is_broken_if_it_is_in_most_seeds(few):

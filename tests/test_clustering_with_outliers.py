@@ -452,7 +452,7 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     )
     assert phases.endswith("with two (one seed, at the paper's scale).")
     assert "For 1 printed accuracy on FEMNIST we have runs by the text and runs with all" in code
-    assert "40.0 points by the text and 2.0 points with the choices of the code (1 seed)." in code
+    assert "40.0 points by the text and 2.0 points with the choices of the code (one seed" in code
     put_cells(
         store,
         {
@@ -539,7 +539,10 @@ def test_an_attack_that_knows_nothing_but_harms_as_much_is_named(tmp_path, quiet
     )
     put_cells(store, {f"variants/concentration/{unequal}/sf/cent2p": 0.66})
     said = found(Archive(GRID, store))[2]
-    assert said.endswith("leaves it 0.06, or 0.66 if Dir(0.1) means 0.1 for each class.")
+    assert said.endswith(
+        "leaves it 0.06. This depends on how Dir(0.1) is read. If it means 0.1 for a class on "
+        "average, Cent2P has 0.66 under this attack (one seed, at the paper's scale)."
+    )
 
 
 def test_two_readings_of_the_unequal_data_are_compared_with_print(tmp_path, quiet):
@@ -555,8 +558,8 @@ def test_two_readings_of_the_unequal_data_are_compared_with_print(tmp_path, quie
     archive = Archive(GRID, store)
     assert (
         "For 2 printed accuracies at a rate of 0.2 we have runs of both readings. The mean "
-        "distance from what is printed is 40.0 points if α is taken literally, and 2.0 points if "
-        "it is 0.1 for each class (1 seed)." in by_concentration(archive)
+        "distance from what is printed is 40.0 points if α is taken literally, and 2.0 points "
+        "otherwise (one seed, at the paper's scale)." in by_concentration(archive)
     )
     table = tables.accuracy_table(archive, "femnist_dirichlet", "0.2", variant=tables.CONCENTRATION)
     assert table.header == ("rule", "LF", "SF", "Gauss", "Omn", "Empire", "SV")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedlib.__main__ import main
+from fedlib.data import DataConfig
 from fedlib.grids import expand, run_grid
 from fedlib.grids import merge as merge_module
 from fedlib.grids.merge import merge_results
@@ -132,6 +133,14 @@ def no_date(record):
     record["provenance"]["started"] = "today"
 
 
+def text_for_the_processor(record):
+    record["provenance"]["cpu_time_s"] = "fast"
+
+
+def less_than_no_time(record):
+    record["provenance"]["cpu_time_s"] = -5
+
+
 def called_real(record):
     record["provenance"]["data"] = "MNIST"
 
@@ -172,6 +181,8 @@ def lost_file(record):
         (no_losses, "metrics.train_loss must be 1 numbers"),
         (text_for_a_loss, "metrics.test_loss must be 1 numbers"),
         (no_date, "provenance.started='today' must be a date and time"),
+        (text_for_the_processor, "provenance.cpu_time_s='fast' must be a number of at least 0"),
+        (less_than_no_time, "provenance.cpu_time_s=-5 must be a number of at least 0"),
         (called_real, "provenance.data='MNIST' must say that the data are embedded"),
         (no_threads, "provenance.threads=0 must be at least 1"),
         (truth_for_a_seed, "seed=True must be a whole number"),
@@ -228,6 +239,14 @@ def test_data_of_the_same_name_with_other_bytes_are_refused(theirs, ours):
     first, second, third = merged(theirs, ours)
     assert "its data set mnist (ffffffffffff) is not the one of the stored runs" in first.why
     assert (second.verdict, third.verdict) == ("stored before", "added")
+
+
+def test_a_label_says_of_real_and_of_embedded_data_what_they_are():
+    embedded, real = (DataConfig("mnist", source, "x") for source in ("embedded", "real"))
+    merge_module._check_label("embedded glyphs in place of MNIST", embedded)
+    merge_module._check_label("MNIST", real)
+    with pytest.raises(merge_module._RefusalError, match="must not say that the data are embedded"):
+        merge_module._check_label("embedded glyphs in place of MNIST", real)
 
 
 def test_files_go_with_their_record_and_are_checked(theirs, ours):

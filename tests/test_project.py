@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,7 +17,7 @@ from benchmarks import summarise
 from fedlib.aggregators import Aggregator
 from fedlib.data import DataConfig
 from fedlib.evidence.chapter import PARAMETERS
-from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads_figure
+from fedlib.evidence.pages import MARKS, Page, fill, fill_file, page_mark, reads_figure, times
 from fedlib.evidence.pages.__main__ import main as pages_command
 from fedlib.evidence.pages.catalogue import section
 from fedlib.evidence.pages.progress import hours_of
@@ -464,3 +465,25 @@ def test_papermill_runs_the_chapter_and_refuses_a_wrong_parameter(tmp_path):
     result = papermill("-p", "scal", "smoke")
     assert result.returncode == 1
     assert "parameter='scal' is unknown" in result.stderr
+
+
+def test_equal_data_have_one_row_of_times_under_their_newest_name(monkeypatch):
+    def record(seconds, called, day, name="cifar10", device="cpu"):
+        made = {"data": called, "data_checksum": "e3b0", "started": f"2026-11-{day}"}
+        made |= {"wall_time_s": seconds, "device": device}
+        return {"config": {"data": {"name": name}}, "provenance": made}
+
+    stored = {
+        "quick": [record(10.0, "old words", 20), record(30.0, "new words", 28)],
+        # Points that are computed have no file, and so the same checksum as others without one.
+        "paper": [
+            record(600.0, "points", 21, "circle"),
+            record(1.0, "points", 22, "circle", "cuda"),
+        ],
+    }
+    read = SimpleNamespace(read=lambda scale: dict(enumerate(stored[scale])))
+    monkeypatch.setattr(times, "grid_slugs", lambda: ["toy"])
+    monkeypatch.setattr(times, "Store", lambda slug: read)
+    *_, first, second = times.times(None).splitlines()
+    assert first == "| `toy` | new words | 20 s | – |"
+    assert second == "| `toy` | points | – | 10 min |"

@@ -671,17 +671,39 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
         if cell.key in (f"{faster}/ours", f"{faster}/fedavg"):
             put(store, cell, "paper", 0.94, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
-    assert first.head.endswith("reweighting has 94.0 % and plain averaging 94.0 % (1 seed).")
+    assert first.head.endswith("reweighting has 94.0 % and plain averaging 94.0 % (one seed).")
     assert (
         " In this seed reweighting has 93.0 % without attackers, and 83.0 % if they learn at the "
         "rate of the others. So faster flippers seem to stand out more" in first
     )
+    assert "even more than without" not in first
     assert "Of the other rules" not in first
     for cell in GRID.cells("paper", 2, real):
         if cell.key in (f"{faster}/median", f"{faster}/foolsgold"):
             put(store, cell, "paper", 0.5, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert "Of the other rules, Median has 50.0 %, and FoolsGold has 50.0 % (one seed" in first
+
+
+@pytest.mark.parametrize(("faster", "outs", "more"), [
+    ((0.84, 0.84), False, False), ((0.90, 0.84), False, False), ((0.90, 0.90), True, False),
+    ((0.96, 0.94), True, False), ((0.96, 0.96), True, True),
+])  # fmt: skip
+def test_faster_flippers_stand_out_only_if_they_do_in_each_seed(tmp_path, faster, outs, more):
+    store = Store(GRID.slug, tmp_path)
+    left = {"0/ours": 0.93, "10/ours": 0.83, "0/fedavg": 0.95, "10/fedavg": 0.88}
+    for seed, accuracy in enumerate(faster, 1):
+        places = {f"figure_3/{place}": value for place, value in left.items()}
+        places |= dict.fromkeys(
+            (f"variants/attacker_rate/figure_3/10/{rule}" for rule in ("ours", "fedavg")), accuracy
+        )
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in places:
+                put(store, cell, "paper", places[cell.key], attack_success=[0.0, 0.1])
+    first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
+    assert "In these seeds reweighting has 93.0 % without attackers" in first
+    assert ("faster flippers seem to stand out more" in first) == outs
+    assert ("even more than without attackers" in first) == more
 
 
 def test_a_backdoor_in_digits_stands_beside_what_is_printed(tmp_path):

@@ -71,10 +71,10 @@ def best_everywhere(standings: Sequence[Standing], names: Names) -> str:
     Returns
     -------
     str
-        A short sentence. It is empty if there is only one setting, if one of them has no ranks, or
-        if no rule is first in all of them.
+        A short sentence. It is empty if there is only one setting, if one of them has no rule of
+        the first rank, or if no rule has the first rank in all of them.
     """
-    if len(standings) < 2 or not all(standing.ranked for standing in standings):
+    if len(standings) < 2 or not all(_has_first(standing) for standing in standings):
         return ""
     firsts = [{row.name for row in _first(standing)} for standing in standings]
     common = set.intersection(*firsts)
@@ -84,7 +84,16 @@ def best_everywhere(standings: Sequence[Standing], names: Names) -> str:
     others = len(standings) - 1
     where = "the other setting" if others == 1 else f"each of the {others} other settings"
     is_one = f"{'is' if len(rows) == 1 else 'are'} among the best"
-    return f"{_titles(rows, names).replace('*', '')} {is_one} in {where} too."
+    seeds = {
+        len(row.seeds) for other in standings[1:] for row in other.ranked if row.name in common
+    }
+    one_seed = ", which rests on one seed" if 1 in seeds else ""
+    return f"{_titles(rows, names).replace('*', '')} {is_one} in {where} too{one_seed}."
+
+
+def _has_first(standing: Standing) -> bool:
+    """Whether a rule has the first rank. Rules without a rank may share it with all others."""
+    return bool(standing.ranked) and standing.ranked[0].rank == 1
 
 
 def _first(standing: Standing) -> list[Row]:

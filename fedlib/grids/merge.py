@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -280,8 +281,7 @@ def _check_provenance(made: dict[str, Any]) -> None:
             raise _RefusalError(f"provenance.{name}={made[name]!r} must be of type {words}.")
     if not isinstance(made["versions"].get("torch"), str):
         raise _RefusalError(f"provenance.versions={made['versions']!r} must name that of torch.")
-    if made["wall_time_s"] < 0:
-        raise _RefusalError(f"provenance.wall_time_s={made['wall_time_s']!r} must be at least 0.")
+    _check_times(made)
     if made["threads"] < 1:
         raise _RefusalError(f"provenance.threads={made['threads']!r} must be at least 1.")
     try:
@@ -291,6 +291,14 @@ def _check_provenance(made: dict[str, Any]) -> None:
             f"provenance.started={made['started']!r} must be a date and time in the form of ISO "
             "8601."
         ) from error
+
+
+def _check_times(made: dict[str, Any]) -> None:
+    """Check that the times are no less than nothing. Older records lack that of the processor."""
+    for name in ("wall_time_s", "cpu_time_s"):
+        value = made.get(name, 0)
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise _RefusalError(f"provenance.{name}={value!r} must be a number of at least 0.")
 
 
 def _check_label(label: str, data: DataConfig) -> None:

@@ -101,11 +101,12 @@ def first(page: Page) -> str:
     others = ""
     if head and everywhere:
         head = f"{head} {everywhere}"
-        others = "".join(
-            f" In the setting {of.title}, the runs are: {_standing(other).basis}."
+        listed = [
+            f"{of.title} ({_standing(other).basis})"
             for other, of in _settings().SETTINGS.items()
             if other != setting
-        )
+        ]
+        others = f" The other settings are: {', and '.join(listed)}."
     # The headline is bold, and nothing else.
     found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
     body = (

@@ -30,7 +30,7 @@ def one_seed_share(page: Page) -> str:
     """Say in one sentence how often a single seed gives the verdict of all seeds of its row."""
     pairs = _pairs()
     if not pairs:
-        return "No row has several seeds yet."
+        return "No verdict of a single seed can be compared with that of several seeds yet."
     same = sum(_compared(alone, kind) == "same" for alone, kind in pairs)
     return (
         f"Where a row has several seeds, {100 * same / len(pairs):.0f} % of the verdicts that "

@@ -29,21 +29,24 @@ def times(page: Page) -> str:
     return table(("grid", "data", *_SCALES), rows, numbers=len(_SCALES))
 
 
-_Seconds = dict[tuple[str, str], dict[str, list[float]]]
+_Data = tuple[str, str]
+_Seconds = dict[tuple[str, _Data], dict[str, list[float]]]
 
 
-def _seconds() -> tuple[_Seconds, dict[str, str]]:
+def _seconds() -> tuple[_Seconds, dict[_Data, str]]:
     """Return the times of all runs on a CPU in seconds, and what their data are called.
 
-    The times are by the paper and the checksum of the data, and then by the scale. Later versions
-    of the library may call the same bytes by another name, so the newest name of all is taken.
+    The times are by the paper and the data (their short name and checksum), and then by the scale.
+    Later versions of the library may describe the same bytes in other words, so the newest words
+    of all are taken.
     """
     seconds: _Seconds = {}
-    names: dict[str, tuple[str, str]] = {}
+    names: dict[_Data, tuple[str, str]] = {}
     for slug, scale in product(grid_slugs(), _SCALES):
         for record in Store(slug).read(scale).values():
             made = record["provenance"]
-            data, name = made["data_checksum"], (made["started"], made["data"])
+            data = record["config"]["data"]["name"], made["data_checksum"]
+            name = made["started"], made["data"]
             names[data] = max(name, names.get(data, name))
             if made["device"].startswith("cpu"):
                 by_scale = seconds.setdefault((slug, data), {})

@@ -9,7 +9,6 @@ from fedlib.evidence.apart import Compared, recovered
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import joined
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.evidence.table import plural
 from fedlib.grids import Variant
 from fedlib.papers.clustering_with_outliers.authors_code import CODE, CODE_BATCH
 from fedlib.papers.clustering_with_outliers.keys import CellKey
@@ -45,9 +44,7 @@ def by_code(archive: Archive) -> str:
             "How near runs with the choices of the authors' published code come to the accuracies "
             "that are printed for FEMNIST is not computed yet."
         )
-    known = [
-        key for key in compared.cells if compared.result(key) and compared.result(CODE.cell(key))
-    ]
+    known = _pairs(compared, CODE)
     before, after = (math.fsum(values) / count for values in (both.before, both.after))
     low = max(both.printed) <= _LOW
     return joined(
@@ -57,7 +54,7 @@ def by_code(archive: Archive) -> str:
         archive.linked(f"{before:.1f}", *known),
         " points by the text and ",
         archive.linked(f"{after:.1f}", *map(CODE.cell, known)),
-        f" points with the choices of the code ({_seeds_of(compared, known, CODE)}).",
+        f" points with the choices of the code ({resting_on(list(known.values()))}).",
         f" All of these printed accuracies are {max(both.printed):.0f} % or less, so a change that "
         "breaks every run would agree with them too."
         if low and after < before
@@ -83,19 +80,30 @@ def by_concentration(archive: Archive) -> str:
     )
     if not count:
         return f"{start}. What another reading of α changes is not computed yet."
-    after = [key for key in compared.cells if compared.result(CONCENTRATION.cell(key))]
-    known = [key for key in after if compared.result(key)]
+    known = _pairs(compared, CONCENTRATION)
     distances = [math.fsum(values) / count for values in (both.before, both.after)]
     return joined(
         f"{start}. Taken literally, most clients then have nearly all images of one class. α may "
-        "also mean 0.1 for each class, which is the usual meaning of Dir(0.1), and then the data "
-        f"are less unequal. For {_accuracies(count)} at a rate of 0.2 we have runs of both "
-        "readings. The mean distance from what is printed is ",
+        "also be meant for each class, as it usually is. We take 62 times as much for this, which "
+        "is 0.1 for a class on average, and then the data are less unequal. For "
+        f"{_accuracies(count)} at a rate of 0.2 we have runs of both readings. The mean distance "
+        "from what is printed is ",
         archive.linked(f"{distances[0]:.1f}", *known),
         " points if α is taken literally, and ",
         archive.linked(f"{distances[1]:.1f}", *map(CONCENTRATION.cell, known)),
-        f" points if it is 0.1 for each class ({_seeds_of(compared, known, CONCENTRATION)}).",
+        f" points otherwise ({resting_on(list(known.values()))}).",
     )
+
+
+def _pairs(compared: Compared, variant: Variant) -> dict[str, CellResult]:
+    """Return the runs of a variant by the cell that they are compared with, at shared seeds."""
+    found: dict[str, CellResult] = {}
+    for key in compared.cells:
+        result, other = compared.result(key), compared.result(variant.cell(key))
+        seeds = set(result.seeds) & set(other.seeds) if result and other else set()
+        if other is not None and seeds:
+            found[key] = other.of_seeds(seeds)
+    return found
 
 
 def by_code_on_cifar(archive: Archive) -> str:
@@ -150,18 +158,6 @@ def _printed_cells(on_cifar: bool) -> Iterable[str]:
     for key, value in published().items():
         if value.attack and (CellKey.parse(key).setting == CIFAR) == on_cifar and key in CODE.cells:
             yield key
-
-
-def _seeds_of(compared: Compared, known: Iterable[str], variant: Variant) -> str:
-    """Say how many seeds the runs of a variant have."""
-    counts = {
-        len(result.seeds)
-        for key in known
-        if (result := compared.result(variant.cell(key))) is not None
-    }
-    return (
-        plural(max(counts), "seed") if len(counts) == 1 else f"{min(counts)} to {max(counts)} seeds"
-    )
 
 
 def _of_rules(known: Iterable[str]) -> str:

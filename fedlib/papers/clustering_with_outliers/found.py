@@ -206,18 +206,21 @@ def _without_knowing(archive: Archive, adaptive: CellResult) -> Linked | str:
         f" But with unequal data no knowledge is needed: the attack {title}, which does not know "
         "the rule, leaves it ",
         _shown(archive, worst),
-        *_with_less_unequal_data(archive, worst),
         ".",
+        *_with_less_unequal_data(archive, worst),
     )
 
 
 def _with_less_unequal_data(archive: Archive, worst: CellResult) -> Iterator[Linked | str]:
     """Say what the same attack leaves if Dir(0.1) is read in another way, as far as it is known."""
     known = archive.common([CONCENTRATION.cell(worst.key), worst.key])
-    if known is not None and known[0].scale == worst.scale:
-        yield ", or "
-        yield _shown(archive, known[0])
-        yield " if Dir(0.1) means 0.1 for each class"
+    if known is None or known[0].scale != worst.scale:
+        return
+    (less_unequal, _), low = known, _accuracy(worst) + _LITTLE
+    yield " This depends on how Dir(0.1) is read. " if _accuracy(less_unequal) > low else " "
+    yield f"If it means 0.1 for a class on average, {RULE_TITLES[_RULE]} has "
+    yield _shown(archive, less_unequal)
+    yield f" under this attack ({resting_on(known[:1])})."
 
 
 def _worst_cases(archive: Archive) -> str:

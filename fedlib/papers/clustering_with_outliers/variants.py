@@ -52,7 +52,7 @@ CONCENTRATION = Variant(
     "what the α of Dir(αp) multiplies",
     "the class shares p, whose sum is 1, so that nearly all images of most clients are of one "
     "class (text, literally)",
-    "each class has α = 0.1, which is 62 times as much on average",
+    "62 times as much, which is 0.1 for a class on average",
     with_changes("partition", alpha=6.2),
     cells_of(DIRICHLET, "0.2", *product(PUBLISHED_ATTACKS, RULES)),
 )

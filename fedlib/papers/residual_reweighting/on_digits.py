@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
@@ -46,7 +47,7 @@ def flipped_digits(archive: Archive) -> list[str]:
         head += f" (one seed). Reweighting is then {less} accurate than plain averaging."
     else:
         head += (
-            f" ({plural(count, 'seed')}). In {below or 'none'} of them, reweighting is then less "
+            f" ({_count(attacked.seeds)}). In {below or 'none'} of them, reweighting is then less "
             "accurate than plain averaging."
         )
     head += _at_the_codes_rate(archive)
@@ -81,6 +82,11 @@ def flipped_digits(archive: Archive) -> list[str]:
     ]
 
 
+def _count(seeds: Sequence[int]) -> str:
+    """Say how many seeds there are, as all findings do."""
+    return "one seed" if len(seeds) == 1 else plural(len(seeds), "seed")
+
+
 def _at_the_codes_rate(archive: Archive) -> str:
     """Say in the headline what a choice does that turns the result round, if it is computed."""
     known = archive.common(_faster_keys())
@@ -90,7 +96,7 @@ def _at_the_codes_rate(archive: Archive) -> str:
     return (
         f" If the flippers learn at ten times the rate of the others, as in the authors' code, "
         f"reweighting has {ours:.1f} % and plain averaging {averaging:.1f} % "
-        f"({plural(len(known[0].seeds), 'seed')})."
+        f"({_count(known[0].seeds)})."
     )
 
 
@@ -150,23 +156,28 @@ def _of_the_same_seeds(archive: Archive, faster: CellResult) -> str:
     known = archive.common([*keys, faster.key])
     if known is None or known[0].scale != faster.scale:
         return ""
+    seeds = known[2].seeds
     clean, slower, same = (
-        statistics.mean(result.of_seed(seed).accuracy.mean for seed in known[2].seeds)
-        for result in known
+        [result.of_seed(seed).accuracy.mean for seed in seeds] for result in known
     )
     said = (
-        f" In {'this seed' if len(known[2].seeds) == 1 else 'these seeds'} reweighting has "
-        f"{clean:.1f} % without attackers, and {slower:.1f} % if they learn at the rate of the "
-        "others."
+        f" In {'this seed' if len(seeds) == 1 else 'these seeds'} reweighting has "
+        f"{statistics.mean(clean):.1f} % without attackers, and {statistics.mean(slower):.1f} % if "
+        "they learn at the rate of the others."
     )
-    if same <= slower + MARGIN:
+    if not _above(same, slower):
         return said
     said += " So faster flippers seem to stand out more, and reweighting leaves them out."
-    if same <= clean + MARGIN:
+    if not _above(same, clean):
         return said
     return (
         f"{said} It then has even more than without attackers. The chapter shows how this can be."
     )
+
+
+def _above(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether each value is above its partner by more than the margin."""
+    return all(value > other + MARGIN for value, other in zip(values, others, strict=True))
 
 
 def backdoor_in_digits(archive: Archive) -> list[str]:

@@ -12,7 +12,7 @@ _OF_TEXT = (*OF_WORST_CASES, *OF_UNIFORM, *FIGURE_2_CLAIMS)
 CLAIMS = (
     *_OF_TEXT,
     *retested(CAMOUFLAGE, VOTES, f"votes on {VOTES.other} images in place of one batch of 3"),
-    *retested(_OF_TEXT, CONCENTRATION, "α = 0.1 for each of the 62 classes"),
+    *retested(_OF_TEXT, CONCENTRATION, "Dir(0.1) with 0.1 for a class on average"),
     *retested(_OF_TEXT, CODE),
 )
 """Each claim in runs that follow the text, and then those that runs of other choices test."""

@@ -80,7 +80,8 @@ def accuracy_table(
     attacks = tuple(
         attack
         for attack in attacks_of(setting)
-        if variant is None or scenario.cells((rules[0],), (attack,))[0] in variant.cells
+        if variant is None
+        or any(cell in variant.cells for cell in scenario.cells(rules, (attack,)))
     )
     rows: list[tuple[str, ...]] = []
     classes: dict[tuple[int, int], str] = {}
@@ -113,8 +114,8 @@ def accuracy_table(
             *(("worst",) if variant is None else ()),
         ),
         tuple(rows),
-        f"{item + ': ' if item else ''}{title_of(scenario)}"
-        f"{'' if variant is None else f' with another choice: {variant.other}'}. "
+        f"{item + ': ' if item else ''}{title_of(scenario)}. "
+        f"{'' if variant is None else f'One choice is made in another way: {variant.other}. '}"
         f"The data are {data_named(data)}. Test "
         "accuracies are shares of 1. Each cell has our accuracy, then its number of seeds, and its "
         "scale if that is not the paper's, and below them the published accuracy"
