@@ -11,7 +11,7 @@ from records import put, real
 
 from fedlib.__main__ import main
 from fedlib.aggregators import AGGREGATORS
-from fedlib.arenas import answers, board, ranking
+from fedlib.arenas import answers, board, findings, ranking
 from fedlib.arenas.arena_1 import grid as arena_1
 from fedlib.arenas.arena_1.grid import GRID, config, is_adaptive, is_backdoor, most_byzantine
 from fedlib.arenas.arena_1.keys import Bout
@@ -200,7 +200,7 @@ def test_no_rule_is_ranked_by_more_than_its_stored_runs_leave_it(few):
     found = standing_in("iid_f5")
     # The median is clearly better even under more attacks.
     assert [(row.name, row.rank) for row in found.ranked] == [("krum", 2), ("mean", 3)]
-    assert board.findings(found, names("iid_f5"))[0].startswith(
+    assert findings.findings(found, names("iid_f5"))[0].startswith(
         "**Krum** has the best worst case of the ranked rules."
     )
     attack, worst = found.row("median").worst
@@ -309,19 +309,19 @@ def test_a_cell_of_the_heat_map_tells_its_rule_attack_accuracy_and_seeds(few, tm
 
 
 def test_what_the_arena_found_is_said_with_the_stored_numbers(few):
-    assert board.findings(standing_in("iid_f5"), names("iid_f5")) == [
+    assert findings.findings(standing_in("iid_f5"), names("iid_f5")) == [
         "Not enough runs are stored yet to rank any rule."
     ]
-    assert board.headline(standing_in("iid_f5"), names("iid_f5"), "equal data") == ""
+    assert findings.headline(standing_in("iid_f5"), names("iid_f5"), "equal data") == ""
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
     found, called = standing_in("iid_f5"), names("iid_f5", lambda key: f"#{key}")
-    first, broken, *_, clean = board.findings(found, called)
+    first, broken, *_, clean = findings.findings(found, called)
     assert first == (
         "**trimmed mean** and **median** are the best rules, because no rule is clearly better "
         "than either. Under the attack that harms it most, trimmed mean keeps 70.0 ± 0.1 % "
         "and median keeps 70.0 ± 0.1 % accuracy."
     )
-    assert board.headline(found, called, "equal data") == (
+    assert findings.headline(found, called, "equal data") == (
         "Of 4 rules, trimmed mean and median survive 3 attacks best (equal data)."
     )
     assert broken.startswith("Of 4 ranked rules, 1 is broken")
@@ -337,7 +337,7 @@ def test_a_rule_that_is_among_the_best_in_all_settings_is_named(few):
 
     def said(count=3):
         found = [standing_in(setting) for setting in settings[:count]]
-        return board.best_everywhere(found, names("iid_f5"))
+        return findings.best_everywhere(found, names("iid_f5"))
 
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
     first = {"krum": 60.0, "mean": 10.0, "median": 75.0, "trimmed_mean": 65.0}
@@ -356,7 +356,7 @@ def test_no_rule_is_among_the_best_in_all_settings_if_they_differ(few):
         {"krum": 60.0, "mean": 10.0, "median": 65.0, "trimmed_mean": 75.0}, setting="iid_f10"
     )
     both = [standing_in(setting) for setting in ("iid_f5", "iid_f10")]
-    assert board.best_everywhere(both, names("iid_f5")) == ""
+    assert findings.best_everywhere(both, names("iid_f5")) == ""
 
 
 def test_the_front_page_says_what_the_other_settings_rest_on(few, monkeypatch):
@@ -375,7 +375,7 @@ def test_the_front_page_says_what_the_other_settings_rest_on(few, monkeypatch):
 def test_a_rule_is_broken_if_it_is_in_most_seeds(few):
     most, few_seeds = (10.0, 10.0, 75.0), (14.0, 75.0, 75.0)
     store_bouts({"krum": most, "mean": 10.0, "median": 70.0, "trimmed_mean": few_seeds})
-    _, broken, *_ = board.findings(standing_in("iid_f5"), names("iid_f5"))
+    _, broken, *_ = findings.findings(standing_in("iid_f5"), names("iid_f5"))
     assert broken.startswith("Of 4 ranked rules, 2 are broken")
 
 
@@ -384,7 +384,7 @@ def test_a_rule_is_broken_if_it_is_in_most_seeds(few):
 ])  # fmt: skip
 def test_an_attack_harms_most_only_if_no_other_harms_as_much(few, further, knows, other):
     store_bouts(dict.fromkeys(RULES, 50.0), further=further)
-    said = board.findings(standing_in("iid_f5"), names("iid_f5"))[3]
+    said = findings.findings(standing_in("iid_f5"), names("iid_f5"))[3]
     assert said.startswith(
         f"For {knows} of 4 rules the most harmful attack is clearly one that knows the rule or "
         f"is made against it, and for {other} it is clearly another one."
@@ -666,26 +666,26 @@ def test_an_attack_that_is_made_against_a_rule_knows_it(few):
 
 def test_the_strongest_attack_is_that_on_rules_that_no_attack_breaks(few):
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
-    said = board.findings(standing_in("iid_f5"), names("iid_f5"))[2]
+    said = findings.findings(standing_in("iid_f5"), names("iid_f5"))[2]
     begin = "On average over the seeds, ALIE leaves the least accuracy to 3 of the 3 rules"
     assert said == f"{begin} that no attack breaks."
     store_bouts(dict.fromkeys(RULES, 10.0), setting="dirichlet_f5", seeds=(1,))
-    _, _, said, *_ = board.findings(standing_in("dirichlet_f5"), names("dirichlet_f5"))
+    _, _, said, *_ = findings.findings(standing_in("dirichlet_f5"), names("dirichlet_f5"))
     assert said == "Every rule is broken by some attack."
 
 
 def test_attacks_that_leave_as_little_are_counted(few):
     store_bouts(dict.fromkeys(RULES, 50.0), further={"ipm": 0.05, "pga": 9.0})
-    said = board.findings(standing_in("iid_f5"), names("iid_f5"))[2]
+    said = findings.findings(standing_in("iid_f5"), names("iid_f5"))[2]
     assert said.endswith(". For 4 of the 4, another attack may leave as little.")
 
 
 def test_a_rule_without_a_rank_that_an_attack_breaks_is_named(few, monkeypatch):
     monkeypatch.setattr(ranking, "_MOST", 0.7)
     store_bouts(dict.fromkeys(RULES, 15.0), skip=[("krum", "alie")])
-    broken = board.findings(standing_in("iid_f5"), names("iid_f5"))[1]
+    broken = findings.findings(standing_in("iid_f5"), names("iid_f5"))[1]
     store_bouts(dict.fromkeys(RULES, 50.0), skip=[("krum", "alie")], setting="dirichlet_f5")
-    stands = board.findings(standing_in("dirichlet_f5"), names("dirichlet_f5"))[1]
+    stands = findings.findings(standing_in("dirichlet_f5"), names("dirichlet_f5"))[1]
     said = " Krum has no rank yet, but some attack breaks it too."
     assert broken.endswith(said) and not stands.endswith(said)
 
@@ -694,7 +694,7 @@ def test_a_best_rank_says_that_its_noise_is_of_another_setting(few):
     left = {"krum": 60.0, "mean": 10.0, "median": 50.0, "trimmed_mean": 40.0}
     store_bouts(left)
     store_bouts(left, setting="dirichlet_f5", seeds=(1,))
-    of = {name: board.findings(standing_in(name), names(name))[0] for name in SETTINGS}
+    of = {name: findings.findings(standing_in(name), names(name))[0] for name in SETTINGS}
     assert "Krum" in of["iid_f5"] and "noise between seeds" not in of["iid_f5"]
     assert "The noise between seeds is known from other settings only." in of["dirichlet_f5"]
 
@@ -707,7 +707,7 @@ def test_a_mean_that_no_seed_has_is_marked_in_the_ranks(few):
 
 def test_one_of_two_seeds_does_not_make_a_rule_broken(few):
     store_bouts(dict.fromkeys(RULES, (14.0, 25.0)), seeds=(1, 2))
-    _, broken, *_ = board.findings(standing_in("iid_f5"), names("iid_f5"))
+    _, broken, *_ = findings.findings(standing_in("iid_f5"), names("iid_f5"))
     assert broken.startswith("Of 4 ranked rules, 0 are broken")
 
 

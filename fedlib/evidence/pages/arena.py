@@ -55,7 +55,7 @@ def _main_setting() -> str:
 def findings(page: Page) -> str:
     """Return what the first setting says, as a list of sentences, and what it rests on."""
     setting = _main_setting()
-    said = _module("board").findings(_standing(setting), _names(setting))
+    said = _module("findings").findings(_standing(setting), _names(setting))
     return unbroken("\n".join(f"- {sentence}" for sentence in said))
 
 
@@ -73,7 +73,9 @@ def elsewhere(page: Page) -> str:
             columns = standing.columns
             lines.append(f"{start}: {_too_few(columns)}")
         elif standing.ranked:
-            best, broken, _, _, backdoors, _ = _module("board").findings(standing, _names(setting))
+            best, broken, _, _, backdoors, _ = _module("findings").findings(
+                standing, _names(setting)
+            )
             said = " ".join((best, broken, backdoors))
             lines.append(f"{start}: {said}")
     return unbroken("\n".join(lines)) or "- No rule has a rank in another setting yet."
@@ -92,10 +94,10 @@ def first(page: Page) -> str:
     """Return the most important sentence of the arena."""
     setting = _main_setting()
     standing = _standing(setting)
-    board, names = _module("board"), _names(setting)
+    sentences, names = _module("findings"), _names(setting)
     title = _settings().SETTINGS[setting].title
-    head = board.headline(standing, names, title)
-    everywhere = board.best_everywhere(
+    head = sentences.headline(standing, names, title)
+    everywhere = sentences.best_everywhere(
         [_standing(setting) for setting in _settings().SETTINGS], names
     )
     others = ""
@@ -108,7 +110,7 @@ def first(page: Page) -> str:
         ]
         others = f" The other settings are: {', and '.join(listed)}."
     # The headline is bold, and nothing else.
-    found = [sentence.replace("**", "") for sentence in board.findings(standing, names)]
+    found = [sentence.replace("**", "") for sentence in sentences.findings(standing, names)]
     body = (
         f"In the arena {len(standing.ranked)} rules (the defences and the plain average) meet the "
         f"same {len(standing.columns.counted)} attacks. {found[0]} (The setting: {title}. "
