@@ -563,6 +563,7 @@ def test_two_readings_of_the_unequal_data_are_compared_with_print(tmp_path, quie
     )
     table = tables.accuracy_table(archive, "femnist_dirichlet", "0.2", variant=tables.CONCENTRATION)
     assert table.header == ("rule", "LF", "SF", "Gauss", "Omn", "Empire", "SV")
+    assert "another way (what the α of Dir(αp) multiplies: 62 times as much" in table.caption
     (row,) = (row for row in table.rows if row[0] == "Cent2P")
     assert row[1].startswith("0.70\n1 seed\n0.75") and row[2].startswith("0.65\n1 seed\n0.69")
     assert row[3].startswith("–\n\n0.86")

@@ -115,7 +115,7 @@ def accuracy_table(
         ),
         tuple(rows),
         f"{item + ': ' if item else ''}{title_of(scenario)}. "
-        f"{'' if variant is None else f'One choice is made in another way: {variant.other}. '}"
+        f"{_choice_of(variant)}"
         f"The data are {data_named(data)}. Test "
         "accuracies are shares of 1. Each cell has our accuracy, then its number of seeds, and its "
         "scale if that is not the paper's, and below them the published accuracy"
@@ -123,6 +123,13 @@ def accuracy_table(
         classes,
         compact=True,
     )
+
+
+def _choice_of(variant: Variant | None) -> str:
+    """Say which choice the runs of a table make in another way, if they do."""
+    if variant is None:
+        return ""
+    return f"One choice is made in another way ({variant.question}: {variant.other}). "
 
 
 def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
