@@ -19,6 +19,7 @@ from fedlib.attacks import ATTACKS
 from fedlib.clients import LocalSGD, MomentumSGD
 from fedlib.data import DataConfig, Dataset, load_dataset
 from fedlib.gradients import gradients, local_updates
+from fedlib.gradients.layers import convolution
 from fedlib.gradients.replay import Graphs
 from fedlib.metrics import evaluate
 from fedlib.models import flatten_parameters, make_model
@@ -294,6 +295,31 @@ def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
             lambda: gradients(network, x, y, strategy="merged"),
             rounds=20,
             warmup_rounds=2,
+            iterations=1,
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("way", ["torch", "products"])
+def test_who_forms_the_weight_gradients_of_small_batches(benchmark, monkeypatch, way):
+    """Gradients of 35 clients with three images each, as in clustering with outliers."""
+    in_cache = 0 if way == "torch" else convolution._PATCHES_IN_CACHE
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._PATCHES_IN_CACHE", in_cache)
+    dataset = dataset_of("cnn_32_64")
+    network = make_model("cnn_32_64", dataset.shape, dataset.n_classes, 1)
+    x = dataset.x_train[: 35 * 3].view(35, 3, *dataset.shape)
+    y = dataset.y_train[: 35 * 3].view(35, 3)
+    benchmark.group = "weight gradients of small batches"
+    info = {"kind": "small batches", "name": "cnn_32_64", "library": way, "size": [35, 3]}
+    benchmark.extra_info.update(info)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        benchmark.pedantic(
+            lambda: gradients(network, x, y, strategy="merged"),
+            rounds=40,
+            warmup_rounds=5,
             iterations=1,
         )
     finally:

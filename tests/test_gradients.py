@@ -40,9 +40,12 @@ def test_gradients_of_every_strategy_agree(name, strategy, clients, batch):
 
 @pytest.mark.parametrize("name", ["cnn_4_8", "cnn_20_50", "cnn_32_64", "three"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_float32_agrees_whoever_convolves(name, threads, monkeypatch):
-    # One thread convolves by NNPACK, where there is one, 64 images at a time.
+@pytest.mark.parametrize("in_cache", [0, 2**40])
+def test_float32_agrees_whoever_convolves(name, threads, in_cache, monkeypatch):
+    # One thread convolves by NNPACK, where there is one, 64 images at a time. Weight gradients are
+    # formed by products with patches, or by torch where the patches are too many.
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._PATCHES_IN_CACHE", in_cache)
     torch.manual_seed(0)
     three = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 5), nn.MaxPool2d(2), nn.ReLU(),
@@ -57,6 +60,15 @@ def test_float32_agrees_whoever_convolves(name, threads, monkeypatch):
     torch.testing.assert_close(losses.double(), expected_losses, rtol=1e-5, atol=1e-5)
     whole = x.float().flatten(0, 1)
     torch.testing.assert_close(forward(model, whole), model(whole).detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("in_cache", [0, 2**40])
+def test_an_image_that_is_not_finite_spoils_its_own_client_only(in_cache, monkeypatch):
+    monkeypatch.setattr("fedlib.gradients.layers.convolution._PATCHES_IN_CACHE", in_cache)
+    model, (x, y) = make_model("cnn_20_50", (1, 28, 28), 10, 3), batches(3, 2, torch.float32)
+    x[1, 0] = math.nan
+    found, _ = gradients(model, x, y, strategy="merged")
+    assert found.isfinite().all(1).tolist() == [True, False, True]
 
 
 def test_no_images_have_no_outputs(monkeypatch):

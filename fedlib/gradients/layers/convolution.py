@@ -10,6 +10,7 @@ from torch import nn
 
 from fedlib.gradients.layers import nnpack
 from fedlib.gradients.layers.base import ClientLayer, Kept, LayerKind, register
+from fedlib.gradients.layers.memory import channels_last
 
 # Stride, padding, dilation, whether transposed, the output's padding, and groups: those of a
 # convolution that the merged pass serves, as torch's backward function takes them.
@@ -43,14 +44,20 @@ class ConvolutionKind(LayerKind[nn.Conv2d]):
     ) -> None:
         (h,) = kept
         b = h.shape[0] // n_clients
-        weight = _weight_in_order(layer)
+        seen = _patches(h, *layer.kernel_size)
+        if seen[:b].numel() > _PATCHES_IN_CACHE:
+            _weight_gradients_by_torch(layer, h, g, n_clients, places)
+            return
+        # One client's patches at a time, in a place that stays in the processor's cache.
+        patches = h.new_empty(b, *seen.shape[1:])
+        g = g.permute(0, 2, 3, 1).reshape(n_clients, -1, layer.out_channels)
+        shape = (layer.out_channels, *layer.kernel_size, layer.in_channels)
+        dw = h.new_empty(layer.out_channels, layer.weight[0].numel())
         for i in range(n_clients):
-            rows = slice(i * b, (i + 1) * b)
-            _, dw, db = torch.ops.aten.convolution_backward(
-                g[rows], h[rows], weight, [weight.shape[0]], *_PLAIN, [False, True, True]
-            )
-            places["weight"][i].copy_(dw)
-            places["bias"][i].copy_(db)
+            patches.copy_(seen[i * b : (i + 1) * b])
+            torch.mm(g[i].t(), patches.view(g.shape[1], -1), out=dw)
+            places["weight"][i].copy_(dw.view(shape).permute(0, 3, 1, 2))
+        torch.sum(g, 1, out=places["bias"])
 
     def input_gradient(self, layer: nn.Conv2d, kept: Kept, g: torch.Tensor) -> torch.Tensor:
         (h,) = kept
@@ -70,6 +77,37 @@ class ConvolutionKind(LayerKind[nn.Conv2d]):
 
     def for_clients(self, layer: nn.Conv2d) -> nn.Module:
         return _ClientConvolution(layer)
+
+
+# Values of one client's patches up to which a product with them beats torch's backward function. A
+# client with three images then takes 0.6 to 0.75 of the time, one with 50 up to three times as long.
+_PATCHES_IN_CACHE = 2**18
+
+
+def _patches(h: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """What a kernel sees at each place: a view ``(n, places down, places across, height, w * C)``.
+
+    In channels-last order a row of a kernel is one stretch of memory.
+    """
+    h = channels_last(h)
+    n, c, down, across = h.shape
+    image, _, row, column = h.stride()
+    shape = (n, down - height + 1, across - width + 1, height, width * c)
+    return h.as_strided(shape, (image, row, column, row, 1))
+
+
+def _weight_gradients_by_torch(
+    layer: nn.Conv2d, h: torch.Tensor, g: torch.Tensor, k: int, places: dict[str, torch.Tensor]
+) -> None:
+    """Write the gradients of ``k`` clients by one call of torch's backward function for each."""
+    weight, b = _weight_in_order(layer), len(h) // k
+    for i in range(k):
+        rows = slice(i * b, (i + 1) * b)
+        _, dw, db = torch.ops.aten.convolution_backward(
+            g[rows], h[rows], weight, [weight.shape[0]], *_PLAIN, [False, True, True]
+        )
+        places["weight"][i].copy_(dw)
+        places["bias"][i].copy_(db)
 
 
 def _weight_in_order(layer: nn.Conv2d) -> torch.Tensor:
