@@ -79,8 +79,8 @@ class ConvolutionKind(LayerKind[nn.Conv2d]):
         return _ClientConvolution(layer)
 
 
-# Values of one client's patches up to which a product with them beats torch's backward function. A
-# client with three images then takes 0.6 to 0.75 of the time, one with 50 up to three times as long.
+# Values of one client's patches up to which a product with them beats torch's backward function:
+# with three images it takes 0.6 to 0.75 of the time, and with 50 up to three times as long.
 _PATCHES_IN_CACHE = 2**18
 
 
