@@ -650,9 +650,10 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
     put(store, cell, "paper", 0.88, attack_success=[0.0, 0.6])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
-        "On MNIST, ten label flippers of 100 cost residual-based reweighting 10.0 points and plain "
-        "averaging 7.0 points (one seed). Reweighting is then less accurate than plain averaging."
+        "On MNIST, with ten label flippers of 100, reweighting has 83.0 % and plain averaging "
+        "88.0 % (one seed)."
     )
+    assert "of the 1 seeds" not in first
     assert "Reweighting takes 80.0 % of the ones for sevens, and plain averaging 60.0 %" in first
     # Seeds that are far apart are told one by one.
     for cell in GRID.cells("paper", 2, real):
@@ -661,8 +662,10 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             accuracy = {"10/fedavg": 0.88}.get(place, left.get(place))
             put(store, cell, "paper", accuracy, attack_success=[0.0, 0.5])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
-    assert first.head.endswith(
-        "(2 seeds). In 2 of them, reweighting is then less accurate than plain averaging."
+    assert first.head.endswith("(2 seeds).")
+    assert (
+        "In 2 of the 2 seeds, reweighting is then less accurate than plain averaging. By seed, "
+        "reweighting goes from 93.0 to 83.0 %; from 93.0 to 83.0 %. The claims" in first
     )
     assert "Reweighting takes 80.0 and 50.0 % of the ones for sevens, and plain averaging" in first
     # Attackers that learn faster are compared with the same seed.
@@ -671,7 +674,12 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
         if cell.key in (f"{faster}/ours", f"{faster}/fedavg"):
             put(store, cell, "paper", 0.94, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
-    assert first.head.endswith("reweighting has 94.0 % and plain averaging 94.0 % (one seed).")
+    assert first.head == (
+        "On MNIST, ten of 100 participants flip labels. If they learn at ten times the rate of the "
+        "others, as in the authors' code, reweighting has 94.0 % and plain averaging 94.0 % (one "
+        "seed). If they learn at the rate of the others, reweighting has 83.0 % and plain "
+        "averaging 88.0 % (2 seeds)."
+    )
     assert (
         " In this seed reweighting has 93.0 % without attackers, and 83.0 % if they learn at the "
         "rate of the others. So faster flippers seem to stand out more" in first
@@ -683,6 +691,7 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             put(store, cell, "paper", 0.5, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert "Of the other rules, Median has 50.0 %, and FoolsGold has 50.0 % (one seed" in first
+    assert ", and the best of the other rules, Median, has 50.0 % (one seed)." in first.head
 
 
 @pytest.mark.parametrize(("faster", "outs", "more"), [
