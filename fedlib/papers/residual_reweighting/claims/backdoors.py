@@ -64,6 +64,7 @@ _IMAGES = (
         _HIGHEST,
         reading="without FedAvg, against which section 4.3 says that backdoors easily succeed",
         sentence=_FAIRLY_WELL,
+        undefended=str(ImageBackdoor("mnist", "naive", "fedavg")),
         former=Former("MNIST, naive backdoor: it fails against all other rules", reading=""),
     ),
     excess_claim(
@@ -148,6 +149,7 @@ _IMAGES = (
         _EXCESS,
         former=Former("CIFAR-10, naive backdoor: reweighting withstands it"),
         of_abstract=True,
+        undefended=str(ImageBackdoor("cifar10", "naive", "fedavg")),
     ),
     excess_claim(
         "section 4.3, Fig. 4",
@@ -269,6 +271,7 @@ _LOANS_BY_RULE = tuple(
         shown,
         sentence=f"loans: {said}",
         former=Former(f"Loans, {title}: {formerly}", f"loans: {formerly}"),
+        undefended="" if "fedavg" in rules else str(LoanBackdoor(approach, "fedavg")),
     )
     for approach, title in APPROACHES.items()
     for said, formerly, rules, statistic, needed, shown in (
@@ -363,6 +366,7 @@ _LOANS = (
         reading='"except FoolsGold" is taken to be said of the naive backdoor alone, with which '
         "the sentence goes on",
         former=Former("Loans, model replacement: no success against FoolsGold", reading=""),
+        undefended=str(LoanBackdoor("replacement", "fedavg")),
     ),
 )
 

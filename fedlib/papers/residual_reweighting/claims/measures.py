@@ -132,6 +132,7 @@ def excess_claim(
     reading: str = "",
     former: Former | None = None,
     of_abstract: bool = False,
+    undefended: str = "",
 ) -> Claim:
     """A claim on the attack's success beyond that of the same rule without any attacker.
 
@@ -150,10 +151,16 @@ def excess_claim(
         the claim.
     measure
         What is taken of a run. The paper prints :func:`success` alone.
+    undefended
+        The cell of the same attack without a defence, for a claim that rules withstand it. A seed
+        has nothing to judge if the attack has no success there either.
     """
+    attacks = (*cells, undefended) if undefended else cells
 
     def of_excess(values: list[float]) -> float:
-        attacked, floors = values[: len(cells)], values[len(cells) :]
+        attacked, floors = values[: len(cells)], values[len(attacks) :][: len(cells)]
+        if undefended and values[len(cells)] - values[-1] in needed:
+            return math.nan
         most = statistic([100 - floor for floor in floors])
         # If the success is high without an attack, no attack can add what the claim is about.
         fails, common = needed.high != math.inf, max(floors) > _TOO_COMMON
@@ -165,14 +172,17 @@ def excess_claim(
     return Claim(
         place,
         text,
-        (*cells, *map(floor_of, cells)),
+        (*attacks, *map(floor_of, attacks)),
         of_excess,
         needed,
         shown,
         measure=measure,
         quantity="attack_success" if measure is success else "",
         equal=equal,
-        nothing_means="nothing to measure: the success is already high without an attacker",
+        nothing_means="nothing to measure: the attack does not succeed without a defence, or what "
+        "it aims at is frequent without an attacker"
+        if undefended
+        else "nothing to measure: the success is already high without an attacker",
         sentence=sentence,
         reading=reading,
         former=former,
