@@ -118,7 +118,8 @@ def _saved_by_votes(archive: Archive, adaptive: CellResult, worst: CellResult) -
     helps = _accuracy(known[0]) > _accuracy(adaptive) + _LITTLE
     return (
         f"With votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
-        f"{'keeps' if helps else 'has'} {_percent(known[0])}."
+        f"{'keeps' if helps else 'has'} {_percent(known[0])}. (In the authors' code a client votes "
+        "on all of its images.)"
     )
 
 
@@ -130,7 +131,10 @@ def _images_of_a_vote(result: CellResult) -> int:
 
 def _larger_votes(archive: Archive, adaptive: CellResult) -> Linked | str:
     """Say what the attacker leaves if the clients vote on more images than the text says."""
-    few = f" Here each client votes on {_images_of_a_vote(adaptive)} images"
+    few = (
+        f" Here each client votes on {_images_of_a_vote(adaptive)} images, because Algorithm 3 "
+        'takes "a new mini-batch" and a batch has as many'
+    )
     parts: list[Linked | str] = []
     for variant, how in ((VOTES, f"with votes on {VOTES.other}"), (CODE, _ALL_OF_CODE)):
         known = archive.common([variant.cell(adaptive.key), adaptive.key])

@@ -24,6 +24,8 @@ _TITLES = {
 _UNKNOWN = " is not computed yet."
 _CONTROLS = {"greedy": "the greedy one", "signs": "the one with constant signs"}
 """The attackers that learn no policy, in words."""
+_SIMPLE = {"greedy": "a greedy one", "signs": "one that sends constant signs"}
+"""The same as a headline names them."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -83,19 +85,25 @@ def _without_defence(archive: Archive, attack: str, name: str, said: bool = Fals
     if said or not destroyed:
         return joined(*parts)
     often = f" in {destroyed} of {count} seeds" if destroyed < count else ""
-    so = (
-        ", and so do two simple attacks that learn no policy (a greedy one, and one that sends "
-        "constant signs)"
-        if _controls_destroy(archive)
-        else ""
-    )
+    simple = [title for name, title in _SIMPLE.items() if _always_destroys(archive, name)]
+    so = ""
+    if simple:
+        some = (
+            "do two simple attacks that learn"
+            if len(simple) > 1
+            else "does a simple attack that learns"
+        )
+        so = f", and so {some} no policy ({', and '.join(simple)})"
     return Headed(f"Without a defence the learned attack destroys the model{often}{so}.", *parts)
 
 
-def _controls_destroy(archive: Archive) -> bool:
-    """Whether the attackers that learn no policy destroy the model in every seed too."""
-    known = [archive.best(_keys("mean", name)[0]) for name in _CONTROLS]
-    return all(one is not None and all(map(_destroyed, _by_seed(one))) for one in known)
+def _always_destroys(archive: Archive, name: str) -> bool:
+    """Whether an attack destroys every model of a server that averages, with and without a set."""
+    (key,) = _keys("mean", name)
+    known = [archive.best(one) for one in (key, PROJECTED.cell(key))]
+    if known[0] is None:
+        return False
+    return all(all(map(_destroyed, _by_seed(one))) for one in known if one is not None)
 
 
 def _as_built(archive: Archive, sentence: str) -> str:
@@ -124,9 +132,23 @@ def _as_built(archive: Archive, sentence: str) -> str:
         sentence.body,
         _certified(archive),
         " Our server does not project the parameters on a set, as the paper's does, because the "
-        "paper does not give this set."
+        "paper does not give this set.",
+        _on_a_ball(archive),
         f" Our attack learns again every {rounds} rounds. The attack of the paper learns once.",
         *said,
+    )
+
+
+def _on_a_ball(archive: Archive) -> Linked | str:
+    """Say in a few words what the learned attack and the simple ones do to a server with a set."""
+    result = archive.best(PROJECTED.cell(_keys("mean", "learned")[0]))
+    if result is None:
+        return ""
+    return joined(
+        f" With {PROJECTED.other} as this set, the learned attack destroys the model in ",
+        _times_destroyed(archive, result),
+        ".",
+        _controls_on_a_ball(archive, _CONTROLS),
     )
 
 
@@ -204,24 +226,29 @@ def _projected(archive: Archive) -> str:
     if known is None:
         return f"{where}, what the learned attack does without a defence{_UNKNOWN}"
     attacked = known[1]
-    names = {"untrained": "the untrained policy", **_CONTROLS}
-    controls = {name: archive.best(PROJECTED.cell(_keys("mean", name)[0])) for name in names}
-    known_controls = {name: result for name, result in controls.items() if result is not None}
-    parts = [
-        joined(
-            f"{names[name]} {'in' if number else 'destroys it in'} ",
-            _times_destroyed(archive, result),
-        )
-        for number, (name, result) in enumerate(known_controls.items())
-    ]
-    beside = joined(" Of the attackers that learn no policy, ", *_listed(parts), ".")
     return joined(
         f"{where}, the learned attack destroys the model without a defence in ",
         _times_destroyed(archive, attacked),
         f" ({resting_on(known)}).",
         _ways(attacked),
-        beside if parts else "",
+        _controls_on_a_ball(archive, {"untrained": "the untrained policy", **_CONTROLS}),
     )
+
+
+def _controls_on_a_ball(archive: Archive, names: dict[str, str]) -> Linked | str:
+    """Say how often attackers that learn no policy destroy the model of such a server."""
+    controls = {name: archive.best(PROJECTED.cell(_keys("mean", name)[0])) for name in names}
+    known = {name: result for name, result in controls.items() if result is not None}
+    parts = [
+        joined(
+            f"{names[name]} {'in' if number else 'destroys it in'} ",
+            _times_destroyed(archive, result),
+        )
+        for number, (name, result) in enumerate(known.items())
+    ]
+    if not parts:
+        return ""
+    return joined(" Of the attackers that learn no policy, ", *_listed(parts), ".")
 
 
 def _times_destroyed(archive: Archive, result: CellResult) -> Linked:

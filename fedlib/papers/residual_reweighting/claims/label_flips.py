@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fedlib.evidence.claims import (
     OWN,
     Claim,
@@ -59,6 +61,21 @@ def _foolsgold_on_reviews() -> Claim:
             "Reviews: FoolsGold has about 50 % at every number of attackers", place="Table 2"
         ),
     )
+
+
+_WITHSTAND = ("median", "trimmed_mean")
+"""The rules that lose next to nothing in Table 2, besides reweighting."""
+
+
+def _drop_if_another_withstands(values: list[float]) -> float:
+    """How much the first of pairs loses, or NaN if each of the others loses more than 2 points.
+
+    Then the attack is another one than in print, where they withstand it.
+    """
+    first, *others = (
+        clean - attacked for clean, attacked in zip(values[::2], values[1::2], strict=True)
+    )
+    return math.nan if min(others) > MARGIN else first
 
 
 _SUFFERS = "FedAvg suffers from label flips: it loses more than 2 points"
@@ -193,10 +210,16 @@ LABEL_FLIPS = (
     Claim(
         "section 4.2, Table 2",
         "Reviews: reweighting does not degrade with 4 attackers of 10",
-        every(Comparison, "table_2", ("0", "4"), "ours"),
-        drop,
+        tuple(
+            cell
+            for rule in ("ours", *_WITHSTAND)
+            for cell in every(Comparison, "table_2", ("0", "4"), rule)
+        ),
+        _drop_if_another_withstands,
         at_most(MARGIN),
         "the attack [costs|adds] {:.1f} points",
+        nothing_means="nothing to measure: the attack is stronger here than in print, because it "
+        f"costs Median and Trimmed Mean more than {MARGIN:g} points too",
     ),
     Claim(
         "section 4.2, Table 2",
