@@ -22,6 +22,11 @@ def is_array(value: object) -> bool:
     return hasattr(value, "__dlpack__") or hasattr(value, "__array__")
 
 
+def json_value(value: Any) -> Any:
+    """Return a number of NumPy as the same number of Python, and any other value as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def as_tensor(field: str, value: Any) -> torch.Tensor:
     """Return the values of an array as a tensor, which shares its memory where that is possible.
 

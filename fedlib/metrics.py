@@ -14,7 +14,9 @@ _EVALUATION_BATCH = 500
 _LARGE_BATCH = 5000
 
 
-def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+def evaluate(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, nan_decides: bool = True
+) -> tuple[float, float]:
     """Return the accuracy and the mean cross-entropy of a model on labelled samples.
 
     The samples are evaluated in batches of 500. On an accelerator, a network without batch norm
@@ -29,6 +31,9 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
         The samples, ``(n, C, H, W)``.
     y
         Their labels, ``(n,)``.
+    nan_decides
+        Whether logits with a NaN name a class, which is the first one with a NaN. With False they
+        name none, so that a model that has diverged is right nowhere.
 
     Returns
     -------
@@ -42,6 +47,7 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     for start in range(0, len(x), size):
         rows = slice(start, start + size)
         logits = forward(model, x[rows])
-        correct += (logits.argmax(1) == y[rows]).sum()
+        right = logits.argmax(1) == y[rows]
+        correct += (right if nan_decides else right & ~logits.isnan().any(1)).sum()
         loss += F.cross_entropy(logits, y[rows], reduction="sum").double()
     return float(correct) / len(x), float(loss) / len(x)

@@ -1,5 +1,6 @@
 """Updates that other libraries made: read by protocol, answered in kind."""
 
+import json
 import sys
 import types
 
@@ -134,3 +135,27 @@ def test_the_answer_in_kind_keeps_the_place_of_a_tensor():
     tensor = torch.ones(3)
     assert in_kind(tensor, tensor) is tensor
     assert "jax" not in sys.modules  # no library is imported to answer in its kind
+
+
+def test_a_rule_that_keeps_nothing_is_called_once_though_it_knows_a_client():
+    updates = np.array([[1.0, 2.0], [1.5, 2.5], [1.0, 2.5], [9.0, -9.0]])
+    found = aggregate("monna", updates, trusted="client", client=0, n_byzantine=1)
+    np.testing.assert_allclose(found, updates[:3].mean(0))
+
+
+def test_many_samples_weigh_in_half_precision_too():
+    facts = Facts(sample_counts=torch.tensor([70000.0, 80000.0, 10.0]))
+    updates = torch.tensor([[1.0], [2.0], [60.0]]).half()
+    mean = AGGREGATORS["mean"](weights="samples").apply(updates, None, facts)[0]
+    torch.testing.assert_close(mean, torch.tensor([230600 / 150010]).half())
+
+
+def test_hyperparameters_of_numpy_become_json():
+    for part in (AGGREGATORS["krum"](np.int64(1)), ATTACKS["ipm"](np.int64(1), np.float32(0.5))):
+        assert json.loads(json.dumps(part.to_dict()))["n_byzantine"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(AGGREGATORS))
+def test_updates_without_parameters_are_refused(name):
+    with pytest.raises(ConfigError, match=r"updates\.shape\[1\]=0 .* at least 1"):
+        AGGREGATORS[name]().apply(torch.zeros(5, 0))

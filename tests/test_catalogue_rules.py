@@ -349,8 +349,13 @@ def test_clipped_clustering_by_hand_over_two_rounds():
     # No longer than the largest length.
     least, _ = AGGREGATORS["clipped_clustering"](largest=0.5).apply(updates)
     torch.testing.assert_close(least, plane(0, 10, 25, lengths=[0.5] * 3).mean(0))
-    with pytest.raises(ConfigError, match=r"shape \(7,\): its length must be a multiple .* 5"):
-        rule.apply(updates, torch.ones(7).double())
+    # A client that sends nothing in a round stops no one: the median over 14 lengths is 4.5.
+    fewer = plane(0, 10, 25, 100, lengths=[5.0, 6, 3, 8])
+    third, longer = AGGREGATORS["clipped_clustering"](n_byzantine=1).apply(fewer, state)
+    torch.testing.assert_close(third, plane(0, 10, 25, lengths=[4.5, 4.5, 3]).mean(0))
+    assert len(longer) == 14
+    with pytest.raises(ConfigError, match=r"state"):
+        rule.apply(updates, torch.ones(5, 1).double())
 
 
 def slow_two_clusters(distances, mean):

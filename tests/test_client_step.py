@@ -279,3 +279,21 @@ def test_the_servers_samples_are_moved_like_the_clients_and_the_identity_says_so
     assert revisions_of(plain.client, plain) == {}
     assert revisions_of(robust.client, robust) == {"server_samples_altered": 2}
     assert revisions_of(robust.client, config(client=RobustSGD(5))) == {}
+
+
+def test_robust_clients_with_batch_norm_look_at_their_own_batches_alone(dataset):
+    client = RobustSGD(batch_size=4, momentum=0, ascent_steps=2)
+    setting = config(client=client, model="resnet9", rounds=1)
+
+    def sent(data):
+        federation, state = engine.prepare(setting, data)
+        engine.play_round(federation, state)
+        return state.updates.clone(), federation
+
+    before, federation = sent(dataset)
+    x = dataset.x_train.clone()
+    x[torch.from_numpy(np.array(federation.shares[1]))] = math.nan
+    after, _ = sent(replace(dataset, x_train=x))
+    assert not after[1].isfinite().all()
+    others = [i for i in range(len(before)) if i != 1]
+    torch.testing.assert_close(after[others], before[others])

@@ -75,6 +75,19 @@ def test_attack_success_is_the_share_of_triggered_samples_in_the_target_class(da
     assert metrics["attack_success"][-1] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_model_that_has_diverged_does_not_do_what_the_attacker_wants(dataset):
+    attack = ATTACKS["pixel_backdoor"](n_byzantine=2, target=0)
+    setting = config(rounds=1, eval_every=1).with_(n_byzantine=2, attack=attack)
+    federation, state = engine.prepare(setting, dataset)
+    state.parameters.fill_(math.nan)
+    # Of a row of NaN the first entry counts as the largest, and it belongs to the target.
+    accuracy, _ = evaluate(state.model, dataset.x_test, dataset.y_test)
+    assert accuracy == pytest.approx(float((dataset.y_test == 0).float().mean()))
+    tracker = TRACKERS["attack_success"]()
+    tracker.start(federation, state)
+    assert tracker.report(state) == {"attack_success": 0}
+
+
 @pytest.mark.parametrize(
     ("attack", "parameters"),
     [("label_flip", {"mapping": "pair", "source": 3}), ("pixel_backdoor", {"target": 3})],

@@ -11,7 +11,7 @@ import torch
 
 from fedlib.aggregators.clients_part import ClientsPart
 from fedlib.aggregators.states import check_state
-from fedlib.arrays import ArrayT, as_tensor, in_kind
+from fedlib.arrays import ArrayT, as_tensor, in_kind, json_value
 from fedlib.blocks import NonFiniteError
 from fedlib.federation.facts import FACTS, Facts, check_facts, check_given
 from fedlib.parts import Revision
@@ -98,7 +98,10 @@ class Aggregator(ClientsPart, ABC):
         """Return the name and the hyperparameters of the rule as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         # A rule may hold another one, as pre-aggregation does.
-        values = {k: v.to_dict() if isinstance(v, Aggregator) else v for k, v in values.items()}
+        values = {
+            k: v.to_dict() if isinstance(v, Aggregator) else json_value(v)
+            for k, v in values.items()
+        }
         return {"name": self.name, **values}
 
     def check(self, n_clients: int) -> None:
@@ -190,6 +193,7 @@ class Aggregator(ClientsPart, ABC):
         """Do what :meth:`apply` does, for updates of any values and shape in a tensor."""
         check_matrix("updates", updates, "(n_clients, n_parameters)")
         self.check(updates.shape[0])
+        check_int("updates.shape[1]", updates.shape[1], 1)
         # A graph that an update carries must not enter the state and stay there round after round.
         updates, facts = updates.detach(), check_given(state, facts).matched_to(updates)
         if self.needs:

@@ -18,7 +18,7 @@ from fedlib.aggregators.norms import (
 from fedlib.aggregators.states import Kept
 from fedlib.blocks import require_finite, weighted_sum
 from fedlib.federation.facts import Facts
-from fedlib.validation import ConfigError, check_name, check_real
+from fedlib.validation import check_name, check_real
 
 
 @AGGREGATORS.register("clipped_clustering")
@@ -80,15 +80,10 @@ class ClippedClustering(Aggregator):
         return Kept((len(updates),), torch.float64)
 
     def _check_state(self, updates: torch.Tensor, state: Any, facts: Facts) -> None:
-        # A state of several rounds is checked as one of a single round, after its number.
-        n = len(updates)
-        if isinstance(state, torch.Tensor) and state.dim() == 1 and len(state) > n:
-            if len(state) % n:
-                raise ConfigError(
-                    f"the state of aggregator={self.name!r} has shape {tuple(state.shape)}: its "
-                    f"length must be a multiple of the number of clients, {n}."
-                )
-            state = state[:n]
+        # The lengths of all rounds belong to no client, so that rounds may have other clients. The
+        # state is checked as if it had one length for each of today's.
+        if isinstance(state, torch.Tensor) and state.dim() == 1:
+            state = state.new_empty(len(updates))
         super()._check_state(updates, state, facts)
 
     def _aggregate(

@@ -64,7 +64,7 @@ def aggregate(
         )
     made = make_aggregator(rule)
     answer, state = made.apply(updates, None, facts)
-    if made.knows_clients or _remembers(state):
+    if _remembers(state):
         raise ConfigError(
             f"aggregator={made.name!r} remembers the rounds before: keep its state, as in "
             "aggregate, state = rule.apply(updates, state)."

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from fedlib.arrays import ArrayT, as_tensor, in_kind
+from fedlib.arrays import ArrayT, as_tensor, in_kind, json_value
 from fedlib.clients.base import Client
 from fedlib.federation.facts import FACTS, Facts, check_facts, check_given
 from fedlib.parts import Revision
@@ -86,7 +86,7 @@ class Attack(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the name and the hyperparameters of the attack as JSON values."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **{k: json_value(v) for k, v in asdict(self).items()}}
 
     def init(self, n_clients: int, n_parameters: int) -> Any:
         """Make the state before the first round. It is None if the attack keeps nothing.

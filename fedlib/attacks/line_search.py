@@ -20,8 +20,9 @@ from fedlib.validation import ConfigError, check_int, check_real
 class OptimisedAttack(Attack):
     """Base of the attacks that try their factor on the server's rule.
 
-    The search is that of byzfl (Gonzalez et al., 2025), as in the experiments of Allouah et al.
-    (2023). It tries ``start``, and then always the factor that is one step away from the best
+    The search is that of byzfl (Gonzalez et al., 2025). Allouah et al. (2023) search for the factor
+    too. Earlier code of these authors also tries factors below the best one, which this search does
+    not do. It tries ``start``, and then always the factor that is one step away from the best
     factor so far. As long as each trial is better than all trials before, the step is doubled.
     After the first trial that is not better, the step is multiplied by ``ratio`` after each trial.
     A factor is better if it moves the aggregate farther away from the benign mean.

@@ -19,8 +19,8 @@ class OptimisedALittleIsEnough(OptimisedAttack):
     """Send ``mean - z std`` of the benign updates, with the z that makes the rule err most.
 
     The update is that of Baruch et al. (2019). The attacker finds z by trying the server's rule, as
-    in the experiments of Allouah et al. (2023) and in byzfl. The standard deviation is that of a
-    sample (n - 1). byzfl adds ``z std``. A negative ``step`` has the same effect here.
+    in byzfl. Allouah et al. (2023) do so too, with another search. The standard deviation is that
+    of a sample (n - 1). byzfl adds ``z std``. A negative ``step`` has the same effect here.
 
     Examples
     --------

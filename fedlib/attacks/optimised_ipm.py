@@ -18,7 +18,7 @@ class OptimisedInnerProductManipulation(OptimisedAttack):
     """Send ``-epsilon`` times the benign mean, with the epsilon that makes the rule err most.
 
     The update is that of Xie et al. (2020). The attacker finds epsilon by trying the server's rule,
-    as in the experiments of Allouah et al. (2023) and in byzfl.
+    as in byzfl. Allouah et al. (2023) do so too, with another search.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from fedlib.arrays import json_value
 from fedlib.data import DataConfig
 from fedlib.federation.federation import Federation, State
 from fedlib.federation.samples import Samples
@@ -45,7 +46,7 @@ class Client(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the name and the hyperparameters as JSON values."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **{k: json_value(v) for k, v in asdict(self).items()}}
 
     def check_data(self, data: DataConfig, shape: tuple[int, int, int]) -> None:
         """Raise ConfigError if clients cannot learn from such data. By default they can.

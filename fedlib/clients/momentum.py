@@ -50,7 +50,9 @@ class MomentumSGD(Client):
     """Compute one gradient in each round, average it into a momentum, and send the momentum.
 
     The momentum is ``m_t = (1 - momentum) g_t + momentum m_{t-1}`` with ``m_0 = 0``
-    (centered_clipping, Algorithm 1, line 9).
+    (centered_clipping, Algorithm 1, line 9). As the formula says, a gradient with a NaN or an Inf
+    stays in the momentum. From then on the client sends what is not finite, which a server takes as
+    zeros. With a shared buffer this is so for all clients. It happens after a model has overflowed.
 
     Parameters
     ----------

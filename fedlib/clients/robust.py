@@ -17,6 +17,7 @@ from fedlib.clients.base import CLIENTS
 from fedlib.clients.momentum import Memory, MomentumSGD
 from fedlib.federation.federation import Federation, State
 from fedlib.federation.samples import Samples
+from fedlib.models import batch_norms
 from fedlib.validation import check_int, check_name, check_real
 
 
@@ -88,16 +89,20 @@ class RobustSGD(MomentumSGD):
     def _altered(
         self, x: torch.Tensor, y: torch.Tensor, samples: Samples, state: State, memory: Memory
     ) -> torch.Tensor:
-        """Return the samples of all clients, moved at once to where the broadcast model errs."""
+        """Return the samples of all clients, moved to where the broadcast model errs."""
         x = super()._altered(x, y, samples, state, memory)
-        labels = y.flatten()
-
-        def loss(z: torch.Tensor) -> torch.Tensor:
-            return F.cross_entropy(state.model(z), labels, reduction="none")
-
         gamma = cast(RobustMemory, memory).gamma
-        flat = x.flatten(0, 1)
-        return transport(loss, flat, gamma, self.ascent_steps, self.ascent_rate).view(x.shape)
+
+        def moved(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            def loss(z: torch.Tensor) -> torch.Tensor:
+                return F.cross_entropy(state.model(z), labels, reduction="none")
+
+            return transport(loss, images, gamma, self.ascent_steps, self.ascent_rate)
+
+        if batch_norms(state.model):
+            # Batch norm must look at each client's batch alone.
+            return torch.stack([moved(*batch) for batch in zip(x, y, strict=True)])
+        return moved(x.flatten(0, 1), y.flatten()).view(x.shape)
 
 
 def transport(

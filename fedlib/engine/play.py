@@ -69,7 +69,12 @@ def clients_step(federation: Federation, state: State) -> torch.Tensor:
 
 
 def byzantine_updates(federation: Federation, state: State, facts: Facts) -> torch.Tensor:
-    """Return what Byzantine clients send, ``(n_byzantine, d)``. ``facts`` are the rule's."""
+    """Return what Byzantine clients send, ``(n_byzantine, d)``. ``facts`` are the rule's.
+
+    An attack sees the honest updates as they are sent. If one of them is not finite, which happens
+    after a model has overflowed, what many attacks make of it is not finite either. The server then
+    takes it as zeros.
+    """
     attack = federation.config.attack
     known = gather(attack.knows, Moment(federation, state, of_rule=facts))
     benign = state.updates[: federation.n_benign if "benign_updates" in attack.knows else 0]

@@ -57,13 +57,19 @@ class Facts:
         return iter(self.__dict__)
 
     def matched_to(self, updates: torch.Tensor) -> Facts:
-        """Return these facts in the precision of some updates, and without autograd graphs."""
-        tensors = {k: v for k, v in self.__dict__.items() if isinstance(v, torch.Tensor)}
-        changed = {
-            name: value.detach().to(updates.dtype if value.is_floating_point() else value.dtype)
-            for name, value in tensors.items()
-            if value.requires_grad or (value.is_floating_point() and value.dtype != updates.dtype)
-        }
+        """Return these facts in the precision of some updates, and without autograd graphs.
+
+        Facts with one value for each client keep their precision: in float16 a number of samples
+        above 65,504 is infinite.
+        """
+        changed = {}
+        for name, value in self.__dict__.items():
+            if isinstance(value, torch.Tensor):
+                of_clients = name in FACTS and FACTS[name].shape == ("n_clients",)
+                as_is = of_clients or not value.is_floating_point()
+                dtype = value.dtype if as_is else updates.dtype
+                if value.requires_grad or value.dtype != dtype:
+                    changed[name] = value.detach().to(dtype)
         return self.with_(**changed) if changed else self
 
     def with_(self, **values: Any) -> Facts:

@@ -35,5 +35,6 @@ class AttackSuccess(Tracker):
         """Evaluate the model on the triggered test samples."""
         if self.federation.triggered is None:
             return {}
-        success, _ = evaluate(state.model, *self.federation.triggered)
+        # A model that has diverged does not do what the attacker wants, whatever class that is.
+        success, _ = evaluate(state.model, *self.federation.triggered, nan_decides=False)
         return {"attack_success": success}
