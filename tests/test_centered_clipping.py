@@ -331,10 +331,11 @@ def test_what_text_and_table_cannot_both_have_is_no_claim_that_fails_here(tmp_pa
     )
     # A share of 20 % fits, and so do 20 points at β = 0.9, where the printed spread is wide.
     contradicted = [text for text, row in rows.items() if row.kind == "contradicted in print"]
-    # Table IV has another attack as the strongest on other rules, and a lead of ROP that shrinks.
-    of_all_rules = [text for text in contradicted if "[on every rule" in text]
-    assert {text.split(", ")[1] for text in of_all_rules} == {"RFA", "TM"}
-    assert [text for text in contradicted if text not in of_all_rules] == [
+    # Table IV has a lead of ROP that shrinks. Of RFA and TM the paper does not say that ROP is the
+    # strongest attack, so that print cannot contradict it.
+    others = [row for text, row in rows.items() if ", RFA, " in text and "is the strongest" in text]
+    assert others and all(row.own for row in others)
+    assert contradicted == [
         almost.text,
         "FMNIST, CC, τ = 1: ROP is the strongest of the attacks especially with momentum, by a "
         "larger lead than without",

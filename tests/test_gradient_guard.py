@@ -471,11 +471,13 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
     reading_cells(store, "no decay", at)
     shares(store, guard, (None, None, None, 0.9, None, 0.9))
     krum, readings, maps, _, matching = found(Archive(GRID, store))
-    assert "2 of 20 clients that send the attack full-Krum (made against the defence Krum) " in krum
+    assert (
+        "2 of 20 clients that send the attack full-Krum (made against the defence Krum, by " in krum
+    )
     assert krum.head == (
         "If 2 of 20 clients send full-Krum, Gradient Guard (default reading) has 40 to 60 % on "
-        "MNIST. A server without a defence keeps 85 %. In 1 of 16 readings of its text, Gradient "
-        "Guard withstands this attack and full-trim with 30 and 50 % malicious clients."
+        "MNIST. A server without a defence keeps 85 %. In 1 of 16 readings of its text, it "
+        "withstands this attack and full-trim with 30 and 50 % malicious clients."
     )
     # The seeds are 20 points apart, and so they are still one number.
     assert (

@@ -309,6 +309,10 @@ def test_a_claim_on_attack_success(tmp_path, quiet):
 
 
 VOID = "undecided: nothing to measure: the success is already high without an attacker"
+NOT_WITHSTOOD = (
+    "undecided: nothing to measure: the attack does not succeed without a defence, or what it aims "
+    "at is frequent without an attacker"
+)
 
 
 def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
@@ -326,7 +330,29 @@ def test_an_attack_does_not_succeed_by_what_happens_without_it(tmp_path, quiet):
     # No attack can add 50 points to 84 %. If it adds fewer than 5, this says nothing of a rule,
     # because nearly all loans with the trigger have the target's status anyhow.
     said = [judged[number].verdict for number in numbers]
-    assert said == [VOID, VOID]
+    assert said == [VOID, NOT_WITHSTOOD]
+
+
+@pytest.mark.parametrize(("undefended", "verdict"), [(0.03, NOT_WITHSTOOD), (0.6, "holds")])
+def test_an_attack_that_fails_without_a_defence_is_not_withstood(
+    tmp_path, quiet, undefended, verdict
+):
+    store = Store(GRID.slug, tmp_path)
+    text = "Loans, naive: the backdoor has no success against reweighting"
+    number = next(i for i, c in enumerate(tables.CLAIMS) if c.text == text and not c.reading)
+    success = {"loan/naive/fedavg": undefended, "loan/naive/ours": 0.02}
+    for seed in (1, 2, 3):
+        for cell in GRID.cells("paper", seed, real):
+            if cell.key in success or cell.key.startswith("unattacked/loan/"):
+                share = success.get(cell.key, 0.01) + seed / 1000
+                put(store, cell, "paper", 0.9, attack_success=[0.1, share])
+    assert tables.claims_table(Archive(GRID, store)).judged[number].verdict == verdict
+
+
+def test_reviews_do_not_judge_reweighting_if_the_attack_breaks_the_other_robust_rules_too():
+    (claim,) = (c for c in tables.CLAIMS if c.text.startswith("Reviews: reweighting does not deg"))
+    assert claim.value([92, 91, 90, 88, 91, 90.5]) == 1
+    assert math.isnan(claim.value([92, 50, 90, 70, 91, 88]))
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,7 @@ def test_a_model_that_has_diverged_does_not_do_what_the_attacker_wants(dataset):
     # Of a row of NaN the first entry counts as the largest, and it belongs to the target.
     accuracy, _ = evaluate(state.model, dataset.x_test, dataset.y_test)
     assert accuracy == pytest.approx(float((dataset.y_test == 0).float().mean()))
-    tracker = TRACKERS["attack_success"]()
-    tracker.start(federation, state)
+    tracker = TRACKERS["attack_success"](federation, state)
     assert tracker.report(state) == {"attack_success": 0}
 
 

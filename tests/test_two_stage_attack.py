@@ -586,10 +586,11 @@ _AND_SO_DO = (
     ", and so do two simple attacks that learn no policy (a greedy one, and one that sends "
     "constant signs)"
 )
+_AND_SO_DOES = ", and so does a simple attack that learns no policy (a greedy one)"
 
 
 @pytest.mark.parametrize(("signs", "so"), [("flat", _AND_SO_DO),
-                                          ("circle", "")])  # fmt: skip
+                                          ("circle", _AND_SO_DOES)])  # fmt: skip
 def test_the_headline_says_if_attacks_that_learn_nothing_destroy_the_model_too(
     tmp_path, quiet, signs, so
 ):
@@ -606,6 +607,15 @@ def test_the_headline_says_if_attacks_that_learn_nothing_destroy_the_model_too(
             )  # fmt: skip
     first = finding.found(Archive(GRID, store))[0]
     assert first.head == f"Without a defence the learned attack destroys the model{so}."
+    # An attack that leaves models on a ball alone does not stand in the headline.
+    for cell in GRID.cells("paper", 1, real):
+        if cell.key == "variants/projected/circle/greedy/mean":
+            put(
+                store, cell, "paper", 0.9, test_loss=[2.0, 1.0], robustness_level=[0.1, 0.09],
+                decision=circle,
+            )  # fmt: skip
+    first = finding.found(Archive(GRID, store))[0]
+    assert "a greedy one" not in first.head
 
 
 def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
