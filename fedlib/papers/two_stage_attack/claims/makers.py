@@ -83,6 +83,8 @@ def lowers(
 ) -> Claim:
     """That less than a percentage of the level without attack is left under an attack."""
     text = f"{where(data, rule)}: {said}"
+    # A sentence of one data set had the words of its first row, and that of another set is new.
+    reworded = former_place or (sentence and data == "circle")
     return Claim(
         place,
         text,
@@ -97,7 +99,7 @@ def lowers(
         nothing_means=DIVERGED,
         tie_means="the attack has no visible effect",
         sentence=sentence,
-        former=Former(text, place=former_place) if sentence or former_place else None,
+        former=Former(text, place=former_place) if reworded else None,
     )
 
 
