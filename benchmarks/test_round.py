@@ -276,10 +276,20 @@ def test_what_bfloat16_could_gain(benchmark, model, dtype):
     )
 
 
+@pytest.fixture
+def one_thread():
+    """Let one thread compute, as in a grid's process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("library", ["oneDNN", "NNPACK"])
 @pytest.mark.parametrize("model", ["cnn_4_8", "cnn_20_50", "cnn_32_64"])
 def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
-    """Gradients of 25 clients by one thread, as in a grid's process."""
+    """Gradients of 25 clients by one thread."""
     monkeypatch.setattr("fedlib.gradients.layers.nnpack.is_available", lambda: library == "NNPACK")
     dataset = dataset_of(model)
     network = make_model(model, dataset.shape, dataset.n_classes, 1)
@@ -287,20 +297,16 @@ def test_who_convolves_in_one_thread(benchmark, monkeypatch, model, library):
     y = dataset.y_train[: 25 * BATCH].view(25, BATCH)
     benchmark.group = f"nnpack {model}"
     benchmark.extra_info.update(kind="nnpack", name=model, library=library, size=[25, BATCH])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     torch.backends.nnpack.is_available()  # makes it ready
-    try:
-        benchmark.pedantic(
-            lambda: gradients(network, x, y, strategy="merged"),
-            rounds=20,
-            warmup_rounds=2,
-            iterations=1,
-        )
-    finally:
-        torch.set_num_threads(threads)
+    benchmark.pedantic(
+        lambda: gradients(network, x, y, strategy="merged"),
+        rounds=20,
+        warmup_rounds=2,
+        iterations=1,
+    )
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("way", ["torch", "products"])
 def test_who_forms_the_weight_gradients_of_small_batches(benchmark, monkeypatch, way):
     """Gradients of 35 clients with three images each, as in clustering with outliers."""
@@ -313,14 +319,9 @@ def test_who_forms_the_weight_gradients_of_small_batches(benchmark, monkeypatch,
     benchmark.group = "weight gradients of small batches"
     info = {"kind": "small batches", "name": "cnn_32_64", "library": way, "size": [35, 3]}
     benchmark.extra_info.update(info)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        benchmark.pedantic(
-            lambda: gradients(network, x, y, strategy="merged"),
-            rounds=40,
-            warmup_rounds=5,
-            iterations=1,
-        )
-    finally:
-        torch.set_num_threads(threads)
+    benchmark.pedantic(
+        lambda: gradients(network, x, y, strategy="merged"),
+        rounds=40,
+        warmup_rounds=5,
+        iterations=1,
+    )
