@@ -18,6 +18,18 @@ T = TypeVar("T", bound=type)
 P = TypeVar("P")
 
 
+_registries: list[Registry[Any]] = []
+
+
+def parts_entered() -> tuple[type, ...]:
+    """Return the classes that are in any registry now, in the order in which they have entered.
+
+    What is made from all parts of a kind can be kept as long as these are the same. Parts that
+    were never asked for may not have entered yet.
+    """
+    return tuple(part for registry in _registries for part in list(registry._classes.values()))
+
+
 class Registry(Mapping[str, type[P]], Generic[P]):
     """A registry is a read-only mapping from names to classes. :meth:`register` fills it.
 
@@ -37,6 +49,7 @@ class Registry(Mapping[str, type[P]], Generic[P]):
         self._loaded = self._loading = False
         # A thread that comes while another one imports the parts must wait for all of them.
         self._lock = threading.RLock()
+        _registries.append(self)
 
     def register(self, name: str) -> Callable[[T], T]:
         """Return a class decorator that enters a class as ``name`` and sets its ``name``.

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from odd import Odd
 from records import put
 
 from fedlib import engine
-from fedlib.data import load_dataset
+from fedlib.aggregators import AGGREGATORS
+from fedlib.data import DataConfig, load_dataset
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.gradients.base import STRATEGIES
 from fedlib.grids import Cell, compute, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.compute import Task
@@ -569,3 +572,26 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
     assert "must call run_grid below `if __name__ == '__main__':`" in result.stderr
+
+
+def test_cells_are_kept_until_another_part_enters(toy, monkeypatch):
+    asked = []
+
+    def cells(scale, seed, data):
+        asked.append((scale, seed))
+        return [
+            cell for cell in toy.cells(scale, seed, data)
+            if "rule_of_a_test" not in AGGREGATORS or cell.key == "table/mean"
+        ]  # fmt: skip
+
+    grid = replace(toy, cells=cells)
+    place = "smoke", 2, "embedded", EMBEDDED_VARIANT
+    first = grid.cells_on(*place)
+    assert list(first) == toy.cells("smoke", 2, lambda name: DataConfig(name, *place[2:]))
+    assert grid.cells_on(*place) is first
+    assert grid.cells_on("smoke", 1, *place[2:])[0].config.seed == 1
+    assert asked == [("smoke", 2), ("smoke", 1)]
+    with monkeypatch.context() as patched:
+        patched.setitem(AGGREGATORS._classes, "rule_of_a_test", type("Rule", (), {}))
+        assert [cell.key for cell in grid.cells_on(*place)] == ["table/mean"]
+    assert grid.cells_on(*place) is first

@@ -1,6 +1,7 @@
 """The queue over all papers: its order, its times, and its budget."""
 
 import json
+import random
 import time
 from dataclasses import replace
 
@@ -76,6 +77,30 @@ def test_what_decides_the_most_claims_per_minute_comes_first():
     assert [decides for _, decides in order] == [
         (), ("one", "two", "confirmed"), ("three",), ("slow",),
     ]  # fmt: skip
+
+
+def test_the_order_is_that_of_the_rates_computed_anew_after_each_choice():
+    draw = random.Random(1)
+    cost = {run(key): draw.choice([1.0, 2.5, 7.0]) for key in "abcdefghij"}
+    bundles = [
+        bundle(str(number), *draw.sample("abcdefghij", draw.randint(1, 4)),
+               value=draw.choice([0.25, 1.0]))
+        for number in range(60)
+    ]  # fmt: skip
+    left, done, expected = list(bundles), set(), []
+    while left:
+
+        def rate(one, left=left, done=done):
+            value = sum(other.value for other in left if other.runs <= done | one.runs)
+            return value / sum(cost[each] for each in one.runs - done)
+
+        best = max(left, key=rate)
+        new = sorted(best.runs - done)
+        done = done | best.runs
+        complete = tuple(one.text for one in left if one.runs <= done)
+        left = [one for one in left if not one.runs <= done]
+        expected += [(each, ()) for each in new[:-1]] + [(new[-1], complete)]
+    assert _in_order(bundles, cost) == expected
 
 
 def test_a_choice_that_may_explain_a_large_difference_counts_until_one_explains_it(tmp_path):

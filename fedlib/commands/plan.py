@@ -77,7 +77,8 @@ def _totals(plan: Plan, scale: str) -> str:
         f"Missing: {plural(len(plan.runs), 'run')}, about {_hours(plan.runs)} in all. {claims} "
         f"open questions wait for {len(of_claims)} of them, about {_hours(of_claims)}."
     )
-    beyond = sum(run.cell.config.seed > load_grid(run.slug).seeds[scale] for run in plan.runs)
+    seeds = {slug: load_grid(slug).seeds[scale] for slug in {run.slug for run in plan.runs}}
+    beyond = sum(run.cell.config.seed > seeds[run.slug] for run in plan.runs)
     if beyond:
         have = "has" if beyond == 1 else "have"
         text += (

@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from numbers import Number
 from typing import Any
 
@@ -131,7 +130,9 @@ def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) 
         check_int("jobs", given["jobs"], 1)
     # These are of no use at scale "best", but a reader who has mistyped them expects to be told.
     hardware.check_device(given["device"])
-    keys = dict.fromkeys(cell.key for at in SCALES for cell in grid.cells(at, 1, _embedded))
+    keys = dict.fromkeys(
+        cell.key for at in SCALES for cell in grid.cells_on(at, 1, "embedded", EMBEDDED_VARIANT)
+    )
     matching(list(keys), given["only"], slug)
     archive = Archive(grid)
     if scale == "best" and not any(archive.best(key) for key in archive.cells()):
@@ -180,9 +181,6 @@ def data_of_a_figure(name: str, source: str) -> DataConfig:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="EMBEDDED DATA")
         return resolve_source(name, source)
-
-
-_embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
 
 
 def _parameters(names: Mapping[str, Any], demo: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -158,8 +159,9 @@ def make_plan(
         for run in bundle.runs:
             needed_by[run] = needed_by.get(run, 0) + 1
     order = _in_order(bundles, cost)
+    decisive = {run for run, _ in order}
     rest = sorted(
-        (run for run in missing if run not in {run for run, _ in order}),
+        (run for run in missing if run not in decisive),
         key=lambda run: (run[2], cost[run]),
     )
     runs = [
@@ -322,18 +324,28 @@ def _in_order(
     left = list(bundles)
     done: set[Run] = set()
     order: list[tuple[Run, tuple[str, ...]]] = []
+    before: dict[frozenset[Run], float] = {}
+    rates: dict[frozenset[Run], float] = {}
     while left:
-        best, best_rate = left[0], -1.0
+        # Bundles that wait for the same runs count together. The first comes first.
+        values: dict[frozenset[Run], float] = {}
         for bundle in left:
-            together = done | bundle.runs
-            value = sum(other.value for other in left if other.runs <= together)
-            time = sum(cost[run] for run in bundle.runs - done)
-            rate = value / max(time, 1e-9)
-            if rate > best_rate:
-                best, best_rate = bundle, rate
-        new = sorted(best.runs - done)
-        done |= best.runs
+            runs = bundle.runs - done
+            values[runs] = values.get(runs, 0.0) + bundle.value
+        # A rate stays as it is unless it counts a bundle that has now fewer runs to wait for.
+        changed = [runs for runs in values if values[runs] != before.get(runs)]
+        rates = {
+            runs: rates[runs] for runs in values if not any(other <= runs for other in changed)
+        }
+        before = values
+        for runs in values:
+            if runs not in rates:
+                value = math.fsum(values[other] for other in values if other <= runs)
+                rates[runs] = value / max(math.fsum(cost[run] for run in runs), 1e-9)
+        best = max(values, key=lambda runs: rates[runs])
+        done |= best
         complete = tuple(bundle.text for bundle in left if bundle.runs <= done)
         left = [bundle for bundle in left if not bundle.runs <= done]
+        new = sorted(best)
         order += [(run, ()) for run in new[:-1]] + [(run, complete) for run in new[-1:]]
     return order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -98,7 +98,7 @@ class Archive:
             records = self.store.read(scale) if scale in self.scales else {}
             by_cell: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
             for source, seed, variant in _sources(records.values()):
-                for cell in self.grid.cells(scale, seed, _made_from(source, variant)):
+                for cell in self.grid.cells_on(scale, seed, source, variant):
                     record = records.get(cell.config.id) if cell.tells else None
                     if record is not None:
                         place = (cell.key, source, variant, cell.reduced)
@@ -132,8 +132,7 @@ class Archive:
     def _keys_at(self, scale: str) -> dict[str, Shared]:
         """Return the keys of the cells that the grid has at one scale, with their data."""
         if scale not in self._known_keys:
-            embedded = _made_from("embedded", EMBEDDED_VARIANT)
-            cells = self.grid.cells(scale, 1, embedded)
+            cells = self.grid.cells_on(scale, 1, "embedded", EMBEDDED_VARIANT)
             self._known_keys[scale] = {
                 cell.key: Shared.of(cell.config.data.name, cell.config.partition.to_dict())
                 for cell in cells
@@ -375,11 +374,6 @@ def _precedes(one: CellResult, other: CellResult) -> bool:
         return canonical, len(result.records)
 
     return place(one) > place(other)
-
-
-def _made_from(source: str, variant: str) -> Callable[[str], DataConfig]:
-    """Return a function that makes the configuration of a data set of this source from its name."""
-    return lambda name: DataConfig(name, source, variant)
 
 
 def _sources(records: Iterable[dict[str, Any]]) -> list[tuple[str, int, str]]:

@@ -8,13 +8,14 @@ import importlib
 import pkgutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from fedlib.data import DataConfig, resolve_source
 from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
 from fedlib.data.errors import AbsentDataError, DataError
+from fedlib.registry import parts_entered
 from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_int, check_kind, check_name
@@ -84,6 +85,30 @@ class Grid:
     seeds: dict[str, int]
     heading: str = ""
     superseded: Callable[[str], bool] = _never_superseded
+    _known: dict[tuple[object, ...], tuple[Cell, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def cells_on(self, scale: str, seed: int, source: str, variant: str) -> tuple[Cell, ...]:
+        """Return the cells of one seed on data of one source, and keep them for the next time.
+
+        Many pages and commands ask for the same cells, and to make them takes long.
+
+        Parameters
+        ----------
+        scale, seed
+            The scale and the seed of the runs.
+        source, variant
+            Where every data set comes from, as in :class:`fedlib.data.DataConfig`.
+        """
+        asked = (scale, seed, source, variant)
+        # A grid may have a cell for every rule and attack that there is.
+        known = self._known.get((*asked, parts_entered()))
+        if known is None:
+            known = tuple(self.cells(scale, seed, lambda name: DataConfig(name, source, variant)))
+            # To make the cells may have imported parts, which have then entered.
+            self._known[*asked, parts_entered()] = known
+        return known
 
     @property
     def name(self) -> str:

@@ -38,8 +38,7 @@ class CellNames:
         place = (scale, seed, source, variant)
         if place not in self._known:
             found: dict[str, list[str]] = {}
-            cells = self.grid.cells(scale, seed, lambda name: DataConfig(name, source, variant))
-            for cell in cells:
+            for cell in self.grid.cells_on(scale, seed, source, variant):
                 found.setdefault(cell.config.id, []).append(cell.key)
             self._known[place] = found
         return self._known[place]

@@ -25,6 +25,7 @@ class StoredTimes:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device.split(":")[0]
+        self._devices: set[str] = set()
         self._seconds: dict[tuple[str, ...], list[tuple[str, float, int]]] = {}
         self._newest: dict[tuple[str, str], tuple[str, str]] = {}
         self._rounds: dict[tuple[str, ...], list[tuple[str, float, float]]] = {}
@@ -41,6 +42,7 @@ class StoredTimes:
             if device == "cpu":  # Older records do not have the time of the processor.
                 taken = made.get("cpu_time_s", taken)
             time = (started, float(taken), config["rounds"])
+            self._devices.add(device)
             for level in chain.from_iterable(_likeness(config)):
                 for way in (strategy, _ANY):
                     self._seconds.setdefault((device, way, *level), []).append(time)
@@ -61,11 +63,11 @@ class StoredTimes:
         computed as in the newest run of the same network come first, because another way may take
         several times as long. The time of runs with another number of rounds is scaled by it.
         """
-        devices = [self._device, *sorted({key[0] for key in self._seconds} - {self._device})]
-        for device in devices:
+        likeness = _likeness(config.to_dict())
+        for device in (self._device, *sorted(self._devices - {self._device})):
             _, newest = self._newest.get((device, config.model), ("", ""))
             for way in (newest, _ANY):
-                for levels in _likeness(config.to_dict()):
+                for levels in likeness:
                     found = [self._seconds.get((device, way, *level)) for level in levels]
                     if any(found):
                         return max(_typical(known, config.rounds) for known in found if known) / 60
@@ -79,7 +81,7 @@ class StoredTimes:
         they learn less takes as long. None if there is no such run.
         """
         wanted = config.to_dict()
-        for device in (self._device, *sorted({key[0] for key in self._rounds} - {self._device})):
+        for device in (self._device, *sorted(self._devices - {self._device})):
             known = sorted(self._rounds.get((device, *_learning(wanted)), []))[-5:]
             if known:
                 seconds = (time * max(1.0, _work(wanted) / work) for _, time, work in known)

@@ -70,8 +70,15 @@ def _declared(kind: object) -> str:
 def _plain(declared: str, value: Any, name: str) -> Any:
     """Return a value in the form of its declared type."""
     if is_dataclass(value) and not isinstance(value, type):
+        known = getattr(value, "__dict__", {})
+        if _PLAIN in known:
+            return value  # Parts are frozen, and many runs have the same.
         changed = plain_values(value, f"{name}.")
-        return replace(value, **changed) if changed else value
+        if changed:
+            value = replace(value, **changed)
+        elif known:
+            known[_PLAIN] = True
+        return value
     allowed = declared.split(" | ")
     if allowed == ["bool"]:
         return check_bool(name, value)
@@ -90,6 +97,8 @@ def _float(value: Any) -> float:
     return float(value) + 0.0
 
 
+_PLAIN = "_has_plain_values"
+"""The attribute of a part whose values have been found to have their form."""
 _EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 # A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
