@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from fedlib.evidence.claim import Printed, PrintedNumber
-from fedlib.evidence.noise import NoiseBook, is_chance
+from fedlib.evidence.class_counts import learned_nothing
+from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import ALIKE, MARGIN, agrees, estimate
+from fedlib.evidence.statistics import ALIKE, MARGIN, WIDEST_MARGIN, agrees, estimate
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 from fedlib.grids import Variant
@@ -19,6 +20,11 @@ from fedlib.grids import Variant
 ACCURACY = "test_accuracy"
 EMPTY = 10.0
 """A choice that raises the number without any attack by more points than this tells nothing."""
+
+LAST = 5
+"""So many of the last evaluations must be near to one another."""
+JUMP = 2 * WIDEST_MARGIN
+"""They jump if they are further apart than this, in points."""
 
 EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
 TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
@@ -77,20 +83,47 @@ class Compared:
         """Return the number that each seed of some runs gives, in percent."""
         return tuple(_percent(self.quantity, result.of_seed(seed)) for seed in result.seeds)
 
-    def unstable(self, result: CellResult) -> bool:
+    def unstable(self, result: CellResult, number: PrintedNumber | None = None) -> bool:
+        """Whether it is open how far some runs are from what is printed.
+
+        The seeds disagree far beyond the noise, and are too few to be averaged, or the number jumps
+        between the last evaluations. If ``number`` is given, jumps count only if they come near to
+        it: otherwise the runs are far from it at each of these evaluations.
+        """
+        if self.disagree(result):
+            return True
+        ends = self.jumps(result)
+        if ends is None or number is None:
+            return ends is not None
+        return ends[0] - MARGIN <= number.value <= ends[1] + MARGIN
+
+    def disagree(self, result: CellResult) -> bool:
         """Whether the seeds disagree far beyond the noise, and are too few to be averaged."""
         return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
+
+    def jumps(self, result: CellResult) -> tuple[float, float] | None:
+        """Return between which numbers the last evaluations of a seed jump, or None if they do not.
+
+        They jump if they are more than ``JUMP`` apart. It would then depend on the last round alone
+        whether the number is near to the printed one.
+        """
+        _, curves = result.curve(self.quantity)
+        known = [[100 * value for value in curve[-LAST:]] for curve in curves]
+        ranges = [(min(last), max(last)) for last in known if not any(map(math.isnan, last))]
+        least, most = max(ranges, key=lambda ends: ends[1] - ends[0], default=(0.0, 0.0))
+        return (least, most) if most - least > JUMP else None
 
     def at_chance(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether the accuracy of some runs and the printed one are both at chance, and alike.
 
-        Where one class is much larger than the others, every accuracy up to its share is at chance,
-        so that two of them may have nothing in common.
+        Where one class is much larger than the others, a model at chance gives one answer to all
+        samples, and both must be the accuracy of such an answer.
         """
         if self.quantity != ACCURACY:
             return False
-        highest = max(mean(self.values(result)), number.value)
-        return is_chance(result, highest) and self.distance(result, number) <= ALIKE
+        both = mean(self.values(result)), number.value
+        alike = self.distance(result, number) <= ALIKE
+        return alike and all(learned_nothing(result.records[0], one) for one in both)
 
     def within(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether some runs are within the margin of a printed number, or both are at chance."""
@@ -114,10 +147,11 @@ class Tried:
         The key of the cell in which it is made the other way.
     kind
         ``explains``: the number comes within the margin of the printed one, or both are at chance.
-        ``moves``: it comes nearer by more than 2 points and than twice the noise between seeds, but
-        not within the margin. ``no help``: neither. ``tells nothing``: models that nobody attacked
-        have most of the number too. ``unstable``: the seeds disagree too far to say. ``not
-        computed``: the runs are not stored, or those without an attack that are needed beside them.
+        ``moves``: it comes nearer by more than 2 points, than twice the noise between seeds and
+        than the jumps between the last evaluations, but not within the margin. ``no help``:
+        neither. ``tells nothing``: models that nobody attacked have most of the number too.
+        ``unstable``: the seeds disagree too far to say, or the number jumps. ``not computed``: the
+        runs are not stored, or those without an attack that are needed beside them.
     values
         The number that each seed gives, in percent.
     share
@@ -153,7 +187,9 @@ class Apart:
     values
         The number that each seed gives, in percent.
     unstable
-        Whether the seeds disagree so far that more of them are needed.
+        Whether the seeds disagree so far that more of them are needed, or the number jumps.
+    jumps
+        Between which numbers the last evaluations jump. None if they do not.
     tried
         The choices that the grid takes the other way in this cell.
     """
@@ -162,6 +198,7 @@ class Apart:
     printed: PrintedNumber
     values: tuple[float, ...]
     unstable: bool
+    jumps: tuple[float, float] | None
     tried: tuple[Tried, ...]
 
     @property
@@ -180,6 +217,10 @@ class Apart:
     @property
     def outcome(self) -> str:
         """What the choices explain of the difference, in words."""
+        if self.jumps is not None:
+            least, most = self.jumps
+            last = f"the last {LAST} evaluations of a seed"
+            return f"{UNSTABLE}: {last} jump between {least:.0f} and {most:.0f} %"
         if self.unstable:
             return f"{UNSTABLE}: the seeds disagree, and {ENOUGH_SEEDS} are needed"
         found: dict[str, list[str]] = {}
@@ -187,12 +228,14 @@ class Apart:
             share = f" ({one.share:.0f} %)" if one.kind == MOVES else ""
             found.setdefault(one.kind, []).append(one.name + share)
         in_vain = sum(len(found.get(kind, ())) for kind in (NO_HELP, TELLS_NOTHING, UNSTABLE))
+        unstable = len(found.get(UNSTABLE, ()))
         if EXPLAINS in found:
             return f"explained by {'; '.join(found[EXPLAINS])}"
         if MOVES in found:
             said = f"moved by {'; '.join(found[MOVES])}; not explained"
         else:
             said = f"open: {plural(in_vain, 'choice')} tried" if in_vain else "open: nothing tried"
+            said += f", {unstable} {UNSTABLE}" if unstable else ""
         missing = len(found.get(NOT_COMPUTED, ()))
         return f"{said}, {missing} not computed" if missing else said
 
@@ -251,17 +294,21 @@ def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
         if number is None or result is None:
             continue
         count += 1
-        values, unstable = compared.values(result), compared.unstable(result)
+        values, unstable = compared.values(result), compared.unstable(result, number)
         if not unstable and compared.within(result, number):
             continue
         tried = tuple(_try(compared, one, result, number) for one in variants if key in one.cells)
-        found.append(Apart(result, number, values, unstable, tried))
+        jumps = compared.jumps(result) if unstable and not compared.disagree(result) else None
+        found.append(Apart(result, number, values, unstable, jumps, tried))
     found.sort(key=lambda one: (one.unstable, -abs(one.difference)))
     return Differences(count, tuple(found))
 
 
 def recovered(compared: Compared, variant: Variant) -> Recovery:
     """Compare a variant with the cells that it changes, where both are stored.
+
+    A cell whose number jumps between the last evaluations, with the variant or without it, does not
+    count.
 
     Parameters
     ----------
@@ -276,6 +323,8 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
         other = compared.result(variant.cell(key)) if key in variant.cells else None
         if number is not None and base is not None and other is not None:
             both = _of_same_seeds(base, other)
+            if any(compared.jumps(one) for one in both):
+                continue
             distances = (compared.distance(one, number) for one in both)
             within = (compared.within(one, number) for one in both)
             rows.append((*distances, *within, number.value))
@@ -288,9 +337,21 @@ def _try(compared: Compared, variant: Variant, base: CellResult, number: Printed
     result = compared.result(cell)
     if result is None:
         return Tried(name, cell, NOT_COMPUTED)
-    values = compared.values(result)
+    found = _found_by(compared, variant, base, result, number)
+    remarks = [one for one in (found.remark, _other_device(base, result)) if one]
+    return replace(found, name=name, remark=", ".join(remarks))
+
+
+def _found_by(
+    compared: Compared, variant: Variant, base: CellResult, result: CellResult,
+    number: PrintedNumber,
+) -> Tried:  # fmt: skip
+    """Say what the stored runs of a choice give; its name in words is left to the caller."""
+    name, cell, values = "", result.key, compared.values(result)
     if compared.unstable(result):
-        return Tried(name, cell, UNSTABLE, values)
+        jumps = None if compared.disagree(result) else compared.jumps(result)
+        remark = "" if jumps is None else "jumping between {:.0f} and {:.0f} %".format(*jumps)
+        return Tried(name, cell, UNSTABLE, values, remark=remark)
     raised = _raised_floor(compared, variant, base.key)
     if raised is None:
         return Tried(name, cell, NOT_COMPUTED, values, remark="without an attack not computed")
@@ -302,9 +363,28 @@ def _try(compared: Compared, variant: Variant, base: CellResult, number: Printed
     if compared.within(result, number):
         remark = "at chance, as printed" if compared.at_chance(result, number) else ""
         return Tried(name, cell, EXPLAINS, values, share, remark)
-    noise = compared.noise.of(base)
-    least = max(MARGIN, 2 * noise.sd if noise else 0.0)
+    noise, (lowest, highest) = compared.noise.of(base), compared.jumps(base) or (0.0, 0.0)
+    least = max(MARGIN, 2 * noise.sd if noise else 0.0, highest - lowest)
     return Tried(name, cell, MOVES if before - after > least else NO_HELP, values, share)
+
+
+def _other_device(base: CellResult, result: CellResult) -> str:
+    """Say that all runs of a choice are from another kind of device than those without it.
+
+    A GPU rounds more than a CPU, so that a small change may come from there.
+    """
+    used, other = (
+        {record["provenance"].get("device", "cpu").split(":")[0] for record in one.records}
+        for one in (base, result)
+    )
+    if used & other:
+        return ""
+    return (
+        f"computed on a {_DEVICES[min(other)]}, and the row's own runs on a {_DEVICES[min(used)]}"
+    )
+
+
+_DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
 
 def _of_same_seeds(first: CellResult, second: CellResult) -> tuple[CellResult, CellResult]:

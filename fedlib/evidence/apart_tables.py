@@ -8,6 +8,8 @@ from fedlib.evidence.apart import (
     ACCURACY,
     ALIKE,
     EXPLAINS,
+    JUMP,
+    LAST,
     MOVES,
     NO_HELP,
     Apart,
@@ -104,20 +106,19 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         else ""
     )
     return (
-        f"{title}: {stable} of {found.compared} numbers are outside the margin. The table has "
-        f"{which}{besides}. If a number and the printed one are both at chance and at most "
-        f"{ALIKE:g} points apart, it does not count as outside. All numbers are percentages. A "
-        "difference is ours minus the printed number, in points. The sign ×2 means the mean of "
-        "two seeds. Each line in the column of choices is about runs of its own. They change what "
-        'the line names, and all else is as in the runs whose number stands in the column "here". '
-        "The line ends with the number that they give. The change explains a difference if this "
-        "number is "
-        f"within the margin ({MARGIN:g} points, or twice the printed spread if that is more), or "
-        f"if it and the printed number are at chance and at most {ALIKE:g} points apart. The "
-        "change moves a difference if the number "
-        f"comes nearer by more than {MARGIN:g} points and by more than twice the noise between "
-        "seeds. The number in brackets behind it is the share of the difference that has then "
-        f"gone.{sample}"
+        f"{title}: {stable} of {found.compared} numbers are outside the margin of {MARGIN:g} "
+        "points, or of twice the printed spread if that is more. If a number and the printed one "
+        f"are both at chance and at most {ALIKE:g} points apart, it does not count as outside. The "
+        f"table has {which}{besides}. All numbers are percentages. A difference is our number "
+        "minus the printed one, in points. The sign ×2 means the mean of two seeds. Each line in "
+        "the column of choices names one change. We made new runs with this change, and the "
+        'number at the end of the line is their result. In the last column, "explained" means '
+        'that this result is within the margin, or at chance as printed. "Moved" means that it is '
+        f"nearer to the printed number by more than {MARGIN:g} points, by more than twice the "
+        "noise between seeds, and by more than the number jumps from one evaluation to the next. "
+        'The percentage behind the change says how much of the difference it removes. "Unstable" '
+        f"means that the seeds disagree, or that the last {LAST} evaluations of a seed are more "
+        f"than {JUMP:g} points apart.{sample}"
     )
 
 
@@ -156,9 +157,9 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
         f"{plural(gained, 'number')} that {_agree(gained)}, and loses {lost or 'none'}. "
         f"{chance}The mean distance from the printed number "
         f"goes from {before:.1f} to {after:.1f} points. The printed numbers lie between "
-        f"{min(found.printed):.0f} and {max(found.printed):.0f} %. A change that breaks every run "
-        "would agree with low numbers too. Only agreement with high numbers shows that the change "
-        "is the cause. "
+        f"{min(found.printed):.0f} and {max(found.printed):.0f} %. If a change breaks every run, "
+        "the results agree with low printed numbers by accident. Only agreement with high numbers "
+        "shows that the change is the cause. "
         + (
             f"Of the {plural(len(high), 'printed number')} of {_HIGH:.0f} % or more, "
             f"{high_first} {_agree(high_first)} with the runs above, and {high_then} "

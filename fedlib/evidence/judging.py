@@ -305,9 +305,10 @@ class Judge:
         """Return what the last evaluations say against a verdict, or nothing if they agree.
 
         What the claim takes of these evaluations must be on the side of the verdict in four fifths
-        of the seeds. If the verdict is a tie, its mean over the seeds must be within the noise of
-        equality. A seed whose run has no such mean does not count. If no seed has one, nothing
-        confirms the verdict.
+        of the seeds. If it is of the same kind as what the claim measures, such as the mean of the
+        last levels, the verdict by it must be the same too. If the verdict is a tie, its mean over
+        the seeds must be within the noise of equality. A seed whose run has no such mean does not
+        count. If no seed has one, nothing confirms the verdict.
         """
         late, known = claim.at_the_end, self.archive.common(claim.cells)
         if late is None or known is None:
@@ -327,7 +328,12 @@ class Judge:
         else:
             sides = [is_on_side(kind, value, claim.needed) for value in values]
             agrees = sum(sides) >= MAJORITY * len(sides)
-        return "" if agrees else f"{only}; with those before it: {statistic_in_words(late, values)}"
+        said = f"{only}; with those before it: {statistic_in_words(late, values)}"
+        if agrees and kind != TIE and claim.measure is not None:
+            # One evaluation that is far off may give a seed its whole weight.
+            agrees = self._by_runs(late)[2].kind == kind
+            said += ", which decides nothing"
+        return "" if agrees else said
 
     def _book_of(self, claim: Claim, number: int) -> NoiseBook:
         """Return the noise of the numbers that a claim takes of one of its cells."""
@@ -341,8 +347,8 @@ class Judge:
         return self._book(accuracy, accuracy, None, True)
 
     def _measured_as(self, claim: Claim) -> set[str]:
-        """Return the cells of all claims that take the same measure."""
-        same = (other for other in self.claims if other.measure is claim.measure)
+        """Return the cells of all claims that take the same measure, or are checked by it."""
+        same = (other for other in self.claims if claim.measure in (other.measure, other.late))
         return {cell for other in same for cell in other.cells}
 
     def _cells_of(self, name: str) -> set[str]:

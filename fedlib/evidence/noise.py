@@ -17,7 +17,12 @@ from typing import Any, NamedTuple
 
 from scipy import special
 
-from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
+from fedlib.evidence.class_counts import (
+    binomial_error,
+    chance_level,
+    learned_nothing,
+    test_size,
+)
 from fedlib.evidence.results import CellResult
 from fedlib.evidence.statistics import WIDEST_MARGIN
 
@@ -171,8 +176,8 @@ class NoiseBook:
     measure
         The quantity.
     at_chance
-        Whether the quantity is an accuracy. Runs at chance say nothing of the spread and are then
-        left out.
+        Whether the quantity is an accuracy. Cells in which no seed has learned anything say nothing
+        of the spread and are then left out.
     other_partitions
         Whether runs on the same data serve in the last place if they are shared out in another way.
     """
@@ -197,7 +202,9 @@ class NoiseBook:
             key = f"{result.scale}/{result.key}"
             values = [self.measure(result.of_seed(seed)) for seed in result.seeds]
             values = [value for value in values if math.isfinite(value)]
-            if len(values) < 2 or (self.at_chance and is_chance(result, max(values))):
+            if len(values) < 2:
+                continue
+            if self.at_chance and all(learned_nothing(result.records[0], one) for one in values):
                 continue
             if self.at_chance:
                 errors[key] = resolution(result, statistics.fmean(values))

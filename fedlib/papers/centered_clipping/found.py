@@ -10,7 +10,7 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.evidence.statistics import FAR_APART, MARGIN
+from fedlib.evidence.statistics import FAR_APART, MARGIN, WIDEST_MARGIN
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
 from fedlib.grids import Variant
@@ -20,7 +20,7 @@ from fedlib.papers.centered_clipping.claims.across_settings import ROP_STRONGEST
 from fedlib.papers.centered_clipping.keys import Key, table_iv
 from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, printed
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, MOMENTA, SETTINGS
-from fedlib.papers.centered_clipping.tables.accuracies import comparisons
+from fedlib.papers.centered_clipping.tables.accuracies import Comparison, comparisons
 from fedlib.papers.centered_clipping.variants import VARIANTS
 
 _WHERE = ("fmnist_noniid", "cc_tau1", 0.99)
@@ -37,6 +37,8 @@ _STRENGTH = "alie_z"
 _TURNED, _WHOLE = "rop_angle", "rop_code"
 """The variant that turns ROP to the angle of the authors' code, and the one that takes all of the
 code's choices on ROP."""
+_ALONE = {"rop_z": "The length of the code", "rop_first": "Its first round"}
+"""The variants that take one other choice of the code on ROP, in words."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -77,7 +79,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         head = (
             "On Fashion-MNIST with unequal data, the attack ROP brings centered clipping from "
             f"{' to '.join(numbers)}. The strongest of the other attacks leaves "
-            f"{next_best.accuracy.mean:.1f} %."
+            f"{next_best.accuracy.mean:.1f} %.{_in_short_as_in_the_code(archive)}"
         )
     else:
         head = "The attack ROP does not harm centered clipping."
@@ -94,6 +96,55 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         _percent(archive, next_best),
         f" (clients with unequal data, clipping radius τ = 1, momentum 0.99; {resting_on(known)}).",
         _costs_elsewhere(archive),
+        _costs_as_in_the_code(archive, rop),
+    )
+
+
+def _as_in_the_code(archive: Archive) -> list[tuple[CellResult, CellResult, CellResult]]:
+    """The runs without an attack, under the text's ROP, and under that of the authors' code."""
+    variant = _variant(_WHOLE)
+    found = [
+        archive.common([str(Key.parse(base).without_attack()), base, variant.cell(base)])
+        for base in variant.cells
+    ]
+    return [(known[0], known[1], known[2]) for known in found if known]
+
+
+def _in_short_as_in_the_code(archive: Archive) -> str:
+    """Say in few words what ROP costs at most if its choices are those of the authors' code."""
+    known = _as_in_the_code(archive)
+    if not known:
+        return ""
+    most = max(clean.accuracy.mean - code.accuracy.mean for clean, _, code in known)
+    settings = "in the setting" if len(known) == 1 else f"in the {len(known)} settings"
+    return (
+        " With the choices on ROP of the authors' present code, the attack costs at most "
+        f"{max(most, 0.0):.1f} points {settings} where this is computed."
+    )
+
+
+def _costs_as_in_the_code(archive: Archive, headline: CellResult) -> Linked | str:
+    """Say what ROP leaves if its choices are those of the authors' code."""
+    known = _as_in_the_code(archive)
+    if not known:
+        return ""
+    parts: list[Linked | str] = []
+    for clean, text, code in known:
+        momentum = Key.parse(text.key).momentum
+        parts.append("; " if parts else "")
+        parts.append(f"on {_with_clients(text)} with momentum {momentum:g}, where it has ")
+        parts += [_percent(archive, clean), " without an attack, it keeps "]
+        parts += [_percent(archive, code), " in place of ", _percent(archive, text)]
+    missing = (
+        "" if any(text.key == headline.key for _, text, _ in known)
+        else " The setting above has no such run."
+    )  # fmt: skip
+    return joined(
+        " These numbers are for ROP as the paper's text has it. The authors' present code makes "
+        "three choices on ROP in another way. With them ROP is weaker: ",
+        *parts,
+        f" (τ = 1; {resting_on([one for three in known for one in three])}).",
+        missing,
     )
 
 
@@ -143,9 +194,21 @@ def _agreement(archive: Archive) -> str:
         )
     return (
         "Table IV of the paper has the accuracy of each rule under each attack. For "
-        f"{len(telling)} of its accuracies there are runs by the paper's protocol, and the printed "
-        f"spread is narrow enough for a comparison. {agreed} of these {len(telling)} agree with "
-        f"the paper.{beside}{of_rop}"
+        f"{len(telling)} of its accuracies there are runs by the paper's protocol that can be "
+        f"compared. {agreed} of these {len(telling)} agree with the paper.{_wide(telling)}{beside}"
+        f"{of_rop}"
+    )
+
+
+def _wide(telling: Sequence[Comparison]) -> str:
+    """Say how many numbers differ although their printed spread is wide."""
+    wide = [at for at in telling if at.published.spread * 2 > WIDEST_MARGIN]
+    if not wide:
+        return ""
+    differ = "differs" if len(wide) == 1 else "differ"
+    return (
+        " (Where the printed spread is wider than 5 points, a number that agrees tells nothing and "
+        f"is not counted. {len(wide)} with such a spread {differ} even so.)"
     )
 
 
@@ -255,12 +318,14 @@ def _angle(archive: Archive) -> str:
         parts += [" and" if parts else "", " from ", _percent(archive, text), " to "]
         parts += [_percent(archive, code), f" on {_with_clients(text)}"]
     return joined(
-        "How strong ROP is depends on an angle. The paper's text turns the perturbation by 90°, "
+        "How strong ROP is depends on its angle, its length and its first round. The paper's text "
+        "turns the perturbation by 90°, "
         "and the authors' present code turns it by 270° by default. (An earlier version of the "
         "code had 90°.) If this angle alone is taken from the code, the "
         "accuracy of centered clipping (τ = 1, momentum 0.9) goes",
         *parts,
         f" ({resting_on([result for _, results in known for result in results])}).",
+        _single_choices(archive, [pair[0] for pair, _ in known]),
         _whole_rop_of_the_code(archive, [pair[0] for pair, _ in known]),
         _strength_of_alie(archive),
     )
@@ -286,6 +351,23 @@ def _strength_of_alie(archive: Archive) -> Linked | str:
     )
 
 
+def _single_choices(archive: Archive, bases: Sequence[str]) -> Linked | str:
+    """Say what the length and the first round of the code do alone."""
+    said: list[Linked | str] = []
+    for key, name in _ALONE.items():
+        variant = _variant(key)
+        found = [archive.common([variant.cell(base)]) for base in bases if base in variant.cells]
+        known = [results[0] for results in found if results]
+        if len(known) < len(bases):
+            return ""
+        said.append(f" {name} alone gives ")
+        for place, result in enumerate(known):
+            said += [" and " if place else "", _percent(archive, result)]
+            said.append(f" on {_with_clients(result)}")
+        said.append(".")
+    return joined(" The code also has a shorter perturbation and another first round.", *said)
+
+
 def _whole_rop_of_the_code(archive: Archive, bases: Sequence[str]) -> Linked | str:
     """Say what all choices of the code on ROP do together, which is not what the angle does."""
     variant = _variant(_WHOLE)
@@ -298,8 +380,7 @@ def _whole_rop_of_the_code(archive: Archive, bases: Sequence[str]) -> Linked | s
         parts += [" and " if parts else "", _percent(archive, result)]
         parts.append(f" on {_with_clients(result)}")
     return joined(
-        " The code also has a shorter perturbation and another first round. With these three "
-        "choices together it is ",
+        " With the angle, the length and the first round of the code together, the accuracy is ",
         *parts,
         f" ({resting_on(known)}).",
     )

@@ -50,7 +50,8 @@ VARIANTS = (
     ),
     Variant(
         "rop_code", "ROP's angle, length and first round together", "as in the text",
-        "as in the code", with_changes("attack", **ROP_OF_CODE), _ROP,
+        "as in the code", with_changes("attack", **ROP_OF_CODE),
+        (*_ROP, *_shown_on("rop", "cc_tau1", ("fmnist_noniid",), 0.99)),
     ),
     Variant(
         "rfa_start", "point at which RFA's iteration starts", "zero (code)", "the mean",
