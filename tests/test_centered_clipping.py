@@ -606,7 +606,7 @@ def test_what_is_found_says_the_stored_numbers(tmp_path):
     assert "one seed, at the paper's scale" in first
     assert first.links[1].target.endswith("#cell-table_iv/fmnist_noniid/rop/cc_tau1/0.99")
     assert "For 13 of its accuracies there are runs by the" in agreement
-    assert " 5 of these 13 agree with the paper. In " in agreement
+    assert " 5 of these 13 agree with the paper." in agreement
     assert (
         "agrees with the printed one in 5 of 13 cells that can be compared."
         in tables.summary(archive).text
@@ -671,8 +671,8 @@ def test_the_codes_angle_is_told_beside_all_that_the_code_does(tmp_path):
             put(store, cell, "paper", accuracies[cell.key])
     *_, angle = found_in(grid.slug, Archive(grid, store)).sentences
     assert angle.endswith(
-        "With these three choices together it is 89.6 % on Fashion-MNIST (similar data) (one seed, "
-        "at the paper's scale)."
+        "With the angle, the length and the first round of the code together, the accuracy is "
+        "89.6 % on Fashion-MNIST (similar data) (one seed, at the paper's scale)."
     )
 
 

@@ -432,7 +432,8 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             put(store, cell, "paper", 0.9)
     assert found(Archive(GRID, store))[6] == cifar
     assert attack.head == (
-        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
+        "Cent2P is a defence in which the clients vote between two models. With 14 attackers among "
+        "35 clients, an attacker that knows it brings it "
         "to an accuracy of 12 %. The paper's attacks leave it 71 % or more."
     )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
@@ -502,8 +503,9 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
                       f"variants/votes/{base}/cent2p": 0.69})  # fmt: skip
     attack = found(Archive(GRID, store))[0]
     assert attack.head == (
-        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
-        "to an accuracy of 10 %. With votes on 64 images in place of 3, it keeps 69 %. "
+        "Cent2P is a defence in which the clients vote between two models. With 14 attackers among "
+        "35 clients, an attacker that knows it brings it to an accuracy of 10 %. If each client "
+        "votes on 64 images in place of 3, it keeps 69 %. "
         "(In the authors' code a client votes on all of its images.)"
     )
     assert (
@@ -540,8 +542,14 @@ def test_an_attack_that_knows_nothing_but_harms_as_much_is_named(tmp_path, quiet
     put_cells(store, {f"variants/concentration/{unequal}/sf/cent2p": 0.66})
     said = found(Archive(GRID, store))[2]
     assert said.endswith(
-        "leaves it 0.06. This depends on how Dir(0.1) is read. If it means 0.1 for a class on "
-        "average, Cent2P has 0.66 under this attack (one seed, at the paper's scale)."
+        "leaves it 0.06. If Dir(0.1) means 0.1 for a class on average, Cent2P has 0.66 under this "
+        "attack (one seed, at the paper's scale)."
+    )
+    put_cells(store, {f"variants/no_momentum/{unequal}/sf/cent2p": 0.76})
+    said = found(Archive(GRID, store))[2]
+    assert said.endswith(
+        "If Dir(0.1) is taken literally and clients have no momentum, as in the code, it has 0.76 "
+        "(one seed, at the paper's scale)."
     )
 
 

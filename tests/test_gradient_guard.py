@@ -475,9 +475,10 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
         "2 of 20 clients that send the attack full-Krum (made against the defence Krum, by " in krum
     )
     assert krum.head == (
-        "If 2 of 20 clients send full-Krum, Gradient Guard (default reading) has 40 to 60 % on "
-        "MNIST. A server without a defence keeps 85 %. In 1 of 16 readings of its text, it "
-        "withstands this attack and full-trim with 30 and 50 % malicious clients."
+        "If 2 of 20 clients send the attack full-Krum, Gradient Guard has 40 to 60 % on MNIST, in "
+        "the reading of the paper that this book takes first. A server without any defence keeps "
+        "85 %. The paper can be read in 16 ways. In 1 of them Gradient Guard withstands full-Krum "
+        "and a second attack, full-trim, with 30 and 50 % malicious clients."
     )
     # The seeds are 20 points apart, and so they are still one number.
     assert (

@@ -787,8 +787,8 @@ def test_the_projection_is_told_beside_attackers_that_do_not_learn(tmp_path):
     assert told.endswith(
         "With a ball around 0 of radius 10 as this set, the learned attack destroys the model "
         "without a defence in 2 of 2 seeds (2 seeds, at the paper's scale). In 2 seeds the model "
-        "gives nearly every point the same answer. Of the attackers that learn no policy, the "
-        "untrained policy destroys it in 1 of 2 seeds and the greedy one in 2 of 2 seeds."
+        "gives nearly every point the same answer. With it, of the attackers that learn no policy, "
+        "the untrained policy destroys it in 1 of 2 seeds and the greedy one in 2 of 2 seeds."
     )
 
 

@@ -11,7 +11,7 @@ from fedlib.evidence.claim import Printed, PrintedNumber
 from fedlib.evidence.class_counts import learned_nothing
 from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.report import Archive
-from fedlib.evidence.results import CellResult
+from fedlib.evidence.results import LAST, CellResult
 from fedlib.evidence.statistics import ALIKE, MARGIN, WIDEST_MARGIN, agrees, estimate
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
@@ -21,10 +21,8 @@ ACCURACY = "test_accuracy"
 EMPTY = 10.0
 """A choice that raises the number without any attack by more points than this tells nothing."""
 
-LAST = 5
-"""So many of the last evaluations must be near to one another."""
 JUMP = 2 * WIDEST_MARGIN
-"""They jump if they are further apart than this, in points."""
+"""The last evaluations jump if they are further apart than this, in points."""
 
 EXPLAINS, MOVES, NO_HELP = "explains", "moves", "no help"
 TELLS_NOTHING, UNSTABLE, NOT_COMPUTED = "tells nothing", "unstable", "not computed"
@@ -107,9 +105,10 @@ class Compared:
         They jump if they are more than ``JUMP`` apart. It would then depend on the last round alone
         whether the number is near to the printed one.
         """
-        _, curves = result.curve(self.quantity)
-        known = [[100 * value for value in curve[-LAST:]] for curve in curves]
-        ranges = [(min(last), max(last)) for last in known if not any(map(math.isnan, last))]
+        known = result.last_values(self.quantity)
+        ranges = [
+            (100 * min(one), 100 * max(one)) for one in known if not any(map(math.isnan, one))
+        ]
         least, most = max(ranges, key=lambda ends: ends[1] - ends[0], default=(0.0, 0.0))
         return (least, most) if most - least > JUMP else None
 

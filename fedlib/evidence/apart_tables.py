@@ -9,7 +9,6 @@ from fedlib.evidence.apart import (
     ALIKE,
     EXPLAINS,
     JUMP,
-    LAST,
     MOVES,
     NO_HELP,
     Apart,
@@ -21,6 +20,7 @@ from fedlib.evidence.apart import (
 )
 from fedlib.evidence.links import Link, Linked, records_of
 from fedlib.evidence.report import Archive
+from fedlib.evidence.results import LAST
 from fedlib.evidence.statistics import MARGIN
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Variant
@@ -106,19 +106,19 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         else ""
     )
     return (
-        f"{title}: {stable} of {found.compared} numbers are outside the margin of {MARGIN:g} "
-        "points, or of twice the printed spread if that is more. If a number and the printed one "
-        f"are both at chance and at most {ALIKE:g} points apart, it does not count as outside. The "
-        f"table has {which}{besides}. All numbers are percentages. A difference is our number "
-        "minus the printed one, in points. The sign ×2 means the mean of two seeds. Each line in "
-        "the column of choices names one change. We made new runs with this change, and the "
-        'number at the end of the line is their result. In the last column, "explained" means '
-        'that this result is within the margin, or at chance as printed. "Moved" means that it is '
-        f"nearer to the printed number by more than {MARGIN:g} points, by more than twice the "
-        "noise between seeds, and by more than the number jumps from one evaluation to the next. "
-        'The percentage behind the change says how much of the difference it removes. "Unstable" '
-        f"means that the seeds disagree, or that the last {LAST} evaluations of a seed are more "
-        f"than {JUMP:g} points apart.{sample}"
+        f"{title}: {stable} of {found.compared} numbers are outside the margin. The table has "
+        f"{which}{besides}. The margin is {MARGIN:g} points, or twice the printed spread if that "
+        "is more. If a number and the printed one are both at chance and at most "
+        f"{ALIKE:g} points apart, it does not count as outside. All numbers are percentages. A "
+        "difference is our number minus the printed one, in points. The sign ×2 means the mean of "
+        "two seeds. Each line in the column of choices names one change. We made new runs with "
+        "this change, and the number at the end of the line is their result. In the last column, "
+        '"explained" means that this result is within the margin, or at chance as printed. '
+        f'"Moved" means that it is nearer to the printed number by more than {MARGIN:g} points, by '
+        "more than twice the noise between seeds, and by more than the number jumps from one "
+        "evaluation to the next. The percentage behind the change says how much of the difference "
+        'it removes. "Unstable" means that the seeds disagree, or that the last '
+        f"{LAST} evaluations of a seed are more than {JUMP:g} points apart.{sample}"
     )
 
 

@@ -14,6 +14,9 @@ from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_name
 
+LAST = 5
+"""So many of the last evaluations say whether a number jumps."""
+
 
 def seeds_in_words(scale: str, seeds: int | str, real: bool = True) -> str:
     """Say on how many seeds a number rests: ``3 seeds``, or ``quick, 1 seed``.
@@ -205,6 +208,21 @@ class CellResult:
             values = held[check_name("quantity", quantity, held)]
             curves.append([math.nan if value is None else value for value in values])
         return rounds, curves
+
+    def last_values(self, quantity: str = "test_accuracy", most: int = LAST) -> list[list[float]]:
+        """Return what the last evaluations of every seed gave.
+
+        Parameters
+        ----------
+        quantity
+            The name of a recorded quantity.
+        most
+            The number of evaluations. Those in the first half of the run do not count, so that
+            there may be fewer.
+        """
+        rounds, curves = self.curve(quantity)
+        late = sum(number > rounds[-1] / 2 for number in rounds)
+        return [curve[-min(most, late) :] for curve in curves]
 
 
 def basis_of(results: Sequence[CellResult]) -> str:

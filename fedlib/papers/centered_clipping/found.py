@@ -10,18 +10,21 @@ from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.judgement import Judgement
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult
-from fedlib.evidence.statistics import FAR_APART, MARGIN, WIDEST_MARGIN
+from fedlib.evidence.statistics import MARGIN, WIDEST_MARGIN
 from fedlib.evidence.table import plural
 from fedlib.evidence.verdicts import FAILS, HOLDS, TIE
-from fedlib.grids import Variant
-from fedlib.papers.centered_clipping.authors_code import CODE, SINGLE_CHOICES
+from fedlib.papers.centered_clipping.by_code import (
+    angle,
+    costs_as_in_the_code,
+    in_short_as_in_the_code,
+    percent,
+)
 from fedlib.papers.centered_clipping.claims import CLAIMS
 from fedlib.papers.centered_clipping.claims.across_settings import ROP_STRONGEST
 from fedlib.papers.centered_clipping.keys import Key, table_iv
 from fedlib.papers.centered_clipping.published import ALL_BUT_ROP, printed
 from fedlib.papers.centered_clipping.settings import ATTACK_NAMES, MOMENTA, SETTINGS
 from fedlib.papers.centered_clipping.tables.accuracies import Comparison, comparisons
-from fedlib.papers.centered_clipping.variants import VARIANTS
 
 _WHERE = ("fmnist_noniid", "cc_tau1", 0.99)
 """The setting, rule and momentum of the first sentence."""
@@ -32,13 +35,6 @@ _RULES = {
     "rfa": "the geometric median (RFA)",
 }
 """What the sentence on momentum calls the rules."""
-_STRENGTH = "alie_z"
-"""The variant with ALIE's strength of an earlier version of the authors' code."""
-_TURNED, _WHOLE = "rop_angle", "rop_code"
-"""The variant that turns ROP to the angle of the authors' code, and the one that takes all of the
-code's choices on ROP."""
-_ALONE = {"rop_z": "The length of the code", "rop_first": "Its first round"}
-"""The variants that take one other choice of the code on ROP, in words."""
 
 
 def found(archive: Archive) -> list[str]:
@@ -54,7 +50,7 @@ def found(archive: Archive) -> list[str]:
         _agreement(archive),
         _strongest(archive),
         _momentum(archive),
-        _angle(archive),
+        angle(archive),
     ]
 
 
@@ -79,7 +75,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         head = (
             "On Fashion-MNIST with unequal data, the attack ROP brings centered clipping from "
             f"{' to '.join(numbers)}. The strongest of the other attacks leaves "
-            f"{next_best.accuracy.mean:.1f} %.{_in_short_as_in_the_code(archive)}"
+            f"{next_best.accuracy.mean:.1f} %.{in_short_as_in_the_code(archive)}"
         )
     else:
         head = "The attack ROP does not harm centered clipping."
@@ -88,63 +84,15 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         "ROP is an attack that was made against the defence centered clipping. On Fashion-MNIST, "
         f"five of 25 clients that send ROP {'bring' if lower else 'do not bring'} its test "
         f"accuracy {'down from' if lower else 'down. Without an attack it is'} ",
-        _percent(archive, clean),
+        percent(archive, clean),
         " to " if lower else ", and under ROP it is ",
-        _percent(archive, rop),
+        percent(archive, rop),
         f". {'Even the' if strongest else 'The'} strongest of the {len(ALL_BUT_ROP)} other attacks "
         f"({ATTACK_NAMES[other]}) leaves ",
-        _percent(archive, next_best),
+        percent(archive, next_best),
         f" (clients with unequal data, clipping radius τ = 1, momentum 0.99; {resting_on(known)}).",
         _costs_elsewhere(archive),
-        _costs_as_in_the_code(archive, rop),
-    )
-
-
-def _as_in_the_code(archive: Archive) -> list[tuple[CellResult, CellResult, CellResult]]:
-    """The runs without an attack, under the text's ROP, and under that of the authors' code."""
-    variant = _variant(_WHOLE)
-    found = [
-        archive.common([str(Key.parse(base).without_attack()), base, variant.cell(base)])
-        for base in variant.cells
-    ]
-    return [(known[0], known[1], known[2]) for known in found if known]
-
-
-def _in_short_as_in_the_code(archive: Archive) -> str:
-    """Say in few words what ROP costs at most if its choices are those of the authors' code."""
-    known = _as_in_the_code(archive)
-    if not known:
-        return ""
-    most = max(clean.accuracy.mean - code.accuracy.mean for clean, _, code in known)
-    settings = "in the setting" if len(known) == 1 else f"in the {len(known)} settings"
-    return (
-        " With the choices on ROP of the authors' present code, the attack costs at most "
-        f"{max(most, 0.0):.1f} points {settings} where this is computed."
-    )
-
-
-def _costs_as_in_the_code(archive: Archive, headline: CellResult) -> Linked | str:
-    """Say what ROP leaves if its choices are those of the authors' code."""
-    known = _as_in_the_code(archive)
-    if not known:
-        return ""
-    parts: list[Linked | str] = []
-    for clean, text, code in known:
-        momentum = Key.parse(text.key).momentum
-        parts.append("; " if parts else "")
-        parts.append(f"on {_with_clients(text)} with momentum {momentum:g}, where it has ")
-        parts += [_percent(archive, clean), " without an attack, it keeps "]
-        parts += [_percent(archive, code), " in place of ", _percent(archive, text)]
-    missing = (
-        "" if any(text.key == headline.key for _, text, _ in known)
-        else " The setting above has no such run."
-    )  # fmt: skip
-    return joined(
-        " These numbers are for ROP as the paper's text has it. The authors' present code makes "
-        "three choices on ROP in another way. With them ROP is weaker: ",
-        *parts,
-        f" (τ = 1; {resting_on([one for three in known for one in three])}).",
-        missing,
+        costs_as_in_the_code(archive, rop),
     )
 
 
@@ -264,9 +212,9 @@ def _weaker_than_another(archive: Archive, rows: Sequence[Judgement]) -> Linked 
     return joined(
         f" In one setting without a verdict ({setting}) "
         f"{ATTACK_NAMES[Key.parse(lowest.key).attack]} leaves less than ROP: ",
-        _percent(archive, lowest),
+        percent(archive, lowest),
         " and ",
-        _percent(archive, rop),
+        percent(archive, rop),
         f" ({resting_on([rop, lowest])}).",
     )
 
@@ -284,7 +232,7 @@ def _momentum(archive: Archive) -> str:
         return "What momentum does against the attack ALIE is not computed yet."
     without, with_momentum = known[: len(_RULES)], known[len(_RULES) :]
     each = [
-        joined(_percent(archive, result), f" for {name}")
+        joined(percent(archive, result), f" for {name}")
         for name, result in zip(_RULES.values(), without, strict=True)
     ]
     least = min(with_momentum, key=lambda result: result.accuracy.mean)
@@ -301,101 +249,6 @@ def _momentum(archive: Archive) -> str:
         ". With a momentum of 0.9 ",
         "every rule does better, and " if better else "",
         "the lowest accuracy is ",
-        _percent(archive, least),
+        percent(archive, least),
         f" ({resting_on(known)}).",
     )
-
-
-def _angle(archive: Archive) -> str:
-    """Say how far the attack hangs on the angle that text and code have differently."""
-    variant = _variant(_TURNED)
-    pairs = [[base, variant.cell(base)] for base in variant.cells]
-    known = [(pair, results) for pair in pairs if (results := archive.common(pair)) is not None]
-    if not known:
-        return "What ROP does at the angle of the authors' code is not computed yet."
-    parts: list[str] = []
-    for _, (text, code) in known:
-        parts += [" and" if parts else "", " from ", _percent(archive, text), " to "]
-        parts += [_percent(archive, code), f" on {_with_clients(text)}"]
-    return joined(
-        "How strong ROP is depends on its angle, its length and its first round. The paper's text "
-        "turns the perturbation by 90°, "
-        "and the authors' present code turns it by 270° by default. (An earlier version of the "
-        "code had 90°.) If this angle alone is taken from the code, the "
-        "accuracy of centered clipping (τ = 1, momentum 0.9) goes",
-        *parts,
-        f" ({resting_on([result for _, results in known for result in results])}).",
-        _single_choices(archive, [pair[0] for pair, _ in known]),
-        _whole_rop_of_the_code(archive, [pair[0] for pair, _ in known]),
-        _strength_of_alie(archive),
-    )
-
-
-def _strength_of_alie(archive: Archive) -> Linked | str:
-    """Say that a choice about another attack matters as much, if its runs are stored."""
-    variant = _variant(_STRENGTH)
-    base = next(cell for cell in variant.cells if "cc_tau1" in cell)
-    known = archive.common([base, variant.cell(base)])
-    if known is None:
-        return ""
-    text, code = known
-    if text.accuracy.mean - code.accuracy.mean <= FAR_APART:
-        return ""
-    return joined(
-        " The strength of ALIE matters as much: with the strength of an earlier version of the "
-        "code (1.2 in place of 0.2533) it leaves centered clipping ",
-        _percent(archive, code),
-        " in place of ",
-        _percent(archive, text),
-        f" on {_with_clients(text)} ({resting_on(known)}).",
-    )
-
-
-def _single_choices(archive: Archive, bases: Sequence[str]) -> Linked | str:
-    """Say what the length and the first round of the code do alone."""
-    said: list[Linked | str] = []
-    for key, name in _ALONE.items():
-        variant = _variant(key)
-        found = [archive.common([variant.cell(base)]) for base in bases if base in variant.cells]
-        known = [results[0] for results in found if results]
-        if len(known) < len(bases):
-            return ""
-        said.append(f" {name} alone gives ")
-        for place, result in enumerate(known):
-            said += [" and " if place else "", _percent(archive, result)]
-            said.append(f" on {_with_clients(result)}")
-        said.append(".")
-    return joined(" The code also has a shorter perturbation and another first round.", *said)
-
-
-def _whole_rop_of_the_code(archive: Archive, bases: Sequence[str]) -> Linked | str:
-    """Say what all choices of the code on ROP do together, which is not what the angle does."""
-    variant = _variant(_WHOLE)
-    found = [archive.common([variant.cell(base)]) for base in bases if base in variant.cells]
-    known = [results[0] for results in found if results]
-    if len(known) < len(bases):
-        return ""
-    parts: list[str] = []
-    for result in known:
-        parts += [" and " if parts else "", _percent(archive, result)]
-        parts.append(f" on {_with_clients(result)}")
-    return joined(
-        " With the angle, the length and the first round of the code together, the accuracy is ",
-        *parts,
-        f" ({resting_on(known)}).",
-    )
-
-
-def _with_clients(result: CellResult) -> str:
-    """Name the data of a cell of Table IV, and say whether the clients hold similar data."""
-    unequal = result.records[0]["config"]["partition"]["name"] != "iid"
-    return f"{result.data} ({'unequal' if unequal else 'similar'} data)"
-
-
-def _variant(name: str) -> Variant:
-    return next(v for v in (*VARIANTS, *SINGLE_CHOICES, CODE) if v.key == name)
-
-
-def _percent(archive: Archive, result: CellResult) -> Linked:
-    """Return an accuracy with a link to its runs."""
-    return archive.linked(f"{result.accuracy.mean:.1f} %", result.key)

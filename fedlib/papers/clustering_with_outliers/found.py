@@ -36,7 +36,7 @@ from fedlib.papers.clustering_with_outliers.settings import (
 )
 from fedlib.papers.clustering_with_outliers.tables.shares import share
 from fedlib.papers.clustering_with_outliers.tables.verdicts import claims_table
-from fedlib.papers.clustering_with_outliers.variants import CONCENTRATION, VOTES
+from fedlib.papers.clustering_with_outliers.variants import CONCENTRATION, VARIANTS, VOTES
 
 _RULE, _ONE = TWO_PHASE[0], ONE_PHASE[0]
 """The rule of the sentences, and the rule that has only its first phase."""
@@ -85,9 +85,9 @@ def _camouflage(archive: Archive) -> str:
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
         head = (
-            f"With {_attackers(_MOST)}, an attacker that knows the defence {RULE_TITLES[_RULE]} "
-            f"brings it to an accuracy of {_percent(adaptive)}. "
-            f"{_saved_by_votes(archive, adaptive, worst)}"
+            f"{RULE_TITLES[_RULE]} is a defence in which the clients vote between two models. With "
+            f"{_attackers(_MOST)}, an attacker that knows it brings it to an accuracy of "
+            f"{_percent(adaptive)}. {_saved_by_votes(archive, adaptive, worst)}"
         )
         then = f". But an attacker that {_KNOWS} brings it down to "
     else:
@@ -117,9 +117,9 @@ def _saved_by_votes(archive: Archive, adaptive: CellResult, worst: CellResult) -
         return f"The paper's attacks leave it {_percent(worst)} or more."
     helps = _accuracy(known[0]) > _accuracy(adaptive) + _LITTLE
     return (
-        f"With votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, it "
-        f"{'keeps' if helps else 'has'} {_percent(known[0])}. (In the authors' code a client votes "
-        "on all of its images.)"
+        f"If each client votes on {VOTES.other} images in place of {_images_of_a_vote(adaptive)}, "
+        f"it {'keeps' if helps else 'has'} {_percent(known[0])}. (In the authors' code a client "
+        "votes on all of its images.)"
     )
 
 
@@ -212,6 +212,7 @@ def _without_knowing(archive: Archive, adaptive: CellResult) -> Linked | str:
         _shown(archive, worst),
         ".",
         *_with_less_unequal_data(archive, worst),
+        *_without_momentum(archive, worst),
     )
 
 
@@ -220,11 +221,20 @@ def _with_less_unequal_data(archive: Archive, worst: CellResult) -> Iterator[Lin
     known = archive.common([CONCENTRATION.cell(worst.key), worst.key])
     if known is None or known[0].scale != worst.scale:
         return
-    (less_unequal, _), low = known, _accuracy(worst) + _LITTLE
-    yield " This depends on how Dir(0.1) is read. " if _accuracy(less_unequal) > low else " "
-    yield f"If it means 0.1 for a class on average, {RULE_TITLES[_RULE]} has "
-    yield _shown(archive, less_unequal)
+    yield f" If Dir(0.1) means 0.1 for a class on average, {RULE_TITLES[_RULE]} has "
+    yield _shown(archive, known[0])
     yield f" under this attack ({resting_on(known[:1])})."
+
+
+def _without_momentum(archive: Archive, worst: CellResult) -> Iterator[Linked | str]:
+    """Say what the same attack leaves if the clients have the momentum of the code, which is 0."""
+    variant = next(one for one in VARIANTS if one.key == "no_momentum")
+    known = archive.common([variant.cell(worst.key), worst.key])
+    if known is None or known[0].scale != worst.scale:
+        return
+    yield " If Dir(0.1) is taken literally and clients have no momentum, as in the code, it has "
+    yield _shown(archive, known[0])
+    yield f" ({resting_on(known[:1])})."
 
 
 def _worst_cases(archive: Archive) -> str:

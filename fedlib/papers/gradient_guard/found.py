@@ -89,17 +89,21 @@ def _full_krum(archive: Archive) -> str:
     elif better:
         few = f"{min(each):.0f}" if len(each) == 1 else f"{min(each):.0f} to {max(each):.0f}"
         head = (
-            f"If {who} send full-Krum, Gradient Guard (default reading) has {few} % on MNIST. A "
-            f"server without a defence keeps {_mean(undefended):.0f} %."
+            f"If {who} send the attack full-Krum, Gradient Guard has {few} % on MNIST, in the "
+            "reading of the paper that this book takes first. A server without any defence keeps "
+            f"{_mean(undefended):.0f} %."
         )
         readings = readings_judged(archive)
         if readings.held:
             maps = {READINGS.get(name, {}).get("map_of") for name in readings.held}
             cited = maps == {"spectral"}
-            which = ", which use the saliency maps that the paper cites," if cited else ","
+            few = {1: "This reading uses", 2: "Both of these readings use"}
+            which = few.get(len(readings.held), "All of these readings use")
+            maps_said = f" {which} the saliency maps that the paper cites." if cited else ""
             head += (
-                f" In {len(readings.held)} of {len(readings.by_name)} readings of its text{which} "
-                "it withstands this attack and full-trim with 30 and 50 % malicious clients."
+                f" The paper can be read in {len(readings.by_name)} ways. In {len(readings.held)} "
+                "of them Gradient Guard withstands full-Krum and a second attack, full-trim, with "
+                f"30 and 50 % malicious clients.{maps_said}"
             )
     else:
         head = "In its default reading, Gradient Guard does not withstand full-Krum."

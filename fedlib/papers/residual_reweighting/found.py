@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 
 from fedlib.evidence.apart import JUMP
-from fedlib.evidence.apart import LAST as _LATE
 from fedlib.evidence.class_counts import majority
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
+from fedlib.evidence.results import LAST as _LATE
 from fedlib.evidence.statistics import MARGIN
 from fedlib.papers.residual_reweighting.keys import (
     COORDINATE_WISE,
@@ -238,8 +238,7 @@ def _range(result: CellResult) -> tuple[float, float]:
 
 def _last_rounds(result: CellResult) -> list[float]:
     """Return the accuracies of all seeds in the last rounds."""
-    _, curves = result.curve()
-    return [share for curve in curves for share in curve[-_LATE:]]
+    return [share for last in result.last_values() for share in last]
 
 
 def _standing_of_the_tables(archive: Archive) -> str:

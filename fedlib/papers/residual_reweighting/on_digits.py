@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
@@ -59,7 +59,9 @@ def flipped_digits(archive: Archive) -> list[str]:
             percent(archive, averaging_attacked),
             ". Reweighting takes ",
             success_of(archive, attacked),
-            " of the ones for sevens, and plain averaging ",
+            " of the ones for sevens",
+            " in its seeds" if len(attacked.seeds) > 1 else "",
+            ", and plain averaging ",
             success_of(archive, averaging_attacked),
             f" ({resting_on(known)}).{less}{by_seed} The claims of the chapter say "
             "whether these seeds are enough for a verdict.",
@@ -150,8 +152,26 @@ def _other_rules(archive: Archive, ours: CellResult) -> Linked | str:
         between = ", and " if place == len(known) - 1 else ", "
         parts += [between if place else "", f"{RULE_TITLES[rule]} has ", percent(archive, result)]
     return joined(
-        " Of the other rules, ", *parts, f" ({resting_on([result for _, result in known])})."
+        " Of the other rules, ",
+        *parts,
+        f" ({resting_on([result for _, result in known])}).",
+        *_without_attackers(archive, [rule for rule, _ in known], ours.scale),
     )
+
+
+def _without_attackers(
+    archive: Archive, rules: Sequence[str], scale: str
+) -> Iterator[Linked | str]:
+    """Say what the other rules have without attackers, so that the harm can be seen."""
+    stored = {rule: archive.at(str(Comparison("figure_3", "0", rule)), scale) for rule in rules}
+    known = {rule: result for rule, result in stored.items() if result is not None}
+    for place, (rule, result) in enumerate(known.items()):
+        last = place == len(known) - 1
+        yield " Without attackers " if not place else " and " if last else ", "
+        yield f"{RULE_TITLES[rule]} has "
+        yield percent(archive, result)
+    if known:
+        yield f" ({resting_on(list(known.values()))})."
 
 
 def _others_with_faster_flippers(
@@ -176,7 +196,7 @@ def _of_the_same_seeds(archive: Archive, faster: CellResult) -> str:
     said = (
         f" In {'this seed' if len(seeds) == 1 else 'these seeds'} reweighting has "
         f"{statistics.mean(clean):.1f} % without attackers, and {statistics.mean(slower):.1f} % if "
-        "they learn at the rate of the others."
+        "the attackers learn at the rate of the others."
     )
     if not _above(same, slower):
         return said

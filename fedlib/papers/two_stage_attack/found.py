@@ -13,7 +13,7 @@ from fedlib.papers.two_stage_attack.attacks import EPSILON
 from fedlib.papers.two_stage_attack.grid import N_CLIENTS, RULE_TITLES
 from fedlib.papers.two_stage_attack.keys import CellKey
 from fedlib.papers.two_stage_attack.measures import LATE, diverged, late_level, no_boundary
-from fedlib.papers.two_stage_attack.variants import ONCE, PROJECTED
+from fedlib.papers.two_stage_attack.variants import ONCE, PROJECTED, SMALL
 
 _DATA = "circle"
 _DEFENCES = tuple(rule for rule in RULE_TITLES if rule != "mean")
@@ -24,6 +24,8 @@ _TITLES = {
 _UNKNOWN = " is not computed yet."
 _CONTROLS = {"greedy": "the greedy one", "signs": "the one with constant signs"}
 """The attackers that learn no policy, in words."""
+_MUCH_LESS = 50.0
+"""What a headline says of small batches is worth its place if less than this is left, in %."""
 _SIMPLE = {"greedy": "a greedy one", "signs": "one that sends constant signs"}
 """The same as a headline names them."""
 
@@ -128,9 +130,11 @@ def _as_built(archive: Archive, sentence: str) -> str:
             ".",
         )
     return Headed(
-        sentence.head + _with_a_defence(archive, "learned", "Under the learned attack"),
+        f"{sentence.head}{_with_a_defence(archive, 'learned', 'Under the learned attack')}"
+        f"{_small_batches_in_short(archive)}",
         sentence.body,
         _certified(archive),
+        _with_small_batches(archive),
         " Our server does not project the parameters on a set, as the paper's does, because the "
         "paper does not give this set.",
         _on_a_ball(archive),
@@ -149,7 +153,17 @@ def _on_a_ball(archive: Archive) -> Linked | str:
         _times_destroyed(archive, result),
         ".",
         _controls_on_a_ball(archive, _CONTROLS),
+        _signs_without_a_ball(archive),
     )
+
+
+def _signs_without_a_ball(archive: Archive) -> Linked | str:
+    """Say in how many seeds constant signs destroy the model of a server without a set."""
+    result = archive.best(_keys("mean", "signs")[0])
+    if result is None:
+        return ""
+    times = _times_destroyed(archive, result)
+    return joined(" Without a set, the one with constant signs destroys it in ", times, ".")
 
 
 def _ways(result: CellResult) -> str:
@@ -248,7 +262,7 @@ def _controls_on_a_ball(archive: Archive, names: dict[str, str]) -> Linked | str
     ]
     if not parts:
         return ""
-    return joined(" Of the attackers that learn no policy, ", *_listed(parts), ".")
+    return joined(" With it, of the attackers that learn no policy, ", *_listed(parts), ".")
 
 
 def _times_destroyed(archive: Archive, result: CellResult) -> Linked:
@@ -287,7 +301,7 @@ def _defended(archive: Archive, attack: str, name: str) -> str:
     )
 
 
-def _certified(archive: Archive) -> str:
+def _certified(archive: Archive) -> Linked | str:
     """Say what the level of the headline is, on how many seeds it rests, and what signs leave."""
     known = [archive.best(_keys(rule, "learned")[0]) for rule in _DEFENCES]
     seeds = [len(one.seeds) for one in known if one is not None]
@@ -304,25 +318,55 @@ def _certified(archive: Archive) -> str:
     signs = _with_a_defence(
         archive, "signs", "Under an attacker that learns nothing and sends constant signs"
     )
-    return said + once + signs
+    return joined(said, once, signs)
 
 
 def _with_a_defence(
     archive: Archive, attack: str, start: str, cell: Callable[[str], str] = str
-) -> str:
+) -> Linked | str:
     """Say in a few words what an attack leaves under each defence, if all are known."""
-    pairs = [
-        archive.alike((clean, cell(attacked)))
-        for clean, attacked in (_keys(rule, "none", attack) for rule in _DEFENCES)
-    ]
-    shares = [_left(*pair) if pair is not None else None for pair in pairs]
-    if any(share is None for share in shares):
+    parts: list[Linked] = []
+    for rule in _DEFENCES:
+        clean, attacked = _keys(rule, "none", attack)
+        pair = archive.alike((clean, cell(attacked)))
+        share = None if pair is None else _left(*pair)
+        if share is None:
+            return ""
+        shown = archive.linked(f"{share:.0f} %", clean, cell(attacked))
+        parts.append(joined(f"{_TITLES[rule]} keeps ", shown))
+    return joined(f" {start}, ", *_listed(parts), " of the certified level.")
+
+
+def _small_batches_in_short(archive: Archive) -> str:
+    """Say in few words what IPM leaves the median with small batches, if it is much less."""
+    pair = archive.alike([SMALL.cell(key) for key in _keys("median", "none", "ipm")])
+    share = None if pair is None else _left(*pair)
+    if share is None or share > _MUCH_LESS:
         return ""
-    each = " and ".join(
-        f"{_TITLES[rule]} keeps {share:.0f} %"
-        for rule, share in zip(_DEFENCES, shares, strict=True)
+    used, small = (way.partition(" ")[0] for way in (SMALL.used, SMALL.other))
+    return (
+        f" Here clients learn with batches of {used} samples, a number that the text does not "
+        f"give. With batches of {small}, the simple attack IPM leaves the median {share:.0f} %."
     )
-    return f" {start}, {each} of the certified level."
+
+
+def _with_small_batches(archive: Archive) -> Linked | str:
+    """Say what is left under the median if batches are small, and how often it is destroyed."""
+    parts: list[Linked] = []
+    for attack, name in (("learned", "the learned attack"), ("ipm", "IPM")):
+        clean, attacked = (SMALL.cell(key) for key in _keys("median", "none", attack))
+        pair = archive.alike((clean, attacked))
+        share = None if pair is None else _left(*pair)
+        if share is None:
+            return ""
+        shown = archive.linked(f"{share:.0f} %", clean, attacked)
+        parts.append(joined(f"{name} leaves the median ", shown))
+    greedy = archive.best(SMALL.cell(_keys("median", "greedy")[0]))
+    often: list[Linked | str] = []
+    if greedy is not None:
+        often = [" The greedy attacker destroys its model in ", _times_destroyed(archive, greedy)]
+        often.append(".")
+    return joined(" With batches of ten, ", *_listed(parts), " of its certified level.", *often)
 
 
 def _keys(rule: str, *attacks: str) -> tuple[str, ...]:

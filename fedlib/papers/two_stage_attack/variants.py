@@ -210,7 +210,7 @@ EPSILONS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 SCALES_OF_NOISE = (0.1, 1.0, 10.0, 100.0)
 """Standard deviations of the random attack. The grid's own is 1."""
 SMALL_BATCH = 10
-_SMALL, ONCE, LONGER = (
+SMALL, ONCE, LONGER = (
     next(variant for variant in VARIANTS if variant.key == key)
     for key in ("batch", "once", "longer")
 )
@@ -244,9 +244,9 @@ def _sweep(attack: str, field: str, name: str, values: tuple[float, ...]) -> tup
 _ALL_ATTACKS = tuple(
     _on_circle(*((name, rule) for name in (*PAPER_TITLES, *CONTROL_TITLES) for rule in RULES))
 )
-IN_SMALL_BATCHES = replace(_SMALL, cells=_ALL_ATTACKS)
+IN_SMALL_BATCHES = replace(SMALL, cells=_ALL_ATTACKS)
 """Batches of ten for every attack under every rule, but for the superseded attacks."""
-BATCH = replace(_SMALL, cells=tuple(cell for cell in _ALL_ATTACKS if cell not in _SMALL.cells))
+BATCH = replace(SMALL, cells=tuple(cell for cell in _ALL_ATTACKS if cell not in SMALL.cells))
 """Batches of ten for the attacks and rules that ``VARIANTS`` does not have them for."""
 SWEEPS = (
     BATCH,
