@@ -31,18 +31,19 @@ def rows(*kinds_by_reading):
 @pytest.mark.parametrize(("given", "said"), [
     ([("", HOLDS)], "1 row"),
     ([("", HOLDS), ("b", FAILS), ("c", UNDECIDED)],
-     "holds in 1 of 2 decided rows, 1 undecided"),
+     "holds in 1 of 2 decided rows, 1 row undecided"),
     # Three of the rows are of one reading, in which one does not hold.
     ([("", HOLDS), ("", HOLDS), ("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", TIE),
       ("e", UNDECIDED)],
-     "holds in 3 of 6 decided rows, of 4 readings: 1 with all rows, 1 tie, 1 undecided"),
+     "holds in 3 of 6 decided rows, 1 tie, 1 row undecided; in 1 of 5 readings all rows hold, "
+     "in 1 no row is decided"),
     ([("", FAILS), ("b", FAILS), ("c", HOLDS), ("d", HOLDS), ("d", UNDECIDED), ("e", UNDECIDED)],
-     "holds in 2 of 4 decided rows, of 4 readings: 1 with all rows, 1 with all decided "
-     "rows, 2 undecided"),
+     "holds in 2 of 4 decided rows, 2 rows undecided; in 1 of 5 readings all rows hold, "
+     "in 1 all decided rows hold, in 1 no row is decided"),
     ([("code", HOLDS), ("", UNDECIDED)],
-     "holds in 1 of 1 decided row, decided only in this reading: code, 1 undecided"),
+     "holds in 1 of 1 decided row, 1 row undecided; the only decided reading: code"),
     ([("", FAILS), ("code", UNDECIDED)],
-     "holds in 0 of 1 decided row, decided only in this reading: as the text says it, 1 undecided"),
+     "holds in 0 of 1 decided row, 1 row undecided; the only decided reading: as the text says it"),
     ([("", UNDECIDED), ("b", UNDECIDED)], "2 undecided"),
 ])  # fmt: skip
 def test_rows_are_counted_and_readings_if_there_are_many(given, said):

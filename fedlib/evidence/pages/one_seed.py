@@ -33,8 +33,9 @@ def one_seed_share(page: Page) -> str:
         return "No verdict of a single seed can be compared with that of several seeds yet."
     same = sum(_compared(alone, kind) == "same" for alone, kind in pairs)
     return (
-        f"Where a row has several seeds, {100 * same / len(pairs):.0f} % of the verdicts that "
-        "single seeds would give are also the verdict of all seeds together."
+        "How far can a single seed be trusted? In the rows with several seeds we judged each seed "
+        f"alone. {100 * same / len(pairs):.0f} % of the verdicts *holds* and *does not hold* that "
+        "one seed gave are also the verdict of all seeds together."
     )
 
 

@@ -199,15 +199,14 @@ def _in_settings(rows: Sequence[Judgement]) -> str:
     counts = counted_rows(rows)
     decided = sum(counts[kind] for kind in (HOLDS, FAILS, TIE))
     parts = [f"holds in {counts[HOLDS]} of {plural(decided, 'decided row')}"] if decided else []
-    parts += _only_reading(rows) or _by_reading(rows)
     if tied := counts[TIE]:
         parts.append(plural(tied, "tie"))
     parts += [
-        f"{counts[kind]} {kind}"
+        f"{plural(counts[kind], 'row')} {kind}" if parts else f"{counts[kind]} {kind}"
         for kind in _KINDS_OF_ROWS
         if kind not in (HOLDS, FAILS, TIE) and counts[kind]
     ]
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *(_only_reading(rows) or _by_reading(rows))])
 
 
 def _where(place: str, rows: Sequence[Judgement]) -> str:
@@ -228,26 +227,30 @@ def _only_reading(rows: Sequence[Judgement]) -> list[str]:
     of_decided = {row.claim.reading for row in rows if row.decided}
     if len(of_decided) == 1 < len({row.claim.reading for row in rows}):
         reading = of_decided.pop() or "as the text says it"
-        return [f"decided only in this reading: {reading}"]
+        return [f"the only decided reading: {reading}"]
     return []
 
 
 def _by_reading(rows: Sequence[Judgement]) -> list[str]:
     """Say in how many readings all rows hold, if a sentence is tested in many readings.
 
-    Rows alone would count readings that hardly differ several times. A reading of which some rows
-    are not decided is counted apart.
+    Rows alone would count readings that hardly differ several times. Readings of which some rows,
+    or all, are not decided are counted apart.
     """
     kinds: dict[str, set[str]] = {}
     for row in rows:
         kinds.setdefault(row.claim.reading, set()).add(row.kind if row.decided else "open")
-    kinds = {reading: found for reading, found in kinds.items() if found != {"open"}}
-    if len(kinds) < _MANY:
+    undecided = sum(found == {"open"} for found in kinds.values())
+    if len(kinds) - undecided < _MANY:
         return []
     held = sum(found == {HOLDS} for found in kinds.values())
     rest = sum(found == {HOLDS, "open"} for found in kinds.values())
-    said = f"of {len(kinds)} readings: {held or 'none'} with all rows"
-    return [f"{said}, {rest} with all decided rows"] if rest else [said]
+    said = [f"in {held or 'none'} of {len(kinds)} readings all rows hold"]
+    if rest:
+        said.append(f"in {rest} all decided rows hold")
+    if undecided:
+        said.append(f"in {undecided} no row is decided")
+    return [", ".join(said)]
 
 
 def _row(slug: str, row: Judgement) -> str:
