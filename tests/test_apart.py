@@ -6,10 +6,11 @@ from records import put, real
 
 from fedlib.data import DataConfig
 from fedlib.evidence import class_counts
-from fedlib.evidence.apart import Compared, differences
+from fedlib.evidence.apart import differences
 from fedlib.evidence.apart_tables import farthest_table, recovery
 from fedlib.evidence.claims import PrintedNumber
 from fedlib.evidence.class_counts import ClassCounts, chance_level, learned_nothing
+from fedlib.evidence.compared import Compared
 from fedlib.evidence.noise import Noise, NoiseBook
 from fedlib.evidence.report import Archive
 from fedlib.grids import Grid, Variant, varied, with_changes

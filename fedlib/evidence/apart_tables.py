@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fedlib.evidence.apart import (
-    ACCURACY,
-    ALIKE,
     EXPLAINS,
-    JUMP,
     MOVES,
     NO_HELP,
     Apart,
-    Compared,
     Differences,
     differences,
     recovered,
     shown,
 )
+from fedlib.evidence.compared import ACCURACY, JUMP, Compared
 from fedlib.evidence.links import Link, Linked, records_of
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import LAST
-from fedlib.evidence.statistics import MARGIN
+from fedlib.evidence.statistics import ALIKE, MARGIN
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Variant
 

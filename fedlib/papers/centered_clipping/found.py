@@ -150,7 +150,7 @@ def _agreement(archive: Archive) -> str:
 
 def _wide(telling: Sequence[Comparison]) -> str:
     """Say how many numbers differ although their printed spread is wide."""
-    wide = [at for at in telling if at.published.spread * 2 > WIDEST_MARGIN]
+    wide = [at for at in telling if 2 * (at.published.spread or 0.0) > WIDEST_MARGIN]
     if not wide:
         return ""
     differ = "differs" if len(wide) == 1 else "differ"

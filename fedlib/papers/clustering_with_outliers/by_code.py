@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from fedlib.evidence.apart import Compared, recovered
+from fedlib.evidence.apart import recovered
+from fedlib.evidence.compared import Compared
 from fedlib.evidence.found import resting_on
 from fedlib.evidence.links import joined
 from fedlib.evidence.report import Archive, CellResult

@@ -97,8 +97,8 @@ def _full_krum(archive: Archive) -> str:
         if readings.held:
             maps = {READINGS.get(name, {}).get("map_of") for name in readings.held}
             cited = maps == {"spectral"}
-            few = {1: "This reading uses", 2: "Both of these readings use"}
-            which = few.get(len(readings.held), "All of these readings use")
+            use = {1: "This reading uses", 2: "Both of these readings use"}
+            which = use.get(len(readings.held), "All of these readings use")
             maps_said = f" {which} the saliency maps that the paper cites." if cited else ""
             head += (
                 f" The paper can be read in {len(readings.by_name)} ways. In {len(readings.held)} "

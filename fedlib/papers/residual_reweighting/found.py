@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from fedlib.evidence.apart import JUMP
 from fedlib.evidence.class_counts import majority
+from fedlib.evidence.compared import JUMP
 from fedlib.evidence.found import Headed, resting_on
 from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, CellResult, plural
