@@ -180,6 +180,7 @@ def in_lab(colours, vision):
         ["median", "geometric_median", "krum", "centered_clipping", "nearest_neighbour_mixing"],
         ["rop", "alie", "ipm", "label_flip", "bit_flip", "none"],
         ["none", "random", "ipm", "two_stage"],
+        ["omniscient", "scaled_variance", "ipm", "camouflage"],
     ],
     ids=lambda names: names[-1],
 )  # fmt: skip

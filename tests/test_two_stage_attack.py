@@ -646,7 +646,7 @@ def test_it_is_said_that_the_attack_of_the_paper_learns_once(tmp_path):
 
 def test_other_ways_to_build_the_attack_are_told_beside_the_usual_one(tmp_path):
     store = Store(GRID.slug, tmp_path)
-    note = tables.stronger_note(Archive(GRID, store), "median")
+    note = tables.stronger_table(Archive(GRID, store), "median")
     assert note.text == "Other ways to build the attack are not computed under the median yet."
     base = "circle/learned/median"
     left = {"circle/none/median": 0.04, base: 0.03, f"variants/once/{base}": 0.01}
@@ -657,13 +657,12 @@ def test_other_ways_to_build_the_attack_are_told_beside_the_usual_one(tmp_path):
                     store, cell, "paper", 0.9, test_loss=[2.0, 1.0],
                     robustness_level=[left[cell.key] / seed] * 2,
                 )  # fmt: skip
-    note = tables.stronger_note(Archive(GRID, store), "median")
-    assert note.text == (
+    table = tables.stronger_table(Archive(GRID, store), "median")
+    assert table.rows == (("learns once, as in the text", "25 %", "75 %", "1"),)
+    assert [cell.links[0].shown for cell in table.rows[0][1:3]] == ["25 %", "75 %"]
+    assert table.caption.startswith(
         "What is left of the certified level under the median, by the mean of the last 5 "
-        "evaluations: If the attack learns once, as in the text, 25 % is left, and 75 % otherwise "
-        "(1 seed)."
     )
-    assert [link.shown for link in note.text.links] == ["25 %", "75 %"]
 
 
 def test_what_learning_is_worth_is_said_beside_the_best_control(tmp_path):

@@ -350,7 +350,7 @@ def final_lines(
                         [x for x, _ in part], [one.mean for one in found],
                         [one.spread or 0 for one in found], color=colours[name], marker="o",
                         ms=4, mfc=None if full else "white", lw=1.2, ls=styles[scale, reduced],
-                        alpha=1.0 if part[0][1].rank == best else 0.45,
+                        alpha=1.0 if part[0][1].rank == best else 0.8,
                         label=text if full else f"{text}, {reduced or f'{scale} scale'}",
                     )  # fmt: skip
             said.append(f"In {_in_words(quantity)}, {ends_in_words(ends, ' %')}.")
@@ -360,6 +360,8 @@ def final_lines(
             axis.grid(alpha=0.25)
         handles = _handles(labels, colours, drawn, styles if len(styles) > 1 else {}, marked=True)
         mixed = "; compare lines of one style only" if len(styles) > 1 else ""
+        if any(len(result.seeds) > 1 for result in known):
+            mixed += "; a bar is one standard deviation over the seeds"
         figure.legend(
             handles=handles, title=basis_of(known) + mixed, loc="outside upper center", ncols=3
         )

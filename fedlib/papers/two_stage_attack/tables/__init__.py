@@ -20,7 +20,7 @@ from fedlib.papers.two_stage_attack.tables.samples import stage_one_in_words, st
 from fedlib.papers.two_stage_attack.tables.stages import stage_one_figure
 from fedlib.papers.two_stage_attack.tables.verdicts import (
     claims_table,
-    stronger_note,
+    stronger_table,
     variants_table,
 )
 from fedlib.papers.two_stage_attack.tables.worth import worth_in_words, worth_table
@@ -41,7 +41,7 @@ __all__ = [
     "stage_one_figure",
     "stage_one_in_words",
     "stage_one_table",
-    "stronger_note",
+    "stronger_table",
     "sweep_table",
     "variants_table",
     "worth_in_words",

@@ -6,7 +6,6 @@ import math
 
 from fedlib.evidence import claims
 from fedlib.evidence.claims import ClaimsTable
-from fedlib.evidence.links import Linked, joined
 from fedlib.evidence.report import Archive, Note, Table
 from fedlib.evidence.table import plural
 from fedlib.papers.two_stage_attack.attacks import ATTACK_TITLES
@@ -18,17 +17,17 @@ from fedlib.papers.two_stage_attack.tables.accuracy import harm
 from fedlib.papers.two_stage_attack.variants import VARIANTS
 
 _OTHERWISE = {
-    "once": "If the attack learns once, as in the text",
-    "true": "If it learns from the true data of all clients",
-    "own": "If it learns from its own data",
-    "level": "If its rewards are levels, as in the text",
-    "stage_one": "If it takes gradients at clean points and keeps every estimate, as in the text",
-    "discount": "If later rewards are discounted by 0.99, the learner's default",
-    "policy_rate": "If both networks learn at 0.001, the learner's default",
-    "actor_rate": "If the policy learns as fast as the critic",
-    "noise": "If it explores without noise, the learner's default",
-    "last": "If it uses the last policy and not the best one",
-    "longer": "If its first policy learns from four times as many rounds",
+    "once": "learns once, as in the text",
+    "true": "learns from the true data of all clients",
+    "own": "learns from its own data",
+    "level": "has rewards that are levels, as in the text",
+    "stage_one": "takes gradients at clean points and keeps every estimate, as in the text",
+    "discount": "discounts later rewards by 0.99, the learner's default",
+    "policy_rate": "trains both networks at a rate of 0.001, the learner's default",
+    "actor_rate": "trains the policy as fast as the critic",
+    "noise": "explores without noise, the learner's default",
+    "last": "uses the last policy and not the best one",
+    "longer": "learns its first policy from four times as many rounds",
 }
 """The variants of the learned attack that are nearer to the text, know more, or learn otherwise."""
 
@@ -72,8 +71,8 @@ def variants_table(archive: Archive) -> Table:
     )
 
 
-def stronger_note(archive: Archive, rule: str) -> Note:
-    """Say what the learned attack leaves under a rule if it is built as in the text, or knows more.
+def stronger_table(archive: Archive, rule: str) -> Table | Note:
+    """Return what an attack that is built as in the text, or that knows more, leaves under a rule.
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ def stronger_note(archive: Archive, rule: str) -> Note:
     """
     base, clean = (str(CellKey("circle", attack, rule)) for attack in ("learned", "none"))
     title = f"the {RULE_TITLES[rule]}" if RULE_TITLES[rule].islower() else RULE_TITLES[rule]
-    parts: list[Linked | str] = []
+    rows: list[tuple[str, ...]] = []
     for name, who in _OTHERWISE.items():
         known = archive.alike([clean, base, f"variants/{name}/{base}"])
         if known is None:
@@ -93,15 +92,15 @@ def stronger_note(archive: Archive, rule: str) -> Note:
         if not all(map(math.isfinite, (unattacked, used, other))) or unattacked <= 0:
             continue
         shown = archive.linked(f"{100 * other / unattacked:.0f} %", f"variants/{name}/{base}")
-        seeds = plural(len(known[0].seeds), "seed")
         usual = archive.linked(f"{100 * used / unattacked:.0f} %", base)
-        parts += [f" {who}, ", shown, " is left, and ", usual, f" otherwise ({seeds})."]
-    if not parts:
+        seeds = ", ".join(map(str, known[0].seeds))
+        rows.append((who, shown, usual, seeds))
+    if not rows:
         return Note(f"Other ways to build the attack are not computed under {title} yet.")
-    return Note(
-        joined(
-            f"What is left of the certified level under {title}, by the mean of the last {LATE} "
-            "evaluations:",
-            *parts,
-        )
+    caption = (
+        f"What is left of the certified level under {title}, by the mean of the last {LATE} "
+        "evaluations, if the attack is built in another way. Each row compares the same seeds. The "
+        "third column differs from row to row because the rows have other seeds"
     )
+    heads = ("if the attack", "is left", "is left by the attack above", "seeds")
+    return Table(heads, tuple(rows), caption)
