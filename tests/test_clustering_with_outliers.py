@@ -597,7 +597,7 @@ def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_pat
         "0.23\nquick, 1 seed\n0.12\n1 seed",
     )
     said = tables.accuracy_in_words(archive, "femnist_dirichlet", "0.2").text
-    assert said.endswith(
-        "Some runs at a larger scale, which the table above has, leave less: Cent2P 0.06. They are "
-        "not computed for all attacks yet."
+    assert said.startswith(
+        "At the larger scale of the table above not all attacks are computed. There the lowest "
+        "accuracies so far are Cent2P 0.06. Only the smaller runs have all attacks. In them the "
     )

@@ -159,16 +159,20 @@ def accuracy_in_words(archive: Archive, setting: str, rate: str) -> Note:
     }
     ranked = sorted(worst, key=lambda rule: -worst[rule])
     said = ", ".join(f"{RULE_TITLES[rule]} {share(worst[rule])}" for rule in ranked)
-    return Note(
-        "The lowest accuracy of each rule under any attack, the best first: "
-        f"{said} ({basis_of(known)}).{_lower_at_a_larger_scale(archive, scenario, known, worst)}"
+    lower = _lower_at_a_larger_scale(archive, scenario, known, worst)
+    start = (
+        "Only the smaller runs have all attacks. In them the lowest accuracy of each rule is, the "
+        "best first: "
+        if lower
+        else "The lowest accuracy of each rule under any attack, the best first: "
     )
+    return Note(f"{lower}{start}{said} ({basis_of(known)}).")
 
 
 def _lower_at_a_larger_scale(
     archive: Archive, scenario: Scenario, known: Sequence[CellResult], worst: dict[str, float]
 ) -> str:
-    """Name the rules that have less in some runs of a larger scale than those compared."""
+    """Name the rules that have less in some runs of a larger scale than those of all attacks."""
     found, attacks = [], attacks_of(scenario.setting)
     for rule in RULES:
         best = [archive.best(cell) for cell in scenario.cells((rule,), attacks)]
@@ -179,8 +183,8 @@ def _lower_at_a_larger_scale(
         return ""
     named = ", ".join(f"{RULE_TITLES[rule]} {share(least)}" for least, rule in sorted(found))
     return (
-        f" Some runs at a larger scale, which the table above has, leave less: {named}. They are "
-        "not computed for all attacks yet."
+        "At the larger scale of the table above not all attacks are computed. There the lowest "
+        f"accuracies so far are {named}. "
     )
 
 

@@ -81,15 +81,15 @@ def reputation_curves(archive: Archive, data: str = "mnist", share: str = "30") 
                         label=[f"{kind} {name}" for name in names[clients]],
                     )  # fmt: skip
         figure.supxlabel("round", fontsize=9)
-        figure.supylabel("reputation", fontsize=9)
+        figure.supylabel("reputation (each panel has its own axis)", fontsize=9)
         seeds = sorted({result.records[0]["seed"] for result in known})
-        shown = ", ".join(f"seed {seed} alone" for seed in seeds) or "no seed"
+        shown = ", ".join(f"seed {seed}" for seed in seeds) or "no seed"
         figure.legend(
             handles=[
                 Line2D([], [], color=PALETTE[1], label="honest"),
                 Line2D([], [], color=PALETTE[0], label="malicious"),
             ],
-            title=f"{share} % malicious, {shown}, {basis_of(known)}",
+            title=f"{share} % malicious, {basis_of(known)}; the lines are those of {shown}",
             loc="outside upper center",
             ncols=2,
         )

@@ -112,7 +112,7 @@ def _draw_rewards(axes: Any, result: CellResult, colour: str, title: str) -> Non
         axes[0].plot(range(1, len(rewards) + 1), rewards, color=colour, lw=1, label=name)
         references = metrics.get("reference_reward", ())[:2]
         for height, style in zip(references, _REFERENCES.values(), strict=False):
-            axes[0].axhline(height, color=colour, lw=0.7, ls=style)
+            axes[0].axhline(height, color="grey", lw=0.7, ls=style)
         plans = metrics.get("plan_reward", ())
         if len(axes) > 1 and plans:
             earned = [np.nan if plan is None else plan for plan in plans]

@@ -54,16 +54,18 @@ def figure_3(archive: Archive, data: str) -> Picture | Note:
                 if result is not None:
                     known.append(result)
                     drawn.add(attack)
-                    _draw_errors(axis, result, colour, ATTACK_TITLES[attack])
+                    _draw_errors(axis, result, colour, attack)
             _say_what_is_missing(axis, [
                 attack for attack in colours_on(data) if best(archive, data, attack, rule)
             ])  # fmt: skip
             clean = best(archive, data, "none", rule)
             if clean is not None and np.isfinite(level(clean)):
                 axis.axvline(level(clean), color="grey", lw=1, ls="--")
-            axis.set(title=title, xlabel="perturbation ρ", xscale="log", xlim=(1e-5, 3))
-            axis.set_ylim(0, 102)
+            axis.set(title=title, xlabel="perturbation ρ (mean squared distance)", xscale="log")
+            axis.set_xlim(1e-5, 3)
             axis.grid(alpha=0.25)
+        seen = [x for axis in axes for line in axis.lines for x in _seen(line)]
+        axes[0].set_ylim(0, min(102.0, 1.1 * max(seen, default=100.0)))
         axes[0].set_ylabel("test error, %")
         certified = Line2D([], [], color="grey", ls="--", label="certified without attack")
         shown = [attack for attack in colours_on(data) if attack in drawn]
@@ -87,8 +89,20 @@ def _say_what_is_missing(axis: Any, stored: list[str]) -> None:
         axis.text(0.5, 0.5, text, ha="center", transform=axis.transAxes, color="#595959")
 
 
-def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None:
+def _seen(line: Line2D) -> list[float]:
+    """Return the errors of a line of the figure that are on its axis."""
+    x, y = (np.asarray(line.get_data()[i], dtype=float) for i in (0, 1))
+    marks_a_level = line.get_linestyle() == "--"
+    return [] if marks_a_level else [float(one) for one in y[(x <= 3) & np.isfinite(y)]]
+
+
+_WIDTHS = {"none": {"lw": 5, "alpha": 0.25, "zorder": 1}, "learned": {"lw": 2.2, "zorder": 3}}
+"""No attack is a broad pale line, and the paper's attack a broad one, as in the other chapters."""
+
+
+def _draw_errors(axis: Any, result: CellResult, colour: str, attack: str) -> None:
     """Draw the error against the level, with a line for each seed that has not diverged."""
+    title, wide = ATTACK_TITLES[attack], _WIDTHS.get(attack, {"lw": 0.8})
     for seed in result.seeds:
         if diverged(result.of_seed(seed)):
             continue
@@ -103,9 +117,14 @@ def _draw_errors(axis: Any, result: CellResult, colour: str, title: str) -> None
             axis.axhline(100 * errors[-1], color=colour, lw=0.8, ls=":")
         else:
             axis.plot(
-                levels, 100 * errors, ".-", ms=3, lw=0.8, color=colour,
+                levels,
+                100 * errors,
+                ".-",
+                ms=3,
+                color=colour,
                 label=f"{title}, seed {seed}",
-            )  # fmt: skip
+                **wide,
+            )
 
 
 def certificate_curves(archive: Archive, data: str) -> Picture:
