@@ -432,9 +432,9 @@ def test_what_was_found_has_the_numbers_of_the_store(tmp_path, quiet):
             put(store, cell, "paper", 0.9)
     assert found(Archive(GRID, store))[6] == cifar
     assert attack.head == (
-        "Cent2P is a defence in which the clients vote between two models. With 14 attackers among "
-        "35 clients, an attacker that knows it brings it "
-        "to an accuracy of 12 %. The paper's attacks leave it 71 % or more."
+        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
+        "to an accuracy of 12 %. In Cent2P the clients vote between two models. "
+        "The paper's attacks leave it 71 % or more."
     )
     assert "14 attackers among 35 clients, it keeps a test accuracy of 0.71" in attack
     assert "brings it down to 0.12 (one seed, at the paper's scale; another sample" in attack
@@ -503,8 +503,8 @@ def test_larger_votes_and_the_worst_of_one_phase_are_told(tmp_path, quiet):
                       f"variants/votes/{base}/cent2p": 0.69})  # fmt: skip
     attack = found(Archive(GRID, store))[0]
     assert attack.head == (
-        "Cent2P is a defence in which the clients vote between two models. With 14 attackers among "
-        "35 clients, an attacker that knows it brings it to an accuracy of 10 %. If each client "
+        "With 14 attackers among 35 clients, an attacker that knows the defence Cent2P brings it "
+        "to an accuracy of 10 %. In Cent2P the clients vote between two models. If each client "
         "votes on 64 images in place of 3, it keeps 69 %. "
         "(In the authors' code a client votes on all of its images.)"
     )

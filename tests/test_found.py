@@ -40,6 +40,17 @@ def test_the_front_page_has_the_first_finding_folded_below_its_headline(headed, 
     )
 
 
+def test_the_first_sentence_of_a_headline_stands_out():
+    long = Headed("Krum has 7.5 % here (5 of 25). The median has more. So it wins.", "More.")
+    assert long.first_and_rest == (
+        "Krum has 7.5 % here (5 of 25).",
+        "The median has more. So it wins.",
+    )
+    assert "</strong> The median has more. So it wins. More.</li>" in Found((long,))._repr_html_()
+    summary = page_of_found.folded(long, "A toy", "a.html", "The chapter")
+    assert '(5 of 25). <span class="fedlib-rest">The median has more. So it wins.</span>' in summary
+
+
 def test_a_finding_without_a_headline_is_not_folded():
     said = "Krum's runs are not computed yet."
     assert page_of_found.folded(said, "Arena", "a.html", "The arena") == (

@@ -713,9 +713,9 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             put(store, cell, "paper", 0.94, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert first.head == (
-        "On MNIST, ten of 100 participants flip labels. If they learn at ten times the rate of the "
-        "others, as in the authors' code, reweighting has 94.0 % and plain averaging 94.0 % (one "
-        "seed). If they learn at the rate of the others, reweighting has 83.0 % and plain "
+        "On MNIST with ten label flippers of 100, reweighting has 94.0 % and plain averaging "
+        "94.0 % if the flippers learn at ten times the rate of the others, as in the authors' code "
+        "(one seed). If they learn at the rate of the others, reweighting has 83.0 % and plain "
         "averaging 88.0 % (2 seeds)."
     )
     assert (
@@ -729,7 +729,7 @@ def test_label_flips_on_digits_are_told_first_if_they_are_known(tmp_path):
             put(store, cell, "paper", 0.5, attack_success=[0.0, 0.01])
     first = found_in(GRID.slug, Archive(GRID, store)).sentences[0]
     assert "Of the other rules, Median has 50.0 %, and FoolsGold has 50.0 % (one seed" in first
-    assert ", and the best of the other rules, Median, has 50.0 % (one seed)." in first.head
+    assert " The best of the other rules, Median, has 50.0 % then (one seed). If" in first.head
     assert "Without attackers" not in first
     for cell in GRID.cells("paper", 1, real):
         if cell.key in ("figure_3/0/median", "figure_3/0/foolsgold"):

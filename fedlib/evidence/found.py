@@ -15,7 +15,10 @@ from fedlib.evidence.results import CellResult, range_of
 
 
 class Headed(Linked):
-    """A finding that begins with a headline, which is one short sentence.
+    """A finding that begins with a headline.
+
+    The first sentence of the headline is the finding itself. What else the headline has says what
+    it depends on.
 
     Attributes
     ----------
@@ -38,6 +41,12 @@ class Headed(Linked):
         made = super().__new__(cls, f"{head} {body}", body.links)
         made.head, made.body = head, body
         return made
+
+    @property
+    def first_and_rest(self) -> tuple[str, str]:
+        """The first sentence of the headline, and the others."""
+        first, *rest = re.split(r"(?<=[.!?]) (?=[A-Z(])", self.head, maxsplit=1)
+        return first, "".join(rest)
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class Found:
 def _item(sentence: str) -> str:
     """Return a finding as HTML."""
     if isinstance(sentence, Headed):
-        return f"<strong>{html.escape(sentence.head)}</strong> {as_html(sentence.body)}"
+        first, rest = map(html.escape, sentence.first_and_rest)
+        return f"<strong>{first}</strong> {rest}{' ' if rest else ''}{as_html(sentence.body)}"
     return as_html(sentence)
 
 

@@ -34,8 +34,10 @@ def folded(sentence: str, of: str, address: str, where: str) -> str:
     of = f'<span class="fedlib-of">{html.escape(of)}:</span>'
     more = f'<a href="{html.escape(address)}">{html.escape(where)}</a> says more.'
     if isinstance(sentence, Headed):
+        first, rest = map(html.escape, sentence.first_and_rest)
+        after = f' <span class="fedlib-rest">{rest}</span>' if rest else ""
         text = (
-            f'<details class="fedlib-finding"><summary>{of} {html.escape(sentence.head)}</summary>'
+            f'<details class="fedlib-finding"><summary>{of} {first}{after}</summary>'
             f"<p>{as_html(sentence.body)} {more}</p></details>"
         )
     else:

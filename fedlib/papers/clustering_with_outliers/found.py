@@ -85,9 +85,9 @@ def _camouflage(archive: Archive) -> str:
     worst = min(usual, key=_accuracy)
     if _accuracy(adaptive) < _accuracy(worst) - _LITTLE:
         head = (
-            f"{RULE_TITLES[_RULE]} is a defence in which the clients vote between two models. With "
-            f"{_attackers(_MOST)}, an attacker that knows it brings it to an accuracy of "
-            f"{_percent(adaptive)}. {_saved_by_votes(archive, adaptive, worst)}"
+            f"With {_attackers(_MOST)}, an attacker that knows the defence {RULE_TITLES[_RULE]} "
+            f"brings it to an accuracy of {_percent(adaptive)}. In {RULE_TITLES[_RULE]} the "
+            f"clients vote between two models. {_saved_by_votes(archive, adaptive, worst)}"
         )
         then = f". But an attacker that {_KNOWS} brings it down to "
     else:

@@ -96,15 +96,15 @@ def _in_one_line(archive: Archive, attacked: CellResult, averaging: CellResult) 
         # A mean over other seeds would tell of the seeds too.
         mean = f", where reweighting has {statistics.mean(same):.1f} %" if same else ""
         beside = (
-            f", and the best of the other rules, {RULE_TITLES[rule]}, has "
-            f"{result.accuracy.mean:.1f} % ({_count(result.seeds)}"
-            f"{mean if set(result.seeds) != set(ours.seeds) else ''})"
+            f" The best of the other rules, {RULE_TITLES[rule]}, has "
+            f"{result.accuracy.mean:.1f} % then ({_count(result.seeds)}"
+            f"{mean if set(result.seeds) != set(ours.seeds) else ''})."
         )
     return (
-        "On MNIST, ten of 100 participants flip labels. If they learn at ten times the rate of the "
-        f"others, as in the authors' code, reweighting has {ours.accuracy.mean:.1f} % and plain "
-        f"averaging {faster_averaging.accuracy.mean:.1f} % ({_count(ours.seeds)}){beside}. If they "
-        f"learn at the rate of the others, {slower}"
+        f"On MNIST with ten label flippers of 100, reweighting has {ours.accuracy.mean:.1f} % and "
+        f"plain averaging {faster_averaging.accuracy.mean:.1f} % if the flippers learn at ten "
+        f"times the rate of the others, as in the authors' code ({_count(ours.seeds)}).{beside} If "
+        f"they learn at the rate of the others, {slower}"
     )
 
 
