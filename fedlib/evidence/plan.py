@@ -136,6 +136,10 @@ def make_plan(
     bundles: list[_Bundle] = []
     times = StoredTimes(device)
     opened: dict[str, tuple[Archive, _Missing]] = {}
+    # An arena makes no claims, so that its runs come after those that decide something.
+    with_claims = set(paper_slugs()).intersection(slugs or grid_slugs()) if scale == "paper" else ()
+    for slug in with_claims:
+        tables_of(slug)  # whoever lacks a package for the claims is told before the archives open
     for slug in slugs or grid_slugs():
         archive = open_archive(slug)
         times.add(archive.store.read(scale).values())
@@ -147,10 +151,8 @@ def make_plan(
         run: time if time is not None else _guess(missing[run], times)
         for run, time in minutes.items()
     }
-    # An arena makes no claims, so that its runs come after those that decide something.
-    arenas = set(grid_slugs()) - set(paper_slugs())
     for slug, (archive, found) in opened.items():
-        if scale == "paper" and slug not in arenas:
+        if slug in with_claims:
             bundles += _bundles(slug, archive, found, cost)
             bundles += _causes(slug, archive, found)
             bundles += _comparisons(slug, archive, found)
