@@ -402,6 +402,10 @@ def test_a_time_that_is_not_known_is_guessed_from_what_the_same_network_learned(
     # A round of small batches is not taken to be shorter.
     assert times.guess(config.with_(client=few)) == pytest.approx(1.0)
     assert times.guess(config.with_(model="mlp_100")) is None
+    # Votes on more samples take longer, and runs with other votes are not alike.
+    votes = config.with_(vote_samples=300)
+    assert times.minutes(config) == 1.0 and times.minutes(votes) is None
+    assert times.guess(votes) == pytest.approx(5.0)  # 50 + 2 / 3 * 300 samples in place of 50
 
 
 def test_runs_of_absent_data_are_left_out_and_said(tmp_path, monkeypatch):
