@@ -211,7 +211,12 @@ def test_a_number_that_jumps_at_the_end_is_neither_far_nor_explained(grid, store
     assert outcomes(differences(far, ())) == {"table/trimmed_mean": "open: nothing tried"}
     # What jumps does not say how much of the printed numbers a choice gives.
     both = recovery(compared(archive, {"table/mean": 50}), MOMENTUM)
-    assert str(both).startswith('No run with "momentum: 0.9" can be compared yet.')
+    assert str(both) == (
+        'No run with "momentum: 0.9" can be compared yet. 1 number more is left out, because it '
+        "depends on the last round alone whether they agree."
+    )
+    both = recovery(compared(archive, {"table/mean": 1}), MOMENTUM)
+    assert str(both).startswith("1 printed number can be compared")
 
 
 def test_evaluations_of_the_first_half_are_not_the_last_ones(grid, store):
@@ -237,8 +242,21 @@ def test_where_one_class_is_large_only_one_answer_to_all_is_chance(monkeypatch):
     counts = ClassCounts("reviews", "reviews", (5, 95))
     monkeypatch.setattr(class_counts, "stored_counts", lambda: {MNIST: counts})
     record = {"config": {"data": {"test_samples": 10_000}}, "provenance": {"data_checksum": MNIST}}
-    assert [value for value in range(101) if learned_nothing(record, value)] == [5, 95]
+    # Two standard errors are 0.436 points.
+    near = (4.5, 4.6, 5.4, 5.5, 50.0, 94.5, 94.6, 95.4, 95.5)
+    assert [one for one in near if learned_nothing(record, one)] == [4.6, 5.4, 94.6, 95.4]
+    assert learned_nothing(record, 94.6, 95.4) and not learned_nothing(record, 5.0, 95.0)
     assert chance_level(record) > 95
+
+
+def test_the_seeds_of_attacked_models_count_where_one_class_is_large(fill, monkeypatch):
+    counts = ClassCounts("reviews", "reviews", (5, 95))
+    monkeypatch.setattr(class_counts, "stored_counts", lambda: {MNIST: counts})
+    archive = fill({"table/mean": [30, 50], "table/median": [95, 95]})
+    book = NoiseBook(archive.results())
+    # The model of the median gives one answer to all samples.
+    (noise,) = {pool.sd: pool for pool in book._pools.values() if pool}.values()
+    assert noise.sd == pytest.approx(20 / 2**0.5) and noise.freedom == 1
 
 
 def test_five_seeds_that_disagree_are_averaged(fill, monkeypatch):

@@ -598,6 +598,6 @@ def test_numbers_of_one_scale_stand_side_by_side_and_larger_scales_below(tmp_pat
     )
     said = tables.accuracy_in_words(archive, "femnist_dirichlet", "0.2").text
     assert said.startswith(
-        "At the larger scale of the table above not all attacks are computed. There the lowest "
-        "accuracies so far are Cent2P 0.06. Only the smaller runs have all attacks. In them the "
+        "At the larger scale of the table above not all attacks are computed. There these rules "
+        "already have less than in the smaller runs: Cent2P 0.06. Only the smaller runs have all "
     )

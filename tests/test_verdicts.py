@@ -732,7 +732,7 @@ def test_the_page_counts_what_single_seeds_would_have_said(monkeypatch):
     assert "7 single seeds would give the verdict *holds* or *does not hold* if they were" in said
     assert "For 3 of them (43 %) all seeds together give the same verdict" in said
     assert "For 2 all seeds together decide nothing, for 1 they tie, and for 1 they give" in said
-    assert "43 % of the verdicts that single seeds" in one_seed.one_seed_share(None)
+    assert "43 % of the verdicts *holds* and *does" in one_seed.one_seed_share(None)
     table.judged = []
     assert one_seed.one_seed_share(None).startswith("No verdict of a single seed")
     assert one_seed.one_seed_check(None).startswith("No row has several seeds yet")

@@ -155,6 +155,8 @@ class Recovery:
         Whether it is within the margin, or at chance as the printed number is.
     printed
         The printed numbers.
+    left_out
+        How many cells do not count, because their number jumps near the printed one.
     """
 
     before: tuple[float, ...]
@@ -162,6 +164,7 @@ class Recovery:
     within_before: tuple[bool, ...]
     within_after: tuple[bool, ...]
     printed: tuple[float, ...]
+    left_out: int = 0
 
 
 def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
@@ -184,7 +187,7 @@ def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
         if not unstable and compared.within(result, number):
             continue
         tried = tuple(_try(compared, one, result, number) for one in variants if key in one.cells)
-        jumps = compared.jumps(result) if unstable and not compared.disagree(result) else None
+        jumps = None if compared.disagree(result) else compared.jumps(result, number)
         found.append(Apart(result, number, values, unstable, jumps, tried))
     found.sort(key=lambda one: (one.unstable, -abs(one.difference)))
     return Differences(count, tuple(found))
@@ -193,8 +196,8 @@ def differences(compared: Compared, variants: Sequence[Variant]) -> Differences:
 def recovered(compared: Compared, variant: Variant) -> Recovery:
     """Compare a variant with the cells that it changes, where both are stored.
 
-    A cell whose number jumps between the last evaluations, with the variant or without it, does not
-    count.
+    A cell does not count if its number jumps between the last evaluations and comes near to the
+    printed one, with the variant or without it.
 
     Parameters
     ----------
@@ -203,18 +206,22 @@ def recovered(compared: Compared, variant: Variant) -> Recovery:
     variant
         The variant.
     """
-    rows = []
+    rows, left_out = [], 0
     for key in compared.cells:
         number, base = compared.number(key), compared.result(key)
         other = compared.result(variant.cell(key)) if key in variant.cells else None
         if number is not None and base is not None and other is not None:
             both = _of_same_seeds(base, other)
-            if any(compared.jumps(one) for one in both):
+            if any(compared.jumps(one, number) for one in both):
+                left_out += 1
                 continue
             distances = (compared.distance(one, number) for one in both)
             within = (compared.within(one, number) for one in both)
             rows.append((*distances, *within, number.value))
-    return Recovery(*zip(*rows, strict=True)) if rows else Recovery((), (), (), (), ())
+    before, after, within_before, within_after, printed = (
+        zip(*rows, strict=True) if rows else ((),) * 5
+    )
+    return Recovery(before, after, within_before, within_after, printed, left_out)
 
 
 def _try(compared: Compared, variant: Variant, base: CellResult, number: PrintedNumber) -> Tried:
@@ -224,7 +231,7 @@ def _try(compared: Compared, variant: Variant, base: CellResult, number: Printed
     if result is None:
         return Tried(name, cell, NOT_COMPUTED)
     found = _found_by(compared, variant, base, result, number)
-    remarks = [one for one in (found.remark, _other_device(base, result)) if one]
+    remarks = [one for one in (found.remark, _other_device(*_of_same_seeds(base, result))) if one]
     return replace(found, name=name, remark=", ".join(remarks))
 
 
@@ -234,8 +241,8 @@ def _found_by(
 ) -> Tried:  # fmt: skip
     """Say what the stored runs of a choice give; its name in words is left to the caller."""
     name, cell, values = "", result.key, compared.values(result)
-    if compared.unstable(result):
-        jumps = None if compared.disagree(result) else compared.jumps(result)
+    if compared.unstable(result, number):
+        jumps = None if compared.disagree(result) else compared.jumps(result, number)
         remark = "" if jumps is None else "jumping between {:.0f} and {:.0f} %".format(*jumps)
         return Tried(name, cell, UNSTABLE, values, remark=remark)
     raised = _raised_floor(compared, variant, base.key)

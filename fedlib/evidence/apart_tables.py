@@ -115,7 +115,8 @@ def _caption(title: str, found: Differences, stable: int, most: int) -> str:
         "more than twice the noise between seeds, and by more than the number jumps from one "
         "evaluation to the next. The percentage behind the change says how much of the difference "
         'it removes. "Unstable" means that the seeds disagree, or that the last '
-        f"{LAST} evaluations of a seed are more than {JUMP:g} points apart.{sample}"
+        f"{LAST} evaluations of a seed are more than {JUMP:g} points apart and come near to the "
+        f"printed number.{sample}"
     )
 
 
@@ -133,8 +134,17 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     count = len(found.before)
     used, other = (f'"{variant.question}: {way}"' for way in (variant.used, variant.other))
     start = f"{title}: " if title else ""
+    left_out = (
+        f" {plural(found.left_out, 'number')} more {'is' if found.left_out == 1 else 'are'} left "
+        f"out, because the last round alone decides whether {'it' if found.left_out == 1 else 'they'} "
+        f"{_agree(found.left_out)}."
+        if found.left_out
+        else ""
+    )
     if not count:
-        return Note(f"{start}{'no' if title else 'No'} run with {other} can be compared yet.")
+        return Note(
+            f"{start}{'no' if title else 'No'} run with {other} can be compared yet.{left_out}"
+        )
     first, then = sum(found.within_before), sum(found.within_after)
     both = list(zip(found.within_before, found.within_after, strict=True))
     gained, lost = both.count((False, True)), both.count((True, False))
@@ -164,6 +174,7 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
             if high
             else f"No printed number is {_HIGH:.0f} % or more."
         )
+        + left_out
     )
 
 

@@ -99,8 +99,8 @@ def chance_level(record: dict[str, Any]) -> float:
     return share + 2 * binomial_error(share, test_size(record) or _USUAL_TEST_SIZE)
 
 
-def learned_nothing(record: dict[str, Any], percent: float) -> bool:
-    """Return whether an accuracy in % may be that of a model that has learned nothing.
+def learned_nothing(record: dict[str, Any], *percents: float) -> bool:
+    """Return whether accuracies in % may all be those of one model that has learned nothing.
 
     Where no class has more than half of the test samples, this is every accuracy up to
     :func:`chance_level`. Where one class has more, most accuracies up to its share are those of
@@ -111,15 +111,18 @@ def learned_nothing(record: dict[str, Any], percent: float) -> bool:
     ----------
     record
         The run as it is stored.
-    percent
-        The accuracy.
+    percents
+        The accuracies. If there are several, they must be near the share of the same class.
     """
     counts = stored_counts().get(record["provenance"].get("data_checksum", ""))
     if counts is None or counts.largest_share() <= 50:
-        return percent <= chance_level(record)
+        return max(percents) <= chance_level(record)
     size = test_size(record) or sum(counts.counts)
     shares = map(counts.share, range(len(counts.counts)))
-    return any(abs(percent - share) <= 2 * binomial_error(share, size) for share in shares)
+    return any(
+        all(abs(percent - share) <= 2 * binomial_error(share, size) for percent in percents)
+        for share in shares
+    )
 
 
 def binomial_error(percent: float, n_samples: int) -> float:

@@ -12,7 +12,7 @@ from fedlib.evidence.class_counts import learned_nothing
 from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.report import Archive
 from fedlib.evidence.results import CellResult
-from fedlib.evidence.statistics import ALIKE, MARGIN, WIDEST_MARGIN, agrees, estimate
+from fedlib.evidence.statistics import ALIKE, WIDEST_MARGIN, agrees, estimate, margin
 from fedlib.evidence.verdicts import ENOUGH_SEEDS
 
 ACCURACY = "test_accuracy"
@@ -73,36 +73,37 @@ class Compared:
         """Return the number that each seed of some runs gives, in percent."""
         return tuple(_percent(self.quantity, result.of_seed(seed)) for seed in result.seeds)
 
-    def unstable(self, result: CellResult, number: PrintedNumber | None = None) -> bool:
+    def unstable(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether it is open how far some runs are from what is printed.
 
         The seeds disagree far beyond the noise, and are too few to be averaged, or the number jumps
-        between the last evaluations. If ``number`` is given, jumps count only if they come near to
-        it: otherwise the runs are far from it at each of these evaluations.
+        between the last evaluations and comes near to the printed one.
         """
-        if self.disagree(result):
-            return True
-        ends = self.jumps(result)
-        if ends is None or number is None:
-            return ends is not None
-        return ends[0] - MARGIN <= number.value <= ends[1] + MARGIN
+        return self.disagree(result) or self.jumps(result, number) is not None
 
     def disagree(self, result: CellResult) -> bool:
         """Whether the seeds disagree far beyond the noise, and are too few to be averaged."""
         return len(result.seeds) < ENOUGH_SEEDS and self.noise.unstable(result)
 
-    def jumps(self, result: CellResult) -> tuple[float, float] | None:
+    def jumps(
+        self, result: CellResult, number: PrintedNumber | None = None
+    ) -> tuple[float, float] | None:
         """Return between which numbers the last evaluations of a seed jump, or None if they do not.
 
-        They jump if they are more than ``JUMP`` apart. It would then depend on the last round alone
-        whether the number is near to the printed one.
+        They jump if they are more than ``JUMP`` apart. If ``number`` is given, only jumps count
+        that come within the margin of it: it then depends on the last round alone whether the runs
+        are near to it. The seed that jumps most is taken.
         """
-        known = result.last_values(self.quantity)
-        ranges = [
-            (100 * min(one), 100 * max(one)) for one in known if not any(map(math.isnan, one))
-        ]
-        least, most = max(ranges, key=lambda ends: ends[1] - ends[0], default=(0.0, 0.0))
-        return (least, most) if most - least > JUMP else None
+        found = [(0.0, 0.0)]
+        for last in result.last_values(self.quantity):
+            least, most = 100 * min(last), 100 * max(last)
+            near = number is None or (
+                least - margin(number.spread) <= number.value <= most + margin(number.spread)
+            )
+            if near and most - least > JUMP and not any(map(math.isnan, last)):
+                found.append((least, most))
+        widest = max(found, key=lambda ends: ends[1] - ends[0])
+        return widest if widest[1] > widest[0] else None
 
     def at_chance(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether the accuracy of some runs and the printed one are both at chance, and alike.
@@ -114,7 +115,7 @@ class Compared:
             return False
         both = mean(self.values(result)), number.value
         alike = self.distance(result, number) <= ALIKE
-        return alike and all(learned_nothing(result.records[0], one) for one in both)
+        return alike and learned_nothing(result.records[0], *both)
 
     def within(self, result: CellResult, number: PrintedNumber) -> bool:
         """Whether some runs are within the margin of a printed number, or both are at chance."""

@@ -331,8 +331,9 @@ class Judge:
         said = f"{only}; with those before it: {statistic_in_words(late, values)}"
         if agrees and kind != TIE and claim.measure is not None:
             # One evaluation that is far off may give a seed its whole weight.
-            agrees = self._by_runs(late)[2].kind == kind
-            said += ", which decides nothing"
+            alone = self._by_runs(late)[2].kind
+            agrees = alone == kind
+            said += ", which decides nothing" if alone == UNDECIDED else f", which is: {alone}"
         return "" if agrees else said
 
     def _book_of(self, claim: Claim, number: int) -> NoiseBook:

@@ -72,11 +72,11 @@ def _plain(declared: str, value: Any, name: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         known = getattr(value, "__dict__", {})
         if _PLAIN in known:
-            return value  # Parts are frozen, and many runs have the same.
+            return value  # Many runs have the same part, which cannot change.
         changed = plain_values(value, f"{name}.")
         if changed:
             value = replace(value, **changed)
-        elif known:
+        elif known and _is_frozen(type(value)):
             known[_PLAIN] = True
         return value
     allowed = declared.split(" | ")
@@ -90,6 +90,11 @@ def _plain(declared: str, value: Any, name: str) -> Any:
         if form in allowed and isinstance(value, kind) and not isinstance(value, bool):
             return make(value)
     return value
+
+
+def _is_frozen(kind: Any) -> bool:
+    """Return whether the objects of a dataclass cannot change."""
+    return bool(kind.__dataclass_params__.frozen)
 
 
 def _float(value: Any) -> float:

@@ -148,8 +148,7 @@ def _few_words(archive: Archive) -> str:
     if known is None:
         return f"{start} is not computed yet."
     ours, averaging, ours_few, averaging_few = known
-    _, curves = ours_few.curve()
-    late = [100 * share for curve in curves for share in curve[-_LATE:]]
+    late = [100 * share for last in ours_few.last_values() for share in last]
     nearer = _late(ours_few) > _late(ours) + MARGIN
     gains = _late(ours_few) - _late(ours), _late(averaging_few) - _late(averaging)
     both = nearer and abs(gains[0] - gains[1]) <= MARGIN
@@ -227,18 +226,13 @@ def _in_the_last_rounds(archive: Archive, result: CellResult) -> Linked:
 
 def _late(result: CellResult) -> float:
     """Return the mean accuracy of all seeds over the last rounds, in percent."""
-    return 100 * statistics.fmean(_last_rounds(result))
+    return 100 * statistics.fmean(share for last in result.last_values() for share in last)
 
 
 def _range(result: CellResult) -> tuple[float, float]:
-    """Return the lowest and the highest accuracy in the last rounds, in percent."""
-    last = _last_rounds(result)
-    return 100 * min(last), 100 * max(last)
-
-
-def _last_rounds(result: CellResult) -> list[float]:
-    """Return the accuracies of all seeds in the last rounds."""
-    return [share for last in result.last_values() for share in last]
+    """Return the lowest and the highest accuracy of the seed that moves most in these rounds."""
+    ranges = [(100 * min(last), 100 * max(last)) for last in result.last_values()]
+    return max(ranges, key=lambda ends: ends[1] - ends[0])
 
 
 def _standing_of_the_tables(archive: Archive) -> str:

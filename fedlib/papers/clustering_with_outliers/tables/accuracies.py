@@ -183,8 +183,8 @@ def _lower_at_a_larger_scale(
         return ""
     named = ", ".join(f"{RULE_TITLES[rule]} {share(least)}" for least, rule in sorted(found))
     return (
-        "At the larger scale of the table above not all attacks are computed. There the lowest "
-        f"accuracies so far are {named}. "
+        "At the larger scale of the table above not all attacks are computed. There these rules "
+        f"already have less than in the smaller runs: {named}. "
     )
 
 

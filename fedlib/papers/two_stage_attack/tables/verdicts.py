@@ -97,10 +97,16 @@ def stronger_table(archive: Archive, rule: str) -> Table | Note:
         rows.append((who, shown, usual, seeds))
     if not rows:
         return Note(f"Other ways to build the attack are not computed under {title} yet.")
+    others = len({row[-1] for row in rows}) > 1
+    differs = (
+        ". The third column differs from row to row because the rows have other seeds"
+        if others
+        else ""
+    )
     caption = (
         f"What is left of the certified level under {title}, by the mean of the last {LATE} "
-        "evaluations, if the attack is built in another way. Each row compares the same seeds. The "
-        "third column differs from row to row because the rows have other seeds"
+        "evaluations, if the attack is built in another way. Each row compares the same seeds"
+        f"{differs}"
     )
     heads = ("if the attack", "is left", "is left by the attack above", "seeds")
     return Table(heads, tuple(rows), caption)
