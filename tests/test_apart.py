@@ -212,8 +212,8 @@ def test_a_number_that_jumps_at_the_end_is_neither_far_nor_explained(grid, store
     # What jumps does not say how much of the printed numbers a choice gives.
     both = recovery(compared(archive, {"table/mean": 50}), MOMENTUM)
     assert str(both) == (
-        'No run with "momentum: 0.9" can be compared yet. 1 number more is left out, because it '
-        "depends on the last round alone whether they agree."
+        'No run with "momentum: 0.9" can be compared yet. 1 number more is left out, because the '
+        "last round alone decides whether it agrees."
     )
     both = recovery(compared(archive, {"table/mean": 1}), MOMENTUM)
     assert str(both).startswith("1 printed number can be compared")

@@ -134,10 +134,10 @@ def recovery(compared: Compared, variant: Variant, title: str = "") -> Note:
     count = len(found.before)
     used, other = (f'"{variant.question}: {way}"' for way in (variant.used, variant.other))
     start = f"{title}: " if title else ""
+    one = found.left_out == 1
     left_out = (
-        f" {plural(found.left_out, 'number')} more {'is' if found.left_out == 1 else 'are'} left "
-        f"out, because the last round alone decides whether {'it' if found.left_out == 1 else 'they'} "
-        f"{_agree(found.left_out)}."
+        f" {plural(found.left_out, 'number')} more {'is' if one else 'are'} left out, because the "
+        f"last round alone decides whether {'it' if one else 'they'} {_agree(found.left_out)}."
         if found.left_out
         else ""
     )
