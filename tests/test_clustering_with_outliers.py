@@ -551,6 +551,9 @@ def test_an_attack_that_knows_nothing_but_harms_as_much_is_named(tmp_path, quiet
         "If Dir(0.1) is taken literally and clients have no momentum, as in the code, it has 0.76 "
         "(one seed, at the paper's scale)."
     )
+    # Under another attack no run without momentum is planned.
+    put_cells(store, {f"{unequal}/lf/cent2p": 0.02})
+    assert found(Archive(GRID, store))[2].endswith("does not know the rule, leaves it 0.02.")
 
 
 def test_two_readings_of_the_unequal_data_are_compared_with_print(tmp_path, quiet):

@@ -229,6 +229,8 @@ def _with_less_unequal_data(archive: Archive, worst: CellResult) -> Iterator[Lin
 def _without_momentum(archive: Archive, worst: CellResult) -> Iterator[Linked | str]:
     """Say what the same attack leaves if the clients have the momentum of the code, which is 0."""
     variant = next(one for one in VARIANTS if one.key == "no_momentum")
+    if worst.key not in variant.cells:
+        return
     known = archive.common([variant.cell(worst.key), worst.key])
     if known is None or known[0].scale != worst.scale:
         return
