@@ -22,7 +22,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION = 1
 # tests and the chapters start would then compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup book site chapters test lint code style types unit notebooks committed browse extras bench clean
+.PHONY: help setup book site chapters test lint style types unit notebooks committed browse extras bench clean
 
 help:
 	@echo "make book       execute the chapters (papermill) and render the site to $(HTML)"
@@ -54,16 +54,12 @@ chapters: setup
 	$(PY) tools/execute_notebooks.py notebooks/*.md
 
 # Many of the tests wait for processes that they start, and the site keeps one core busy. So both go
-# on at the same time. A make that can (not that of macOS) prints the output
+# on at the same time, the tests after the types. A make that can (not that of macOS) prints the output
 # of each part in one piece when the part has ended.
 IN_PIECES = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: style
 	@echo "types, tests and the site are checked at the same time, which takes some minutes"
-	@$(MAKE) --no-print-directory -j 2 $(IN_PIECES) code committed
-
-# One of the tests checks the types of new parts. It takes over what mypy has kept of all others.
-code: types
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory -j 2 $(IN_PIECES) AFTER=types unit committed
 
 # The site of the committed notebooks goes elsewhere: what make book made stays.
 committed: notebooks
@@ -79,8 +75,11 @@ style: setup
 types: setup
 	$(PY) -m mypy
 
+# What comes before the tests. One of them checks the types of new parts, and takes over what mypy
+# has kept of all others.
+AFTER =
 unit: export OMP_NUM_THREADS = 1
-unit: setup
+unit: setup $(AFTER)
 	$(PY) -m pytest -q -n 3 --dist worksteal
 
 notebooks: export OMP_NUM_THREADS = 1
