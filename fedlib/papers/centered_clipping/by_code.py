@@ -47,9 +47,9 @@ def in_short_as_in_the_code(archive: Archive) -> str:
         max(0.0, *(three[0].accuracy.mean - three[place].accuracy.mean for three in known))
         for place in (2, 1)
     )
-    settings = "one setting" if len(known) == 1 else f"{len(known)} settings"
+    settings = "setting" if len(known) == 1 else f"{len(known)} settings"
     return (
-        f" In the {settings.removeprefix('one ')} in which the choices on ROP of the authors' "
+        f" In the {settings} in which the choices on ROP of the authors' "
         f"present code are computed, the attack costs at most {by_code:.1f} points with them, and "
         f"at most {by_text:.1f} points with those of the text."
     )
