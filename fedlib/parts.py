@@ -108,11 +108,16 @@ def revisions_of(part: Any, run: Any) -> dict[str, int]:
     return found
 
 
-def _listed_revisions(part: Any) -> list[Revision]:
+def _listed_revisions(part: Any) -> tuple[Revision, ...]:
     """Return all revisions that the class of a part and its bases list."""
-    if not hasattr(part, "revisions"):
-        return []  # Most parts have none, and identities ask for them often.
-    return [revision for base in type(part).__mro__ for revision in vars(base).get("revisions", ())]
+    return _revisions_listed_by(type(part))  # type: ignore[arg-type]
+
+
+@cache
+def _revisions_listed_by(kind: Hashable) -> tuple[Revision, ...]:
+    """Return all revisions that a class and its bases list. Identities ask for them often."""
+    bases = kind.__mro__  # type: ignore[attr-defined]
+    return tuple(revision for base in bases for revision in vars(base).get("revisions", ()))
 
 
 Revisions = Callable[[Any, Any], dict[str, int]]
@@ -136,35 +141,47 @@ def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dic
     before = _defaults_before(part, number)
     found: dict[str, Any] = {}
     named = hasattr(part, "name")
-    for one in fields_of(type(part)):  # type: ignore[arg-type]
-        value = getattr(part, one.name)
+    kept: dict[str, Any] | None = vars(part) if named and number == 1 and not before else None
+    if kept is not None and _KEPT in kept:
+        known: dict[str, Any] = kept[_KEPT]
+        return known
+    for name, default, made in _defaults_of(type(part)):  # type: ignore[arg-type]
+        value = getattr(part, name)
         if named and type(value) not in _SIMPLE and is_dataclass(value) and hasattr(value, "name"):
             # A part that this part holds itself, as a pre-aggregation holds a rule.
-            found[one.name] = identity_of(value, run, revisions)
+            found[name] = identity_of(value, run, revisions)
+            kept = None
             continue
-        if one.default_factory is not MISSING:
+        if made:
             continue  # the run's parts, which enter by themselves
-        default = before.get(one.name, one.default)
+        if before:
+            default = before.get(name, default)
         if default is MISSING or value != default:
-            found[one.name] = value
+            found[name] = value
     if number > 1:
         found["revision"] = number
-    return {"name": part.name, **found} if named else found
+    if named:
+        found = {"name": part.name, **found}
+    if kept is not None:
+        kept[_KEPT] = found  # Many runs have the same part, which cannot change.
+    return found
 
 
+_KEPT = "_kept_identity"
+"""The attribute of a part that holds what distinguishes its first version from others."""
 _SIMPLE = frozenset({int, float, bool, str, tuple, type(None)})
 """Types of most values, none of which is a part."""
 
 
 def _defaults_before(part: Any, number: int) -> dict[str, Any]:
     """Return the defaults that a version of a part had where they were not those of today."""
-    if not hasattr(part, "revisions"):
-        return {}
     later = [
         revision
         for revision in _listed_revisions(part)
         if not revision.of and revision.number > number
     ]
+    if not later:
+        return {}
     # The earliest of the later revisions tells of the version that is asked for.
     later.sort(key=lambda revision: -revision.number)
     return {name: value for revision in later for name, value in revision.before.items()}
@@ -181,3 +198,11 @@ def fields_of(kind: Hashable) -> tuple[Field[Any], ...]:
     """
     found: tuple[Field[Any], ...] = fields(kind)  # type: ignore[arg-type]
     return found
+
+
+@cache
+def _defaults_of(kind: Hashable) -> tuple[tuple[str, Any, bool], ...]:
+    """Return the name and the default of each field, and whether a function makes the default."""
+    return tuple(
+        (one.name, one.default, one.default_factory is not MISSING) for one in fields_of(kind)
+    )

@@ -26,10 +26,10 @@ from records import put
 from fedlib import engine
 from fedlib.aggregators import AGGREGATORS
 from fedlib.data import DataConfig, load_dataset
-from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.gradients.base import STRATEGIES
 from fedlib.grids import Cell, compute, expand, load_grid, pool, run_grid, workers
 from fedlib.grids.compute import Task
+from fedlib.grids.grid import GENERATED
 from fedlib.grids.progress import Progress
 from fedlib.grids.times import StoredTimes
 from fedlib.runs import store as store_module
@@ -585,13 +585,40 @@ def test_cells_are_kept_until_another_part_enters(toy, monkeypatch):
         ]  # fmt: skip
 
     grid = replace(toy, cells=cells)
-    place = "smoke", 2, "embedded", EMBEDDED_VARIANT
+    place = "smoke", 2
     first = grid.cells_on(*place)
-    assert list(first) == toy.cells("smoke", 2, lambda name: DataConfig(name, *place[2:]))
+    assert list(first) == toy.cells(*place, lambda name: DataConfig(name, *GENERATED))
     assert grid.cells_on(*place) is first
-    assert grid.cells_on("smoke", 1, *place[2:])[0].config.seed == 1
+    assert grid.cells_on("smoke", 1)[0].config.seed == 1
     assert asked == [("smoke", 2), ("smoke", 1)]
     with monkeypatch.context() as patched:
         patched.setitem(AGGREGATORS._classes, "rule_of_a_test", type("Rule", (), {}))
         assert [cell.key for cell in grid.cells_on(*place)] == ["table/mean"]
     assert grid.cells_on(*place) is first
+
+
+def test_each_data_set_comes_from_its_own_place():
+    grid = load_grid("clustering_with_outliers")
+    lossy = "real", "93 images from JPEG"
+    cells = grid.cells_on("smoke", 1, {"cifar10": lossy})
+    came = {cell.config.data.name: (cell.config.data.source, cell.config.data.variant)
+            for cell in cells}  # fmt: skip
+    assert came == {"cifar10": lossy, "emnist_byclass": GENERATED}
+    everything = grid.cells_on("smoke", 1, others=lossy)
+    assert {cell.config.data.source for cell in everything} == {"real"}
+    assert [cell.key for cell in everything] == [cell.key for cell in cells]
+
+
+def test_cells_that_are_known_serve_for_what_does_not_depend_on_the_data(toy):
+    asked = []
+
+    def cells(scale, seed, data):
+        asked.append((scale, seed))
+        return toy.cells(scale, seed, data)
+
+    grid = replace(toy, cells=cells)
+    grid.cells_on("smoke", 2)
+    known = grid.cells_on("smoke", 1, others=("real", "canonical"))
+    assert grid.cells_at("smoke") is known
+    assert [cell.config.seed for cell in grid.cells_at("paper")] == [1] * len(known)
+    assert asked == [("smoke", 2), ("smoke", 1), ("paper", 1)]

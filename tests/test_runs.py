@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fedlib import parts
 from fedlib.aggregators import AGGREGATORS
 from fedlib.attacks import ATTACKS
 from fedlib.clients import LocalSGD, MomentumSGD
@@ -255,6 +256,8 @@ def test_an_unknown_field_of_a_stored_configuration_is_named():
 
 
 def test_a_revision_is_part_of_the_identity_and_the_first_is_not(monkeypatch):
+    # A class does not change while it is used, so that its revisions are kept.
+    monkeypatch.setattr(parts, "_revisions_listed_by", parts._revisions_listed_by.__wrapped__)
     before, kind = attacked().id, type(attacked().attack)
     monkeypatch.setattr(
         kind, "revisions", (Revision(1, "There was nothing before."),), raising=False
@@ -266,3 +269,17 @@ def test_a_revision_is_part_of_the_identity_and_the_first_is_not(monkeypatch):
     monkeypatch.setattr(kind, "revisions", (others,))
     assert attacked().id == before
     assert attacked(rounds=101).id != before
+
+
+def test_parts_that_were_made_before_serve_again_and_are_told_apart_by_their_types():
+    made = {}
+    first = RunConfig.from_dict(attacked().to_dict(), check=False, made=made)
+    values = {**attacked().to_dict(), "seed": 7}
+    second = RunConfig.from_dict(values, check=False, made=made)
+    assert second.attack is first.attack
+    assert second.aggregator is first.aggregator
+    assert (first.id, second.id) == (attacked().id, attacked(seed=7).id)
+    values["data"] = {**values["data"], "normalise": 1}
+    third = RunConfig.from_dict(values, check=False, made=made)
+    assert third.data is not first.data
+    assert len(made) == 6

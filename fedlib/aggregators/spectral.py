@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.fft import next_fast_len
 
 AVERAGE = 3
 """This is the side of the local average of the log spectrum (Hou and Zhang, 2007)."""
@@ -39,6 +38,9 @@ def spectral_residual_maps(vectors: torch.Tensor) -> torch.Tensor:
         The maps ``(n, H, W)`` in float64. No value is below zero, and the map of a vector of zeros
         is zero.
     """
+    # To import it takes longer than many commands do, and most of them make no map.
+    from scipy.fft import next_fast_len
+
     n, d = vectors.shape
     # The sides have small prime factors only. Otherwise the transform could take many times as
     # long.

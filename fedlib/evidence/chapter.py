@@ -11,7 +11,7 @@ from typing import Any
 
 from fedlib import hardware
 from fedlib.data import DataConfig, data_root, resolve_source
-from fedlib.data.datasets import EMBEDDED_VARIANT, SOURCES
+from fedlib.data.datasets import SOURCES
 from fedlib.evidence.found import Found, found_in
 from fedlib.evidence.report import Archive
 from fedlib.evidence.table import Note, Table, plural
@@ -130,11 +130,8 @@ def open_chapter(slug: str, names: Mapping[str, Any], demo: Sequence[str] = ()) 
         check_int("jobs", given["jobs"], 1)
     # These are of no use at scale "best", but a reader who has mistyped them expects to be told.
     hardware.check_device(given["device"])
-    keys = dict.fromkeys(
-        cell.key for at in SCALES for cell in grid.cells_on(at, 1, "embedded", EMBEDDED_VARIANT)
-    )
-    matching(list(keys), given["only"], slug)
     archive = Archive(grid)
+    matching(archive.all_cells(), given["only"], slug)
     if scale == "best" and not any(archive.best(key) for key in archive.cells()):
         scale = "smoke"
     notes = []

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from fedlib.data import DataConfig
-from fedlib.data.datasets import EMBEDDED_VARIANT, describe, difference_from_canonical
+from fedlib.data.datasets import describe, difference_from_canonical
 from fedlib.evidence.agreement import verdict
 from fedlib.evidence.collection import no_garbage_collection
 from fedlib.evidence.links import Linked, leading_to
 from fedlib.evidence.noise import NoiseBook, Shared
+from fedlib.evidence.origins import origins_of
 from fedlib.evidence.results import CellResult, basis_of, data_named, range_of
 from fedlib.evidence.table import Note, Table, plural
 from fedlib.grids import Grid
@@ -97,11 +98,14 @@ class Archive:
         for index, scale in enumerate(SCALES):
             records = self.store.read(scale) if scale in self.scales else {}
             by_cell: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
-            for source, seed, variant in _sources(records.values()):
-                for cell in self.grid.cells_on(scale, seed, source, variant):
-                    record = records.get(cell.config.id) if cell.tells else None
+            for seed, origins in origins_of(records.values()):
+                for cell in self.grid.cells_on(scale, seed, origins):
+                    data = cell.config.data
+                    if not cell.tells or data.name not in origins:
+                        continue
+                    record = records.get(cell.config.id)
                     if record is not None:
-                        place = (cell.key, source, variant, cell.reduced)
+                        place = (cell.key, data.source, data.variant, cell.reduced)
                         by_cell.setdefault(place, []).append(record)
             for (key, source, variant, reduced), held in by_cell.items():
                 config = DataConfig(**held[0]["config"]["data"])
@@ -132,10 +136,10 @@ class Archive:
     def _keys_at(self, scale: str) -> dict[str, Shared]:
         """Return the keys of the cells that the grid has at one scale, with their data."""
         if scale not in self._known_keys:
-            cells = self.grid.cells_on(scale, 1, "embedded", EMBEDDED_VARIANT)
+            _ = self._found  # To find the records makes cells, which then serve here too.
             self._known_keys[scale] = {
                 cell.key: Shared.of(cell.config.data.name, cell.config.partition.to_dict())
-                for cell in cells
+                for cell in self.grid.cells_at(scale)
             }
         return self._known_keys[scale]
 
@@ -374,17 +378,3 @@ def _precedes(one: CellResult, other: CellResult) -> bool:
         return canonical, len(result.records)
 
     return place(one) > place(other)
-
-
-def _sources(records: Iterable[dict[str, Any]]) -> list[tuple[str, int, str]]:
-    """Return which sources, seeds and variants of data the records have together.
-
-    The sources stand in the order of the records. To make the cells of a grid takes long, so that
-    they are made only for what is stored.
-    """
-    found = dict.fromkeys(
-        (record["config"]["data"]["source"], record["seed"], record["config"]["data"]["variant"])
-        for record in records
-    )
-    order = list(dict.fromkeys(source for source, _, _ in found))
-    return sorted(found, key=lambda place: (order.index(place[0]), *place[1:]))

@@ -20,6 +20,9 @@ from fedlib.runs import RunConfig
 from fedlib.runs.store import SCALES
 from fedlib.validation import ConfigError, check_int, check_kind, check_name
 
+Origin = tuple[str, str]
+"""Where a data set comes from: ``source`` and ``variant`` as in :class:`fedlib.data.DataConfig`."""
+GENERATED: Origin = ("embedded", EMBEDDED_VARIANT)
 MOST_SEEDS = 1000
 """More seeds of a cell than anybody needs: every cell of a grid is made for each of them."""
 
@@ -85,12 +88,18 @@ class Grid:
     seeds: dict[str, int]
     heading: str = ""
     superseded: Callable[[str], bool] = _never_superseded
-    _known: dict[tuple[object, ...], tuple[Cell, ...]] = field(
+    _known: dict[tuple[Any, ...], tuple[Cell, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def cells_on(self, scale: str, seed: int, source: str, variant: str) -> tuple[Cell, ...]:
-        """Return the cells of one seed on data of one source, and keep them for the next time.
+    def cells_on(
+        self,
+        scale: str,
+        seed: int,
+        origins: Mapping[str, Origin] | None = None,
+        others: Origin = GENERATED,
+    ) -> tuple[Cell, ...]:
+        """Return the cells of one seed, and keep them for the next time.
 
         Many pages and commands ask for the same cells, and to make them takes long.
 
@@ -98,17 +107,36 @@ class Grid:
         ----------
         scale, seed
             The scale and the seed of the runs.
-        source, variant
-            Where every data set comes from, as in :class:`fedlib.data.DataConfig`.
+        origins
+            Where data sets come from, by their names.
+        others
+            Where all other data sets come from. By default the library generates them.
         """
-        asked = (scale, seed, source, variant)
+        asked = (scale, seed, frozenset((origins or {}).items()), others)
         # A grid may have a cell for every rule and attack that there is.
         known = self._known.get((*asked, parts_entered()))
         if known is None:
-            known = tuple(self.cells(scale, seed, lambda name: DataConfig(name, source, variant)))
+            found = dict(origins or {})
+            known = tuple(
+                self.cells(scale, seed, lambda name: DataConfig(name, *found.get(name, others)))
+            )
             # To make the cells may have imported parts, which have then entered.
             self._known[*asked, parts_entered()] = known
         return known
+
+    def cells_at(self, scale: str) -> tuple[Cell, ...]:
+        """Return the cells of seed 1 on any data, for what does not depend on the data.
+
+        Parameters
+        ----------
+        scale
+            The scale of the runs.
+        """
+        entered = parts_entered()
+        for (at, seed, *_, then), known in self._known.items():
+            if (at, seed, then) == (scale, 1, entered):
+                return known
+        return self.cells_on(scale, 1)
 
     @property
     def name(self) -> str:
@@ -284,7 +312,7 @@ def expand(
                 return resolve_source(name, data)
         except (ConfigError, DataError) as error:
             troubles[name] = error
-            return DataConfig(name, "embedded", EMBEDDED_VARIANT)
+            return DataConfig(name, *GENERATED)
 
     found = [cell for seed in range(1, count + 1) for cell in grid.cells(scale, seed, resolve)]
     chosen = [found[place] for place in matching([cell.key for cell in found], only, grid.slug)]

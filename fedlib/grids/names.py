@@ -38,7 +38,7 @@ class CellNames:
         place = (scale, seed, source, variant)
         if place not in self._known:
             found: dict[str, list[str]] = {}
-            for cell in self.grid.cells_on(scale, seed, source, variant):
+            for cell in self.grid.cells_on(scale, seed, others=(source, variant)):
                 found.setdefault(cell.config.id, []).append(cell.key)
             self._known[place] = found
         return self._known[place]

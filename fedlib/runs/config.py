@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from fedlib.clients.base import Client, make_client
 from fedlib.data import DataConfig, Partition, make_partition
 from fedlib.federation.facts import FACTS
 from fedlib.models import MODELS
-from fedlib.parts import Revisions, identity_of, revisions_of
+from fedlib.parts import Revisions, fields_of, identity_of, revisions_of
 from fedlib.runs.plain import plain_values
 from fedlib.trackers import TRACKERS
 from fedlib.validation import (
@@ -206,7 +207,13 @@ class RunConfig:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], *, check: bool = True) -> RunConfig:
+    def from_dict(
+        cls,
+        values: dict[str, Any],
+        *,
+        check: bool = True,
+        made: dict[tuple[str, str], Any] | None = None,
+    ) -> RunConfig:
         """Return the configuration that a dictionary from ``to_dict`` describes.
 
         Parameters
@@ -217,6 +224,9 @@ class RunConfig:
             False leaves out the checks whether the parts fit together. A run may have been stored
             before such a check was added. It cannot be computed any more, but it still has its
             identity.
+        made
+            The parts that were made from dictionaries of JSON values before, by field and text.
+            They are not made again, and new ones are added. Many records have the same parts.
 
         Raises
         ------
@@ -226,26 +236,29 @@ class RunConfig:
         check_kind("run configuration", values, dict, "a dictionary", "RunConfig().to_dict()")
         plain = (*_PLAIN, "milestones", "track")
         known = (*plain, *_EXAMPLES)
-        for name in values:
-            check_name("run configuration field", name, known)
+        if not values.keys() <= {*known}:
+            for name in values:
+                check_name("run configuration field", name, known)
         missing = [name for name in _EXAMPLES if name not in values]
         if missing:
             raise ConfigError(
                 f"run configuration has no {missing[0]!r}: must have {', '.join(_EXAMPLES)}."
             )
-        made = {
-            **{name: values[name] for name in plain if name in values},
-            "data": construct("data", DataConfig, values["data"]),
-            "partition": make_partition(values["partition"]),
-            "client": make_client(values["client"]),
-            "aggregator": make_aggregator(values["aggregator"]),
-            "attack": make_attack(values["attack"]),
-        }
+        given = {name: values[name] for name in plain if name in values}
+        for name, make in _MAKERS.items():
+            spec = values[name]
+            if made is None:
+                given[name] = make(spec)
+                continue
+            text = repr(spec)
+            if (name, text) not in made:
+                made[name, text] = make(spec)
+            given[name] = made[name, text]
         if check:
-            return cls(**made)
+            return cls(**given)
         unchecked = object.__new__(cls)
-        for field_ in fields(cls):
-            value = made.get(field_.name, field_.default)
+        for field_ in fields_of(cls):  # type: ignore[arg-type]
+            value = given.get(field_.name, field_.default)
             value = tuple(value) if isinstance(value, list) else value
             object.__setattr__(unchecked, field_.name, value)
         return unchecked
@@ -268,13 +281,18 @@ class RunConfig:
             :attr:`id`.
         """
         parts = {name: getattr(self, name) for name in _EXAMPLES}
-        revised = [revisions(part, self) for part in parts.values()]
+        revised = {id(part): revisions(part, self) for part in parts.values()}
+
+        def known(part: Any, run: Any) -> dict[str, int]:
+            # A part may hold another one, which is not in the dictionary.
+            return revised[id(part)] if id(part) in revised else revisions(part, run)
+
         text = json.dumps(
             {
                 "numerics": NUMERICS,
                 **identity_of(self, self),
-                **{name: identity_of(part, self, revisions) for name, part in parts.items()},
-                **{of: number for found in revised for of, number in found.items() if of},
+                **{name: identity_of(part, self, known) for name, part in parts.items()},
+                **{of: number for found in revised.values() for of, number in found.items() if of},
             },
             sort_keys=True,
             separators=(",", ":"),
@@ -286,6 +304,13 @@ class RunConfig:
         return replace(self, **changes)
 
 
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "data": partial(construct, "data", DataConfig),
+    "partition": make_partition,
+    "client": make_client,
+    "aggregator": make_aggregator,
+    "attack": make_attack,
+}
 _PLAIN = (
     "model",
     "n_clients",

@@ -40,13 +40,16 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
         If a field that is declared as a truth value holds anything else.
     """
     changed = {}
-    for name, declared in _declared_fields(type(part)):  # type: ignore[arg-type]
+    for name, declared, exact, member in _declared_fields(type(part)):  # type: ignore[arg-type]
         before = getattr(part, name)
         # Almost all values have their form already. Zero may be written in two ways.
-        if type(before) is _EXACT.get(declared) and (before or declared != "float"):
+        kind = type(before)
+        if kind in exact and (before or kind is not float):
             continue
-        if before is None and declared.endswith(" | None"):
+        if kind is tuple and all(type(one) is member for one in before) and member is not float:
             continue
+        if _PLAIN in getattr(before, "__dict__", ()):
+            continue  # Many runs have the same part, which cannot change.
         after = _plain(declared, before, f"{prefix}{name}")
         if after is before:
             continue
@@ -57,9 +60,28 @@ def plain_values(part: Any, prefix: str = "") -> dict[str, Any]:
 
 
 @cache
-def _declared_fields(kind: Hashable) -> tuple[tuple[str, str], ...]:
-    """Return the names of a dataclass's fields and their declared types as text."""
-    return tuple((field.name, _declared(field.type)) for field in fields_of(kind))
+def _declared_fields(
+    kind: Hashable,
+) -> tuple[tuple[str, str, frozenset[type], type | None], ...]:
+    """Return what is declared of each field of a dataclass.
+
+    Returns
+    -------
+    tuple
+        Each field's name, its declared type as text, the types whose values have their form
+        already, and the type that the members of a tuple then have. The last is None if the field
+        may be no tuple.
+    """
+    found = []
+    for field in fields_of(kind):
+        declared = _declared(field.type)
+        allowed = declared.split(" | ")
+        many = next((one for one in allowed if _MANY.fullmatch(one)), "")
+        # A number that may be of both kinds is a float, because each number must have one form.
+        single = {_EXACT[one] for one in allowed if one in _EXACT}
+        single -= {int} if float in single else set()
+        found.append((field.name, declared, frozenset(single), _EXACT.get(many[6:-6])))
+    return tuple(found)
 
 
 def _declared(kind: object) -> str:
@@ -71,8 +93,6 @@ def _plain(declared: str, value: Any, name: str) -> Any:
     """Return a value in the form of its declared type."""
     if is_dataclass(value) and not isinstance(value, type):
         known = getattr(value, "__dict__", {})
-        if _PLAIN in known:
-            return value  # Many runs have the same part, which cannot change.
         changed = plain_values(value, f"{name}.")
         if changed:
             value = replace(value, **changed)
@@ -104,7 +124,13 @@ def _float(value: Any) -> float:
 
 _PLAIN = "_has_plain_values"
 """The attribute of a part whose values have been found to have their form."""
-_EXACT: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+_EXACT: dict[str, type] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "None": type(None),
+}
 # A number that may be of both kinds is a float, because each number must have one form.
 _FORMS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "float": (Real, _float),

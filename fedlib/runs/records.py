@@ -195,7 +195,7 @@ def check_record(record: object, slug: str, scale: str) -> None:
                "provenance.files.")  # fmt: skip
 
 
-def check_identity(record: dict[str, Any]) -> bool:
+def check_identity(record: dict[str, Any], made: dict[tuple[str, str], Any] | None = None) -> bool:
     """Check that a record's identity is that of its configuration.
 
     An identity from before a revision of one of the run's parts counts too, see
@@ -205,6 +205,8 @@ def check_identity(record: dict[str, Any]) -> bool:
     ----------
     record
         A record of the right form.
+    made
+        The parts of runs that were made before, as for ``RunConfig.from_dict``.
 
     Returns
     -------
@@ -218,7 +220,7 @@ def check_identity(record: dict[str, Any]) -> bool:
         If the identity is another one.
     """
     try:
-        run = RunConfig.from_dict(record["config"], check=False)
+        run = RunConfig.from_dict(record["config"], check=False, made=made)
     except (ConfigError, TypeError, AttributeError):
         return False
     for identity in identities_of(run):

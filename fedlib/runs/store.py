@@ -137,8 +137,9 @@ class Store:
             one cannot be read.
         """
         records: dict[str, dict[str, Any]] = {}
+        made: dict[tuple[str, str], Any] = {}
         for place, line in self.lines(scale):
-            record = self.parse(scale, line, place)
+            record = self.parse(scale, line, place, made)
             records.setdefault(record["id"], record)
         return records
 
@@ -164,7 +165,13 @@ class Store:
                 )
             yield from lines_of(path, data)
 
-    def parse(self, scale: str, line: bytes, place: str) -> dict[str, Any]:
+    def parse(
+        self,
+        scale: str,
+        line: bytes,
+        place: str,
+        made: dict[tuple[str, str], Any] | None = None,
+    ) -> dict[str, Any]:
         """Return the record in a line, whose form and identity are checked.
 
         Parameters
@@ -173,6 +180,8 @@ class Store:
             The scale of the file.
         line, place
             The line and its place in words, as :meth:`lines` gives them.
+        made
+            The parts of runs that were made for the lines before, which need not be made again.
 
         Raises
         ------
@@ -183,7 +192,7 @@ class Store:
         key = hash((self.slug, scale, line))
         if key not in _identities:
             try:
-                check_identity(record)
+                check_identity(record, made)
             except RecordError as error:
                 raise StoreError(
                     f"{place} is no record ({error}); perhaps the file was changed by hand."
@@ -209,17 +218,20 @@ class Store:
 
         def read() -> frozenset[str]:
             lines = lines_of(path, _content(path))
-            return frozenset(self._identity(scale, line, place) for place, line in lines)
+            made: dict[tuple[str, str], Any] = {}
+            return frozenset(self._identity(scale, line, place, made) for place, line in lines)
 
         try:
             return identities_in(path, read)
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
-    def _identity(self, scale: str, line: bytes, place: str) -> str:
+    def _identity(
+        self, scale: str, line: bytes, place: str, made: dict[tuple[str, str], Any]
+    ) -> str:
         """Return the identity of the run in a line, as for :meth:`parse`."""
         known = _identities.get(hash((self.slug, scale, line)))
-        return known or str(self.parse(scale, line, place)["id"])
+        return known or str(self.parse(scale, line, place, made)["id"])
 
     def append(self, scale: str, record: dict[str, Any]) -> bool:
         """Store the record of a finished run.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from fedlib.aggregators import AGGREGATORS, Aggregator
 from fedlib.attacks import ATTACKS, Attack
 from fedlib.papers.clustering_with_outliers.settings import DIRICHLET
@@ -43,6 +45,7 @@ def attacks_of(setting: str) -> tuple[str, ...]:
     return (*PUBLISHED_ATTACKS, "pga") if setting == DIRICHLET else PUBLISHED_ATTACKS
 
 
+@cache
 def make_attack(name: str, n_byzantine: int, seed: int) -> Attack:
     """The attack as appendix D.2 has it."""
     kind, parameters = {
@@ -60,6 +63,7 @@ def make_attack(name: str, n_byzantine: int, seed: int) -> Attack:
     return attack
 
 
+@cache
 def make_rule(name: str, n_byzantine: int) -> Aggregator:
     """The rule of section 5.
 

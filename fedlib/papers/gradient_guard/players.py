@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from fedlib.aggregators import AGGREGATORS, Aggregator
@@ -10,6 +11,7 @@ from fedlib.papers.gradient_guard.settings import AMPLIFIED, N_CLIENTS
 from fedlib.validation import ConfigError
 
 
+@cache
 def make_rule(name: str, n_malicious: int, **parameters: Any) -> Aggregator:
     """Make a rule that is set to withstand all malicious clients, or as many as it accepts.
 
@@ -40,6 +42,7 @@ def make_rule(name: str, n_malicious: int, **parameters: Any) -> Aggregator:
     raise ConfigError(f"rule={name!r} cannot serve {N_CLIENTS} clients.")
 
 
+@cache
 def make_attack(name: str, n_malicious: int, seed: int = 1) -> Attack:
     """Make an attack for a number of malicious clients; with none of them there is no attack.
 
