@@ -32,15 +32,23 @@ def _as_in_the_code(archive: Archive) -> list[tuple[CellResult, CellResult, Cell
     return [(known[0], known[1], known[2]) for known in found if known]
 
 
-def in_short_as_in_the_code(archive: Archive) -> str:
-    """Say in few words what ROP costs at most if its choices are those of the authors' code.
+def in_short_as_in_the_code(archive: Archive, headline: CellResult) -> str:
+    """Say in few words what ROP does if its choices are those of the authors' code.
 
     Parameters
     ----------
     archive
         The stored runs.
+    headline
+        The run under ROP that the headline is about.
     """
     known = _as_in_the_code(archive)
+    own = [code for _, text, code in known if text.key == headline.key]
+    if own:
+        return (
+            " With the choices of the authors' present code, ROP leaves "
+            f"{own[0].accuracy.mean:.1f} %."
+        )
     if not known:
         return ""
     by_code, by_text = (
@@ -63,25 +71,30 @@ def costs_as_in_the_code(archive: Archive, headline: CellResult) -> Linked | str
     archive
         The stored runs.
     headline
-        The run that the headline is about.
+        The run under ROP that the headline is about.
     """
     known = _as_in_the_code(archive)
     if not known:
         return ""
+    # The setting of the headline comes first.
+    known.sort(key=lambda three: three[1].key != headline.key)
     parts: list[Linked | str] = []
     for clean, text, code in known:
-        momentum = Key.parse(text.key).momentum
         parts.append("; " if parts else "")
-        parts.append(f"on {_with_clients(text)} with momentum {momentum:g}, where it has ")
-        parts += [percent(archive, clean), " without an attack, it keeps "]
         parts += [percent(archive, code), " in place of ", percent(archive, text)]
+        if text.key == headline.key:
+            parts.append(" in the setting above")
+            continue
+        momentum = Key.parse(text.key).momentum
+        parts.append(f" on {_with_clients(text)} with momentum {momentum:g}, where it has ")
+        parts += [percent(archive, clean), " without an attack"]
     missing = (
-        "" if any(text.key == headline.key for _, text, _ in known)
-        else " The setting above has no such run."
+        "" if known[0][1].key == headline.key else " The setting above has no such run."
     )  # fmt: skip
     return joined(
         " These numbers are for ROP as the paper's text has it. The authors' present code makes "
-        "three choices on ROP in another way. With them centered clipping keeps another share: ",
+        "three choices on ROP in another way (its angle, its length and its first round). With "
+        "all three, ROP leaves centered clipping ",
         *parts,
         f" (τ = 1; {resting_on([one for three in known for one in three])}).",
         missing,

@@ -75,7 +75,7 @@ def _rop_on_centered_clipping(archive: Archive) -> str:
         head = (
             "On Fashion-MNIST with unequal data, the attack ROP brings centered clipping from "
             f"{' to '.join(numbers)}. The strongest of the other attacks leaves "
-            f"{next_best.accuracy.mean:.1f} %.{in_short_as_in_the_code(archive)}"
+            f"{next_best.accuracy.mean:.1f} %.{in_short_as_in_the_code(archive, rop)}"
         )
     else:
         head = "The attack ROP does not harm centered clipping."
