@@ -30,6 +30,8 @@ from fedlib.validation import (
 
 # Part of every identity. Raised when the same configuration would give other numbers.
 NUMERICS = 1
+Made = dict[tuple[str, str], Any]
+"""Parts of runs, by the field that they stand in and the text of the values they are made from."""
 TEST_SETS = ("pooled", "clients", "benign_clients")
 
 
@@ -212,7 +214,7 @@ class RunConfig:
         values: dict[str, Any],
         *,
         check: bool = True,
-        made: dict[tuple[str, str], Any] | None = None,
+        made: Made | None = None,
     ) -> RunConfig:
         """Return the configuration that a dictionary from ``to_dict`` describes.
 

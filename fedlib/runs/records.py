@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
-from fedlib.runs.config import RunConfig
+from fedlib.runs.config import Made, RunConfig
 from fedlib.runs.identity import identities_of
 from fedlib.validation import ConfigError
 
@@ -195,7 +195,7 @@ def check_record(record: object, slug: str, scale: str) -> None:
                "provenance.files.")  # fmt: skip
 
 
-def check_identity(record: dict[str, Any], made: dict[tuple[str, str], Any] | None = None) -> bool:
+def check_identity(record: dict[str, Any], made: Made | None = None) -> bool:
     """Check that a record's identity is that of its configuration.
 
     An identity from before a revision of one of the run's parts counts too, see

@@ -22,6 +22,7 @@ from typing import Any
 
 from fedlib import hardware
 from fedlib.runs.claims import claim
+from fedlib.runs.config import Made
 from fedlib.runs.files import FULL, cut_torn_line, files_of, lines_of, numbered, whole_length
 from fedlib.runs.known import identities_in, note_written, written_size
 from fedlib.runs.records import (
@@ -137,7 +138,7 @@ class Store:
             one cannot be read.
         """
         records: dict[str, dict[str, Any]] = {}
-        made: dict[tuple[str, str], Any] = {}
+        made: Made = {}
         for place, line in self.lines(scale):
             record = self.parse(scale, line, place, made)
             records.setdefault(record["id"], record)
@@ -166,11 +167,7 @@ class Store:
             yield from lines_of(path, data)
 
     def parse(
-        self,
-        scale: str,
-        line: bytes,
-        place: str,
-        made: dict[tuple[str, str], Any] | None = None,
+        self, scale: str, line: bytes, place: str, made: Made | None = None
     ) -> dict[str, Any]:
         """Return the record in a line, whose form and identity are checked.
 
@@ -181,7 +178,7 @@ class Store:
         line, place
             The line and its place in words, as :meth:`lines` gives them.
         made
-            The parts of runs that were made for the lines before, which need not be made again.
+            The parts of the runs in the lines before.
 
         Raises
         ------
@@ -218,7 +215,7 @@ class Store:
 
         def read() -> frozenset[str]:
             lines = lines_of(path, _content(path))
-            made: dict[tuple[str, str], Any] = {}
+            made: Made = {}
             return frozenset(self._identity(scale, line, place, made) for place, line in lines)
 
         try:
@@ -226,9 +223,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
-    def _identity(
-        self, scale: str, line: bytes, place: str, made: dict[tuple[str, str], Any]
-    ) -> str:
+    def _identity(self, scale: str, line: bytes, place: str, made: Made) -> str:
         """Return the identity of the run in a line, as for :meth:`parse`."""
         known = _identities.get(hash((self.slug, scale, line)))
         return known or str(self.parse(scale, line, place, made)["id"])
@@ -374,8 +369,7 @@ class Store:
 
 
 # The identities of the lines that this process has read and checked, by a hash of paper, scale and
-# line. The file that grows is read once for each run, and to compute an identity takes longer than
-# to read a record.
+# line. To compute one takes long, and the file that grows is read once for each run.
 _identities: dict[int, str] = {}
 
 

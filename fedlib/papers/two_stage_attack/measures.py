@@ -82,10 +82,11 @@ def curve_error(result: CellResult) -> float:
 
 
 def errors_where_least_apart(results: list[CellResult]) -> list[float]:
-    """The test errors of two attacks in percent, at the level at which they are least apart.
+    """The test errors without attack and of two attacks, where the stronger one leads least.
 
-    The levels go up to the certified level of the model without an attack, which is the vertical
-    line of the paper's figure.
+    It leads by what it has more than the larger of the other two errors. The levels go up to the
+    certified level of the model without an attack, which is the vertical line of the paper's
+    figure.
 
     Parameters
     ----------
@@ -95,17 +96,16 @@ def errors_where_least_apart(results: list[CellResult]) -> list[float]:
     Returns
     -------
     list of float
-        0 for the first, and the errors of the other two. All are NaN if a model has diverged.
+        The three errors in percent. All are NaN if a model has diverged.
     """
-    clean, *attacked = results
-    curves = [_error_curve(result) for result in attacked]
-    most = level(clean)
+    curves = [_error_curve(result) for result in results]
+    most = level(results[0])
     if math.isnan(most) or any(curve is None for curve in curves):
         return [math.nan] * len(results)
     levels = np.log(np.geomspace(COMPARED[0], max(most, COMPARED[0]), len(COMPARED)))
-    weaker, stronger = (100 * np.interp(levels, *curve) for curve in curves if curve is not None)
-    place = int((stronger - weaker).argmin())
-    return [0.0, float(weaker[place]), float(stronger[place])]
+    errors = [100 * np.interp(levels, *curve) for curve in curves if curve is not None]
+    place = int((errors[2] - np.maximum(errors[0], errors[1])).argmin())
+    return [float(error[place]) for error in errors]
 
 
 def _error_curve(result: CellResult) -> tuple[np.ndarray, np.ndarray] | None:

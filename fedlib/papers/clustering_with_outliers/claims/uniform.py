@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fedlib.evidence.claims import (
@@ -178,18 +178,27 @@ def average_model(result: CellResult) -> float:
     return result.final(average).mean if result.has(average) else math.nan
 
 
-_OF_AVERAGES = tuple(
-    # Algorithms 1 and 3 return it. The tables have the last model, as far as the text says.
-    replace(
-        claim,
-        measure=average_model,
-        of_accuracy=True,
-        quantity="",
-        reading="average of all models, which Algorithm 1 returns",
-        former=None,
+def of_average_models(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Return claims on the average of all models, which Algorithms 1 and 3 return.
+
+    The tables have the last model, as far as the text says.
+
+    Parameters
+    ----------
+    claims
+        The claims on the last model.
+    """
+    return tuple(
+        replace(
+            claim,
+            measure=average_model,
+            of_accuracy=True,
+            quantity="",
+            reading="average of all models, which Algorithm 1 returns",
+            former=None,
+        )
+        for claim in claims
     )
-    for claim in _OMN_AND_SV
-)
 
 
 def _one_phase_below(
@@ -296,6 +305,6 @@ OF_UNIFORM = (
     *CAMOUFLAGE,
     *_LESS_INFORMATION,
     *_OMN_AND_SV,
-    *_OF_AVERAGES,
+    *of_average_models(_OMN_AND_SV),
     *_ONE_PHASE_AND_TWO,
 )

@@ -30,7 +30,7 @@ _MARKERS = {"average": "x", "Inner (MeanwO)": "+", "Outer (MeanwO)": "*"}
 
 
 def _plane() -> torch.Tensor:
-    """Eleven vectors: five in a tight group, six round it. The paper prints no coordinates."""
+    """Eleven vectors: five in a tight group, six round it. The paper prints none of them."""
     turn = np.arange(6) * np.pi / 3 + 0.3
     tight = np.array([1.0, 0.5]) + 0.12 * np.array([[0, 0], [1, 0], [-1, 0.3], [0.2, 1], [0, -1]])
     wide = 2 * np.column_stack([np.cos(turn), np.sin(turn)]) - tight[0] / 6

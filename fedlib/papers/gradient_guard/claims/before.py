@@ -29,8 +29,15 @@ from fedlib.papers.gradient_guard.settings import (
     n_malicious,
 )
 
+_BEFORE = (*CLASSICAL, "foolsgold", "fltrust", "flair")
+"""The defences of section 2."""
 _NO_MORE_THAN_30 = "no classical rule withstands more than 30 %"
 _TO_FLAIRS_LIMIT = (*(share for share in SHARES if int(share) < int(FLAIRS_LIMIT)), FLAIRS_LIMIT)
+
+
+def _least_cost(values: list[float]) -> float:
+    """How far the largest of the other values is below the first."""
+    return values[0] - max(values[1:])
 
 
 def _attacks_harm() -> tuple[Claim, ...]:
@@ -38,26 +45,66 @@ def _attacks_harm() -> tuple[Claim, ...]:
     return tuple(
         Claim(
             "abstract",
-            f"{where(data, attack)}: the attack raises the test error of FedSGD, at some share up "
-            "to 50 %",
+            f"{where(data, attack)}: the attack raises the test error of FedSGD, {when}",
             comparisons(data, attack, ("fedsgd",), SHARES),
-            costs_at_worst,
+            statistic,
             above(MARGIN),
-            "by up to {:.1f} points",
+            shown,
             measure=late_accuracy,
             equal=0,
             of_accuracy=True,
+            sentence=_HARM,
+            # The sentence had the words of the rows on some share alone.
+            former=Former(
+                f"{where(data, attack)}: the attack raises the test error of FedSGD, {when}"
+            ),
         )
         for data in DATA_TITLES
         for attack in FULL
+        for when, statistic, shown in (
+            ("at some share up to 50 %", costs_at_worst, "by up to {:.1f} points"),
+            ("at every share up to 50 %", _least_cost, "by at least {:.1f} points"),
+        )
     )
 
 
-def _both(data: str, *shares: str) -> tuple[str, ...]:
-    """The cells of every classical rule under both attacks, at no share and then at some."""
+_HARM = "the attacks raise the test error of FedSGD"
+"""The sentence of the abstract, which does not say at which shares."""
+_STRUGGLE = "existing defences struggle against the attacks"
+
+
+def _struggle() -> tuple[Claim, ...]:
+    """That every defence before Gradient Guard loses accuracy, at some share at least."""
+    return tuple(
+        Claim(
+            "abstract",
+            f"{where(data, *FULL)}: {RULE_TITLES[rule]} loses more than {MARGIN:g} points at some "
+            "share up to 50 %, under the attack that is worse for it",
+            tuple(cell for attack in FULL for cell in comparisons(data, attack, (rule,), SHARES)),
+            _most_lost_of_both,
+            above(MARGIN),
+            "at worst {:.1f} points lost",
+            measure=late_accuracy,
+            equal=0,
+            of_accuracy=True,
+            sentence=_STRUGGLE,
+        )
+        for data in DATA_TITLES
+        for rule in _BEFORE
+    )
+
+
+def _most_lost_of_both(values: list[float]) -> float:
+    """What a rule loses in points at most, from no share and all shares of two attacks."""
+    half = len(values) // 2
+    return max(costs_at_worst(values[:half]), costs_at_worst(values[half:]))
+
+
+def _both(data: str, rules: tuple[str, ...], *shares: str) -> tuple[str, ...]:
+    """The cells of some rules under both attacks, at no share and then at some."""
     return tuple(
         cell
-        for rule in CLASSICAL
+        for rule in rules
         for attack in FULL
         for cell in comparisons(data, attack, (rule,), ("0", *shares))
     )
@@ -87,17 +134,22 @@ def _most_lost(values: list[float]) -> float:
 _AT_20 = "every classical rule withstands 20 % malicious clients"
 
 
-def _withstand_20(data: str) -> tuple[Claim, Claim]:
+_CITED = "FABA alone, which section 1 cites for the limit"
+"""The reading in which the traditional defences are the one that is cited there, [15]."""
+
+
+def _withstand_20(data: str, rules: tuple[str, ...], reading: str) -> tuple[Claim, Claim]:
     """That every classical rule withstands 20 %, by both limits of what a rule may lose."""
     by_half = Claim(
         "abstract",
         f"{where(data, *FULL)}: {_AT_20}",
-        _both(data, "10", "20"),
+        _both(data, rules, "10", "20"),
         lambda values: min(_worst_of_both(3, values)),
         at_least(BREAKS),
         "the worst of them keeps {:.0f} % of its clean accuracy",
         measure=late_accuracy,
         of_accuracy=True,
+        reading=reading,
         sentence=_AT_20,
     )
     return by_half, on_points(by_half, _most_lost)
@@ -108,18 +160,20 @@ def _classical_limit() -> tuple[Claim, ...]:
     return tuple(
         claim
         for data in DATA_TITLES
+        for rules, reading in ((CLASSICAL, ""), (("faba",), _CITED))
         for claim in (
-            *_withstand_20(data),
+            *_withstand_20(data, rules, reading),
             Claim(
                 "section 1",
                 f"{where(data, *FULL)}: every classical rule has broken at 30 % malicious "
                 "clients, under the attack that is worse for it",
-                _both(data, "30"),
+                _both(data, rules, "30"),
                 lambda values: max(_worst_of_both(2, values)),
                 below(BREAKS),
                 "the best of them keeps {:.0f} % of its clean accuracy",
                 measure=late_accuracy,
                 of_accuracy=True,
+                reading=reading,
                 sentence=_FALTER,
                 former=Former(
                     f"{where(data, *FULL)}: every classical rule has broken at 30 % malicious "
@@ -130,25 +184,27 @@ def _classical_limit() -> tuple[Claim, ...]:
                 "section 1",
                 f"{where(data, *FULL)}: every classical rule loses more than {MARGIN:g} points at "
                 "30 % malicious clients, under the attack that is worse for it",
-                _both(data, "30"),
+                _both(data, rules, "30"),
                 _least_lost,
                 above(MARGIN),
                 "the best of them loses {:.1f} points",
                 measure=late_accuracy,
                 equal=0,
                 of_accuracy=True,
+                reading=reading,
                 sentence=_FALTER,
             ),
             Claim(
                 "abstract",
                 f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one has broken at 40 %, under "
                 "the attack that is worse for it",
-                _both(data, "40"),
+                _both(data, rules, "40"),
                 lambda values: max(_worst_of_both(2, values)),
                 below(BREAKS),
                 "the best of them keeps {:.0f} % of its clean accuracy",
                 measure=late_accuracy,
                 of_accuracy=True,
+                reading=reading,
                 sentence=_NO_MORE_THAN_30,
                 former=Former(
                     f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one has broken at 40 %, "
@@ -159,13 +215,14 @@ def _classical_limit() -> tuple[Claim, ...]:
                 "abstract",
                 f"{where(data, *FULL)}: {_NO_MORE_THAN_30}: every one loses more than {MARGIN:g} "
                 "points at 40 %, under the attack that is worse for it",
-                _both(data, "40"),
+                _both(data, rules, "40"),
                 _least_lost,
                 above(MARGIN),
                 "the best of them loses {:.1f} points",
                 measure=late_accuracy,
                 equal=0,
                 of_accuracy=True,
+                reading=reading,
                 sentence=_NO_MORE_THAN_30,
             ),
         )
@@ -275,26 +332,36 @@ def _of_flair() -> tuple[Claim, ...]:
         for attack in FULL
         for claim in (
             *_flair_withstands(data, attack),
-            Claim(
-                "section 2",
-                f"{where(data, attack)}: FLAIR's scores tell malicious clients from honest ones at "
-                f"every share up to {FLAIRS_LIMIT} %",
-                comparisons(data, attack, ("flair",), _TO_FLAIRS_LIMIT[1:]),
-                # It penalises both ends of its scores, and with many malicious clients it penalises
-                # most of the others too. So the area under the ROC curve does not say what it does.
-                min,
-                above(HALF_TOLD),
-                "at worst {:.0f} % of the possible difference in penalties",
-                measure=penalties_told,
-                equal=0,
-                former=Former(
-                    f"{where(data, attack)}: FLAIR's scores tell malicious clients at every share "
-                    f"up to {FLAIRS_LIMIT} %"
-                ),
+            *(
+                Claim(
+                    "section 2",
+                    f"{where(data, attack)}, {share} %: {_TELL}",
+                    comparisons(data, attack, ("flair",), (share,)),
+                    # It penalises both ends of its scores, and with many malicious clients it
+                    # penalises most of the others too. So the area under the ROC curve does not
+                    # say what it does.
+                    min,
+                    above(HALF_TOLD),
+                    "{:.0f} % of the possible difference in penalties",
+                    measure=penalties_told,
+                    equal=0,
+                    # Links to the row that had all shares lead to the last of them.
+                    former=Former(
+                        f"{where(data, attack)}: {_AT_EVERY_SHARE}"
+                        if share == FLAIRS_LIMIT
+                        else f"{where(data, attack)}, {share} %: {_TELL}",
+                        _AT_EVERY_SHARE,
+                    ),
+                )
+                for share in _TO_FLAIRS_LIMIT[1:]
             ),
         )
     )
 
 
-BEFORE = (*_attacks_harm(), *_classical_limit(), *_undermined(), *_of_flair())
+_AT_EVERY_SHARE = f"FLAIR's scores tell malicious clients at every share up to {FLAIRS_LIMIT} %"
+_TELL = "FLAIR's scores tell malicious clients from honest ones"
+
+
+BEFORE = (*_attacks_harm(), *_struggle(), *_classical_limit(), *_undermined(), *_of_flair())
 """The attacks, the classical rules, and FLAIR."""

@@ -14,12 +14,14 @@ from fedlib.papers.two_stage_attack.claims.makers import (
     cells,
     lower_than,
     lowers,
+    moved_less,
     weakened,
     where,
     worse_boundary,
 )
 from fedlib.papers.two_stage_attack.grid import DATA_TITLES, RULE_TITLES
 from fedlib.papers.two_stage_attack.measures import (
+    boundary_error,
     late_level,
     level,
     missing_boundary,
@@ -36,6 +38,10 @@ _FIGURE_2 = {
 _DEFENDED = {**_FIGURE_2, "median": "section 4, Figs. 2h and 2i"}
 
 
+_DEVIATES_LESS = "{} deviates the decision boundary less than without a defence"
+"""The sentence of section 4, which is tested by the certified level too."""
+
+
 def _lowers_less(rule: str, attack: str) -> str:
     return (
         f"{where('circle', rule)}: {ATTACK_TITLES[attack]} lowers the certified level less than "
@@ -43,18 +49,31 @@ def _lowers_less(rule: str, attack: str) -> str:
     )
 
 
+def _axisymmetric(rule: str) -> str:
+    """The sentence of Figure 2b, and the same question where the server has a defence."""
+    said = "without attack the boundary is axisymmetric"
+    return said if rule == "mean" else f"{said}, with a defence"
+
+
 BOUNDARIES = tuple(
     claim
     for rule in RULE_TITLES
     for claim in (
         Claim(
-            "section 4, Fig. 2b",
+            # The figure shows it without a defence.
+            "section 4, Fig. 2b" if rule == "mean" else OWN,
             f"{where('circle', rule)}: without attack the boundary is axisymmetric",
             cells("circle", rule, "none"),
             min,
             below(NEAR),
             "{:.2f} from its mean radius on average",
             measure=unevenness,
+            sentence=_axisymmetric(rule),
+            former=Former(
+                f"{where('circle', rule)}: without attack the boundary is axisymmetric",
+                _axisymmetric(rule),
+                place="section 4, Fig. 2b",
+            ),
         ),
         Claim(
             OWN,
@@ -217,7 +236,21 @@ _FIGURE_2_CLAIMS = (
                 measure=level,
                 late=late_level,
                 nothing_means=DIVERGED,
+                sentence=_DEVIATES_LESS.format(ATTACK_TITLES[attack]),
                 former=Former(_lowers_less(rule, attack), place=_FIGURE_2[rule]),
+            ),
+            Claim(
+                _DEFENDED[rule],
+                f"{where('circle', rule)}: {ATTACK_TITLES[attack]} moves the boundary less far "
+                "from the circle than without a defence",
+                (*cells("circle", "mean", "none", attack),
+                 *cells("circle", rule, "none", attack)),
+                moved_less,
+                above(0),
+                "the defence leaves it {:.2f} [nearer|farther away]",
+                measure=boundary_error,
+                nothing_means=DIVERGED,
+                sentence=_DEVIATES_LESS.format(ATTACK_TITLES[attack]),
             ),
         )
     ),

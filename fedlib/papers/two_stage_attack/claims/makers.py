@@ -57,6 +57,16 @@ def weakened(values: list[float]) -> float:
     return min(defended, 100.0) - min(without, 100.0)
 
 
+def moved_less(values: list[float]) -> float:
+    """How much less an attack moves the boundary under a defence than without one.
+
+    An attack that moves a boundary nearer to the circle does not move it away. NaN if both
+    boundaries are missing under the attack, because neither could then be any farther away.
+    """
+    without, defended = (max(attacked - clean, 0.0) for clean, attacked in (values[:2], values[2:]))
+    return math.nan if values[1] >= RADIUS <= values[3] else without - defended
+
+
 def _turned_over(percent: float) -> float:
     """Return a percentage in which what is above 100 is as far from it as its reciprocal is.
 
