@@ -147,8 +147,7 @@ class Store:
     def lines(self, scale: str) -> Iterator[tuple[str, bytes]]:
         """Give all whole lines of a scale as they are, each after its place in words.
 
-        This serves to look at each line by itself, where :meth:`read` ends at the first bad one.
-        There is a warning for a torn last line, which is left out.
+        Unlike :meth:`read` it goes on after a bad line. A torn last line is left out and warned of.
 
         Raises
         ------
