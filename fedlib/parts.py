@@ -141,10 +141,12 @@ def identity_of(part: Any, run: Any, revisions: Revisions = revisions_of) -> dic
     before = _defaults_before(part, number)
     found: dict[str, Any] = {}
     named = hasattr(part, "name")
-    kept: dict[str, Any] | None = vars(part) if named and number == 1 and not before else None
-    if kept is not None and _KEPT in kept:
-        known: dict[str, Any] = kept[_KEPT]
-        return known
+    kept: dict[str, Any] | None = None
+    if named and number == 1 and not before and is_frozen(type(part)):
+        kept = vars(part)
+        if _KEPT in kept:
+            known: dict[str, Any] = kept[_KEPT]
+            return known
     for name, default, made in _defaults_of(type(part)):  # type: ignore[arg-type]
         value = getattr(part, name)
         if named and type(value) not in _SIMPLE and is_dataclass(value) and hasattr(value, "name"):
@@ -185,6 +187,17 @@ def _defaults_before(part: Any, number: int) -> dict[str, Any]:
     # The earliest of the later revisions tells of the version that is asked for.
     later.sort(key=lambda revision: -revision.number)
     return {name: value for revision in later for name, value in revision.before.items()}
+
+
+def is_frozen(kind: Any) -> bool:
+    """Return whether the objects of a dataclass cannot change.
+
+    Parameters
+    ----------
+    kind
+        The dataclass.
+    """
+    return bool(kind.__dataclass_params__.frozen)
 
 
 @cache

@@ -1,7 +1,8 @@
 """A run's configuration and its identity."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -283,3 +284,17 @@ def test_parts_that_were_made_before_serve_again_and_are_told_apart_by_their_typ
     third = RunConfig.from_dict(values, check=False, made=made)
     assert third.data is not first.data
     assert len(made) == 6
+
+
+def test_a_part_that_can_change_keeps_no_identity():
+    @dataclass
+    class Changing:
+        name: ClassVar[str] = "changing"
+        strength: float = 1.0
+
+    part = Changing(2.0)
+    assert parts.identity_of(part, None) == {"name": "changing", "strength": 2.0}
+    part.strength = 3.0
+    assert parts.identity_of(part, None) == {"name": "changing", "strength": 3.0}
+    attack = attacked().attack
+    assert parts.identity_of(attack, attacked()) is parts.identity_of(attack, attacked())

@@ -133,7 +133,7 @@ class Grid:
             The scale of the runs.
         """
         entered = parts_entered()
-        for (at, seed, *_, then), known in self._known.items():
+        for (at, seed, *_, then), known in list(self._known.items()):
             if (at, seed, then) == (scale, 1, entered):
                 return known
         return self.cells_on(scale, 1)

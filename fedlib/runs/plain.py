@@ -14,7 +14,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
-from fedlib.parts import fields_of
+from fedlib.parts import fields_of, is_frozen
 from fedlib.validation import check_bool
 
 
@@ -96,7 +96,7 @@ def _plain(declared: str, value: Any, name: str) -> Any:
         changed = plain_values(value, f"{name}.")
         if changed:
             value = replace(value, **changed)
-        elif known and _is_frozen(type(value)):
+        elif known and is_frozen(type(value)):
             known[_PLAIN] = True
         return value
     allowed = declared.split(" | ")
@@ -110,11 +110,6 @@ def _plain(declared: str, value: Any, name: str) -> Any:
         if form in allowed and isinstance(value, kind) and not isinstance(value, bool):
             return make(value)
     return value
-
-
-def _is_frozen(kind: Any) -> bool:
-    """Return whether the objects of a dataclass cannot change."""
-    return bool(kind.__dataclass_params__.frozen)
 
 
 def _float(value: Any) -> float:
