@@ -123,9 +123,10 @@ def test_statistics_of_the_claims_by_hand():
     assert statistic.only_the_first_prevents(2)([80.0, 20.0, 50.0, 80.0, 30.0, 36.0]) == -5
     # The worst of five attacks: 40, 30 and 35.
     worst = [value for least in (40.0, 30.0, 35.0) for value in (least, *[90.0] * 4)]
-    assert statistic.first_above_others_in_worst(worst) == 5
+    assert statistic.first_above_others_in_worst(3)(worst) == 5
     assert (
-        statistic.first_above_others_in_mean([80.0, 90.0, 70.0, 60.0, 81.0, 85.0, 50.0, 50.0]) == 2
+        statistic.first_above_others_in_mean(4)([80.0, 90.0, 70.0, 60.0, 81.0, 85.0, 50.0, 50.0])
+        == 2
     )
 
 

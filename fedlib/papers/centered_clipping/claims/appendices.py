@@ -11,11 +11,13 @@ from fedlib.papers.centered_clipping.published import RULES_IV
 from fedlib.papers.centered_clipping.searches import FIGURE_12, FIGURE_13, FIGURE_14
 from fedlib.papers.centered_clipping.settings import CLIPPING, MOMENTA, RULE_TITLES, SETTING_TITLES
 
+LOSS_SHOWN = "the loss ends {:.2f} [higher|lower]"
+
 TRAINING_LOSS = tuple(
     claim(
         f"appendix A, Fig. {number}",
-        f"{SETTING_TITLES[setting]}, {RULE_TITLES[rule]}, β = 0.9 and 0.99: the training loss ends "
-        "higher under ROP than under ALIE",
+        text := f"{SETTING_TITLES[setting]}, {RULE_TITLES[rule]}, β = 0.9 and 0.99: the training "
+        "loss ends higher under ROP than under ALIE",
         (
             key
             for momentum in MOMENTA[1:]
@@ -23,10 +25,37 @@ TRAINING_LOSS = tuple(
         ),
         statistics.least_drop,
         above(0),
-        "the loss ends {:.2f} [higher|lower]",
+        LOSS_SHOWN,
         measure=statistics.last_loss,
+        reading=reading,
+        former=Former(text, reading="") if reading else None,
     )
-    for number, setting in ((10, "cifar10_iid"), (11, "cifar10_noniid"))
+    for number, setting, reading in (
+        (
+            10,
+            "cifar10_iid",
+            "the text says that ROP always leads to saddle points, and ALIE at β = 0 only",
+        ),
+        (11, "cifar10_noniid", ""),
+    )
+    for rule in RULES_IV
+)
+
+LOSS_UNDER_ROP = tuple(
+    claim(
+        "appendix A, Fig. 10",
+        f"CIFAR-10, {RULE_TITLES[rule]}: ROP converges to a saddle point at every β",
+        (
+            key
+            for momentum in MOMENTA
+            for key in by_attack("cifar10_iid", rule, momentum, ("rop", "none"))
+        ),
+        statistics.least_drop,
+        above(0),
+        LOSS_SHOWN,
+        measure=statistics.last_loss,
+        reading="the training loss ends higher than without an attack",
+    )
     for rule in RULES_IV
 )
 
@@ -41,7 +70,7 @@ ALIE_WITHOUT_MOMENTUM = (
         ),
         statistics.least_loss_at_any_momentum,
         above(0),
-        "the loss ends {:.2f} [higher|lower]",
+        LOSS_SHOWN,
         measure=statistics.last_loss,
         reading="under every rule the training loss ends higher at β = 0 than at 0.9 and 0.99",
     ),
@@ -108,4 +137,10 @@ SEARCHES_OVER_Z = (
     ),
 )
 
-CLAIMS = (*TRAINING_LOSS, *ALIE_WITHOUT_MOMENTUM, *SEARCH_OVER_LAMBDA, *SEARCHES_OVER_Z)
+CLAIMS = (
+    *TRAINING_LOSS,
+    *LOSS_UNDER_ROP,
+    *ALIE_WITHOUT_MOMENTUM,
+    *SEARCH_OVER_LAMBDA,
+    *SEARCHES_OVER_Z,
+)

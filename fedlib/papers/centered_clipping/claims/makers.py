@@ -29,7 +29,7 @@ from fedlib.papers.centered_clipping.published import (
     range_of_cost,
 )
 from fedlib.papers.centered_clipping.searches import Search
-from fedlib.papers.centered_clipping.settings import MOMENTA, place_title
+from fedlib.papers.centered_clipping.settings import MOMENTA, Setting, place_title
 
 NEAR_CHANCE = WIDEST_MARGIN
 """How many points above chance an accuracy on CIFAR must be to decide a claim."""
@@ -200,14 +200,48 @@ def converges_normally(
 
 
 def costs_everywhere(
-    place: str, text: str, pairs: Iterable[Key], reading: str = "", of_abstract: bool = False
+    place: str,
+    text: str,
+    pairs: Iterable[Key],
+    reading: str = "",
+    of_abstract: bool = False,
+    sentence: str = "",
 ) -> Claim:
     """More than the margin is lost in each pair of cells (clean, attacked)."""
     return claim(
         place, text, pairs, statistics.least_cost, above(MARGIN),
         "it [costs at least|adds at most] {:.1f} points", equal=0, reading=reading,
-        of_abstract=of_abstract,
+        of_abstract=of_abstract, sentence=sentence,
     )  # fmt: skip
+
+
+def about_as_strong(
+    place: str,
+    text: str,
+    settings: Iterable[Setting],
+    rules: Sequence[str],
+    first: str,
+    other: str,
+    momenta: Sequence[float] = MOMENTA,
+    own_limit: bool = False,
+) -> Claim:
+    """The first of two attacks is at most 2 points weaker than the other in half of the cells."""
+    return claim(
+        place,
+        text,
+        (
+            key
+            for setting in settings
+            for rule in rules
+            for momentum in momenta
+            for key in by_attack(setting.key, rule, momentum, (first, other))
+        ),
+        statistics.lead_in_half,
+        at_most(MARGIN),
+        "it is at [most|least] {:.1f} points [weaker|stronger] in half of the cells",
+        reading="at most 2 points weaker in at least half of the cells",
+        own_limit=own_limit,
+    )
 
 
 def slows(

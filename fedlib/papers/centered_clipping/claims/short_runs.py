@@ -151,6 +151,17 @@ PAIRS = (
         f"at most 2 points weaker in at least half of the cells, {_AT_MOMENTA}",
     ),
     *_with_short_cells(appendices.TRAINING_LOSS),
+    *(
+        (
+            claim,
+            _shown_by_short_runs(
+                claim,
+                f"{claim.reading}, {_AT_MOMENTA}",
+                cells=_texts(key for key in map(Key.parse, claim.cells) if key.momentum in MOMENTA),
+            ),
+        )
+        for claim in appendices.LOSS_UNDER_ROP
+    ),
     *_with_short_cells(perturbations.ALIGNED),
     *_with_short_cells(perturbations.CLOSER_TO_REFERENCE),
 )

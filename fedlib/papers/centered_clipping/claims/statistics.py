@@ -217,17 +217,19 @@ def first_below_best(values: list[float]) -> float:
     return max(values[1:]) - values[0]
 
 
-def first_above_others_in_worst(values: list[float]) -> float:
-    """How far the first rule's accuracy under its worst attack is above any other rule's.
+def first_above_others_in_worst(n_rules: int) -> Statistic:
+    """How far the first of ``n_rules`` rules is above the others, each under its worst attack.
 
-    Values by rule and attack.
+    Values by rule.
     """
-    return first_above_others([min(group) for group in groups_of(values, len(ATTACKS_IV))])
+    return lambda values: first_above_others(
+        [min(group) for group in groups_of(values, len(values) // n_rules)]
+    )
 
 
-def first_above_others_in_mean(values: list[float]) -> float:
-    """How far the first rule's mean accuracy is above any other rule's; values by rule."""
-    return first_above_others(means_of_groups(values, len(values) // len(RULES_IV)))
+def first_above_others_in_mean(n_rules: int) -> Statistic:
+    """How far the mean of the first of ``n_rules`` rules is above the others'; values by rule."""
+    return lambda values: first_above_others(means_of_groups(values, len(values) // n_rules))
 
 
 # --- momentum -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from fedlib.evidence.claims import Claim, retested
 from fedlib.papers.residual_reweighting.authors_code import CODE
 from fedlib.papers.residual_reweighting.choices import ATTACKER_RATE, SCALE
 from fedlib.papers.residual_reweighting.claims.backdoors import BACKDOORS, REPLACED_ON_LOANS
+from fedlib.papers.residual_reweighting.claims.conclusion import CONCLUSION
 from fedlib.papers.residual_reweighting.claims.label_flips import LABEL_FLIPS
 from fedlib.papers.residual_reweighting.claims.noise_and_parameters import NOISE_AND_PARAMETERS
 from fedlib.papers.residual_reweighting.keys import Comparison, Unattacked, parse
@@ -20,7 +21,7 @@ def _is_of_ten_flippers(claim: Claim) -> bool:
 
 
 _TEN_OR_NONE = {("figure_3", "0"), ("figure_3", "10")}
-_OF_TEXT = (*LABEL_FLIPS, *BACKDOORS, *NOISE_AND_PARAMETERS)
+_OF_TEXT = (*LABEL_FLIPS, *BACKDOORS, *CONCLUSION, *NOISE_AND_PARAMETERS)
 CLAIMS = (
     *_OF_TEXT,
     # Ten participants times a factor of 100 is ten times what replaces the model.

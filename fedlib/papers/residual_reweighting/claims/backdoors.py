@@ -11,6 +11,8 @@ from dataclasses import replace
 from fedlib.evidence.claims import OWN, Claim, Former, Range, above, at_least, below, drop, stated
 from fedlib.evidence.statistics import MARGIN, lead
 from fedlib.papers.residual_reweighting.claims.measures import (
+    EXCESS,
+    FAILS,
     excess_claim,
     highest_of_working_model,
     highest_success,
@@ -35,11 +37,10 @@ from fedlib.papers.residual_reweighting.keys import (
     every,
 )
 
-_SUCCEEDS, _FAILS = above(50), below(10)
-"""Points of success above that without attackers: an attack that succeeds, and one that fails."""
+_SUCCEEDS = above(50)
+"""Points of success above that without attackers that an attack which succeeds has."""
 _TO_NOTHING = below(5)
 """The same for what the paper prints as 0.00 %."""
-_EXCESS = "the success is {:.1f} points [above|below] that without attackers"
 _LEAST = "the success is at [least|most] {:.1f} points [above|below] that without attackers"
 _HIGHEST = "the success is at [most|least] {:.1f} points [above|below] that without attackers"
 
@@ -51,16 +52,24 @@ _IMAGES = (
         every(ImageBackdoor, "mnist", "naive", "fedavg"),
         min,
         _SUCCEEDS,
-        _EXCESS,
+        EXCESS,
         reading="the sentence stands beside a figure of CIFAR-10, but names no data",
         former=Former("MNIST, naive backdoor: it succeeds against FedAvg", reading=""),
+    ),
+    excess_claim(
+        "section 4.3",
+        "CIFAR-10, naive backdoor: the backdoor succeeds against FedAvg",
+        every(ImageBackdoor, "cifar10", "naive", "fedavg"),
+        min,
+        _SUCCEEDS,
+        EXCESS,
     ),
     excess_claim(
         "section 4.3, Table 3",
         "MNIST, naive backdoor: the backdoor fails against all rules but FedAvg",
         every(ImageBackdoor, "mnist", "naive", ROBUST),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
         reading="without FedAvg, against which section 4.3 says that backdoors easily succeed",
         sentence=_FAIRLY_WELL,
@@ -72,7 +81,7 @@ _IMAGES = (
         f"MNIST, naive backdoor: {_FAIRLY_WELL}",
         every(ImageBackdoor, "mnist", "naive", ("fedavg", *(r for r in ROBUST if r != "ours"))),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
         sentence=_FAIRLY_WELL,
     ),
@@ -107,7 +116,7 @@ _IMAGES = (
         "MNIST and CIFAR-10, model replacement: the backdoor fails against all rules but FedAvg",
         every(ImageBackdoor, IMAGES, "replacement", ROBUST),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
         former=Former(
             "MNIST and CIFAR-10, model replacement: it fails against all rules but FedAvg",
@@ -145,8 +154,8 @@ _IMAGES = (
         "CIFAR-10, naive backdoor: reweighting withstands the backdoor",
         every(ImageBackdoor, "cifar10", "naive", "ours"),
         max,
-        _FAILS,
-        _EXCESS,
+        FAILS,
+        EXCESS,
         former=Former("CIFAR-10, naive backdoor: reweighting withstands it"),
         of_abstract=True,
         undefended=str(ImageBackdoor("cifar10", "naive", "fedavg")),
@@ -156,7 +165,7 @@ _IMAGES = (
         "CIFAR-10, naive backdoor: reweighting remains stable in all rounds",
         every(ImageBackdoor, "cifar10", "naive", "ours"),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
         measure=highest_success,
     ),
@@ -177,7 +186,7 @@ _IMAGES = (
         "CIFAR-10, both backdoors: FoolsGold fails in the backdoor task, which it does not learn",
         every(ImageBackdoor, "cifar10", APPROACHES, "foolsgold"),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
     ),
     Claim(
@@ -210,15 +219,17 @@ _IMAGES = (
     ),
     *(
         Claim(
-            "appendix A.5, Fig. 4",
-            f"CIFAR-10, naive backdoor, {RULE_TITLES[rule]}: success comes after convergence",
+            "appendix A.5, Fig. 8",
+            text := f"CIFAR-10, naive backdoor, {RULE_TITLES[rule]}: success comes after "
+            "convergence",
             every(ImageBackdoor, "cifar10", "naive", rule),
             min,
             above(0),
             "90 % of it comes {:.0f} % of the run [after|before] 90 % of the accuracy",
             measure=success_lag,
+            former=None if rule == "fedavg" else Former(text, place="appendix A.5, Fig. 4"),
         )
-        for rule in COORDINATE_WISE
+        for rule in (*COORDINATE_WISE, "fedavg")
     ),
 )
 
@@ -237,7 +248,7 @@ _RESNET = (
         "ResNet-18 on MNIST, naive backdoor: reweighting remains stable",
         every(ResNetBackdoor, "ours"),
         max,
-        _FAILS,
+        FAILS,
         _HIGHEST,
         measure=highest_success,
     ),
@@ -256,8 +267,8 @@ _RESNET = (
         "not learn",
         every(ResNetBackdoor, "foolsgold"),
         max,
-        _FAILS,
-        _EXCESS,
+        FAILS,
+        EXCESS,
     ),
 )
 
@@ -281,7 +292,7 @@ _LOANS_BY_RULE = tuple(
             ("fedavg",),
             min,
             _SUCCEEDS,
-            _EXCESS,
+            EXCESS,
         ),
         (
             "the backdoor has no success against reweighting",
@@ -289,7 +300,7 @@ _LOANS_BY_RULE = tuple(
             ("ours",),
             max,
             _TO_NOTHING,
-            _EXCESS,
+            EXCESS,
         ),
         (
             "the backdoor has no success against the medians and the trimmed mean",
@@ -353,7 +364,7 @@ _LOANS = (
         every(LoanBackdoor, "naive", "foolsgold"),
         min,
         _SUCCEEDS,
-        _EXCESS,
+        EXCESS,
         former=Former("Loans, naive: it succeeds against FoolsGold"),
     ),
     excess_claim(
@@ -362,7 +373,7 @@ _LOANS = (
         every(LoanBackdoor, "replacement", "foolsgold"),
         max,
         _TO_NOTHING,
-        _EXCESS,
+        EXCESS,
         reading='"except FoolsGold" is taken to be said of the naive backdoor alone, with which '
         "the sentence goes on",
         former=Former("Loans, model replacement: no success against FoolsGold", reading=""),

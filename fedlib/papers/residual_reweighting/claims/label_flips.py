@@ -100,12 +100,15 @@ LABEL_FLIPS = (
     _fedavg_suffers("Reviews", "table_2", "4"),
     Claim(
         "section 4.2, Fig. 3",
-        "MNIST, label flips: reweighting outperforms all other rules at every number of attackers",
+        text := "MNIST, label flips: reweighting outperforms all other rules at every number of "
+        "attackers",
         every(Comparison, "figure_3", ATTACKERS[1:], OURS_FIRST),
         least_lead(len(OURS_FIRST)),
         above(0),
         "at worst {:.1f} points [above|below] the best of the others",
         of_abstract=True,
+        reading=f"at {', '.join(ATTACKERS[1:-1])} and {ATTACKERS[-1]} attackers",
+        former=Former(text, reading=""),
     ),
     Claim(
         "section 4.2, Fig. 3",
@@ -154,6 +157,18 @@ LABEL_FLIPS = (
         "the best is {:.1f} points [below|above] reweighting",
         equal=0,
         reading="fail: more than 2 points below reweighting",
+    ),
+    Claim(
+        "section 4.2",
+        "MNIST, label flips, 10 attackers: all baselines fail",
+        tuple(
+            cell for rule in BASELINES for cell in every(Comparison, "figure_3", ("0", "10"), rule)
+        ),
+        largest_share_left,
+        below(50),
+        "at most {:.0f} % of the accuracy without attackers is left",
+        own_limit=True,
+        reading="fail: less than half of the accuracy without attackers is left",
     ),
     Claim(
         "section 4.2",

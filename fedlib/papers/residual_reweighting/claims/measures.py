@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fedlib.evidence.claims import Claim, Former, Range
+from fedlib.evidence.claims import Claim, Former, Range, below
 from fedlib.evidence.class_counts import majority
 from fedlib.evidence.report import CellResult
 from fedlib.papers.residual_reweighting.keys import (
@@ -18,6 +18,9 @@ from fedlib.papers.residual_reweighting.keys import (
 )
 from fedlib.validation import ConfigError
 
+FAILS = below(10)
+"""Points of success above that without attackers that an attack which fails has at most."""
+EXCESS = "the success is {:.1f} points [above|below] that without attackers"
 _TOO_COMMON = 50.0
 """A success without an attacker in %, above which the success says nothing of an attack."""
 

@@ -67,6 +67,12 @@ def mean_drop(values: list[float]) -> float:
     return float(np.mean(values[::2]) - np.mean(values[1::2]))
 
 
+def drop_beyond_that_of_second_half(values: list[float]) -> float:
+    """Of two halves of pairs, how far the mean drop of the first is above that of the second."""
+    half = len(values) // 2
+    return mean_drop(values[:half]) - mean_drop(values[half:])
+
+
 def mean_lead_of_second_half(values: list[float]) -> float:
     """Of two halves, how far the mean of the second is above that of the first."""
     half = len(values) // 2
