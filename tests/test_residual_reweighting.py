@@ -453,11 +453,31 @@ def test_statistics_of_the_claims_by_hand(tmp_path):
     assert statistics.typical_shortfall(2)([1, 3, 9, 9, 4, 6]) == 9 - 5
     assert statistics.mean_drop([9, 8, 5, 2, 1, 4]) == pytest.approx(1 / 3)
     assert statistics.mean_lead_of_second_half([1, 4, 9, 1, 8, 9]) == pytest.approx(4 / 3)
+    # The first half loses 1 and 3, the second one 5 and -1.
+    assert statistics.drop_beyond_that_of_second_half([9, 8, 5, 2, 7, 2, 3, 4]) == 2 - 2
+    assert statistics.drop_beyond_that_of_second_half([9, 8, 5, 1, 7, 2, 3, 4]) == 2.5 - 2
     # The first loses 1, and the others lose 3 and -3.
     assert statistics.least_loss_beyond_the_first([9, 8, 5, 2, 1, 4]) == -3 - 1
     # Groups of four thresholds span 6 and 2, then 1 and 3.
     spans = [1, 7, 2, 3, 5, 5, 5, 7, 0, 1, 1, 1, 4, 4, 1, 4]
     assert statistics.span_reduction(spans) == 4 - 2
+
+
+def test_print_says_which_prior_rules_withstand_a_backdoor_too(tmp_path):
+    rows = tables.claims_table(Archive(GRID, Store(GRID.slug, tmp_path))).judged
+    of = {
+        row.text.partition(":")[0]: row.in_print
+        for row in rows
+        if "succeeds more against every other rule" in row.text
+    }
+    against = {setting: said for setting, said in of.items() if "not as claimed" in said}
+    assert of.keys() - against.keys() == {
+        "CIFAR-10, naive backdoor",
+        "ResNet-18 on MNIST, naive backdoor",
+    }
+    # Loans, in the text: the other rules have 0.00 %, as reweighting has.
+    assert against["Loans, naive backdoor"].startswith("the rule with the least success has 0.0")
+    assert len(against) == 5
 
 
 def test_accuracy_is_compared_with_that_of_the_largest_class(tmp_path):

@@ -18,7 +18,7 @@ _OF_TEXT = (*OF_WORST_CASES, *OF_UNIFORM, *FIGURE_2_CLAIMS)
 
 CLAIMS = (
     *_OF_TEXT,
-    *of_average_models(OF_LARGE_MARGINS),
+    *of_average_models((*OF_LARGE_MARGINS, *FIGURE_2_CLAIMS)),
     *retested(CAMOUFLAGE, VOTES, f"votes on {VOTES.other} images in place of one batch of 3"),
     *retested(_OF_TEXT, CONCENTRATION, "Dir(0.1) with 0.1 for a class on average"),
     *retested(_OF_TEXT, CODE),
