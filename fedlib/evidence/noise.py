@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from scipy import special
-
 from fedlib.evidence.class_counts import (
     binomial_error,
     chance_level,
@@ -124,7 +122,10 @@ def stable_limit(freedom: int) -> float:
 @cache
 def _chi2(share: float, freedom: int) -> float:
     """Return a quantile of the chi-squared distribution."""
-    # The functions of scipy.special say the same as scipy.stats, whose import takes a second.
+    # The functions of scipy.special say the same as scipy.stats, whose import takes a second. Not
+    # above: every command would wait for it.
+    from scipy import special
+
     return 2 * float(special.gammaincinv(freedom / 2, share))
 
 

@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
-from scipy import special
-
 from fedlib.evidence.noise import stable_limit
 from fedlib.evidence.ranges import Range
 
@@ -370,4 +368,6 @@ def _evidence(seed: SeedValue, needed: Range) -> float:
 
 def _needed_evidence(freedom: float) -> float:
     """Return the value of Student's t whose tail probability is that of the normal threshold."""
+    from scipy import special  # not above: every command would wait for it
+
     return float(-special.stdtrit(freedom, special.ndtr(-THRESHOLD)))
