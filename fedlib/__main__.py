@@ -204,6 +204,10 @@ def _run(options: argparse.Namespace) -> int:
         f"{len(outcome.stored_before)} stored before, {len(outcome.elsewhere)} with another "
         f"process, {len(outcome.failed)} failed. Records: {store.path(options.scale)}"
     )
+    if options.scale == "smoke":
+        print(
+            "Runs at the scale smoke only check that the code runs. Their accuracies say nothing."
+        )
     if outcome.failed:
         return 1
     return 3 if outcome.elsewhere else 0

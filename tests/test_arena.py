@@ -396,14 +396,21 @@ def test_an_answer_for_a_rule_and_for_an_attack(few):
     store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 70.05})
     found, called = standing_in("iid_f5"), names("iid_f5")
     assert answers.of_rule(found, "krum", called).startswith(
-        "Krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. Without an attack it has "
+        "Krum is 3rd of 4 by worst case. ALIE brings it to 60.0 ± 0.1 %. The first, trimmed mean, "
+        "keeps 70.0 ± 0.1 %. Of the 3 other rules 2 are clearly better and 1 is clearly worse. Its "
+        "rank is 3. Without an attack it has "
     )
-    assert "1st of 4 by worst case, and 1 other shares this rank." in answers.of_rule(
-        found, "median", called
-    )
+    assert (
+        "median is 2nd of 4 by worst case. ALIE brings it to 70.0 ± 0.1 %. The first, trimmed "
+        "mean, keeps 70.0 ± 0.1 %. Of the 3 other rules 0 are clearly better and 2 are clearly "
+        "worse. Chance could explain how the other one differs from it. Its rank is 1, which 1 "
+        "other rule shares."
+    ) in answers.of_rule(found, "median", called)
     said = answers.of_attack(found, "ipm", called)
-    assert said.startswith("IPM leaves 57.5 % accuracy on average over 4 rules. 2 of 2 other ")
-    assert "For 0 rules IPM is the most harmful attack." in said
+    assert said.startswith(
+        "IPM leaves 57.5 % accuracy on average over 4 rules. Of 2 other attacks 2 leave clearly "
+        "less and 0 clearly more. For 0 rules IPM leaves the least of all attacks. "
+    )
     assert "is a backdoor" in answers.of_attack(found, "pixel_backdoor", called)
     assert [answers.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
@@ -438,10 +445,15 @@ def test_rank_plays_a_rule_from_a_file_beside_the_stored_rules(few, capsys):
     out = capsys.readouterr().out
     assert "mine plays 5 bouts of 2 rounds on embedded data" in out
     assert " of 5 by worst case" in out
+    # One seed does not tell how far seeds are apart.
+    assert "No stored runs tell how far seeds are apart here" in out
+    assert "Only 4 other rules have runs to be compared with" in out
     assert "put mine.py into fedlib/aggregators/" in out
     (folder,) = (few / "ranked").iterdir()
-    assert "| mine |" in (folder / "ranks.md").read_text()
-    assert (folder / "heat_map.png").stat().st_size > 1000
+    ranks = (folder / "ranks_iid_f5_quick_embedded.md").read_text()
+    assert "| mine |" in ranks
+    assert ranks.startswith("arena-1, equal data, 5 of 25 attack, fedlib ")
+    assert (folder / "heat_map_iid_f5_quick_embedded.png").stat().st_size > 1000
     # The runs of a file are not stored beside those of the catalogue.
     assert not [r for r in Store("arena_1").read("quick").values() if "/mine/" in r["cell"]]
     # By default it meets the others where they have runs, even if the real data are on disk.
@@ -715,4 +727,4 @@ def test_attacks_are_compared_over_the_rules_that_have_met_both(few, monkeypatch
     monkeypatch.setattr(ranking, "_MOST", 0.7)
     store_bouts(dict.fromkeys(RULES, 50.0), skip=[("krum", "alie")])
     said = answers.of_attack(standing_in("iid_f5"), "ipm", names("iid_f5"))
-    assert "2 of 2 other attacks leave less." in said
+    assert "Of 2 other attacks 2 leave clearly less and 0 clearly more." in said

@@ -100,7 +100,7 @@ def test_new_parts_are_in_the_catalogue(copy):
 
 
 def test_the_example_of_a_run_is_played(copy):
-    (example,) = re.findall(r"all four examples:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    (example,) = re.findall(r"first example of each kind:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
     (copy / "example.py").write_text(example.replace("rounds=100", "rounds=20"))
     result = run(copy, "-W", "ignore", "example.py")
     assert result.returncode == 0, result.stderr

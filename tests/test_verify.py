@@ -173,7 +173,10 @@ def test_every_kind_of_difference_is_found(stored, found, text):
 
 def test_metrics_that_one_run_lacks_are_different():
     first, second = differences({"old": [1.0]}, {"new": [1.0]})
-    assert (first.metric, first.text) == ("old", "is only in the stored run")
+    assert (first.metric, first.text) == (
+        "old",
+        "is only in the stored run, because it is no longer recorded",
+    )
     assert (second.metric, second.text) == ("new", "is not in the stored run")
     assert first.within_tolerance  # what is not recorded any more says nothing of the rest
     (lost,) = differences({"rounds": [1], "test_loss": [2.0]}, {"rounds": [1]})

@@ -50,8 +50,9 @@ def check_state(whose: str, state: Any, like: Any, device: torch.device) -> None
         if state is not None:
             raise ConfigError(
                 f"{whose} is of type {type(state).__name__}: must be None, as the rule keeps "
-                "nothing from round to round. (A rule that does says so with its methods init and "
-                "_state_like.)"
+                "nothing from round to round. (A rule that does says so with its method "
+                "_state_like, which returns, for example, Kept((updates.shape[1],), "
+                "updates.dtype) from fedlib.aggregators.states for a vector of parameters.)"
             )
     elif isinstance(like, Kept):
         _check_tensor(whose, state, like, device)

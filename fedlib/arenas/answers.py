@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from fedlib import __version__
+from fedlib.arenas.comparing import leaves_less
 from fedlib.arenas.names import Names, percent
-from fedlib.arenas.ranking import Row, Standing
+from fedlib.arenas.ranking import Row, Standing, better
 
 
 def of_rule(standing: Standing, name: str, names: Names) -> str:
@@ -22,12 +26,19 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
     if row.rank is None or row.worst is None:
         return _unranked(row, names)
     attack, left = row.worst
-    ranked = len(standing.ranked)
-    place = f"{ordinal(row.rank)} of {ranked} by worst case"
-    if row.shared:
-        others = sum(other.rank == row.rank for other in standing.ranked) - 1
-        place += f", and {others} other{' shares' if others == 1 else 's share'} this rank"
-    text = f"{names.rule(name)} is {place}. {names.attack(attack)} brings it to {percent(left)} %."
+    others = [other for other in standing.ranked if other is not row]
+    brings = f"{names.attack(attack)} brings it to {percent(left)} %."
+    if not others:
+        text = f"{names.rule(name)} has nobody to be compared with. {brings}"
+    else:
+        ahead = [other for other in others if other.worst and other.worst[1].mean > left.mean]
+        place = f"{ordinal(1 + len(ahead))} of {1 + len(others)} by worst case"
+        text = f"{names.rule(name)} is {place}. {brings}"
+        if ahead:
+            first = standing.ranked[0]
+            kept = percent(first.worst[1] if first.worst else None)
+            text += f" The first, {names.rule(first.name)}, keeps {kept} %."
+        text += f" {_clearly(standing, row, others)}"
     if row.clean:
         text += f" Without an attack it has {percent(row.clean)} %."
     if row.backdoor:
@@ -37,6 +48,39 @@ def of_rule(standing: Standing, name: str, names: Names) -> str:
             "points more often than without an attack."
         )
     return text
+
+
+def _clearly(standing: Standing, row: Row, others: Sequence[Row]) -> str:
+    """Say how many other rules are clearly better and worse, and which rank follows from it."""
+    above = sum(better(other, row, standing.noise) for other in others)
+    below = sum(better(row, other, standing.noise) for other in others)
+    rest = len(others) - above - below
+    said = (
+        f"Of the {len(others)} other rules {above} {'is' if above == 1 else 'are'} clearly better "
+        f"and {below} {'is' if below == 1 else 'are'} clearly worse. "
+    )
+    if rest:
+        said += (
+            f"Chance could explain how {'the other one differs' if rest == 1 else ''}"
+            f"{f'the other {rest} differ' if rest > 1 else ''} from it. "
+        )
+    equal = sum(other.rank == row.rank for other in others)
+    share = f", which {equal} other{' rule shares' if equal == 1 else ' rules share'}"
+    said += f"Its rank is {row.rank}{share if equal else ''}."
+    if not noise_is_known(standing, row):
+        said += f" {NOISE_UNKNOWN}"
+    return said
+
+
+def noise_is_known(standing: Standing, row: Row) -> bool:
+    """Return whether stored runs tell how far seeds are apart where a rule has its worst case."""
+    return row.worst is None or standing.noise.of(row.results[row.worst[0]]) is not None
+
+
+NOISE_UNKNOWN = (
+    'No stored runs tell how far seeds are apart here, so that "clearly" takes only the size of '
+    "the test set into account: too many rules count as clearly better or worse."
+)
 
 
 def _unranked(row: Row, names: Names) -> str:
@@ -73,16 +117,21 @@ def of_attack(standing: Standing, name: str, names: Names) -> str:
         for other in standing.columns.counted
         if other != name and (common := [row for row in rows if other in row.results])
     }
+    both = [
+        [(row.results[name], row.results[other]) for row in common] for other, common in met.items()
+    ]
+    weaker = sum(leaves_less(pairs, standing.noise) for pairs in both)
     stronger = sum(
-        _mean_left(common, other) < _mean_left(common, name) for other, common in met.items()
+        leaves_less([(theirs, its) for its, theirs in pairs], standing.noise) for pairs in both
     )
     worst = [row for row in rows if row.worst and row.worst[0] == name]
     weakest = min(rows, key=lambda row: row.results[name].accuracy.mean)
     return (
         f"{names.attack(name)} leaves {left:.1f} % accuracy on average over {len(rows)} rules. "
-        f"{stronger} of {len(met)} other attacks leave less. For {len(worst)} rules "
-        f"{names.attack(name)} is the most harmful attack. {names.rule(weakest.name)} suffers "
-        f"most from it and keeps {percent(weakest.results[name].accuracy)} %."
+        f"Of {len(met)} other attacks {stronger} leave clearly less and {weaker} clearly more. For "
+        f"{len(worst)} rules {names.attack(name)} leaves the least of all attacks. "
+        f"{names.rule(weakest.name)} suffers most from it and keeps "
+        f"{percent(weakest.results[name].accuracy)} %."
     )
 
 
@@ -107,7 +156,7 @@ def ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
-def as_markdown(standing: Standing, names: Names) -> str:
+def as_markdown(standing: Standing, names: Names, about: str) -> str:
     """Return the ranks as a Markdown table, to be kept as a file.
 
     Parameters
@@ -116,6 +165,8 @@ def as_markdown(standing: Standing, names: Names) -> str:
         The ranks of one setting.
     names
         How rows and columns are named.
+    about
+        The version of the arena, and its setting.
     """
     heads = ("rank", "rule", "worst case, %", "by", "no attack, %", "backdoor, points")
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
@@ -128,4 +179,17 @@ def as_markdown(standing: Standing, names: Names) -> str:
             percent(row.clean), percent(excess),
         )  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([standing.basis, "", *lines, ""])
+    known = all(noise_is_known(standing, row) for row in standing.ranked)
+    head = (
+        f"{about}, fedlib {__version__}. Runs: {standing.basis}.",
+        "",
+        f"{RANK} Several rules share a rank with =.{'' if known else f' {NOISE_UNKNOWN}'}",
+        "",
+    )
+    return "\n".join([*head, *lines, ""])
+
+
+RANK = (
+    "A rule's rank is one more than the number of rules that are clearly better, and never better "
+    "than the rank of a rule whose worst case is better."
+)

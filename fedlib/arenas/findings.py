@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from fedlib.arenas.comparing import leaves_more
 from fedlib.arenas.names import Names, percent
-from fedlib.arenas.ranking import Row, Standing, leaves_more
+from fedlib.arenas.ranking import Row, Standing
 from fedlib.evidence.table import plural
 
 _NAMED = 5

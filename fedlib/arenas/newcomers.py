@@ -134,7 +134,8 @@ def check_rule(made: Any, asked: str) -> None:
     ------
     ConfigError
         If the rule fails, returns something else than a finite aggregate, keeps a state that it
-        has not declared, or remembers something outside its state.
+        has not declared or that shares memory with the aggregate, or remembers something outside
+        its state.
     """
     if made.needs:
         return
@@ -154,6 +155,11 @@ def check_rule(made: Any, asked: str) -> None:
             "and what the rule remembers for the next round."
         )
     _check_tensor("rule", asked, found[0], (d,))
+    if found[0].untyped_storage().data_ptr() in _memory_of(found[1]):
+        raise ConfigError(
+            f"rule={asked!r} keeps the aggregate itself in its state: must keep a copy, such as "
+            "aggregate.clone(). Whoever changes the aggregate would change the state too."
+        )
     try:
         again = made._aggregate(updates, made.init(n, d), Facts())[0]
         made.apply(updates, found[1])
@@ -164,6 +170,15 @@ def check_rule(made: Any, asked: str) -> None:
             f"rule={asked!r} returns two aggregates for the same updates and the same state: must "
             "return the same one, and keep what it remembers in its state alone."
         )
+
+
+def _memory_of(state: Any) -> set[int]:
+    """Return where the tensors of a state are in memory."""
+    if isinstance(state, torch.Tensor):
+        return {state.untyped_storage().data_ptr()}
+    if isinstance(state, tuple):
+        return set().union(*map(_memory_of, state))
+    return set()
 
 
 def check_attack(made: Any, asked: str) -> None:

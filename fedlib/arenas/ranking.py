@@ -14,21 +14,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from fedlib.evidence.class_counts import binomial_error, chance_level, test_size
-from fedlib.evidence.noise import Noise, NoiseBook
-from fedlib.evidence.ranges import above
+from fedlib.arenas.comparing import leaves_more
+from fedlib.evidence.noise import NoiseBook
 from fedlib.evidence.results import CellResult, basis_of
 from fedlib.evidence.statistics import FAR_APART, Estimate, estimate
-from fedlib.evidence.verdicts import HOLDS, SeedValue, decide
 
 _MOST = 0.9
 """An attack counts once this share of the rules has met it."""
 _ENOUGH = 0.5
 """Rules are ranked once this share of the attacks counts. A worst case of few attacks is none."""
-_USUAL_TEST_SET = 10_000
-"""The number of test samples that is assumed for a run of unknown data."""
-_EXACT = 1000.0
-"""The degrees of freedom of an error that is known exactly and not estimated."""
 
 
 @dataclass(frozen=True)
@@ -327,44 +321,6 @@ def better(one: Row, other: Row, noise: NoiseBook) -> bool:
     if one.worst is None or other.worst is None:
         return False
     return leaves_more(one.results[one.worst[0]], other.results[other.worst[0]], noise)
-
-
-def leaves_more(one: CellResult, other: CellResult, noise: NoiseBook) -> bool:
-    """Return whether the accuracy of one cell is larger than that of another beyond the noise.
-
-    The same seeds are compared. All accuracies that a model has by chance count as equal.
-
-    Parameters
-    ----------
-    one, other
-        The stored runs of two cells.
-    noise
-        The spread of the accuracies between seeds.
-    """
-    if one.accuracy.mean <= other.accuracy.mean:
-        return False  # It is quicker to see than to decide.
-    chance = chance_level(one.records[0])
-    values, freedoms = [], [_EXACT]
-    for seed in sorted(set(one.seeds) & set(other.seeds)):
-        runs = (one.of_seed(seed), other.of_seed(seed))
-        pooled = [noise.of(run) for run in runs]
-        freedoms += [pool.freedom for pool in pooled if pool]
-        error = math.hypot(*(_error(run, pool) for run, pool in zip(runs, pooled, strict=True)))
-        first, second = (max(run.accuracy.mean, chance) for run in runs)
-        values.append(SeedValue(first - second, error))
-    if not values:
-        return False
-    return decide(values, above(0), min(freedoms), 0.0).kind == HOLDS
-
-
-def _error(run: CellResult, pooled: Noise | None) -> float:
-    """Return the standard error of a run's accuracy in points.
-
-    It is the larger one of the error between seeds and the error of a finite test set.
-    """
-    size = test_size(run.records[0]) or _USUAL_TEST_SET
-    resolution = binomial_error(run.accuracy.mean, size)
-    return max(resolution, pooled.sd if pooled else 0.0)
 
 
 def columns_by_harm(standing: Standing) -> list[str]:

@@ -112,11 +112,27 @@ def print_rank(options: argparse.Namespace) -> int:
         f"{VERSION}, {SETTINGS[setting].title}: {new.name} plays {len(cells)} bouts of "
         f"{rounds} rounds on {cells[0].config.data.source} data."
     )
-    outcome = run_grid(cells, store, scale, device=options.device, jobs=jobs)
     at = (cells[0].config.data.source == "real", scale)
-    found = standing_in(setting, Archive(GRID), at, Archive(GRID, store, [scale]))
-    _tell(found, new, setting, out, options.quick, bool(outcome.failed))
+    _warn_of_few(standing_in(setting, Archive(GRID, scales=[scale]), at), new)
+    outcome = run_grid(cells, store, scale, device=options.device, jobs=jobs)
+    seeds = {cell.config.seed for cell in cells}
+    found = standing_in(setting, Archive(GRID), at, Archive(GRID, store, [scale]), seeds)
+    _tell(found, new, setting, out, at, bool(outcome.failed))
     return 1 if outcome.failed else 0
+
+
+def _warn_of_few(before: Standing, new: Newcomer) -> None:
+    """Say before any compute that there are few rules to be compared with, if it is so."""
+    if new.kind == "rule":
+        others = [row for row in before.ranked if row.name != new.name]
+    else:
+        others = [row for row in before.rows if row.results]
+    if len(others) < _FEW:
+        print(
+            f"Only {len(others)} other rules have runs to be compared with in this setting, at "
+            "this length and on this data. The runs of the book are in the folder results of the "
+            "repository. Work in a clone of it, or name this folder in FEDLIB_RESULTS."
+        )
 
 
 def _make_folder(out: Path) -> None:
@@ -180,29 +196,26 @@ def _bouts(new: Newcomer, setting: str, scale: str, seeds: int | None, data: str
 
 
 def _tell(
-    found: Standing, new: Newcomer, setting: str, out: Path, quick: bool, failed: bool
+    found: Standing, new: Newcomer, setting: str, out: Path, at: tuple[bool, str], failed: bool
 ) -> None:
     """Print where the newcomer stands, and write the table and the picture of all ranks."""
-    called = names(setting)
+    called, (real, scale) = names(setting), at
     answer = answers.of_rule if new.kind == "rule" else answers.of_attack
     print(answer(found, new.name, called))
     if new.kind == "rule":
-        print(
-            "A rule's rank is one more than the number of rules that are clearly better, so "
-            "several rules can share a rank."
-        )
+        print(answers.RANK)
     print(f"Runs: {found.basis}.")
-    if quick:
-        print("These runs are short. Without --quick the ranks are more reliable.")
-    if len(found.ranked) < _FEW:
+    if scale == "quick":
         print(
-            f"{len(found.ranked)} of {len(found.rows)} rules have all their runs stored at this "
-            "scale and on this data. The runs of the book are in the folder results of the "
-            "repository."
+            "These runs are short, and most of the book's own are not on these data. Do not set "
+            "the numbers beside those of the book. Without --quick the ranks are more reliable."
         )
-    written = [out / "ranks.md"]
-    written[0].write_text(answers.as_markdown(found, called), encoding="utf-8")
-    picture = out / "heat_map.png"
+    # Runs of another setting, length or data must not take the place of these.
+    where = f"{setting}_{scale}_{'real' if real else 'embedded'}"
+    written = [out / f"ranks_{where}.md"]
+    about = f"{VERSION}, {SETTINGS[setting].title}"
+    written[0].write_text(answers.as_markdown(found, called, about), encoding="utf-8")
+    picture = out / f"heat_map_{where}.png"
     try:
         from fedlib.arenas.pictures import heat_map
     except ImportError:

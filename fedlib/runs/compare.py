@@ -66,7 +66,11 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[Dif
         if name not in found:
             # What is not recorded any more says nothing of the rest. But every run has these.
             apart = math.inf if name in _OF_EVERY_RUN else 0.0
-            compared.append(Difference(name, apart, "is only in the stored run"))
+            compared.append(
+                Difference(
+                    name, apart, "is only in the stored run, because it is no longer recorded"
+                )
+            )
         elif name not in stored:
             compared.append(Difference(name, math.inf, "is not in the stored run"))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fedlib.arenas.arena_1.grid import (
     GRID,
@@ -37,6 +37,7 @@ def standing_in(
     archive: Archive | None = None,
     at: tuple[bool, str] | None = None,
     guests: Archive | None = None,
+    seeds: Iterable[int] | None = None,
 ) -> Standing:
     """Return the ranks of one setting.
 
@@ -51,6 +52,10 @@ def standing_in(
         and the scale at which most cells are stored.
     guests
         The stored runs of rows and columns that the archive does not have.
+    seeds
+        The seeds that count. A worst case over 24 attacks is lower with one seed than the mean of
+        three is, so that rules are compared by the same seeds. All other seeds still tell the
+        noise. None takes all.
 
     Raises
     ------
@@ -68,9 +73,17 @@ def standing_in(
         found = archive.together(keys)
     else:
         found = [_at(archive, key, at) or _at(guests, key, at) for key in keys]
+    if seeds is not None:
+        found = [_of_seeds(result, set(seeds)) for result in found]
     held = dict(zip(places, found, strict=True))
     # The seeds of the other settings tell the noise of a setting that has one seed.
     return standing(table, rows, lambda row, column: held[row, column], archive.results())
+
+
+def _of_seeds(result: CellResult | None, seeds: set[int]) -> CellResult | None:
+    """Return the runs of a cell with some of these seeds, or None if it has none of them."""
+    kept = [seed for seed in result.seeds if seed in seeds] if result else []
+    return result.of_seeds(kept) if result and kept else None
 
 
 def _at(archive: Archive | None, key: str, at: tuple[bool, str]) -> CellResult | None:

@@ -184,6 +184,64 @@ def bouts(page: Page, setting: str) -> str:
     return raw_html(_module("board").bouts_table(_standing(setting), _names(setting)))
 
 
+def _quick() -> Any:
+    """Return the ranks by the short runs, which are on generated data."""
+    standings = _module(f"{SLUG}.standings")
+    # Short runs have the first seed. Some have more, which tell how far seeds are apart.
+    return standings.standing_in(_main_setting(), opened(SLUG), (False, "quick"), seeds=[1])
+
+
+@page_mark("arena_answer:RULE")
+def answer(page: Page, rule: str) -> str:
+    """Return what the command ``rank --quick`` says of a rule whose short runs are stored."""
+    said: str = _module("answers").of_rule(_quick(), rule, _names(_main_setting()))
+    return f"> {said}"
+
+
+@page_mark("arena_quick")
+def quick(page: Page) -> str:
+    """Say how far the order by the short runs is that by the full ones."""
+    setting = _main_setting()
+    short, full = ({row.name: row for row in s.ranked} for s in (_quick(), _standing(setting)))
+    both = sorted(short.keys() & full.keys())
+    if len(both) < 3:
+        return "Too few rules have short and full runs to compare their order."
+    places = [
+        {name: place for place, name in enumerate(filter(both.__contains__, rows), 1)}
+        for rows in (short, full)
+    ]
+    moved = max(both, key=lambda name: abs(places[0][name] - places[1][name]))
+    n = len(both)
+    apart = sum((places[0][name] - places[1][name]) ** 2 for name in both)
+    ordinal, called = _module("answers").ordinal, _names(setting)
+    return (
+        f"By the worst cases of the {n} rules that have both, the order of the short runs and that "
+        f"of the full ones have a rank correlation of {1 - 6 * apart / (n * (n * n - 1)):.2f} (1 "
+        f"is the same order). The rule that moves farthest is {called.rule(moved)}: it is "
+        f"{ordinal(places[0][moved])} by short runs and {ordinal(places[1][moved])} by full ones."
+    )
+
+
+@page_mark("arena_minutes")
+def minutes(page: Page) -> str:
+    """Say how long the full protocol takes for one rule, from the stored runs."""
+    took = sorted(
+        sum(
+            record["provenance"]["wall_time_s"]
+            for result in row.results.values()
+            for record in result.records
+        )
+        / (60 * len(row.seeds))
+        for row in _standing(_main_setting()).ranked
+    )
+    if not took:
+        return "No rule has all its bouts stored."
+    return (
+        f"Its bouts took between {took[0]:.0f} and {took[-1]:.0f} minutes for each seed, and "
+        f"{took[len(took) // 2]:.0f} minutes for half of the rules or more"
+    )
+
+
 @page_mark("arena_left_out")
 def left_out(page: Page) -> str:
     """Return a table of the rules and attacks that do not play, with the reasons."""

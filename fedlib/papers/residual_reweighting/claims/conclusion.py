@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from fedlib.evidence.claims import Claim, Former, above, at_most, drop
@@ -27,6 +28,23 @@ def _without(reason: str) -> tuple[str, ...]:
     """The rules, reweighting first, without FoolsGold if there is a reason to leave it out."""
     return tuple(rule for rule in OURS_FIRST if not (reason and rule == "foolsgold"))
 
+
+_BACKDOORS: tuple[tuple[str, Callable[[str], object], str], ...] = (
+    *(
+        (f"{title}, {name} backdoor", partial(ImageBackdoor, data, approach), without)
+        for data, title, without in (
+            ("mnist", IMAGES["mnist"], ""),
+            ("cifar10", IMAGES["cifar10"], _NOT_WORKING),
+        )
+        for approach, name in APPROACHES.items()
+    ),
+    ("ResNet-18 on MNIST, naive backdoor", ResNetBackdoor, _NOT_WORKING),
+    *(
+        (f"Loans, {name} backdoor", partial(LoanBackdoor, approach), "")
+        for approach, name in APPROACHES.items()
+    ),
+)
+"""Backdoors: the setting, what makes the key of a rule's cell, and why FoolsGold is left out."""
 
 CONCLUSION = (
     Claim(
@@ -98,7 +116,7 @@ CONCLUSION = (
         excess_claim(
             "section 5",
             f"{setting}: {_PRIOR_ARE_NOT}: the backdoor succeeds more against every other rule",
-            tuple(map(str, map(key, _without(without)))),
+            tuple(str(key(rule)) for rule in _without(without)),
             lambda excess: min(excess[1:]) - excess[0],
             above(MARGIN),
             "the rule with the least success has {:.1f} points [more|less] than reweighting",
@@ -106,20 +124,6 @@ CONCLUSION = (
             sentence=_PRIOR_ARE_NOT,
             reading=without,
         )
-        for setting, key, without in (
-            *(
-                (f"{title}, {name} backdoor", partial(ImageBackdoor, data, approach), without)
-                for data, title, without in (
-                    ("mnist", IMAGES["mnist"], ""),
-                    ("cifar10", IMAGES["cifar10"], _NOT_WORKING),
-                )
-                for approach, name in APPROACHES.items()
-            ),
-            ("ResNet-18 on MNIST, naive backdoor", ResNetBackdoor, _NOT_WORKING),
-            *(
-                (f"Loans, {name} backdoor", partial(LoanBackdoor, approach), "")
-                for approach, name in APPROACHES.items()
-            ),
-        )
+        for setting, key, without in _BACKDOORS
     ),
 )
