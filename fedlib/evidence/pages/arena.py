@@ -201,8 +201,8 @@ def answer(page: Page, rule: str) -> str:
 @page_mark("arena_quick")
 def quick(page: Page) -> str:
     """Say how far the order by the short runs is that by the full ones."""
-    setting = _main_setting()
-    short, full = ({row.name: row for row in s.ranked} for s in (_quick(), _standing(setting)))
+    setting, of_quick = _main_setting(), _quick()
+    short, full = ({row.name: row for row in s.ranked} for s in (of_quick, _standing(setting)))
     both = sorted(short.keys() & full.keys())
     if len(both) < 3:
         return "Too few rules have short and full runs to compare their order."
@@ -214,7 +214,15 @@ def quick(page: Page) -> str:
     n = len(both)
     apart = sum((places[0][name] - places[1][name]) ** 2 for name in both)
     ordinal, called = _module("answers").ordinal, _names(setting)
-    return (
+    first = of_quick.ranked[0]
+    noise = of_quick.noise.of(first.results[first.worst[0]])
+    said = (
+        f"The standard deviation between seeds is {noise.sd:.1f} points. So short runs tell which "
+        "rules break, and hardly which of the others is better. "
+        if noise
+        else ""
+    )
+    return said + (
         f"By the worst cases of the {n} rules that have both, the order of the short runs and that "
         f"of the full ones have a rank correlation of {1 - 6 * apart / (n * (n * n - 1)):.2f} (1 "
         f"is the same order). The rule that moves farthest is {called.rule(moved)}: it is "
