@@ -4,6 +4,7 @@ import json
 import math
 import textwrap
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from fedlib.arenas.arena_1.standings import columns, names, standing_in
 from fedlib.arenas.pictures import heat_map
 from fedlib.attacks import ATTACKS
 from fedlib.commands import rank
+from fedlib.data import DataConfig
+from fedlib.data.datasets import EMBEDDED_VARIANT
 from fedlib.evidence.pages import arena as pages
 from fedlib.evidence.pictures import POINTS_SUFFIX
 from fedlib.evidence.report import Archive
@@ -126,7 +129,9 @@ def few(monkeypatch, tmp_path):
     return tmp_path
 
 
-def store_bouts(left, seeds=(1, 2, 3), skip=(), setting="iid_f5", further=None):
+def store_bouts(
+    left, seeds=(1, 2, 3), skip=(), setting="iid_f5", further=None, scale="paper", data=real
+):
     """Store runs with given accuracies in percent, and alternating noise of 0.1 points.
 
     The accuracies are given by rule. Several of a rule are those of its seeds. Under an attack they
@@ -135,7 +140,7 @@ def store_bouts(left, seeds=(1, 2, 3), skip=(), setting="iid_f5", further=None):
     further = {"ipm": 5.0, "pga": 1.0} if further is None else further
     store = Store("arena_1")
     for seed in seeds:
-        for cell in GRID.cells("paper", seed, real):
+        for cell in GRID.cells(scale, seed, data):
             key = Bout.parse(cell.key)
             if key.setting != setting or (key.rule, key.attack) in skip:
                 continue
@@ -144,7 +149,7 @@ def store_bouts(left, seeds=(1, 2, 3), skip=(), setting="iid_f5", further=None):
             accuracy = 80.0 if key.attack in (CLEAN, "pixel_backdoor") else of_seed
             accuracy += further.get(key.attack, 0.0)
             success = 60.0 if key.attack == "pixel_backdoor" else 4.0
-            put(store, cell, "paper", (accuracy + 0.1 * (-1) ** seed) / 100,
+            put(store, cell, scale, (accuracy + 0.1 * (-1) ** seed) / 100,
                 attack_success=[0.0, success / 100])  # fmt: skip
 
 
@@ -643,6 +648,34 @@ def test_columns_are_the_attacks_of_the_catalogue():
 
 def test_ranks_of_the_stored_runs_can_be_told(few):
     assert standing_in("iid_f10", Archive(GRID)).ranked == []
+
+
+def test_the_page_says_how_far_short_runs_tell_the_order_of_full_ones(few):
+    assert pages.quick(None) == "Too few rules have short and full runs to compare their order."
+    assert pages.minutes(None) == "No rule has all its bouts stored."
+    store_bouts({"krum": 60.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 40.0})
+    embedded = partial(DataConfig, source="embedded", variant=EMBEDDED_VARIANT)
+    short = {"krum": 80.0, "mean": 10.0, "median": 70.0, "trimmed_mean": 50.0}
+    store_bouts(short, seeds=(1,), scale="quick", data=embedded)
+    # Without a second seed of short runs, nothing is said of their noise. Two neighbours change
+    # their places: 1 - 6 * 2 / (4 * 15) = 0.8.
+    assert pages.quick(None) == (
+        "By the worst cases of the 4 rules that have both, the order of the short runs and that of "
+        "the full ones have a rank correlation of 0.80 (1 is the same order). The rule that moves "
+        "farthest is Krum: it is 1st by short runs and 2nd by full ones."
+    )
+    assert "Krum is 1st of 4 by worst case." in pages.answer(None, "krum")
+    assert answers.NOISE_UNKNOWN in pages.answer(None, "krum")
+    # Other seeds tell the noise alone: the places stay those of the first seed.
+    store_bouts({**short, "krum": 20.0}, seeds=(2, 3), scale="quick", data=embedded)
+    assert "The standard deviation between seeds is " in pages.quick(None)
+    assert "Krum is 1st of 4 by worst case." in pages.answer(None, "krum")
+    assert answers.NOISE_UNKNOWN not in pages.answer(None, "krum")
+    # Each stored run took 36 s, and a rule has five bouts.
+    assert pages.minutes(None) == (
+        "Its bouts took between 3 and 3 minutes for each seed, and at most 3 minutes for half of "
+        "the rules"
+    )
 
 
 def test_the_other_settings_say_which_rule_is_best_there(few):

@@ -246,7 +246,7 @@ def minutes(page: Page) -> str:
         return "No rule has all its bouts stored."
     return (
         f"Its bouts took between {took[0]:.0f} and {took[-1]:.0f} minutes for each seed, and "
-        f"{took[len(took) // 2]:.0f} minutes for half of the rules or more"
+        f"at most {took[len(took) // 2]:.0f} minutes for half of the rules"
     )
 
 
