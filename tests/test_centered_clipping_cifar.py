@@ -214,7 +214,7 @@ def test_a_long_run_comes_before_a_short_one(store):
 
 
 def test_every_claim_about_short_runs_has_the_text_and_a_part_of_the_cells_of_one_about_long_ones():
-    assert len(PAIRS) == 19
+    assert len(PAIRS) == 23
     keys = set(map(str, ten_epochs.KEYS))
     for long, short in PAIRS:
         assert (short.text, short.place, short.needed) == (long.text, long.place, long.needed)
