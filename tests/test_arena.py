@@ -588,6 +588,14 @@ class Against(Attack):
             "returns two aggregates for the same updates and the same state",
         ),
         (
+            RULE.format(name="same", cls="Same", result="(mean := updates.mean(0)), mean").replace(
+                "    def _aggregate", "    def _state_like(self, updates, facts):\n"
+                "        return Kept((updates.shape[1],), updates.dtype)\n"
+                "    def _aggregate"
+            ).replace("\n@AGG", "\nfrom fedlib.aggregators.states import Kept\n@AGG"),
+            "keeps the aggregate itself in its state: must keep a copy",
+        ),
+        (
             RULE.format(name="field", cls="Field", result="updates.mean(0), state").replace(
                 "    def _aggregate", "    n_byzantine: int = 0\n    tau: float = None\n"
                 "    def _max_byzantine(self, n):\n        return 3\n    def _aggregate"
